@@ -1,0 +1,1 @@
+//! The control protocol: its types and its client

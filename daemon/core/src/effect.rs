@@ -1,0 +1,178 @@
+//! What has to be done, as values: committed first, then said.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ident::{Eid, Iccid, Imsi, ReminderKey, RuleName};
+use crate::ledger::{Baseline, Correction, Epoch, Gap, UsageSlot};
+use crate::reminder::{Delivery, Reminder};
+use crate::time::{Span, Timestamp};
+use crate::view::{RuleInput, Trigger};
+
+/// Everything one step asks for. `changes` are committed before any of the rest is done.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Effects {
+    /// One transaction.
+    pub changes: Vec<Change>,
+    /// Totals to be summed from the ledger, after the commit, answered before the next event.
+    pub load_totals: Vec<TotalsQuery>,
+    /// Rules to be evaluated, after the commit.
+    pub evaluate: Vec<Evaluation>,
+    /// Deliveries to be tried now, after the commit.
+    pub deliver: Vec<Delivery>,
+    /// Whether the counters are to be read now.
+    pub read_links: bool,
+    /// What followers of the service are told, after the commit.
+    pub notices: Vec<Notice>,
+}
+
+/// One change of the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "change", content = "data")]
+pub enum Change {
+    /// A SIM is known, or known better.
+    KeepSim(SimRecord),
+    /// A counter epoch began.
+    OpenEpoch(Epoch),
+    /// A counter's last reading that is accounted for; replaces the one of the same counter.
+    SetBaseline(Baseline),
+    /// A counter is gone; so is its baseline.
+    DropBaseline {
+        /// Its key.
+        counter: String,
+    },
+    /// Usage, added to its slot.
+    AddUsage(UsageSlot),
+    /// Something that could not be known.
+    AppendGap(Gap),
+    /// A person's correction.
+    AppendCorrection(Correction),
+    /// Undated entries of a boot get their date: wall = boot time + offset.
+    DateEntries {
+        /// Which boot.
+        boot: crate::ident::BootId,
+        /// Wall milliseconds minus boot milliseconds.
+        offset_ms: i64,
+    },
+    /// A reminder as it is now.
+    KeepReminder(Reminder),
+    /// A delivery as it is now.
+    KeepDelivery(Delivery),
+    /// A message was handled: shown again, it is not new.
+    KeepSmsDigest {
+        /// Its identity.
+        digest: String,
+        /// When it was seen.
+        at: Timestamp,
+    },
+    /// A schedule was served up to this instant.
+    KeepScheduleMark {
+        /// Which rule and schedule: `RULE#N`.
+        key: String,
+        /// Up to when.
+        served: Timestamp,
+    },
+    /// The first instant a bundle counts from: `from first use`.
+    KeepFirstUse {
+        /// Whose.
+        iccid: Iccid,
+        /// Name of the plan.
+        plan: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A finished call.
+    AppendCall(CallRecord),
+    /// Short messages sent.
+    AppendSmsSent {
+        /// By which SIM.
+        iccid: Option<Iccid>,
+        /// How many parts.
+        parts: u32,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// A SIM as kept in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SimRecord {
+    /// Its identity.
+    pub iccid: Iccid,
+    /// Subscriber.
+    pub imsi: Option<Imsi>,
+    /// The eUICC it lives on.
+    pub eid: Option<Eid>,
+    /// Home operator's name; hostile text.
+    pub operator: Option<String>,
+    /// When first seen.
+    pub first_seen: Timestamp,
+    /// When last seen in a modem.
+    pub last_seen: Timestamp,
+}
+
+/// A call as kept in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// By which SIM.
+    pub iccid: Option<Iccid>,
+    /// Whether the other party called.
+    pub incoming: bool,
+    /// When it became active.
+    pub began: Timestamp,
+    /// Seconds connected; an upper bound where the end is not known.
+    pub seconds: u32,
+    /// Whether the end was seen.
+    pub end_known: bool,
+}
+
+/// A question to the ledger: the sum of a SIM's entries in a half-open span.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TotalsQuery {
+    /// Whose.
+    pub iccid: Iccid,
+    /// From, included.
+    pub from: Timestamp,
+    /// Until, excluded; none for everything since.
+    pub until: Option<Timestamp>,
+}
+
+/// A rule to be evaluated on an input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Which rule.
+    pub rule: RuleName,
+    /// On what occasion.
+    pub trigger: Trigger,
+    /// What it sees.
+    pub input: Box<RuleInput>,
+}
+
+/// What followers are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "notice", content = "data")]
+pub enum Notice {
+    /// Usage of a SIM grew.
+    UsageGrew(Iccid),
+    /// A reminder changed.
+    ReminderChanged(ReminderKey),
+    /// A reminder is said now, on the terminal and the desktop.
+    ReminderSaid {
+        /// Which.
+        key: ReminderKey,
+        /// Which time.
+        occurrence: u32,
+    },
+    /// Modems, SIMs, registration or health changed.
+    StatusChanged,
+    /// A line for a person who watches.
+    Happened(String),
+}
+
+/// When the core wants to be woken, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wake {
+    /// After this long.
+    pub after: Span,
+    /// Why, for logs and tests.
+    pub reason: &'static str,
+}

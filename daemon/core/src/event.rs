@@ -1,0 +1,177 @@
+//! Everything that happens, as values: recorded before it is handled, replayed in tests.
+
+use serde::{Deserialize, Serialize};
+
+use crate::counter::LinkReading;
+use crate::effect::TotalsQuery;
+use crate::health::WarningCode;
+use crate::ident::{BootId, ChannelName, Iccid, ModemId, ReminderKey, RuleName};
+use crate::ledger::{Correction, Volume, Zone};
+use crate::modem::{CallView, ModemView, SmsView};
+use crate::reminder::Finding;
+use crate::settings::Settings;
+use crate::time::{Span, Stamp, Timestamp};
+use crate::view::{RuleDescription, Trigger};
+
+/// One thing that happened, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// When.
+    pub at: Stamp,
+    /// What.
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event", content = "data")]
+pub enum Event {
+    /// The service began, in this boot; the kernel's links as found, before anything else.
+    Started {
+        /// This boot.
+        boot: BootId,
+        /// Links as found.
+        links: Vec<LinkReading>,
+    },
+    /// The configuration was read or read again.
+    SettingsLoaded(Box<Settings>),
+    /// Rules were loaded or loaded again: those that can run, and those that cannot with the reason.
+    RulesLoaded(Vec<RuleDescription>),
+    /// The D-Bus connection came up.
+    BusConnected,
+    /// The D-Bus connection was lost; the reason in words.
+    BusLost(String),
+    /// ModemManager owns its name; its version.
+    ModemManagerAppeared {
+        /// `ModemManager1.Version`.
+        version: String,
+    },
+    /// ModemManager lost its name; every path is void.
+    ModemManagerVanished,
+    /// A modem as it is now, after any change of it.
+    ModemSeen(Box<ModemView>),
+    /// A modem is gone from the bus.
+    ModemVanished {
+        /// Which.
+        modem: ModemId,
+    },
+    /// A short message came in.
+    SmsReceived {
+        /// By which modem.
+        modem: ModemId,
+        /// The message.
+        sms: SmsView,
+    },
+    /// A short message left by somebody's hand; parts sent.
+    SmsSent {
+        /// By which modem.
+        modem: ModemId,
+        /// How many parts.
+        parts: u32,
+    },
+    /// A call changed its state.
+    CallChanged {
+        /// By which modem.
+        modem: ModemId,
+        /// The call.
+        call: CallView,
+    },
+    /// The network said something by USSD.
+    UssdReceived {
+        /// By which modem.
+        modem: ModemId,
+        /// The text; hostile.
+        text: String,
+    },
+    /// The kernel's counters were read.
+    LinksRead(Vec<LinkReading>),
+    /// A link appeared; its counters at that moment.
+    LinkAppeared(LinkReading),
+    /// A link vanished; its final counters.
+    LinkVanished(LinkReading),
+    /// Netlink dropped messages; a fresh dump of all links follows here.
+    LinksResynchronised(Vec<LinkReading>),
+    /// Time asked for by `next_wake` has come.
+    WakeReached,
+    /// The wall clock was set, or is trusted now, or is not any more.
+    ClockChanged,
+    /// Changes given earlier are in the ledger.
+    Committed,
+    /// Changes given earlier could not be committed; they stay queued.
+    CommitFailed(String),
+    /// The answer to a query for totals.
+    TotalsLoaded {
+        /// What was asked.
+        query: TotalsQuery,
+        /// Σ of the entries, by zone; corrections in their own figure.
+        by_zone: Vec<(Zone, Volume)>,
+        /// Σ of corrections, signed bytes.
+        corrections: i64,
+        /// Start of the first entry ever of this SIM, for a forecast's base.
+        first_at: Option<Timestamp>,
+    },
+    /// A rule was evaluated.
+    RuleEvaluated {
+        /// Which.
+        rule: RuleName,
+        /// On what occasion.
+        trigger: Trigger,
+        /// What it found.
+        findings: Vec<Finding>,
+        /// Why it failed, where it did: then it is disabled.
+        error: Option<String>,
+    },
+    /// A delivery ended.
+    DeliveryEnded {
+        /// Which.
+        id: String,
+        /// How.
+        outcome: DeliveryOutcome,
+    },
+    /// A person acknowledged a reminder.
+    ReminderAcknowledged(ReminderKey),
+    /// A person put a reminder off.
+    ReminderSnoozed {
+        /// Which.
+        key: ReminderKey,
+        /// For how long.
+        span: Span,
+    },
+    /// A person corrected a SIM's usage.
+    UsageCorrected(Correction),
+    /// A channel is to say a test message.
+    ChannelTested(ChannelName),
+    /// Something about the service went wrong (`text`), or is well again (none).
+    HealthReported {
+        /// What.
+        code: WarningCode,
+        /// Which one.
+        subject: String,
+        /// In words; none when it is well again.
+        text: Option<String>,
+    },
+    /// A SIM was renamed or its plan changed by hand, outside a reload.
+    SimNoticed(Iccid),
+    /// The service was asked to stop: everything is to be committed.
+    StopRequested,
+}
+
+/// How a delivery ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeliveryOutcome {
+    /// The channel accepted it.
+    Delivered,
+    /// It failed and may be tried again, not before the given span where the receiver named one.
+    Retry {
+        /// What went wrong; hostile text.
+        error: String,
+        /// `Retry-After`, where given.
+        after: Option<Span>,
+    },
+    /// It failed for good.
+    Refused {
+        /// What went wrong; hostile text.
+        error: String,
+    },
+}

@@ -1,0 +1,72 @@
+//! Health warnings: what is wrong with the service itself, in words, until it is mended.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// One thing that is wrong now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// What, stable, for programs.
+    pub code: WarningCode,
+    /// Which one, where there can be several (a rule, a channel, an interface); empty otherwise.
+    pub subject: String,
+    /// What happened, what it means, what to do.
+    pub text: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// What can be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WarningCode {
+    /// The D-Bus connection is down.
+    BusLost,
+    /// ModemManager is not on the bus.
+    ModemManagerGone,
+    /// A commit failed; changes are queued.
+    LedgerNotWritable,
+    /// The wall clock cannot be believed yet.
+    ClockUntrusted,
+    /// A rule has an error and is disabled.
+    RuleDisabled,
+    /// A plugin could not be loaded.
+    PluginDisabled,
+    /// A channel failed the last time it was used.
+    ChannelFailing,
+    /// A connected bearer has no counter that can be read.
+    NotMeasured,
+    /// The configuration on disk is not the one in use: its reload failed.
+    ConfigRejected,
+    /// A call by ModemManager was refused for want of a polkit rule.
+    NotAuthorized,
+    /// A task of the service ended unexpectedly and was started anew.
+    TaskRestarted,
+    /// A sum does not fit and was not booked.
+    Overflow,
+    /// A modem is failed or locked.
+    ModemUnusable,
+}
+
+impl WarningCode {
+    /// As shown and kept, such as `ledger-not-writable`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BusLost => "bus-lost",
+            Self::ModemManagerGone => "modemmanager-gone",
+            Self::LedgerNotWritable => "ledger-not-writable",
+            Self::ClockUntrusted => "clock-untrusted",
+            Self::RuleDisabled => "rule-disabled",
+            Self::PluginDisabled => "plugin-disabled",
+            Self::ChannelFailing => "channel-failing",
+            Self::NotMeasured => "not-measured",
+            Self::ConfigRejected => "config-rejected",
+            Self::NotAuthorized => "not-authorized",
+            Self::TaskRestarted => "task-restarted",
+            Self::Overflow => "overflow",
+            Self::ModemUnusable => "modem-unusable",
+        }
+    }
+}

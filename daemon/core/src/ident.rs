@@ -1,0 +1,203 @@
+//! Identities: what a thing is called, wherever it is plugged in.
+//!
+//! A D-Bus path is never an identity: ModemManager reuses paths for other things after a restart.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not a valid identity.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {problem}")]
+pub struct IdentError {
+    /// Which identity was expected, such as `ICCID`.
+    pub what: &'static str,
+    /// What is wrong with the text, without repeating it.
+    pub problem: &'static str,
+}
+
+macro_rules! text_ident {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $check:expr, $private:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks and keeps `text`.
+            ///
+            /// # Errors
+            /// Says what is wrong when the text is not a valid value.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, IdentError> {
+                let check: fn(&str) -> Result<String, &'static str> = $check;
+                match check(text.as_ref()) {
+                    Ok(kept) => Ok(Self(kept)),
+                    Err(problem) => Err(IdentError { what: $what, problem }),
+                }
+            }
+
+            /// The text as kept.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                if $private {
+                    let tail: String = {
+                        let mut last: Vec<char> = self.0.chars().rev().take(2).collect();
+                        last.reverse();
+                        last.into_iter().collect()
+                    };
+                    write!(f, "{}(…{tail})", stringify!($name))
+                } else {
+                    write!(f, "{}({:?})", stringify!($name), self.0)
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = IdentError;
+            fn from_str(text: &str) -> Result<Self, IdentError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdentError;
+            fn try_from(text: String) -> Result<Self, IdentError> {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(ident: $name) -> String {
+                ident.0
+            }
+        }
+    };
+}
+
+fn digits(text: &str, least: usize, most: usize) -> Result<String, &'static str> {
+    let text = text.trim();
+    if text.len() < least || text.len() > most {
+        return Err("has the wrong number of digits");
+    }
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err("may only hold digits");
+    }
+    Ok(text.to_owned())
+}
+
+fn iccid(text: &str) -> Result<String, &'static str> {
+    let text = text.trim().to_ascii_uppercase();
+    let text = text.trim_end_matches('F');
+    if !(18..=22).contains(&text.len()) {
+        return Err("must have 18 to 22 digits (ITU-T E.118)");
+    }
+    if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err("may only hold digits");
+    }
+    Ok(text.to_owned())
+}
+
+fn name(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("must not be empty");
+    }
+    if text.chars().count() > 64 {
+        return Err("may have 64 characters at most");
+    }
+    if text.chars().any(char::is_control) {
+        return Err("must not hold control characters");
+    }
+    Ok(text.to_owned())
+}
+
+fn key(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("must not be empty");
+    }
+    if text.len() > 200 {
+        return Err("may have 200 bytes at most");
+    }
+    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err("must not hold blanks or control characters");
+    }
+    Ok(text.to_owned())
+}
+
+text_ident!(
+    /// Integrated circuit card identifier: the identity of a SIM or of one eSIM profile.
+    ///
+    /// 18 to 22 digits (ITU-T E.118), padding `F` removed. Source: `Sim.SimIdentifier`.
+    Iccid, "ICCID", iccid, true
+);
+text_ident!(
+    /// International mobile subscriber identity, 6 to 15 digits (3GPP TS 23.003). Source: `Sim.Imsi`.
+    Imsi, "IMSI", |t| digits(t, 6, 15), true
+);
+text_ident!(
+    /// eUICC identifier, 32 digits (SGP.02). Source: `Sim.Eid`.
+    Eid, "EID", |t| digits(t, 32, 32), true
+);
+text_ident!(
+    /// Mobile country and network code, 5 or 6 digits (3GPP TS 23.003). Source: `Modem3gpp.OperatorCode`.
+    OperatorCode, "operator code", |t| digits(t, 5, 6), false
+);
+text_ident!(
+    /// What a modem is known by: its IMEI, or its device path where it tells none. Never its D-Bus path.
+    ModemId, "modem identity", key, true
+);
+text_ident!(
+    /// A telephone number or alphanumeric sender as the network gave it; hostile text, length-limited.
+    PhoneNumber, "telephone number", name, true
+);
+text_ident!(
+    /// The name a person gave to a SIM in the configuration.
+    SimName, "SIM name", name, false
+);
+text_ident!(
+    /// The name of a plan.
+    PlanName, "plan name", name, false
+);
+text_ident!(
+    /// The name of a rule: the file stem of a single file, or the plugin's name.
+    RuleName, "rule name", key, false
+);
+text_ident!(
+    /// The name of a channel in the configuration.
+    ChannelName, "channel name", key, false
+);
+text_ident!(
+    /// The whole key of a reminder: `rule/key` or `rule/key/ICCID-tail`, unique in the ledger.
+    ReminderKey, "reminder key", key, false
+);
+text_ident!(
+    /// The kernel's identity of this boot. Source: `/proc/sys/kernel/random/boot_id`.
+    BootId, "boot id", key, false
+);
+
+/// Kernel interface index, unique within a boot and network namespace while the interface lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IfIndex(pub u32);
+
+impl Iccid {
+    /// The last four digits, for keys and texts that must not carry the whole number.
+    #[must_use]
+    pub fn tail(&self) -> &str {
+        let text = self.as_str();
+        text.get(text.len().saturating_sub(4)..).unwrap_or(text)
+    }
+}

@@ -1,0 +1,251 @@
+//! Ledger entries: the only source of every total.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ident::{BootId, Iccid, IfIndex, OperatorCode};
+use crate::time::Timestamp;
+
+/// Where a SIM was when it carried bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Zone {
+    /// Registered in the home network.
+    Home,
+    /// Roaming, with the visited network where known.
+    Roaming(Option<OperatorCode>),
+    /// Not known at the time.
+    Unknown,
+}
+
+impl Zone {
+    /// As kept in the ledger: `home`, `unknown`, `roaming` or `roaming:26202`.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Home => "home".to_owned(),
+            Self::Unknown => "unknown".to_owned(),
+            Self::Roaming(None) => "roaming".to_owned(),
+            Self::Roaming(Some(code)) => format!("roaming:{code}"),
+        }
+    }
+
+    /// Reads back [`Zone::to_text`]; anything else is [`Zone::Unknown`].
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        match text {
+            "home" => Self::Home,
+            "roaming" => Self::Roaming(None),
+            other => other
+                .strip_prefix("roaming:")
+                .and_then(|code| OperatorCode::new(code).ok())
+                .map_or(Self::Unknown, |code| Self::Roaming(Some(code))),
+        }
+    }
+}
+
+/// Where a figure came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The kernel's interface counters.
+    Kernel,
+    /// ModemManager's bearer statistics.
+    Modem,
+    /// A person.
+    User,
+}
+
+impl Source {
+    /// As kept in the ledger and shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Modem => "modem",
+            Self::User => "user",
+        }
+    }
+}
+
+/// Identity of a counter epoch in the ledger: assigned by the core, unique for ever, growing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EpochId(pub i64);
+
+/// One unbroken run of one counter, on behalf of one SIM in one zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Identity.
+    pub id: EpochId,
+    /// Whose bytes.
+    pub iccid: Iccid,
+    /// Where.
+    pub zone: Zone,
+    /// By which counter.
+    pub source: Source,
+    /// In which boot.
+    pub boot: BootId,
+    /// Interface index, for a kernel counter.
+    pub ifindex: Option<IfIndex>,
+    /// Interface name, for a kernel counter.
+    pub interface: Option<String>,
+    /// Access point name of the bearer.
+    pub apn: Option<String>,
+    /// When it began: by the wall clock where that was trusted.
+    pub began: Option<Timestamp>,
+    /// When it began by `CLOCK_BOOTTIME`, milliseconds.
+    pub began_boot_ms: u64,
+}
+
+/// The last reading of one counter that is already in the ledger. Committed together with the entries made of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Which counter: `link:IFINDEX` or `bearer:MODEM:PATH`, unique in a boot.
+    pub counter: String,
+    /// In which boot the reading was taken.
+    pub boot: BootId,
+    /// Interface index, for a kernel counter.
+    pub ifindex: Option<IfIndex>,
+    /// Interface name, for a kernel counter.
+    pub interface: Option<String>,
+    /// IP bytes received.
+    pub rx_bytes: u64,
+    /// IP bytes sent.
+    pub tx_bytes: u64,
+    /// Start of the connection by ModemManager, which tells two connections on one path apart.
+    pub connection_start: Option<Timestamp>,
+    /// Whose bytes it was counting; none while no bearer used it.
+    pub iccid: Option<Iccid>,
+    /// Where that SIM was.
+    pub zone: Zone,
+    /// The epoch that growth belongs to.
+    pub epoch: Option<EpochId>,
+    /// When it was read: by the wall clock where that was trusted.
+    pub read_at: Option<Timestamp>,
+    /// When it was read by `CLOCK_BOOTTIME`, milliseconds.
+    pub read_boot_ms: u64,
+}
+
+/// Usage of one epoch in one UTC hour. Adding the same slot again adds to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageSlot {
+    /// Which epoch.
+    pub epoch: EpochId,
+    /// Whose bytes.
+    pub iccid: Iccid,
+    /// Where.
+    pub zone: Zone,
+    /// By which counter.
+    pub source: Source,
+    /// When.
+    pub when: When,
+    /// IP bytes received, to be added.
+    pub rx_bytes: u64,
+    /// IP bytes sent, to be added.
+    pub tx_bytes: u64,
+    /// First instant covered.
+    pub from: i64,
+    /// Last instant covered, same clock as `from`: wall milliseconds when dated, boot milliseconds when not.
+    pub until: i64,
+}
+
+/// When something was measured.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    /// In this UTC hour (its start).
+    Hour(Timestamp),
+    /// Before the clock was trusted: in this boot, in this hour of `CLOCK_BOOTTIME` (its start, milliseconds).
+    Undated {
+        /// Which boot.
+        boot: BootId,
+        /// Start of the hour by `CLOCK_BOOTTIME`, milliseconds.
+        boot_hour_ms: u64,
+    },
+}
+
+/// Something that could not be known, said instead of guessed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Whose bytes are missing, where known.
+    pub iccid: Option<Iccid>,
+    /// Since when, where known.
+    pub from: Option<Timestamp>,
+    /// Until when.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: GapReason,
+    /// Which interface or bearer, in words for a person.
+    pub detail: String,
+}
+
+/// Why something could not be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapReason {
+    /// The interface vanished while the service did not run.
+    InterfaceVanished,
+    /// The machine was started anew while the service held uncommitted or uncounted usage.
+    Rebooted,
+    /// A counter fell inside an epoch; what it lost cannot be known.
+    CounterReset,
+    /// The SIM in use changed while the service did not run.
+    SimChanged,
+    /// Netlink or D-Bus lost messages and the interface was gone afterwards.
+    EventsLost,
+    /// There is no counter that can be read.
+    NoCounter,
+}
+
+impl GapReason {
+    /// As kept in the ledger and shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InterfaceVanished => "interface-vanished",
+            Self::Rebooted => "rebooted",
+            Self::CounterReset => "counter-reset",
+            Self::SimChanged => "sim-changed",
+            Self::EventsLost => "events-lost",
+            Self::NoCounter => "no-counter",
+        }
+    }
+}
+
+/// An append-only correction by a person: bytes added to (or taken from) a SIM's usage at an instant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correction {
+    /// Whose usage.
+    pub iccid: Iccid,
+    /// At which instant it counts.
+    pub at: Timestamp,
+    /// Bytes received and sent together; negative takes away.
+    pub bytes: i64,
+    /// Who, such as `uid 1000`.
+    pub author: String,
+    /// Why, in the author's words; hostile text.
+    pub reason: String,
+}
+
+/// Bytes received and sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Volume {
+    /// Received.
+    pub rx: u64,
+    /// Sent.
+    pub tx: u64,
+}
+
+impl Volume {
+    /// Both directions together; saturates.
+    #[must_use]
+    pub const fn total(self) -> u64 {
+        self.rx.saturating_add(self.tx)
+    }
+
+    /// The sum of two volumes, none when it does not fit.
+    #[must_use]
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        Some(Self { rx: self.rx.checked_add(other.rx)?, tx: self.tx.checked_add(other.tx)? })
+    }
+}

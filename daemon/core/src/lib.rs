@@ -1,0 +1,24 @@
+//! The pure core of simbell: events in, effects out.
+//!
+//! Nothing here reads a clock, a file or a socket. Every event carries the instant it happened at, zone
+//! rules come in as data, and what has to be done leaves as [`effect::Effects`]. The same events always
+//! give the same state and the same effects.
+
+pub mod bytes;
+pub mod counter;
+pub mod cycle;
+pub mod effect;
+pub mod event;
+pub mod forecast;
+pub mod health;
+pub mod ident;
+pub mod ledger;
+pub mod modem;
+pub mod plan;
+pub mod reminder;
+pub mod schedule;
+pub mod settings;
+pub mod state;
+pub mod time;
+pub mod view;
+pub mod zone;

@@ -1,0 +1,62 @@
+//! What the configuration asks of the core.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ident::{ChannelName, Iccid, SimName};
+use crate::plan::Plan;
+use crate::schedule::QuietHours;
+use crate::time::Span;
+use crate::zone::ZoneRules;
+
+/// Everything that the configuration decides for the core. Replaced whole by a reload.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Zone rules for everything without a plan of its own.
+    pub zone: ZoneRules,
+    /// BCP 47 language of texts, such as `en` or `zh`.
+    pub language: String,
+    /// SIMs that the configuration names, by ICCID.
+    pub sims: BTreeMap<Iccid, SimSettings>,
+    /// How often counters are read while something is connected and no threshold is near.
+    pub sample_every: Span,
+    /// At most this much usage is held in memory before it is committed.
+    pub max_unsaved_bytes: u64,
+    /// At most for this long usage is held in memory before it is committed.
+    pub max_unsaved_time: Span,
+    /// Channels a reminder goes to unless its rule names others.
+    pub default_channels: Vec<ChannelName>,
+    /// Every configured channel with its kind.
+    pub channels: Vec<ChannelSettings>,
+    /// No reminder below critical is delivered within these local hours; it waits for their end.
+    pub quiet: Option<QuietHours>,
+    /// Network interface that carries a PPP bearer, where the bearer names only an AT port.
+    pub ppp_interface: Option<String>,
+}
+
+/// One SIM of the configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SimSettings {
+    /// The name a person gave it.
+    pub name: Option<SimName>,
+    /// Its plan.
+    pub plan: Option<Plan>,
+    /// Zone rules of the plan.
+    pub zone: ZoneRules,
+}
+
+/// What the core needs to know of a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelSettings {
+    /// Its name.
+    pub name: ChannelName,
+    /// Its kind: `email`, `ntfy`, `webhook`, `sms`, `desktop`, `journal`.
+    pub kind: String,
+    /// At most so many deliveries per local day; none for no cap. Always set for SMS.
+    pub daily_cap: Option<u32>,
+    /// Whether it may be used while the SIM that carries it roams.
+    pub while_roaming: bool,
+    /// After this long an undelivered message is given up.
+    pub deadline: Span,
+}

@@ -1,0 +1,1 @@
+//! The state and its one entry point, `step`.

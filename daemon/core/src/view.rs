@@ -1,0 +1,186 @@
+//! What a rule sees: a value, taken from the state when its trigger fired. Rules hold no handle to anything.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::health::Warning;
+use crate::ident::{Iccid, RuleName};
+use crate::modem::SmsView;
+use crate::schedule::Schedule;
+use crate::time::Timestamp;
+
+/// On what occasion a rule is asked. One evaluation is about one SIM at most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "on")]
+pub enum Trigger {
+    /// A SIM's usage, plan or cycle changed.
+    Usage {
+        /// Whose.
+        sim: Iccid,
+    },
+    /// A time named by the rule has come; for each SIM, or once where no SIM is known.
+    Schedule {
+        /// About which SIM.
+        sim: Option<Iccid>,
+        /// Which of the rule's schedules, counted from 0.
+        index: usize,
+        /// When it was due: earlier than now where it was missed.
+        due: Timestamp,
+    },
+    /// A short message came in.
+    Sms {
+        /// By which SIM, where known.
+        sim: Option<Iccid>,
+        /// The message.
+        sms: SmsView,
+    },
+    /// A SIM began or ended to roam, or roams elsewhere.
+    Roaming {
+        /// Which.
+        sim: Iccid,
+    },
+    /// The service's health changed.
+    Health,
+}
+
+impl Trigger {
+    /// The kind's name: `usage`, `schedule`, `sms`, `roaming` or `health`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Usage { .. } => "usage",
+            Self::Schedule { .. } => "schedule",
+            Self::Sms { .. } => "sms",
+            Self::Roaming { .. } => "roaming",
+            Self::Health => "health",
+        }
+    }
+
+    /// Whether findings hold for as long as they are raised (usage, roaming, health), or are said once each time
+    /// (schedule, sms).
+    #[must_use]
+    pub const fn is_level(&self) -> bool {
+        matches!(self, Self::Usage { .. } | Self::Roaming { .. } | Self::Health)
+    }
+
+    /// The SIM it is about.
+    #[must_use]
+    pub const fn sim(&self) -> Option<&Iccid> {
+        match self {
+            Self::Usage { sim } | Self::Roaming { sim } => Some(sim),
+            Self::Schedule { sim, .. } | Self::Sms { sim, .. } => sim.as_ref(),
+            Self::Health => None,
+        }
+    }
+}
+
+/// What is known of a loaded rule: what wakes it, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleDescription {
+    /// Its name.
+    pub name: RuleName,
+    /// The file, as shown to people.
+    pub file: String,
+    /// Whether it came with the program or a plugin, rather than from rules.d.
+    pub plugin: bool,
+    /// One line of what it does.
+    pub summary: String,
+    /// Which kinds of trigger it answers (see [`Trigger::kind`]).
+    pub triggers: Vec<String>,
+    /// When it is due, for trigger `schedule`.
+    pub schedules: Vec<Schedule>,
+    /// Why it is disabled; file, line and column included.
+    pub problem: Option<String>,
+}
+
+/// Everything a rule sees.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleInput {
+    /// Local time now, in the zone of the SIM's plan.
+    pub now: LocalNow,
+    /// BCP 47 language that texts should be in.
+    pub language: String,
+    /// The SIM this evaluation is about.
+    pub sim: Option<SimFacts>,
+    /// Every SIM known.
+    pub sims: Vec<SimFacts>,
+    /// What is wrong with the service.
+    pub warnings: Vec<Warning>,
+    /// How late the occasion is served, seconds; 0 when on time.
+    pub late_s: i64,
+}
+
+/// Local civil time, broken down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalNow {
+    /// The instant.
+    pub at: Timestamp,
+    /// ISO 8601 date, `2026-11-22`.
+    pub date: String,
+    /// `07:00`.
+    pub time: String,
+    /// 1 for Monday to 7 for Sunday.
+    pub weekday: u8,
+    /// Day of the month.
+    pub day: u8,
+    /// Hour, 0 to 23.
+    pub hour: u8,
+}
+
+/// What is known of one SIM.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SimFacts {
+    /// Its identity.
+    pub iccid: Iccid,
+    /// The name a person gave it, or `SIM …1234`.
+    pub name: String,
+    /// Home operator's name.
+    pub operator: Option<String>,
+    /// The network it is registered with now.
+    pub network: Option<String>,
+    /// Whether it is in a modem and in use.
+    pub active: bool,
+    /// Whether it roams; none where not known.
+    pub roaming: Option<bool>,
+    /// Whether a bearer is connected.
+    pub connected: bool,
+    /// Whether usage is measured; false when a connected bearer has no counter.
+    pub measured: bool,
+    /// Signal, 0 to 100.
+    pub signal_percent: Option<u8>,
+    /// Name of its plan.
+    pub plan: Option<String>,
+    /// Bytes used in this cycle, as the plan counts them.
+    pub used_bytes: u64,
+    /// Bytes of `used_bytes` while roaming.
+    pub roaming_bytes: u64,
+    /// The allowance, where the plan has one.
+    pub allowance_bytes: Option<u64>,
+    /// Allowance minus usage, never below 0.
+    pub remaining_bytes: Option<u64>,
+    /// Used share of the allowance, where there is one; may exceed 1.
+    pub used_share: Option<Decimal>,
+    /// Cycle, where the plan has one.
+    pub cycle: Option<CycleFacts>,
+    /// When the allowance runs out at this rate; none when it lasts.
+    pub exhausted_at: Option<Timestamp>,
+    /// Usage at the end of the cycle at this rate.
+    pub end_of_cycle_bytes: Option<u64>,
+    /// Whether the forecast rests on enough measurement to speak of.
+    pub forecast_reliable: bool,
+}
+
+/// A cycle, broken down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CycleFacts {
+    /// First day, ISO 8601.
+    pub start: String,
+    /// First day after it, ISO 8601; none for a bucket with no end.
+    pub end: Option<String>,
+    /// Whole days left, today included; none for no end.
+    pub days_left: Option<i64>,
+    /// Seconds left.
+    pub seconds_left: Option<i64>,
+    /// Whether the plan ends for good with this cycle instead of starting anew.
+    pub last: bool,
+}

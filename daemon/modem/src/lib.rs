@@ -1,0 +1,1 @@
+//! ModemManager over D-Bus and the kernel's interface counters

@@ -1,0 +1,1 @@
+//! Simulated modems: a ModemManager look-alike on D-Bus, and an AT modem for the real one

@@ -1,0 +1,1 @@
+//! Channels that carry a reminder to its reader

@@ -1,0 +1,1 @@
+//! Reminder rules in Rhai: sandbox, host API, plugins

@@ -1,0 +1,1 @@
+//! The bell for your SIM: the service

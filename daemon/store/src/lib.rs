@@ -1,0 +1,1 @@
+//! The ledger in SQLite: schema, migrations, one writer, queries
