@@ -1,1 +1,3 @@
 //! The state and its one entry point, `step`.
+
+pub mod restored;

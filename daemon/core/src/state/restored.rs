@@ -1,0 +1,94 @@
+//! What the ledger gives back when the service begins: all that the state cannot learn anew.
+
+use serde::{Deserialize, Serialize};
+
+use crate::effect::SimRecord;
+use crate::ident::{BootId, Iccid};
+use crate::ledger::{Baseline, Epoch, EpochId};
+use crate::reminder::{Delivery, Reminder};
+use crate::time::Timestamp;
+
+/// The ledger's contents that the state is built from. Lists are ordered by their keys, so that the same ledger
+/// always gives the same value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Restored {
+    /// Every SIM ever seen.
+    pub sims: Vec<SimRecord>,
+    /// The last reading accounted for of every counter, those of earlier boots too: `baseline.boot` tells them
+    /// apart. A baseline of an earlier boot says what was connected when that boot ended.
+    pub baselines: Vec<Baseline>,
+    /// The epochs that the baselines name.
+    pub epochs: Vec<Epoch>,
+    /// The first epoch identity never given out.
+    pub next_epoch: EpochId,
+    /// The newest instant that any dated entry, baseline, reminder, delivery or mark speaks of: a wall clock before
+    /// it is wrong.
+    pub newest: Option<Timestamp>,
+    /// Boots with entries that wait for their date: this boot's first where it has some, then earlier ones.
+    pub undated_boots: Vec<BootId>,
+    /// Reminders that are not resolved, and those resolved recently enough to matter to a rule that raises them again.
+    pub reminders: Vec<Reminder>,
+    /// Deliveries that are queued, or were being tried when the service ended.
+    pub deliveries: Vec<Delivery>,
+    /// Up to when each schedule was served.
+    pub schedule_marks: Vec<ScheduleMark>,
+    /// Messages handled lately.
+    pub sms_digests: Vec<SmsDigest>,
+    /// First instants that bundles count from.
+    pub first_uses: Vec<FirstUse>,
+}
+
+impl Restored {
+    /// What an empty ledger gives back.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self {
+            sims: Vec::new(),
+            baselines: Vec::new(),
+            epochs: Vec::new(),
+            next_epoch: EpochId(1),
+            newest: None,
+            undated_boots: Vec::new(),
+            reminders: Vec::new(),
+            deliveries: Vec::new(),
+            schedule_marks: Vec::new(),
+            sms_digests: Vec::new(),
+            first_uses: Vec::new(),
+        }
+    }
+}
+
+impl Default for Restored {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+/// Up to when a schedule was served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleMark {
+    /// Which rule and schedule: `RULE#N`.
+    pub key: String,
+    /// Up to when.
+    pub served: Timestamp,
+}
+
+/// A message that was handled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmsDigest {
+    /// Its identity.
+    pub digest: String,
+    /// When it was seen.
+    pub at: Timestamp,
+}
+
+/// The first instant a bundle counts from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstUse {
+    /// Whose.
+    pub iccid: Iccid,
+    /// Name of the plan.
+    pub plan: String,
+    /// When.
+    pub at: Timestamp,
+}
