@@ -4,6 +4,7 @@
 //! rules come in as data, and what has to be done leaves as [`effect::Effects`]. The same events always
 //! give the same state and the same effects.
 
+pub mod backoff;
 pub mod bytes;
 pub mod counter;
 pub mod cycle;
