@@ -66,7 +66,7 @@ pub enum Change {
     },
     /// A schedule was served up to this instant.
     KeepScheduleMark {
-        /// Which rule and schedule: `RULE#N`.
+        /// Which rule, schedule and SIM: `RULE#N#ICCID`.
         key: String,
         /// Up to when.
         served: Timestamp,

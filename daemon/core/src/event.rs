@@ -110,17 +110,8 @@ pub enum Event {
         /// Start of the first entry ever of this SIM, for a forecast's base.
         first_at: Option<Timestamp>,
     },
-    /// A rule was evaluated.
-    RuleEvaluated {
-        /// Which.
-        rule: RuleName,
-        /// On what occasion.
-        trigger: Trigger,
-        /// What it found.
-        findings: Vec<Finding>,
-        /// Why it failed, where it did: then it is disabled.
-        error: Option<String>,
-    },
+    /// Rules were evaluated, all that one step asked for: their findings are kept in one transaction.
+    RulesEvaluated(Vec<RuleResult>),
     /// A delivery ended.
     DeliveryEnded {
         /// Which.
@@ -154,6 +145,19 @@ pub enum Event {
     SimNoticed(Iccid),
     /// The service was asked to stop: everything is to be committed.
     StopRequested,
+}
+
+/// What one evaluation of a rule came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleResult {
+    /// Which rule.
+    pub rule: RuleName,
+    /// On what occasion.
+    pub trigger: Trigger,
+    /// What it found.
+    pub findings: Vec<Finding>,
+    /// Why it failed, where it did: then it is disabled.
+    pub error: Option<String>,
 }
 
 /// How a delivery ended.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ident::{BootId, Iccid, IfIndex, OperatorCode};
+use crate::ident::{BootId, Iccid, IfIndex, ModemId, OperatorCode};
 use crate::time::Timestamp;
 
 /// Where a SIM was when it carried bytes.
@@ -114,6 +114,10 @@ pub struct Baseline {
     pub tx_bytes: u64,
     /// Start of the connection by ModemManager, which tells two connections on one path apart.
     pub connection_start: Option<Timestamp>,
+    /// The modem whose bearer used it.
+    pub modem: Option<ModemId>,
+    /// Access point name of that bearer.
+    pub apn: Option<String>,
     /// Whose bytes it was counting; none while no bearer used it.
     pub iccid: Option<Iccid>,
     /// Where that SIM was.
