@@ -50,7 +50,7 @@ struct Counter {
 }
 
 /// Every counter, and what is booked but not yet committed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Accounting {
     boot: Option<BootId>,
     next_epoch: i64,
@@ -58,8 +58,8 @@ pub struct Accounting {
     bearers: BTreeMap<String, Counter>,
     /// Baselines that the ledger holds and no counter was found for yet: bearers of a ModemManager not seen yet.
     waiting: BTreeMap<String, Baseline>,
-    /// Interfaces that vanished while the service was down, by name, with the SIM that used them: the interface
-    /// of the same name that replaces one of them began after the last reading and counts in full.
+    /// Interfaces that vanished, by name, with the SIM that used them: the interface of the same name that replaces
+    /// one of them began after its last reading and counts in full for that SIM.
     vanished: BTreeMap<String, (Iccid, IfIndex)>,
     pending: Vec<UsageSlot>,
     changes: Vec<Change>,
@@ -205,6 +205,13 @@ impl Accounting {
         booked
     }
 
+    /// No modem is about to use a link that nobody has claimed: what it counts from now on is not its birth's.
+    pub fn forget_newborn(&mut self) {
+        for link in self.links.values_mut().filter(|link| link.owner.is_none()) {
+            link.newborn = false;
+        }
+    }
+
     /// A link vanished: its final counters are booked to whoever used it last.
     pub fn link_vanished(&mut self, reading: &LinkReading, at: Stamp, splits: &Splits) -> Vec<Booked> {
         let mut booked = Vec::new();
@@ -215,6 +222,9 @@ impl Accounting {
         if let Some(link) = self.links.remove(&reading.ifindex) {
             if link.epoch.is_some() {
                 self.changes.push(Change::DropBaseline { counter: link_key(reading.ifindex) });
+            }
+            if let (Some(owner), Some(name)) = (link.owner, link.interface) {
+                self.vanished.insert(name, (owner.iccid, reading.ifindex));
             }
         }
         booked
@@ -271,7 +281,16 @@ impl Accounting {
         let indexes: Vec<IfIndex> = self.links.keys().copied().collect();
         for index in indexes {
             let Some(mut link) = self.links.remove(&index) else { continue };
-            self.settle_link(index, &mut link, modem, iccid.as_ref(), wanted.get(&index), at, splits, &mut booked);
+            self.settle_link(
+                index,
+                &mut link,
+                modem,
+                iccid.as_ref(),
+                wanted.get(&index),
+                at,
+                splits,
+                &mut booked,
+            );
             self.links.insert(index, link);
         }
         self.settle_bearers(modem, iccid.as_ref(), zone, ppp_interface, just_seen, at, splits, &mut booked);

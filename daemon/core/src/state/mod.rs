@@ -1,3 +1,4 @@
 //! The state and its one entry point, `step`.
 
+pub mod accounting;
 pub mod restored;
