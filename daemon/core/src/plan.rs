@@ -1,10 +1,14 @@
 //! Plans: what a SIM may use, and for how long.
 
-use chrono::NaiveDate;
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{Datelike, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
 use crate::ident::PlanName;
+use crate::ledger::{Volume, Zone};
 
 /// A plan of one SIM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,4 +67,195 @@ pub enum Counts {
     Download,
     /// Sent only.
     Upload,
+}
+
+/// Why a text or number is not a day of the month.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("is not a day of the month; write 1 to 31, or last")]
+pub struct AnchorDayError;
+
+/// Why a text does not say which direction counts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("is not a direction; write both, download or upload")]
+pub struct CountsError;
+
+impl Plan {
+    /// Bytes of `volume` that count against the allowance when used in `zone`; none when the sum does not fit.
+    ///
+    /// A zone that is not known counts: a warning too early costs less than one too late.
+    #[must_use]
+    pub fn counted(&self, volume: Volume, zone: &Zone) -> Option<u64> {
+        match zone {
+            Zone::Roaming(_) if !self.roaming_counts => Some(0),
+            _ => self.counts.of(volume),
+        }
+    }
+
+    /// Allowance minus usage, never below 0; none without an allowance.
+    #[must_use]
+    pub fn remaining(&self, used: Bytes) -> Option<Bytes> {
+        self.data.map(|data| data.saturating_sub(used))
+    }
+}
+
+impl Counts {
+    /// Bytes of `volume` in the directions that count; none when the sum does not fit.
+    #[must_use]
+    pub fn of(self, volume: Volume) -> Option<u64> {
+        match self {
+            Self::Both => volume.rx.checked_add(volume.tx),
+            Self::Download => Some(volume.rx),
+            Self::Upload => Some(volume.tx),
+        }
+    }
+
+    /// As configured and shown: `both`, `download` or `upload`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::Download => "download",
+            Self::Upload => "upload",
+        }
+    }
+}
+
+impl FromStr for Counts {
+    type Err = CountsError;
+
+    fn from_str(text: &str) -> Result<Self, CountsError> {
+        [Self::Both, Self::Download, Self::Upload].into_iter().find(|c| c.as_str() == text).ok_or(CountsError)
+    }
+}
+
+impl AnchorDay {
+    /// Checks a day of the month.
+    ///
+    /// # Errors
+    /// When it is not 1 to 31.
+    pub const fn new(day: u8) -> Result<Self, AnchorDayError> {
+        match day {
+            1..=31 => Ok(Self::Day(day)),
+            _ => Err(AnchorDayError),
+        }
+    }
+
+    /// The day it falls on in the month that `date` lies in: the month's end where the month is shorter.
+    #[must_use]
+    pub fn in_month_of(self, date: NaiveDate) -> NaiveDate {
+        let wanted = match self {
+            Self::Day(day) => u32::from(day.clamp(1, 31)),
+            Self::Last => 31,
+        };
+        // Every month has a day 28, so the search ends.
+        (28..=wanted)
+            .rev()
+            .find_map(|day| date.with_day(day))
+            .or_else(|| date.with_day(wanted))
+            .unwrap_or(date)
+    }
+
+    /// The day it falls on in the month after the one that `date` lies in; none beyond the calendar.
+    #[must_use]
+    pub fn in_month_after(self, date: NaiveDate) -> Option<NaiveDate> {
+        date.with_day(1)?.checked_add_months(Months::new(1)).map(|first| self.in_month_of(first))
+    }
+
+    /// The day it falls on in the month before the one that `date` lies in; none beyond the calendar.
+    #[must_use]
+    pub fn in_month_before(self, date: NaiveDate) -> Option<NaiveDate> {
+        date.with_day(1)?.checked_sub_months(Months::new(1)).map(|first| self.in_month_of(first))
+    }
+}
+
+impl fmt::Display for AnchorDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Day(day) => write!(f, "{day}"),
+            Self::Last => f.write_str("last"),
+        }
+    }
+}
+
+impl FromStr for AnchorDay {
+    type Err = AnchorDayError;
+
+    fn from_str(text: &str) -> Result<Self, AnchorDayError> {
+        match text {
+            "last" => Ok(Self::Last),
+            text if text.len() <= 2 && text.bytes().all(|b| b.is_ascii_digit()) => {
+                text.parse().map_err(|_| AnchorDayError).and_then(Self::new)
+            }
+            _ => Err(AnchorDayError),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ident::OperatorCode;
+    use crate::zone::tests::date;
+
+    fn plan(counts: Counts, roaming_counts: bool) -> Plan {
+        Plan {
+            name: PlanName::new("6 GB").unwrap(),
+            data: Some(Bytes(6_000)),
+            period: Period::Monthly(AnchorDay::Day(1)),
+            counts,
+            roaming_counts,
+        }
+    }
+
+    #[test]
+    fn counts_the_chosen_directions() {
+        let volume = Volume { rx: 70, tx: 7 };
+        assert_eq!(plan(Counts::Both, true).counted(volume, &Zone::Home), Some(77));
+        assert_eq!(plan(Counts::Download, true).counted(volume, &Zone::Home), Some(70));
+        assert_eq!(plan(Counts::Upload, true).counted(volume, &Zone::Unknown), Some(7));
+        assert_eq!(plan(Counts::Both, true).counted(Volume { rx: u64::MAX, tx: 1 }, &Zone::Home), None);
+    }
+
+    #[test]
+    fn free_roaming_does_not_count() {
+        let volume = Volume { rx: 70, tx: 7 };
+        let abroad = Zone::Roaming(Some(OperatorCode::new("26202").unwrap()));
+        assert_eq!(plan(Counts::Both, false).counted(volume, &abroad), Some(0));
+        assert_eq!(plan(Counts::Both, true).counted(volume, &abroad), Some(77));
+        assert_eq!(plan(Counts::Both, false).counted(volume, &Zone::Unknown), Some(77));
+    }
+
+    #[test]
+    fn remaining_never_falls_below_nothing() {
+        assert_eq!(plan(Counts::Both, true).remaining(Bytes(1)), Some(Bytes(5_999)));
+        assert_eq!(plan(Counts::Both, true).remaining(Bytes(9_000)), Some(Bytes(0)));
+    }
+
+    #[test]
+    fn anchors_clamp_to_the_end_of_the_month() {
+        for (anchor, month, day) in [
+            ("1", "2026-02-10", "2026-02-01"),
+            ("31", "2026-02-10", "2026-02-28"),
+            ("30", "2024-02-10", "2024-02-29"),
+            ("31", "2026-04-30", "2026-04-30"),
+            ("last", "2026-02-01", "2026-02-28"),
+            ("last", "2026-12-01", "2026-12-31"),
+            ("29", "2026-12-31", "2026-12-29"),
+        ] {
+            let anchor: AnchorDay = anchor.parse().unwrap();
+            assert_eq!(anchor.in_month_of(date(month)), date(day), "{anchor} in {month}");
+        }
+        assert_eq!(AnchorDay::Day(31).in_month_after(date("2026-01-31")), Some(date("2026-02-28")));
+        assert_eq!(AnchorDay::Day(31).in_month_before(date("2026-01-01")), Some(date("2025-12-31")));
+    }
+
+    #[test]
+    fn anchors_and_directions_are_read_strictly() {
+        for bad in ["0", "32", "", "-1", "+1", "Last", "1st", "001"] {
+            assert_eq!(bad.parse::<AnchorDay>(), Err(AnchorDayError), "{bad}");
+        }
+        assert_eq!("31".parse(), Ok(AnchorDay::Day(31)));
+        assert_eq!("upload".parse(), Ok(Counts::Upload));
+        assert_eq!("Upload".parse::<Counts>(), Err(CountsError));
+    }
 }

@@ -5,7 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
+const DAY_S: i64 = 86_400;
+
 /// A time zone's offsets from UTC over time, materialised: the shell reads them from the system's zoneinfo.
+///
+/// Offsets lie within a day of UTC; transitions ascend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ZoneRules {
     /// IANA name, such as `Europe/Berlin`.
@@ -38,41 +42,45 @@ impl ZoneRules {
         shifted.to_utc().naive_utc()
     }
 
+    /// The civil date at an instant.
+    #[must_use]
+    pub fn date(&self, at: Timestamp) -> NaiveDate {
+        self.civil(at).date()
+    }
+
     /// The instant of a civil time. In a gap (spring) the first instant after it; twice (autumn) the first.
     #[must_use]
     pub fn instant(&self, civil: NaiveDateTime) -> Timestamp {
         let naive = civil.and_utc().timestamp_millis();
-        let mut best: Option<i64> = None;
-        let offsets =
-            std::iter::once(self.first_offset_s).chain(self.transitions.iter().map(|(_, offset)| *offset));
-        // Only offsets in force within a day of the naive instant can matter.
-        let mut tried: Vec<i32> = Vec::new();
-        for offset in offsets {
-            if tried.contains(&offset) {
-                continue;
+        // Offsets stay within a day, so every run of one offset that ended two days earlier is out of question.
+        let settled = naive.div_euclid(1000).saturating_sub(2 * DAY_S);
+        let first = self.transitions.partition_point(|(from, _)| *from <= settled);
+        let mut offset = match first.checked_sub(1).and_then(|i| self.transitions.get(i)) {
+            Some((_, offset)) => *offset,
+            None => self.first_offset_s,
+        };
+        for (from, next_offset) in self.transitions.get(first..).unwrap_or_default() {
+            let from = from.saturating_mul(1000);
+            let candidate = before_offset(naive, offset);
+            if candidate < from {
+                return Timestamp::from_millis(candidate);
             }
-            tried.push(offset);
-            let candidate = naive.saturating_sub(i64::from(offset).saturating_mul(1000));
-            if self.offset_at(Timestamp::from_millis(candidate)) == offset {
-                best = Some(best.map_or(candidate, |b: i64| b.min(candidate)));
+            if before_offset(naive, *next_offset) < from {
+                return Timestamp::from_millis(from);
             }
+            offset = *next_offset;
         }
-        Timestamp::from_millis(best.unwrap_or_else(|| self.first_instant_after_gap(naive)))
+        Timestamp::from_millis(before_offset(naive, offset))
     }
 
-    fn first_instant_after_gap(&self, naive: i64) -> i64 {
-        for (index, (from, offset)) in self.transitions.iter().enumerate() {
-            let before = index
-                .checked_sub(1)
-                .and_then(|i| self.transitions.get(i))
-                .map_or(self.first_offset_s, |(_, offset)| *offset);
-            let local_before = from.saturating_add(i64::from(before)).saturating_mul(1000);
-            let local_after = from.saturating_add(i64::from(*offset)).saturating_mul(1000);
-            if naive >= local_before && naive < local_after {
-                return from.saturating_mul(1000);
-            }
-        }
-        naive.saturating_sub(i64::from(self.first_offset_s).saturating_mul(1000))
+    /// The transitions after one instant until another, the latter included.
+    #[must_use]
+    pub fn transitions_within(&self, after: Timestamp, until: Timestamp) -> &[(i64, i32)] {
+        let first =
+            self.transitions.partition_point(|(from, _)| from.saturating_mul(1000) <= after.as_millis());
+        let end =
+            self.transitions.partition_point(|(from, _)| from.saturating_mul(1000) <= until.as_millis());
+        self.transitions.get(first..end).unwrap_or_default()
     }
 
     /// The first instant of a civil day.
@@ -88,6 +96,143 @@ impl ZoneRules {
         match chrono::FixedOffset::east_opt(offset) {
             Some(zone) => at.to_utc().with_timezone(&zone).to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
             None => at.to_utc().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        }
+    }
+}
+
+fn before_offset(naive_ms: i64, offset_s: i32) -> i64 {
+    naive_ms.saturating_sub(i64::from(offset_s).saturating_mul(1000))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn zone(name: &str, first_offset_s: i32, transitions: &[(&str, i32)]) -> ZoneRules {
+        let transitions = transitions.iter().map(|(at, offset)| (utc(at).as_secs(), *offset)).collect();
+        ZoneRules { name: name.to_owned(), first_offset_s, transitions }
+    }
+
+    /// Central European summer time in 2025 and 2026.
+    pub(crate) fn berlin() -> ZoneRules {
+        zone(
+            "Europe/Berlin",
+            3600,
+            &[
+                ("2025-03-30T01:00:00", 7200),
+                ("2025-10-26T01:00:00", 3600),
+                ("2026-03-29T01:00:00", 7200),
+                ("2026-10-25T01:00:00", 3600),
+            ],
+        )
+    }
+
+    /// Summer time that began and ended at midnight.
+    pub(crate) fn sao_paulo() -> ZoneRules {
+        zone(
+            "America/Sao_Paulo",
+            -10_800,
+            &[("2018-11-04T03:00:00", -7200), ("2019-02-17T02:00:00", -10_800)],
+        )
+    }
+
+    /// Summer time of half an hour.
+    pub(crate) fn lord_howe() -> ZoneRules {
+        zone(
+            "Australia/Lord_Howe",
+            39_600,
+            &[("2026-04-04T15:00:00", 37_800), ("2026-10-03T15:30:00", 39_600)],
+        )
+    }
+
+    /// A whole day, 2011-12-30, left out.
+    pub(crate) fn apia() -> ZoneRules {
+        zone("Pacific/Apia", -36_000, &[("2011-12-30T10:00:00", 50_400)])
+    }
+
+    pub(crate) fn utc(text: &str) -> Timestamp {
+        Timestamp::from(civil(text).and_utc())
+    }
+
+    pub(crate) fn civil(text: &str) -> NaiveDateTime {
+        text.parse().unwrap()
+    }
+
+    pub(crate) fn date(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_gap_gives_the_first_instant_after_it() {
+        assert_eq!(berlin().instant(civil("2026-03-29T02:30:00")), utc("2026-03-29T01:00:00"));
+        assert_eq!(berlin().instant(civil("2026-03-29T01:59:59.999")), utc("2026-03-29T00:59:59.999"));
+        assert_eq!(berlin().instant(civil("2026-03-29T03:00:00")), utc("2026-03-29T01:00:00"));
+        assert_eq!(sao_paulo().day_start(date("2018-11-04")), utc("2018-11-04T03:00:00"));
+        assert_eq!(lord_howe().instant(civil("2026-10-04T02:15:00")), utc("2026-10-03T15:30:00"));
+        assert_eq!(lord_howe().instant(civil("2026-10-04T02:30:00")), utc("2026-10-03T15:30:00"));
+        assert_eq!(apia().instant(civil("2011-12-30T12:00:00")), utc("2011-12-30T10:00:00"));
+    }
+
+    #[test]
+    fn a_time_that_comes_twice_is_its_first() {
+        assert_eq!(berlin().instant(civil("2026-10-25T02:30:00")), utc("2026-10-25T00:30:00"));
+        assert_eq!(sao_paulo().instant(civil("2019-02-16T23:30:00")), utc("2019-02-17T01:30:00"));
+        assert_eq!(sao_paulo().day_start(date("2019-02-17")), utc("2019-02-17T03:00:00"));
+        assert_eq!(lord_howe().instant(civil("2026-04-05T01:45:00")), utc("2026-04-04T14:45:00"));
+    }
+
+    #[test]
+    fn civil_time_follows_the_offset() {
+        assert_eq!(berlin().civil(utc("2026-10-25T00:59:59")), civil("2026-10-25T02:59:59"));
+        assert_eq!(berlin().civil(utc("2026-10-25T01:00:00")), civil("2026-10-25T02:00:00"));
+        assert_eq!(berlin().rfc3339(utc("2026-07-01T00:00:00")), "2026-07-01T02:00:00+02:00");
+        assert_eq!(berlin().date(utc("2026-06-30T22:00:00")), date("2026-07-01"));
+    }
+
+    #[test]
+    fn transitions_within_excludes_the_first_instant() {
+        let at = utc("2026-10-25T01:00:00");
+        assert!(berlin().transitions_within(at, at.saturating_add(crate::time::Span::secs(9))).is_empty());
+        assert_eq!(berlin().transitions_within(Timestamp::from_millis(at.as_millis() - 1), at).len(), 1);
+    }
+
+    fn zones() -> impl Strategy<Value = ZoneRules> {
+        prop_oneof![
+            Just(berlin()),
+            Just(sao_paulo()),
+            Just(lord_howe()),
+            Just(apia()),
+            Just(ZoneRules::utc())
+        ]
+    }
+
+    proptest! {
+        /// The definition itself, tried on every offset: the first instant that shows this civil time.
+        #[test]
+        fn instant_is_the_first_that_shows_it(zone in zones(), near in 0_usize..4, shift in -200_000_000_i64..200_000_000) {
+            let anchor = zone.transitions.get(near % zone.transitions.len().max(1)).map_or(0, |(from, _)| *from);
+            let at = Timestamp::from_millis(anchor * 1000 + shift);
+            let local = zone.civil(at);
+            let found = zone.instant(local);
+            prop_assert_eq!(zone.civil(found), local);
+            prop_assert!(found <= at);
+            let naive = local.and_utc().timestamp_millis();
+            let brute = std::iter::once(zone.first_offset_s)
+                .chain(zone.transitions.iter().map(|(_, offset)| *offset))
+                .map(|offset| Timestamp::from_millis(naive - i64::from(offset) * 1000))
+                .filter(|candidate| zone.civil(*candidate) == local)
+                .min();
+            prop_assert_eq!(Some(found), brute);
+        }
+
+        #[test]
+        fn instants_never_go_back(zone in zones(), near in 0_usize..4, shift in -200_000_000_i64..200_000_000, step in 0_i64..90_000_000) {
+            let anchor = zone.transitions.get(near % zone.transitions.len().max(1)).map_or(0, |(from, _)| *from);
+            let naive = Timestamp::from_millis(anchor * 1000 + shift).to_utc().naive_utc();
+            let later = naive + chrono::TimeDelta::milliseconds(step);
+            prop_assert!(zone.instant(naive) <= zone.instant(later));
         }
     }
 }
