@@ -1,1 +1,3 @@
-//! ModemManager over D-Bus and the kernel's interface counters
+//! ModemManager over D-Bus and the kernel's interface counters.
+
+pub mod links;

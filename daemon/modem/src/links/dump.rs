@@ -1,0 +1,138 @@
+//! Asking the kernel for a whole list: of links, or of their counters.
+
+use std::io;
+
+use netlink_sys::Socket;
+use netlink_sys::protocols::NETLINK_ROUTE;
+use simbell_core::counter::LinkCounters;
+
+use super::wire::{self, Framed, LinkMessage, Message};
+use super::{BUFFER, LinksError, connect, receive};
+
+/// How often a list that changed while it was told is asked for again.
+const ATTEMPTS: u32 = 4;
+/// The kernel never makes a datagram of a dump bigger than this by far.
+const BUFFER_MOST: usize = 1024 * 1024;
+
+/// A socket for dumps, with its buffer.
+pub struct Dump {
+    /// Absent after a dump that went wrong: the kernel may not have ended it, and answers nothing else.
+    socket: Option<Socket>,
+    sequence: u32,
+    buffer: Vec<u8>,
+}
+
+/// A list as told.
+struct Told<T> {
+    found: Vec<T>,
+    /// Links came or went meanwhile: the list may lack one that was there all the time.
+    interrupted: bool,
+}
+
+impl Dump {
+    /// Opens the socket.
+    pub fn open() -> Result<Self, LinksError> {
+        Ok(Self { socket: Some(open_socket()?), sequence: 0, buffer: vec![0; BUFFER] })
+    }
+
+    /// The counters of every link by interface index: `RTM_GETSTATS`, two system calls on a small system.
+    pub fn counters(&mut self) -> Result<Vec<(u32, LinkCounters)>, LinksError> {
+        // Each figure is right whatever came or went meanwhile, so an interrupted dump is as good.
+        let told = self.ask("counters", wire::stats_request, |message| match message {
+            Message::Stats(ifindex, counters) => Some((ifindex, counters)),
+            _ => None,
+        })?;
+        Ok(told.found)
+    }
+
+    /// Every link with its name, type and counters: `RTM_GETLINK`.
+    pub fn links(&mut self) -> Result<Vec<LinkMessage>, LinksError> {
+        let mut attempt = 1;
+        loop {
+            let told = self.ask("links", wire::links_request, |message| match message {
+                Message::NewLink(link) => Some(link),
+                _ => None,
+            })?;
+            if !told.interrupted || attempt >= ATTEMPTS {
+                return Ok(told.found);
+            }
+            attempt += 1;
+        }
+    }
+
+    fn ask<const N: usize, T>(
+        &mut self,
+        what: &'static str,
+        request: fn(u32) -> [u8; N],
+        pick: fn(Message) -> Option<T>,
+    ) -> Result<Told<T>, LinksError> {
+        let mut asked = self.ask_once(what, request, pick);
+        if matches!(asked, Err(LinksError::NoEnd { .. })) {
+            asked = self.ask_once(what, request, pick);
+        }
+        asked
+    }
+
+    fn ask_once<const N: usize, T>(
+        &mut self,
+        what: &'static str,
+        request: fn(u32) -> [u8; N],
+        pick: fn(Message) -> Option<T>,
+    ) -> Result<Told<T>, LinksError> {
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => open_socket()?,
+        };
+        // Never 0, which notifications carry.
+        self.sequence = self.sequence.checked_add(1).unwrap_or(1);
+        socket
+            .send(&request(self.sequence), 0)
+            .map_err(|source| LinksError::Socket { action: "ask the kernel", source })?;
+        let mut told = Told { found: Vec::new(), interrupted: false };
+        loop {
+            // A dump is told synchronously: nothing to read means that nothing will come.
+            let length = match receive(&socket, &mut self.buffer) {
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(LinksError::NoEnd { what });
+                }
+                Err(source) => return Err(LinksError::Socket { action: "read the kernel's answer", source }),
+            };
+            if length > self.buffer.len() {
+                let room = length.next_power_of_two().min(BUFFER_MOST);
+                self.buffer.resize(room.max(self.buffer.len()), 0);
+                return Err(LinksError::NoEnd { what });
+            }
+            for Framed { sequence, interrupted, message } in
+                wire::messages(self.buffer.get(..length).unwrap_or_default())
+            {
+                if sequence != self.sequence {
+                    continue;
+                }
+                told.interrupted |= interrupted;
+                match message {
+                    Message::Done(0) => {
+                        self.socket = Some(socket);
+                        return Ok(told);
+                    }
+                    Message::Done(errno) | Message::Error(errno) => {
+                        let source = io::Error::from_raw_os_error(errno);
+                        return Err(LinksError::Refused { what, source });
+                    }
+                    message => told.found.extend(pick(message)),
+                }
+            }
+        }
+    }
+}
+
+fn open_socket() -> Result<Socket, LinksError> {
+    let open = || {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.set_non_blocking(true)?;
+        connect(&mut socket)?;
+        Ok(socket)
+    };
+    open().map_err(|source| LinksError::Socket { action: "open the asking socket", source })
+}

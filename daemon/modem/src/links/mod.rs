@@ -1,0 +1,287 @@
+//! The kernel's counters of every network interface, and the coming and going of interfaces.
+//!
+//! Two netlink sockets: one asks, one listens. A reading is one `RTM_GETSTATS` dump, answered by 64-bit
+//! counters by interface index; names and link types come from an inventory that follows `RTNLGRP_LINK`.
+//! An interface that vanishes tells its final counters, so an unplug under traffic loses nothing.
+
+mod dump;
+mod error;
+pub mod wire;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
+use std::io;
+
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
+use simbell_core::counter::{LinkCounters, LinkReading};
+use simbell_core::ident::IfIndex;
+
+pub use self::error::LinksError;
+
+use self::dump::Dump;
+use self::wire::{LinkMessage, Message};
+
+/// `RTNLGRP_LINK`.
+const LINK_GROUP: u32 = 1;
+/// The kernel makes no bigger datagram for a dump; a bigger notification counts as lost.
+const BUFFER: usize = 32 * 1024;
+/// A flood longer than this in one reading is cut short by reading everything anew.
+const DRAIN_MOST: usize = 4096;
+
+/// One thing that happened to a network interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// It is there now; its counters at that moment, not 0 where it came from another network namespace.
+    Appeared(LinkReading),
+    /// Its name or link type changed; counters as of now.
+    Changed(LinkReading),
+    /// It is gone, deleted or moved to another network namespace; its final counters.
+    Vanished(LinkReading),
+    /// The kernel dropped notifications: every link as it is now. What is missing here is gone unseen.
+    Resynchronised(Vec<LinkReading>),
+}
+
+/// Reads and follows the network interfaces of this network namespace. Needs no privilege.
+///
+/// One task drives both [`Links::event`] and [`Links::read`]; what one learns the other knows.
+pub struct Links {
+    dump: Dump,
+    listen: TokioSocket,
+    buffer: Vec<u8>,
+    inventory: BTreeMap<u32, Known>,
+    pending: VecDeque<LinkEvent>,
+    /// Notifications were lost and the inventory cannot be trusted.
+    overrun: bool,
+}
+
+/// What is remembered of a link between readings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Known {
+    name: String,
+    ethernet: bool,
+    last: LinkCounters,
+}
+
+impl Links {
+    /// Opens both sockets and takes the first inventory. Runs inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the kernel denies netlink sockets (a unit without `AF_NETLINK`) or the first list of links.
+    pub fn open() -> Result<Self, LinksError> {
+        Self::open_with_buffer(None)
+    }
+
+    /// Like [`Links::open`], with a receive buffer for notifications of this many bytes
+    /// (`SO_RCVBUF`: the kernel doubles it and has limits of its own).
+    ///
+    /// # Errors
+    /// As [`Links::open`].
+    pub fn open_with_buffer(bytes: Option<u32>) -> Result<Self, LinksError> {
+        let socket = |action, source| LinksError::Socket { action, source };
+        let mut listen =
+            TokioSocket::new(NETLINK_ROUTE).map_err(|e| socket("open the listening socket", e))?;
+        connect(listen.socket_mut()).map_err(|e| socket("connect the listening socket", e))?;
+        if let Some(bytes) = bytes {
+            listen.socket_ref().set_rx_buf_sz(bytes).map_err(|e| socket("size the receive buffer", e))?;
+        }
+        listen.socket_ref().add_membership(LINK_GROUP).map_err(|e| socket("follow links", e))?;
+        let mut links = Self {
+            dump: Dump::open()?,
+            listen,
+            buffer: vec![0; BUFFER],
+            inventory: BTreeMap::new(),
+            pending: VecDeque::new(),
+            overrun: false,
+        };
+        links.resync()?;
+        Ok(links)
+    }
+
+    /// Reads the counters of all links, or of those `wanted`, in one dump.
+    ///
+    /// A link that an event not yet taken from [`Links::event`] is about is left out: the event carries its
+    /// counters, and one of the dump could belong to its predecessor of the same index.
+    ///
+    /// # Errors
+    /// When the kernel does not answer; the next reading may succeed, nothing is lost.
+    pub fn read(&mut self, wanted: Option<&[IfIndex]>) -> Result<Vec<LinkReading>, LinksError> {
+        // The dump comes first: whatever happened before it is then in the listening socket's queue.
+        let Self { dump, .. } = self;
+        let counters = dump.counters()?;
+        self.drain();
+        if self.overrun {
+            return Ok(Vec::new());
+        }
+        let mut readings = Vec::with_capacity(wanted.map_or(counters.len(), <[_]>::len));
+        for (ifindex, counters) in counters {
+            if wanted.is_some_and(|wanted| !wanted.contains(&IfIndex(ifindex)))
+                || self.pending.iter().any(|event| event.is_about(ifindex))
+            {
+                continue;
+            }
+            if let Some(known) = self.inventory.get_mut(&ifindex) {
+                known.last = counters;
+                readings.push(known.reading(ifindex));
+            }
+        }
+        Ok(readings)
+    }
+
+    /// Waits for the next change of the links. Cancel-safe; never wakes while nothing changes.
+    ///
+    /// # Errors
+    /// When the socket fails, or the list after an overrun could not be taken: it is tried again with the
+    /// next call, which the caller may put off a little.
+    pub async fn event(&mut self) -> Result<LinkEvent, LinksError> {
+        loop {
+            if let Some(event) = self.pending.pop_front() {
+                return Ok(event);
+            }
+            if self.overrun {
+                return self.resync().map(LinkEvent::Resynchronised);
+            }
+            let Self { listen, buffer, .. } = self;
+            let received = poll_fn(|context| {
+                let mut room: &mut [u8] = buffer;
+                let whole = room.len();
+                let polled = listen.poll_recv(context, &mut room);
+                polled.map_ok(|()| whole.saturating_sub(room.len()))
+            })
+            .await;
+            self.take(received)?;
+        }
+    }
+
+    /// Forgets what was known and lists every link anew, with its counters as of now.
+    ///
+    /// # Errors
+    /// When the kernel does not answer; the inventory stays as it was.
+    pub fn resync(&mut self) -> Result<Vec<LinkReading>, LinksError> {
+        // Older notifications are told by the list itself; younger ones stay queued behind it.
+        for _ in 0..DRAIN_MOST {
+            match receive(self.listen.socket_ref(), &mut self.buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                _ => {}
+            }
+        }
+        let found = self.dump.links()?;
+        self.inventory.clear();
+        self.pending.clear();
+        self.overrun = false;
+        for link in found {
+            let known = Known {
+                name: link.name.unwrap_or_default(),
+                ethernet: link.ethernet,
+                last: link.counters.unwrap_or_default(),
+            };
+            self.inventory.insert(link.ifindex, known);
+        }
+        Ok(self.inventory.iter().map(|(ifindex, known)| known.reading(*ifindex)).collect())
+    }
+
+    fn drain(&mut self) {
+        for _ in 0..DRAIN_MOST {
+            match receive(self.listen.socket_ref(), &mut self.buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // A broken socket shows again, and is told, in `event`.
+                received => {
+                    if self.take(received).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+        self.overrun = true;
+    }
+
+    fn take(&mut self, received: io::Result<usize>) -> Result<(), LinksError> {
+        match received {
+            // A notification that fills the buffer did not fit: lost like one that was never queued.
+            Ok(length) if length >= self.buffer.len() => self.overrun = true,
+            Ok(length) => {
+                let datagram = self.buffer.get(..length).unwrap_or_default();
+                for framed in wire::messages(datagram) {
+                    let event = match framed.message {
+                        Message::NewLink(link) => appeared_or_changed(&mut self.inventory, link),
+                        Message::DelLink(link) => vanished(&mut self.inventory, link),
+                        _ => None,
+                    };
+                    self.pending.extend(event);
+                }
+            }
+            Err(error) if error.raw_os_error() == Some(ENOBUFS) => self.overrun = true,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(LinksError::Socket { action: "follow links", source }),
+        }
+        Ok(())
+    }
+}
+
+impl LinkEvent {
+    fn is_about(&self, ifindex: u32) -> bool {
+        match self {
+            Self::Appeared(link) | Self::Changed(link) | Self::Vanished(link) => link.ifindex.0 == ifindex,
+            Self::Resynchronised(_) => true,
+        }
+    }
+}
+
+impl Known {
+    fn reading(&self, ifindex: u32) -> LinkReading {
+        LinkReading {
+            ifindex: IfIndex(ifindex),
+            name: self.name.clone(),
+            ethernet: self.ethernet,
+            counters: self.last,
+        }
+    }
+}
+
+const ENOBUFS: i32 = 105;
+const MSG_TRUNC: i32 = 0x20;
+
+/// `RTM_NEWLINK` is sent for a new link and for every change of flags, address or master of an old one.
+fn appeared_or_changed(inventory: &mut BTreeMap<u32, Known>, link: LinkMessage) -> Option<LinkEvent> {
+    match inventory.get_mut(&link.ifindex) {
+        Some(known) => {
+            let before = (known.name.clone(), known.ethernet);
+            if let Some(name) = link.name {
+                known.name = name;
+            }
+            known.ethernet = link.ethernet;
+            known.last = link.counters.unwrap_or(known.last);
+            ((&before.0, before.1) != (&known.name, known.ethernet))
+                .then(|| LinkEvent::Changed(known.reading(link.ifindex)))
+        }
+        None => {
+            let known =
+                Known { name: link.name?, ethernet: link.ethernet, last: link.counters.unwrap_or_default() };
+            let reading = known.reading(link.ifindex);
+            inventory.insert(link.ifindex, known);
+            Some(LinkEvent::Appeared(reading))
+        }
+    }
+}
+
+fn vanished(inventory: &mut BTreeMap<u32, Known>, link: LinkMessage) -> Option<LinkEvent> {
+    let known = inventory.remove(&link.ifindex);
+    let (last_name, last) = known.map(|known| (known.name, known.last)).unzip();
+    Some(LinkEvent::Vanished(LinkReading {
+        ifindex: IfIndex(link.ifindex),
+        name: link.name.or(last_name)?,
+        ethernet: link.ethernet,
+        counters: link.counters.or(last)?,
+    }))
+}
+
+/// Binds the socket, and connects it: then the kernel refuses messages that another process sends here.
+fn connect(socket: &mut Socket) -> io::Result<()> {
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))
+}
+
+fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut room: &mut [u8] = buffer;
+    socket.recv(&mut room, MSG_TRUNC)
+}
