@@ -267,12 +267,27 @@ fn appeared_or_changed(inventory: &mut BTreeMap<u32, Known>, link: LinkMessage) 
 fn vanished(inventory: &mut BTreeMap<u32, Known>, link: LinkMessage) -> Option<LinkEvent> {
     let known = inventory.remove(&link.ifindex);
     let (last_name, last) = known.map(|known| (known.name, known.last)).unzip();
+    let counters = match (link.counters, last) {
+        (Some(told), Some(last)) => largest(told, last),
+        (told, last) => told.or(last)?,
+    };
     Some(LinkEvent::Vanished(LinkReading {
         ifindex: IfIndex(link.ifindex),
         name: link.name.or(last_name)?,
         ethernet: link.ethernet,
-        counters: link.counters.or(last)?,
+        counters,
     }))
+}
+
+/// Some drivers take figures back while they dismantle a link: a veth pair, whose received bytes are its
+/// peer's sent ones, loses sight of its peer first. What was once read stays.
+fn largest(told: LinkCounters, last: LinkCounters) -> LinkCounters {
+    LinkCounters {
+        rx_bytes: told.rx_bytes.max(last.rx_bytes),
+        rx_packets: told.rx_packets.max(last.rx_packets),
+        tx_bytes: told.tx_bytes.max(last.tx_bytes),
+        tx_packets: told.tx_packets.max(last.tx_packets),
+    }
 }
 
 /// Binds the socket, and connects it: then the kernel refuses messages that another process sends here.
@@ -284,4 +299,48 @@ fn connect(socket: &mut Socket) -> io::Result<()> {
 fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
     let mut room: &mut [u8] = buffer;
     socket.recv(&mut room, MSG_TRUNC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(name: Option<&str>, ethernet: bool, rx: Option<u64>) -> LinkMessage {
+        LinkMessage {
+            ifindex: 5,
+            name: name.map(Into::into),
+            ethernet,
+            counters: rx.map(|rx_bytes| LinkCounters { rx_bytes, ..LinkCounters::default() }),
+        }
+    }
+
+    #[test]
+    fn a_change_of_link_type_is_told() {
+        let mut inventory = BTreeMap::new();
+        appeared_or_changed(&mut inventory, message(Some("wwan0"), true, Some(1)));
+        assert_eq!(appeared_or_changed(&mut inventory, message(Some("wwan0"), true, Some(2))), None);
+        let Some(LinkEvent::Changed(link)) =
+            appeared_or_changed(&mut inventory, message(Some("wwan0"), false, Some(3)))
+        else {
+            panic!("a modem switched to raw IP counts differently");
+        };
+        assert_eq!((link.ethernet, link.counters.rx_bytes), (false, 3));
+    }
+
+    #[test]
+    fn final_counters_never_fall_below_what_was_read() {
+        let mut inventory = BTreeMap::new();
+        for (told, end) in [(Some(900), 900), (Some(0), 500), (None, 500)] {
+            appeared_or_changed(&mut inventory, message(Some("wwan0"), true, Some(500)));
+            let Some(LinkEvent::Vanished(link)) = vanished(&mut inventory, message(None, true, told)) else {
+                panic!("the name is known");
+            };
+            assert_eq!((link.name.as_str(), link.counters.rx_bytes), ("wwan0", end));
+        }
+        assert_eq!(
+            vanished(&mut inventory, message(None, true, Some(1))),
+            None,
+            "nothing known, nothing told"
+        );
+    }
 }

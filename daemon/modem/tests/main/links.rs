@@ -62,11 +62,8 @@ fn readings_equal_what_ip_and_nftables_count() {
         run("nft add chain inet count out { type filter hook output priority 0 ; }");
         run("nft add rule inet count out oifname wwan0 counter");
         veth("wwan0", "");
-        for _ in 0..5 {
-            next(&mut links).await;
-            if links.event().now_or_never().is_none() {
-                break;
-            }
+        for _ in 0..2 {
+            assert!(matches!(next(&mut links).await, LinkEvent::Appeared(_)));
         }
         send(1000, 1200);
         let readings = links.read(None).unwrap();
@@ -102,7 +99,6 @@ fn a_deleted_link_tells_its_final_counters_exactly() {
             }
             let near = named(&finals, "wwan0");
             assert_eq!(near.ip_bytes(), (0, 100 * round * (500 + HEADERS)));
-            assert_eq!(named(&finals, "wwan0-far").counters.rx_bytes, near.counters.tx_bytes);
             assert_eq!(links.read(None).unwrap().len(), 1, "only lo is left");
         }
     });
@@ -250,7 +246,7 @@ fn a_port_leaving_a_bridge_is_still_there() {
         run("ip link set wwan0 master br0");
         let mut links = Links::open().unwrap();
         run("ip link set wwan0 nomaster");
-        run("ip link add mark0 type dummy");
+        run("ip link add mark0 type bridge");
         match next(&mut links).await {
             LinkEvent::Appeared(link) => assert_eq!(link.name, "mark0"),
             other => panic!("leaving a bridge is no event: {other:?}"),
@@ -274,7 +270,7 @@ fn two_hundred_links_come_in_one_reading() {
     inside("links::two_hundred_links_come_in_one_reading", async || {
         let mut links = Links::open().unwrap();
         for n in 0..200 {
-            run(&format!("ip link add wwan{n} type dummy"));
+            run(&format!("ip link add wwan{n} type bridge"));
             match next(&mut links).await {
                 LinkEvent::Appeared(link) => assert_eq!(link.name, format!("wwan{n}")),
                 other => panic!("{other:?}"),
@@ -292,11 +288,11 @@ fn lost_notifications_are_noticed_and_made_good() {
         veth("wwan0", "");
         let mut links = Links::open_with_buffer(Some(1)).unwrap();
         for _ in 0..20 {
-            run("ip link add flap0 type dummy");
+            run("ip link add flap0 type bridge");
             run("ip link del flap0");
         }
         run("ip link del wwan0");
-        run("ip link add wwan5 type dummy");
+        run("ip link add wwan5 type bridge");
         assert_eq!(links.read(None).unwrap(), [], "a reading waits until the list is right again");
         let listed = loop {
             if let LinkEvent::Resynchronised(listed) = next(&mut links).await {
