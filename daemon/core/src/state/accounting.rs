@@ -174,10 +174,10 @@ impl Accounting {
         let gone: Vec<IfIndex> =
             self.links.keys().filter(|index| !dump.iter().any(|r| r.ifindex == **index)).copied().collect();
         for index in gone {
-            if let Some(link) = self.links.remove(&index) {
-                if let Some(base) = link.baseline(&link_key(index), self.boot.as_ref()) {
-                    self.lose(&base, GapReason::EventsLost, at);
-                }
+            if let Some(link) = self.links.remove(&index)
+                && let Some(base) = link.baseline(&link_key(index), self.boot.as_ref())
+            {
+                self.lose(&base, GapReason::EventsLost, at);
             }
         }
         booked
@@ -258,9 +258,8 @@ impl Accounting {
             link.booked = now;
             link.booked_at = at;
         } else if !link.presumed {
-            let key = link_key(reading.ifindex);
             let mut counter = link.clone();
-            self.book(&key, &mut counter, at, splits, booked);
+            self.book(&mut counter, at, splits, booked);
             self.links.insert(reading.ifindex, counter);
         }
     }
@@ -358,7 +357,7 @@ impl Accounting {
                     _ => {
                         let was_presumed = link.presumed;
                         link.presumed = false;
-                        self.book(&key, link, at, splits, booked);
+                        self.book(link, at, splits, booked);
                         // After a restart of ModemManager a modem comes back disabled and without bearers, while
                         // its connection may still be up: the counter stays its own until it is enabled again.
                         let not_started = matches!(
@@ -387,18 +386,18 @@ impl Accounting {
         match link.owner.clone() {
             Some(owner) if owner == *wanted => {
                 link.presumed = false;
-                self.book(&key, link, at, splits, booked);
+                self.book(link, at, splits, booked);
             }
             Some(owner) if owner.iccid == wanted.iccid => {
                 link.presumed = false;
-                self.book(&key, link, at, splits, booked);
+                self.book(link, at, splits, booked);
                 self.claim(link, wanted.clone(), at);
             }
             Some(_) => {
                 if link.presumed {
                     self.abandon(&key, link, at);
                 } else {
-                    self.book(&key, link, at, splits, booked);
+                    self.book(link, at, splits, booked);
                 }
                 self.claim(link, wanted.clone(), at);
             }
@@ -414,7 +413,7 @@ impl Accounting {
                 }
                 link.booked_at = at;
                 self.claim(link, wanted.clone(), at);
-                self.book(&key, link, at, splits, booked);
+                self.book(link, at, splits, booked);
             }
         }
         link.newborn = false;
@@ -457,20 +456,20 @@ impl Accounting {
     /// The growth held back belongs to nobody known: another SIM is in the modem now.
     fn abandon(&mut self, key: &str, counter: &mut Counter, at: Stamp) {
         let (rx, tx) = counter.growth();
-        if rx > 0 || tx > 0 {
-            if let Some(base) = counter.baseline(key, self.boot.as_ref()) {
-                let gap = Gap {
-                    iccid: base.iccid.clone(),
-                    from: base.read_at,
-                    until: dated(at),
-                    reason: GapReason::SimChanged,
-                    detail: format!(
-                        "{} counted {rx} B received and {tx} B sent while it was not known which SIM was in use",
-                        base.interface.as_deref().unwrap_or("the bearer")
-                    ),
-                };
-                self.changes.push(Change::AppendGap(gap));
-            }
+        if (rx > 0 || tx > 0)
+            && let Some(base) = counter.baseline(key, self.boot.as_ref())
+        {
+            let gap = Gap {
+                iccid: base.iccid.clone(),
+                from: base.read_at,
+                until: dated(at),
+                reason: GapReason::SimChanged,
+                detail: format!(
+                    "{} counted {rx} B received and {tx} B sent while it was not known which SIM was in use",
+                    base.interface.as_deref().unwrap_or("the bearer")
+                ),
+            };
+            self.changes.push(Change::AppendGap(gap));
         }
         self.release(key, counter);
     }
@@ -507,7 +506,7 @@ impl Accounting {
                     let known = iccid.is_none_or(|i| counter.owner.as_ref().is_some_and(|o| o.iccid == *i));
                     if known {
                         counter.presumed = false;
-                        self.book(&key, &mut counter, at, splits, booked);
+                        self.book(&mut counter, at, splits, booked);
                     } else {
                         self.abandon(&key, &mut counter, at);
                     }
@@ -544,7 +543,7 @@ impl Accounting {
                     counter.resume(&base, at);
                     counter.owner = Some(Owner { zone: base.zone.clone(), ..owner.clone() });
                     counter.presumed = false;
-                    self.book(&key, &mut counter, at, splits, booked);
+                    self.book(&mut counter, at, splits, booked);
                     if base.zone != *zone {
                         self.claim(&mut counter, owner, at);
                     }
@@ -559,7 +558,7 @@ impl Accounting {
                         counter.booked = (0, 0);
                     }
                     self.claim(&mut counter, owner, at);
-                    self.book(&key, &mut counter, at, splits, booked);
+                    self.book(&mut counter, at, splits, booked);
                 }
             }
             self.bearers.insert(key, counter);
@@ -601,14 +600,7 @@ impl Accounting {
         }
     }
 
-    fn book(
-        &mut self,
-        key: &str,
-        counter: &mut Counter,
-        at: Stamp,
-        splits: &Splits,
-        booked: &mut Vec<Booked>,
-    ) {
+    fn book(&mut self, counter: &mut Counter, at: Stamp, splits: &Splits, booked: &mut Vec<Booked>) {
         let (rx, tx) = counter.growth();
         let from = counter.booked_at;
         if let (true, Some(owner), Some(epoch), Some(boot)) =

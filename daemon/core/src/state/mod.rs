@@ -1,4 +1,412 @@
-//! The state and its one entry point, `step`.
+//! The state and its one entry point, [`State::step`].
 
 pub mod accounting;
+mod calls;
+mod facts;
+mod messages;
+mod modems;
+mod outbox;
+mod reminders;
 pub mod restored;
+mod schedules;
+mod usage;
+mod wake;
+mod warnings;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::effect::{Change, Effects, Notice, SimRecord};
+use crate::event::Event;
+use crate::health::{Warning, WarningCode};
+use crate::ident::{BootId, Iccid, ModemId, ReminderKey, RuleName};
+use crate::modem::{ModemView, SmsView};
+use crate::reminder::{Delivery, Reminder};
+use crate::settings::Settings;
+use crate::time::{Stamp, Timestamp};
+use crate::view::RuleDescription;
+use crate::zone::ZoneRules;
+use accounting::Accounting;
+use calls::Calls;
+use restored::Restored;
+
+pub use usage::{Sim, Totals};
+
+/// Everything that the service knows, and what it does next.
+///
+/// The same events in the same order always give the same state and the same effects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    settings: Settings,
+    boot: Option<BootId>,
+    now: Stamp,
+    newest: Option<Timestamp>,
+    bus_connected: bool,
+    modemmanager: Option<String>,
+    modems: BTreeMap<ModemId, ModemView>,
+    accounting: Accounting,
+    sims: BTreeMap<Iccid, Sim>,
+    rules: BTreeMap<RuleName, RuleDescription>,
+    reminders: BTreeMap<ReminderKey, Reminder>,
+    deliveries: BTreeMap<String, Delivery>,
+    /// Deliveries handed to their channel and not answered yet.
+    in_flight: BTreeSet<String>,
+    marks: BTreeMap<String, Timestamp>,
+    /// Schedules handed to their rule and not answered yet.
+    marks_in_flight: BTreeMap<String, Timestamp>,
+    sms_seen: BTreeMap<String, Timestamp>,
+    calls: Calls,
+    warnings: BTreeMap<(WarningCode, String), Warning>,
+    health_changed: bool,
+    last_read_boot_ms: u64,
+    /// Messages that came before the clock was trusted.
+    sms_waiting: Vec<(ModemId, SmsView)>,
+    /// Boots with usage in the ledger that waits for its date.
+    undated: Vec<BootId>,
+    stopping: bool,
+}
+
+impl State {
+    /// The state that the ledger remembers, before anything has happened.
+    #[must_use]
+    pub fn restored(settings: Settings, restored: Restored) -> Self {
+        let accounting = Accounting::restored(restored.next_epoch.0, restored.baselines);
+        let sims = restored.sims.into_iter().map(|record| (record.iccid.clone(), Sim::new(record))).collect();
+        Self {
+            settings,
+            boot: None,
+            now: Stamp { wall: Timestamp::from_millis(0), boot_ms: 0, trusted: false },
+            newest: restored.newest,
+            bus_connected: false,
+            modemmanager: None,
+            modems: BTreeMap::new(),
+            accounting,
+            sims,
+            rules: BTreeMap::new(),
+            reminders: restored.reminders.into_iter().map(|r| (r.key.clone(), r)).collect(),
+            deliveries: restored.deliveries.into_iter().map(|d| (d.id.clone(), d)).collect(),
+            in_flight: BTreeSet::new(),
+            marks: restored.schedule_marks.into_iter().map(|m| (m.key, m.served)).collect(),
+            marks_in_flight: BTreeMap::new(),
+            sms_seen: restored.sms_digests.into_iter().map(|d| (d.digest, d.at)).collect(),
+            calls: Calls::default(),
+            warnings: BTreeMap::new(),
+            health_changed: false,
+            last_read_boot_ms: 0,
+            sms_waiting: Vec::new(),
+            undated: restored.undated_boots,
+            stopping: false,
+        }
+    }
+
+    /// Takes one event in and says what has to be done because of it.
+    ///
+    /// Before an event that changes which SIM uses a counter (a modem seen, a modem gone), the caller reads the
+    /// kernel's counters and hands them in, so that growth until then lands where it belongs.
+    pub fn step(&mut self, at: Stamp, event: &Event) -> Effects {
+        let mut fx = Effects::default();
+        let trust_changed = self.now.trusted != at.trusted;
+        self.now = at;
+        if trust_changed {
+            self.clock_trust_changed(at, &mut fx);
+        }
+        self.take_in(at, event, &mut fx);
+        self.settle(at, &mut fx);
+        fx
+    }
+
+    fn take_in(&mut self, at: Stamp, event: &Event, fx: &mut Effects) {
+        match event {
+            Event::Started { boot, links } => {
+                self.boot = Some(boot.clone());
+                self.accounting.started(boot, links, at);
+                self.last_read_boot_ms = at.boot_ms;
+                self.configured_sims(at, fx);
+                if !at.trusted || self.undated.contains(boot) {
+                    self.clock_trust_changed(at, fx);
+                }
+            }
+            Event::SettingsLoaded(settings) => self.settings_loaded(settings, at, fx),
+            Event::RulesLoaded(rules) => self.rules_loaded(rules, at, fx),
+            Event::BusConnected => {
+                self.bus_connected = true;
+                self.well(WarningCode::BusLost, "", fx);
+                fx.notices.push(Notice::StatusChanged);
+            }
+            Event::BusLost(why) => {
+                self.bus_connected = false;
+                self.modemmanager_gone(at, fx);
+                let text = format!(
+                    "The D-Bus connection is lost ({why}). SIMs cannot be watched until it is back; the service \
+                     tries again by itself."
+                );
+                self.warn(WarningCode::BusLost, "", text, fx);
+            }
+            Event::ModemManagerAppeared { version } => {
+                self.modemmanager = Some(version.clone());
+                self.well(WarningCode::ModemManagerGone, "", fx);
+                fx.notices.push(Notice::StatusChanged);
+            }
+            Event::ModemManagerVanished => self.modemmanager_gone(at, fx),
+            Event::ModemSeen(view) => self.modem_seen(view, at, fx),
+            Event::ModemVanished { modem } => self.modem_vanished(modem, at, fx),
+            Event::SmsReceived { modem, sms } => self.sms_received(modem, sms, at, fx),
+            Event::SmsSent { modem, parts } => {
+                let iccid = self.sim_of(modem);
+                fx.changes.push(Change::AppendSmsSent { iccid, parts: *parts, at: at.wall });
+            }
+            Event::CallChanged { modem, call } => self.call_changed(modem, call, at, fx),
+            Event::UssdReceived { .. } => {}
+            Event::LinksRead(links) => {
+                self.last_read_boot_ms = at.boot_ms;
+                let booked = self.accounting.links_read(links, at, &self.splits());
+                self.booked(&booked, fx);
+            }
+            Event::LinksResynchronised(links) => {
+                self.last_read_boot_ms = at.boot_ms;
+                let booked = self.accounting.links_resynchronised(links, at, &self.splits());
+                self.booked(&booked, fx);
+                self.claim_again(at, fx);
+            }
+            Event::LinkAppeared(link) => {
+                let booked = self.accounting.link_appeared(link, at, &self.splits());
+                self.booked(&booked, fx);
+                self.claim_again(at, fx);
+                if !self.anything_connecting() {
+                    self.accounting.forget_newborn();
+                }
+            }
+            Event::LinkVanished(link) => {
+                let booked = self.accounting.link_vanished(link, at, &self.splits());
+                self.booked(&booked, fx);
+                self.claim_again(at, fx);
+            }
+            Event::WakeReached | Event::ClockChanged => {}
+            Event::Committed => self.well(WarningCode::LedgerNotWritable, "", fx),
+            Event::CommitFailed(why) => {
+                let text = format!(
+                    "The ledger cannot be written ({why}). Usage is still measured and kept in memory; nothing is \
+                     lost while the service runs. Free or mend the disk that holds the state directory."
+                );
+                self.warn(WarningCode::LedgerNotWritable, "", text, fx);
+            }
+            Event::TotalsLoaded { query, by_zone, corrections, first_at } => {
+                self.totals_loaded(query, by_zone, *corrections, *first_at);
+            }
+            Event::RulesEvaluated(results) => {
+                for result in results {
+                    self.rule_evaluated(result, at, fx);
+                }
+            }
+            Event::DeliveryEnded { id, outcome } => self.delivery_ended(id, outcome, at, fx),
+            Event::ReminderAcknowledged(key) => self.acknowledge(key, at, fx),
+            Event::ReminderSnoozed { key, span } => self.snooze(key, *span, at, fx),
+            Event::UsageCorrected(correction) => self.usage_corrected(correction, fx),
+            Event::ChannelTested(channel) => self.channel_tested(channel, at, fx),
+            Event::HealthReported { code, subject, text } => match text {
+                Some(text) => self.warn(*code, subject, text.clone(), fx),
+                None => self.well(*code, subject, fx),
+            },
+            Event::SimNoticed(iccid) => self.sim_noticed(iccid, at, fx),
+            Event::StopRequested => self.stopping = true,
+        }
+    }
+
+    /// What follows from the new state, whatever the event was.
+    fn settle(&mut self, at: Stamp, fx: &mut Effects) {
+        self.refresh_cycles(at, fx);
+        if !self.stopping {
+            self.serve_schedules(at, fx);
+            self.say_due_reminders(at, fx);
+            self.evaluate_usage(at, fx);
+            self.evaluate_health(at, fx);
+            self.deliver_due(at, fx);
+        }
+        self.flush_if_due(at, fx);
+    }
+
+    fn flush_if_due(&mut self, at: Stamp, fx: &mut Effects) {
+        let (bytes, since) = self.accounting.unsaved();
+        let age = since.map_or(0, |since| at.boot_ms.saturating_sub(since));
+        let due = self.stopping
+            || !fx.changes.is_empty()
+            || !fx.load_totals.is_empty()
+            || self.accounting.has_changes()
+            || bytes >= self.settings.max_unsaved_bytes
+            || (since.is_some() && age >= self.settings.max_unsaved_time.as_millis().unsigned_abs());
+        if due {
+            let mut changes = self.accounting.flush(at);
+            changes.append(&mut fx.changes);
+            fx.changes = changes;
+        }
+    }
+
+    fn clock_trust_changed(&mut self, at: Stamp, fx: &mut Effects) {
+        if at.trusted {
+            let offset_ms = at.wall.as_millis().saturating_sub(i64::try_from(at.boot_ms).unwrap_or(i64::MAX));
+            self.accounting.date_pending(offset_ms);
+            if let Some(boot) = self.boot.clone() {
+                fx.changes.push(Change::DateEntries { boot, offset_ms });
+            }
+            for sim in self.sims.values_mut() {
+                sim.forget_cycle();
+            }
+            self.well(WarningCode::ClockUntrusted, "", fx);
+            for (modem, sms) in std::mem::take(&mut self.sms_waiting) {
+                self.sms_received(&modem, &sms, at, fx);
+            }
+        } else {
+            let text = "The clock cannot be believed yet (not synchronised, or before the newest entry of the ledger). \
+                        Usage is measured and dated later; nothing that depends on the date fires until then."
+                .to_owned();
+            self.warn(WarningCode::ClockUntrusted, "", text, fx);
+        }
+        fx.notices.push(Notice::StatusChanged);
+    }
+
+    fn settings_loaded(&mut self, settings: &Settings, at: Stamp, fx: &mut Effects) {
+        self.settings = settings.clone();
+        for sim in self.sims.values_mut() {
+            sim.forget_cycle();
+        }
+        self.configured_sims(at, fx);
+        self.claim_again(at, fx);
+        fx.notices.push(Notice::StatusChanged);
+    }
+
+    fn rules_loaded(&mut self, rules: &[RuleDescription], at: Stamp, fx: &mut Effects) {
+        self.rules = rules.iter().map(|rule| (rule.name.clone(), rule.clone())).collect();
+        let gone: Vec<String> = self
+            .warnings
+            .keys()
+            .filter(|(code, subject)| {
+                *code == WarningCode::RuleDisabled && !self.rules.keys().any(|r| r.as_str() == subject)
+            })
+            .map(|(_, subject)| subject.clone())
+            .collect();
+        for subject in gone {
+            self.well(WarningCode::RuleDisabled, &subject, fx);
+        }
+        for rule in rules {
+            match &rule.problem {
+                Some(problem) => {
+                    self.warn(WarningCode::RuleDisabled, rule.name.as_str(), problem.clone(), fx)
+                }
+                None => self.well(WarningCode::RuleDisabled, rule.name.as_str(), fx),
+            }
+        }
+        self.resolve_ownerless(at, fx);
+        for sim in self.sims.values_mut() {
+            sim.evaluate_soon();
+        }
+        self.health_changed = true;
+        let active: Vec<Iccid> = self.active_sims();
+        for iccid in active {
+            self.ask_rules(&crate::view::Trigger::Roaming { sim: iccid }, at, fx);
+        }
+        fx.notices.push(Notice::StatusChanged);
+    }
+
+    /// What the configuration decides.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The version of ModemManager, where it is on the bus.
+    #[must_use]
+    pub fn modemmanager(&self) -> Option<&str> {
+        self.modemmanager.as_deref()
+    }
+
+    /// Whether the D-Bus connection is up.
+    #[must_use]
+    pub const fn bus_connected(&self) -> bool {
+        self.bus_connected
+    }
+
+    /// Every modem as last seen.
+    pub fn modems(&self) -> impl Iterator<Item = &ModemView> {
+        self.modems.values()
+    }
+
+    /// Every SIM known.
+    pub fn sims(&self) -> impl Iterator<Item = &Sim> {
+        self.sims.values()
+    }
+
+    /// Every rule.
+    pub fn rules(&self) -> impl Iterator<Item = &RuleDescription> {
+        self.rules.values()
+    }
+
+    /// Every reminder that is not long resolved.
+    pub fn reminders(&self) -> impl Iterator<Item = &Reminder> {
+        self.reminders.values()
+    }
+
+    /// Every delivery that is not long finished.
+    pub fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
+        self.deliveries.values()
+    }
+
+    /// What is wrong now.
+    pub fn warnings(&self) -> impl Iterator<Item = &Warning> {
+        self.warnings.values()
+    }
+
+    /// The newest instant that the ledger spoke of when the service began: a wall clock before it is wrong.
+    #[must_use]
+    pub const fn newest(&self) -> Option<Timestamp> {
+        self.newest
+    }
+
+    /// Zone rules that hold for a SIM.
+    #[must_use]
+    pub fn zone_of(&self, iccid: &Iccid) -> &ZoneRules {
+        self.settings.sims.get(iccid).map_or(&self.settings.zone, |sim| &sim.zone)
+    }
+
+    /// Whether a SIM's usage is held back because nobody can confirm which SIM is in use.
+    #[must_use]
+    pub fn is_uncertain(&self, iccid: &Iccid) -> bool {
+        self.accounting.is_uncertain(iccid)
+    }
+
+    fn sim_of(&self, modem: &ModemId) -> Option<Iccid> {
+        self.modems.get(modem).and_then(|m| m.sim.as_ref()).and_then(|s| s.iccid.clone())
+    }
+
+    fn active_sims(&self) -> Vec<Iccid> {
+        self.modems.values().filter_map(|m| m.sim.as_ref()?.iccid.clone()).collect()
+    }
+
+    fn keep_sim(&mut self, record: SimRecord, fx: &mut Effects) {
+        let iccid = record.iccid.clone();
+        self.sims
+            .entry(iccid)
+            .and_modify(|s| s.record = record.clone())
+            .or_insert_with(|| Sim::new(record.clone()));
+        fx.changes.push(Change::KeepSim(record));
+    }
+
+    fn sim_noticed(&mut self, iccid: &Iccid, at: Stamp, fx: &mut Effects) {
+        if !self.sims.contains_key(iccid) {
+            let record = SimRecord {
+                iccid: iccid.clone(),
+                imsi: None,
+                eid: None,
+                operator: None,
+                first_seen: at.wall,
+                last_seen: at.wall,
+            };
+            self.keep_sim(record, fx);
+        }
+    }
+
+    fn configured_sims(&mut self, at: Stamp, fx: &mut Effects) {
+        let named: Vec<Iccid> = self.settings.sims.keys().cloned().collect();
+        for iccid in named {
+            self.sim_noticed(&iccid, at, fx);
+        }
+    }
+}

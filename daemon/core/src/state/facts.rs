@@ -1,0 +1,154 @@
+//! What rules and people are shown of a SIM.
+
+use rust_decimal::Decimal;
+
+use super::State;
+use crate::bytes::Bytes;
+use crate::cycle::Cycle;
+use crate::effect::{Effects, Evaluation};
+use crate::forecast::{self, Forecast};
+use crate::ident::Iccid;
+use crate::ledger::Zone;
+use crate::modem::{ModemState, ModemView};
+use crate::time::Stamp;
+use crate::view::{CycleFacts, LocalNow, RuleInput, SimFacts, Trigger};
+use crate::zone::ZoneRules;
+
+impl State {
+    /// Asks every rule that answers this kind of trigger.
+    pub(super) fn ask_rules(&mut self, trigger: &Trigger, at: Stamp, fx: &mut Effects) {
+        let kind = trigger.kind();
+        // Before the clock is trusted only the service's own health may speak.
+        if !at.trusted && kind != "health" {
+            return;
+        }
+        let mut input: Option<Box<RuleInput>> = None;
+        for rule in self.rules.values() {
+            if rule.problem.is_some() || !rule.triggers.iter().any(|t| t == kind) {
+                continue;
+            }
+            let input = input.get_or_insert_with(|| Box::new(self.rule_input(trigger, at))).clone();
+            fx.evaluate.push(Evaluation { rule: rule.name.clone(), trigger: trigger.clone(), input });
+        }
+    }
+
+    pub(super) fn rule_input(&self, trigger: &Trigger, at: Stamp) -> RuleInput {
+        let zone = trigger.sim().map_or(&self.settings.zone, |iccid| self.zone_of(iccid));
+        let late_s = match trigger {
+            Trigger::Schedule { due, .. } => at.wall.since(*due).as_secs().max(0),
+            _ => 0,
+        };
+        RuleInput {
+            now: local_now(zone, at),
+            language: self.settings.language.clone(),
+            sim: trigger.sim().and_then(|iccid| self.facts(iccid)),
+            sims: self.sims.keys().filter_map(|iccid| self.facts(iccid)).collect(),
+            warnings: self.warnings.values().cloned().collect(),
+            late_s,
+        }
+    }
+
+    /// Everything known of one SIM.
+    #[must_use]
+    pub fn facts(&self, iccid: &Iccid) -> Option<SimFacts> {
+        let sim = self.sims.get(iccid)?;
+        let modem = self.modem_with(iccid);
+        let plan = self.plan_of(iccid);
+        let zone = self.zone_of(iccid);
+        let used = sim.totals.counted(plan);
+        let allowance = plan.and_then(|plan| plan.data).map(|data| data.0);
+        let forecast = self.forecast(iccid);
+        let connected = modem.is_some_and(|m| m.bearers.iter().any(|b| b.connected));
+        Some(SimFacts {
+            iccid: iccid.clone(),
+            name: self.sim_name(iccid),
+            operator: sim.record.operator.clone(),
+            network: modem.and_then(|m| m.operator_name.clone()),
+            active: modem.is_some(),
+            roaming: modem.and(match sim.zone {
+                Zone::Home => Some(false),
+                Zone::Roaming(_) => Some(true),
+                Zone::Unknown => None,
+            }),
+            connected,
+            measured: modem
+                .is_none_or(|m| m.bearers.iter().filter(|b| b.connected).all(|b| self.is_measured(b))),
+            signal_percent: modem.and_then(|m| m.signal_percent),
+            plan: plan.map(|plan| plan.name.as_str().to_owned()),
+            used_bytes: used,
+            roaming_bytes: sim.totals.roaming(),
+            allowance_bytes: allowance,
+            remaining_bytes: allowance.map(|a| a.saturating_sub(used)),
+            used_share: allowance.and_then(|a| Decimal::from(used).checked_div(Decimal::from(a))),
+            cycle: sim.cycle.map(|cycle| cycle_facts(cycle, zone, self.now)),
+            exhausted_at: forecast.as_ref().and_then(|f| f.exhausted_at),
+            end_of_cycle_bytes: forecast.as_ref().and_then(|f| f.end_of_cycle_bytes),
+            forecast_reliable: forecast.is_some_and(|f| f.reliable),
+        })
+    }
+
+    /// How a SIM's usage will go on; none before its cycle is known.
+    #[must_use]
+    pub fn forecast(&self, iccid: &Iccid) -> Option<Forecast> {
+        let sim = self.sims.get(iccid)?;
+        let (start, end) = sim.bounds?;
+        let plan = self.plan_of(iccid);
+        // Usage entered by hand for the time before the installation is used up, but says nothing about the rate.
+        let measured_since = sim.first_at.map_or(start, |first| first.max(start));
+        Some(forecast::forecast(&forecast::Observation {
+            used: Bytes(sim.totals.counted(plan)),
+            observed: Bytes(
+                sim.totals.counted(plan).saturating_sub(sim.totals.corrections.max(0).unsigned_abs()),
+            ),
+            allowance: plan.and_then(|plan| plan.data),
+            since: measured_since,
+            now: self.now.wall,
+            cycle_start: start,
+            cycle_end: end,
+        }))
+    }
+
+    /// The name a person gave a SIM, or its last four digits.
+    #[must_use]
+    pub fn sim_name(&self, iccid: &Iccid) -> String {
+        self.settings
+            .sims
+            .get(iccid)
+            .and_then(|sim| sim.name.as_ref())
+            .map_or_else(|| format!("SIM …{}", iccid.tail()), |name| name.as_str().to_owned())
+    }
+
+    /// The modem a SIM is in use in.
+    #[must_use]
+    pub fn modem_with(&self, iccid: &Iccid) -> Option<&ModemView> {
+        self.modems.values().find(|m| {
+            m.sim.as_ref().is_some_and(|s| s.iccid.as_ref() == Some(iccid)) && m.state != ModemState::Failed
+        })
+    }
+}
+
+fn cycle_facts(cycle: Cycle, zone: &ZoneRules, now: Stamp) -> CycleFacts {
+    CycleFacts {
+        start: cycle.start.to_string(),
+        end: cycle.end.map(|end| end.to_string()),
+        days_left: cycle.days_left(zone.date(now.wall)),
+        seconds_left: cycle.seconds_left(zone, now.wall),
+        last: cycle.last,
+    }
+}
+
+/// Breaks an instant down into local civil time.
+#[must_use]
+fn local_now(zone: &ZoneRules, at: Stamp) -> LocalNow {
+    use chrono::{Datelike, Timelike};
+    let civil = zone.civil(at.wall);
+    let small = |n: u32| u8::try_from(n).unwrap_or(u8::MAX);
+    LocalNow {
+        at: at.wall,
+        date: civil.date().to_string(),
+        time: civil.format("%H:%M").to_string(),
+        weekday: small(civil.weekday().number_from_monday()),
+        day: small(civil.day()),
+        hour: small(civil.hour()),
+    }
+}

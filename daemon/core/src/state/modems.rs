@@ -1,0 +1,193 @@
+//! Modems as they come, change and go, and what that says about their SIMs.
+
+use super::State;
+use crate::effect::{Effects, Notice, SimRecord};
+use crate::health::WarningCode;
+use crate::ident::{Iccid, ModemId};
+use crate::ledger::Zone;
+use crate::modem::{BearerView, ModemState, ModemView, Registration, SimView};
+use crate::time::{Span, Stamp};
+use crate::view::Trigger;
+
+/// `last_seen` of a SIM in use is written this often, not at each change of its modem.
+const SEEN_STEP: Span = Span::secs(86_400);
+
+impl State {
+    pub(super) fn modem_seen(&mut self, view: &ModemView, at: Stamp, fx: &mut Effects) {
+        let before = self.modems.get(&view.id).cloned();
+        for sim in view.sim.iter().chain(view.slots.iter().flatten()) {
+            self.sim_seen(sim, at, fx);
+        }
+        let roamed = self.place_sim(view);
+        let just_seen = before.is_none();
+        // The same modem may come back under another path before its old one is reported gone.
+        self.modems.insert(view.id.clone(), view.clone());
+        self.claim(view, just_seen, at, fx);
+        self.judge_modem(view, fx);
+        let iccid = view.sim.as_ref().and_then(|s| s.iccid.clone());
+        let sim_changed = before.as_ref().and_then(|m| m.sim.as_ref()).and_then(|s| s.iccid.clone()) != iccid;
+        if let Some(iccid) = iccid {
+            if roamed || sim_changed {
+                self.ask_rules(&Trigger::Roaming { sim: iccid.clone() }, at, fx);
+            }
+            if sim_changed && let Some(sim) = self.sims.get_mut(&iccid) {
+                sim.evaluate_soon();
+            }
+        }
+        fx.notices.push(Notice::StatusChanged);
+    }
+
+    pub(super) fn modem_vanished(&mut self, modem: &ModemId, at: Stamp, fx: &mut Effects) {
+        if self.modems.remove(modem).is_none() {
+            return;
+        }
+        self.accounting.modems_lost(Some(modem));
+        self.calls_lost(Some(modem), at, fx);
+        self.well(WarningCode::ModemUnusable, modem.as_str(), fx);
+        self.well(WarningCode::NotMeasured, modem.as_str(), fx);
+        fx.notices.push(Notice::StatusChanged);
+    }
+
+    pub(super) fn modemmanager_gone(&mut self, at: Stamp, fx: &mut Effects) {
+        self.modemmanager = None;
+        let modems: Vec<ModemId> = self.modems.keys().cloned().collect();
+        for modem in &modems {
+            self.well(WarningCode::ModemUnusable, modem.as_str(), fx);
+            self.well(WarningCode::NotMeasured, modem.as_str(), fx);
+        }
+        self.modems.clear();
+        self.accounting.modems_lost(None);
+        self.calls_lost(None, at, fx);
+        let text =
+            "ModemManager is not on the bus: nothing is known of the modems until it is back. Start it with \
+                    `systemctl start ModemManager`."
+                .to_owned();
+        self.warn(WarningCode::ModemManagerGone, "", text, fx);
+        fx.notices.push(Notice::StatusChanged);
+    }
+
+    /// Every modem claims its counters anew: links came or went.
+    pub(super) fn claim_again(&mut self, at: Stamp, fx: &mut Effects) {
+        let views: Vec<ModemView> = self.modems.values().cloned().collect();
+        for view in &views {
+            self.claim(view, false, at, fx);
+            self.judge_modem(view, fx);
+        }
+    }
+
+    fn claim(&mut self, view: &ModemView, just_seen: bool, at: Stamp, fx: &mut Effects) {
+        let zone = view
+            .sim
+            .as_ref()
+            .and_then(|s| s.iccid.as_ref())
+            .and_then(|iccid| self.sims.get(iccid))
+            .map_or(Zone::Unknown, |sim| sim.zone.clone());
+        let ppp = self.settings.ppp_interface.clone();
+        let splits = self.splits();
+        let booked = self.accounting.modem_seen(view, &zone, ppp.as_deref(), just_seen, at, &splits);
+        self.booked(&booked, fx);
+    }
+
+    pub(super) fn anything_connecting(&self) -> bool {
+        self.modems.values().any(|m| m.state == ModemState::Connecting)
+    }
+
+    /// Whether a connected bearer has a counter that can be read.
+    pub(super) fn is_measured(&self, bearer: &BearerView) -> bool {
+        let name =
+            if bearer.ppp { self.settings.ppp_interface.as_deref() } else { bearer.interface.as_deref() };
+        name.is_some_and(|name| self.accounting.has_link(name))
+            || (bearer.stats_supported && bearer.stats.is_some())
+    }
+
+    fn judge_modem(&mut self, view: &ModemView, fx: &mut Effects) {
+        let label = format!("{} {}", view.manufacturer, view.model);
+        let label = label.trim();
+        match (view.state, &view.unlock_required) {
+            (ModemState::Failed, _) => {
+                let why = view.failed_reason.as_deref().unwrap_or("no reason given");
+                let text = format!("The modem {label} cannot be used: {why}.");
+                self.warn(WarningCode::ModemUnusable, view.id.as_str(), text, fx);
+            }
+            (ModemState::Locked, lock) => {
+                let lock = lock.as_deref().unwrap_or("a code");
+                let text = format!(
+                    "The SIM in the modem {label} waits for {lock}. Unlock it: `mmcli -i any --pin=CODE`."
+                );
+                self.warn(WarningCode::ModemUnusable, view.id.as_str(), text, fx);
+            }
+            _ => self.well(WarningCode::ModemUnusable, view.id.as_str(), fx),
+        }
+        let unmeasured = view.bearers.iter().find(|b| b.connected && !self.is_measured(b));
+        match unmeasured {
+            Some(bearer) => {
+                let port = bearer.interface.as_deref().unwrap_or("none");
+                let way_out = if bearer.ppp && self.settings.ppp_interface.is_none() {
+                    " The connection is PPP: set counting.ppp_interface, such as \"ppp0\"."
+                } else if bearer.ppp {
+                    " The configured counting.ppp_interface does not exist now."
+                } else {
+                    ""
+                };
+                let text = format!(
+                    "The modem {label} is connected, but its usage is not measured: port {port} is no network \
+                     interface and ModemManager counts nothing for it.{way_out}"
+                );
+                self.warn(WarningCode::NotMeasured, view.id.as_str(), text, fx);
+            }
+            None => self.well(WarningCode::NotMeasured, view.id.as_str(), fx),
+        }
+    }
+
+    fn sim_seen(&mut self, sim: &SimView, at: Stamp, fx: &mut Effects) {
+        let Some(iccid) = &sim.iccid else { return };
+        let known = self.sims.get(iccid).map(|s| s.record.clone());
+        let record = match &known {
+            Some(known) => SimRecord {
+                iccid: iccid.clone(),
+                imsi: sim.imsi.clone().or_else(|| known.imsi.clone()),
+                eid: sim.eid.clone().or_else(|| known.eid.clone()),
+                operator: sim
+                    .operator_name
+                    .clone()
+                    .filter(|n| !n.is_empty())
+                    .or_else(|| known.operator.clone()),
+                first_seen: known.first_seen,
+                last_seen: if at.wall.since(known.last_seen) >= SEEN_STEP {
+                    at.wall
+                } else {
+                    known.last_seen
+                },
+            },
+            None => SimRecord {
+                iccid: iccid.clone(),
+                imsi: sim.imsi.clone(),
+                eid: sim.eid.clone(),
+                operator: sim.operator_name.clone().filter(|n| !n.is_empty()),
+                first_seen: at.wall,
+                last_seen: at.wall,
+            },
+        };
+        if known.as_ref() != Some(&record) {
+            self.keep_sim(record, fx);
+        }
+    }
+
+    /// Places the SIM where its modem is registered; while it searches, where it was. Says whether it moved.
+    fn place_sim(&mut self, view: &ModemView) -> bool {
+        let Some(iccid): Option<Iccid> = view.sim.as_ref().and_then(|s| s.iccid.clone()) else {
+            return false;
+        };
+        let Some(sim) = self.sims.get_mut(&iccid) else { return false };
+        let zone = match view.registration {
+            Registration::Home => Zone::Home,
+            Registration::Roaming => Zone::Roaming(view.operator_code.clone()),
+            Registration::Unknown | Registration::Idle | Registration::Searching | Registration::Denied => {
+                sim.zone.clone()
+            }
+        };
+        let moved = sim.zone != zone;
+        sim.zone = zone;
+        moved
+    }
+}

@@ -1,0 +1,265 @@
+//! Findings to reminders: one per key, said again as often as asked, until somebody answers or it no longer holds.
+
+use super::State;
+use crate::effect::{Change, Effects, Notice};
+use crate::event::RuleResult;
+use crate::health::WarningCode;
+use crate::ident::{ChannelName, ReminderKey};
+use crate::reminder::{Finding, Reminder, ReminderState, Repeat, Urgency};
+use crate::time::{Span, Stamp, Timestamp};
+use crate::view::Trigger;
+
+/// From this on a reminder says that it is late.
+pub(super) const LATE_FROM: Span = Span::secs(60);
+
+/// Resolved reminders are remembered this long.
+const REMEMBERED: Span = Span::secs(7 * 86_400);
+
+impl State {
+    pub(super) fn rule_evaluated(&mut self, result: &RuleResult, at: Stamp, fx: &mut Effects) {
+        self.served(&result.trigger, result, fx);
+        if let Some(error) = &result.error {
+            if let Some(rule) = self.rules.get_mut(&result.rule) {
+                rule.problem = Some(error.clone());
+            }
+            self.warn(WarningCode::RuleDisabled, result.rule.as_str(), error.clone(), fx);
+            return;
+        }
+        let mut raised = Vec::new();
+        for finding in &result.findings {
+            if let Some(key) = self.key_of(result, finding) {
+                self.raise(&key, result, finding, at, fx);
+                raised.push(key);
+            }
+        }
+        if result.trigger.is_level() {
+            self.resolve_others(result, &raised, at, fx);
+        }
+        self.forget_resolved(at);
+    }
+
+    /// What a trigger stood for is done with, in the same transaction as what came of it.
+    fn served(&mut self, trigger: &Trigger, result: &RuleResult, fx: &mut Effects) {
+        match trigger {
+            Trigger::Schedule { sim, index, due } => {
+                let key = super::schedules::mark_key(&result.rule, *index, sim.as_ref());
+                self.marks_in_flight.remove(&key);
+                self.marks.insert(key.clone(), *due);
+                fx.changes.push(Change::KeepScheduleMark { key, served: *due });
+            }
+            Trigger::Sms { sms, .. } => {
+                let at = self.now.wall;
+                fx.changes.push(Change::KeepSmsDigest { digest: sms.digest.clone(), at });
+            }
+            Trigger::Usage { .. } | Trigger::Roaming { .. } | Trigger::Health => {}
+        }
+    }
+
+    /// `rule/key`, and the end of the ICCID where it is about a SIM. Whole only where two SIMs end alike.
+    fn key_of(&self, result: &RuleResult, finding: &Finding) -> Option<ReminderKey> {
+        let sim = finding.sim.as_ref();
+        let short = match sim {
+            Some(iccid) => format!("{}/{}/{}", result.rule, finding.key, iccid.tail()),
+            None => format!("{}/{}", result.rule, finding.key),
+        };
+        let short = ReminderKey::new(short).ok()?;
+        match (sim, self.reminders.get(&short)) {
+            (Some(iccid), Some(other)) if other.sim.as_ref() != Some(iccid) => {
+                ReminderKey::new(format!("{}/{}/{}", result.rule, finding.key, iccid)).ok()
+            }
+            _ => Some(short),
+        }
+    }
+
+    fn raise(
+        &mut self,
+        key: &ReminderKey,
+        result: &RuleResult,
+        finding: &Finding,
+        at: Stamp,
+        fx: &mut Effects,
+    ) {
+        let late = match &result.trigger {
+            Trigger::Schedule { due, .. } => Some(at.wall.since(*due)).filter(|late| *late >= LATE_FROM),
+            _ => None,
+        };
+        let live = self.reminders.get(key).filter(|r| !matches!(r.state, ReminderState::Resolved { .. }));
+        if let Some(live) = live {
+            let mut reminder = live.clone();
+            reminder.text.clone_from(&finding.text);
+            reminder.urgency = finding.urgency;
+            reminder.repeat = finding.repeat.clone();
+            reminder.channels = self.channels_for(finding);
+            let again = !result.trigger.is_level();
+            if again {
+                // A schedule or a message is news each time, even where the last one was acknowledged.
+                reminder.raised_at = at.wall;
+                reminder.occurrence = 0;
+                reminder.late = late;
+                self.say_or_hold(reminder, at, fx);
+            } else if &reminder != live {
+                self.keep(reminder, fx);
+            }
+            return;
+        }
+        let reminder = Reminder {
+            key: key.clone(),
+            rule: result.rule.clone(),
+            sim: finding.sim.clone(),
+            state: ReminderState::Pending,
+            urgency: finding.urgency,
+            text: finding.text.clone(),
+            repeat: finding.repeat.clone(),
+            channels: self.channels_for(finding),
+            raised_at: at.wall,
+            next_at: None,
+            occurrence: 0,
+            trigger: result.trigger.kind().to_owned(),
+            late,
+        };
+        self.say_or_hold(reminder, at, fx);
+    }
+
+    fn channels_for(&self, finding: &Finding) -> Vec<ChannelName> {
+        let mut channels = finding.channels.clone().unwrap_or_else(|| self.settings.default_channels.clone());
+        channels.dedup();
+        channels
+    }
+
+    fn say_or_hold(&mut self, mut reminder: Reminder, at: Stamp, fx: &mut Effects) {
+        let quiet = self.settings.quiet.filter(|_| reminder.urgency != Urgency::Critical);
+        let until = quiet
+            .filter(|quiet| quiet.contains(self.settings.zone.civil(at.wall)))
+            .and_then(|quiet| quiet.ends_at(&self.settings.zone, at.wall));
+        if let Some(until) = until {
+            reminder.state = ReminderState::Pending;
+            reminder.next_at = Some(until);
+            self.keep(reminder, fx);
+        } else {
+            self.say(reminder, at, fx);
+        }
+    }
+
+    fn say(&mut self, mut reminder: Reminder, at: Stamp, fx: &mut Effects) {
+        reminder.occurrence = reminder.occurrence.saturating_add(1);
+        reminder.state = ReminderState::Firing;
+        reminder.next_at = self.next_time(&reminder, at.wall);
+        self.put_in_outbox(&reminder, at, fx);
+        fx.notices.push(Notice::ReminderSaid { key: reminder.key.clone(), occurrence: reminder.occurrence });
+        self.keep(reminder, fx);
+    }
+
+    fn next_time(&self, reminder: &Reminder, now: Timestamp) -> Option<Timestamp> {
+        match &reminder.repeat {
+            Repeat::Once => None,
+            Repeat::Every(span) => Some(now.saturating_add(Span(span.as_millis().max(1000)))),
+            Repeat::At(schedule) => {
+                let zone = reminder.sim.as_ref().map_or(&self.settings.zone, |iccid| self.zone_of(iccid));
+                Some(schedule.next_due(zone, now))
+            }
+        }
+    }
+
+    pub(super) fn say_due_reminders(&mut self, at: Stamp, fx: &mut Effects) {
+        if !at.trusted {
+            return;
+        }
+        let due: Vec<Reminder> = self
+            .reminders
+            .values()
+            .filter(|r| match &r.state {
+                ReminderState::Pending | ReminderState::Firing => {
+                    r.next_at.is_some_and(|next| next <= at.wall)
+                }
+                ReminderState::Snoozed { until } => *until <= at.wall,
+                ReminderState::Acknowledged { .. } | ReminderState::Resolved { .. } => false,
+            })
+            .cloned()
+            .collect();
+        for mut reminder in due {
+            let was_due = match &reminder.state {
+                ReminderState::Snoozed { until } => Some(*until),
+                _ => reminder.next_at,
+            };
+            reminder.late = was_due.map(|due| at.wall.since(due)).filter(|late| *late >= LATE_FROM);
+            self.say_or_hold(reminder, at, fx);
+        }
+    }
+
+    fn resolve_others(&mut self, result: &RuleResult, raised: &[ReminderKey], at: Stamp, fx: &mut Effects) {
+        let sim = result.trigger.sim();
+        let over: Vec<ReminderKey> = self
+            .reminders
+            .values()
+            .filter(|r| {
+                r.rule == result.rule
+                    && r.trigger == result.trigger.kind()
+                    && r.sim.as_ref() == sim
+                    && !matches!(r.state, ReminderState::Resolved { .. })
+                    && !raised.contains(&r.key)
+            })
+            .map(|r| r.key.clone())
+            .collect();
+        for key in over {
+            self.resolve(&key, at, fx);
+        }
+    }
+
+    /// Reminders of a rule that is no longer there hold for nobody.
+    pub(super) fn resolve_ownerless(&mut self, at: Stamp, fx: &mut Effects) {
+        let over: Vec<ReminderKey> = self
+            .reminders
+            .values()
+            .filter(|r| {
+                !self.rules.contains_key(&r.rule) && !matches!(r.state, ReminderState::Resolved { .. })
+            })
+            .map(|r| r.key.clone())
+            .collect();
+        for key in over {
+            self.resolve(&key, at, fx);
+        }
+    }
+
+    fn resolve(&mut self, key: &ReminderKey, at: Stamp, fx: &mut Effects) {
+        if let Some(mut reminder) = self.reminders.get(key).cloned() {
+            reminder.state = ReminderState::Resolved { at: at.wall };
+            reminder.next_at = None;
+            self.keep(reminder, fx);
+        }
+    }
+
+    pub(super) fn acknowledge(&mut self, key: &ReminderKey, at: Stamp, fx: &mut Effects) {
+        if let Some(mut reminder) = self.live(key) {
+            reminder.state = ReminderState::Acknowledged { at: at.wall };
+            reminder.next_at = None;
+            self.keep(reminder, fx);
+            self.withdraw(key, fx);
+        }
+    }
+
+    pub(super) fn snooze(&mut self, key: &ReminderKey, span: Span, at: Stamp, fx: &mut Effects) {
+        if let Some(mut reminder) = self.live(key) {
+            reminder.state = ReminderState::Snoozed { until: at.wall.saturating_add(span) };
+            reminder.next_at = None;
+            self.keep(reminder, fx);
+            self.withdraw(key, fx);
+        }
+    }
+
+    fn live(&self, key: &ReminderKey) -> Option<Reminder> {
+        self.reminders.get(key).filter(|r| !matches!(r.state, ReminderState::Resolved { .. })).cloned()
+    }
+
+    fn keep(&mut self, reminder: Reminder, fx: &mut Effects) {
+        fx.changes.push(Change::KeepReminder(reminder.clone()));
+        fx.notices.push(Notice::ReminderChanged(reminder.key.clone()));
+        self.reminders.insert(reminder.key.clone(), reminder);
+    }
+
+    fn forget_resolved(&mut self, at: Stamp) {
+        self.reminders.retain(|_, r| match r.state {
+            ReminderState::Resolved { at: since } => at.wall.since(since) < REMEMBERED,
+            _ => true,
+        });
+    }
+}

@@ -1,0 +1,62 @@
+//! When the state wants to be woken, and why.
+
+use super::State;
+use crate::effect::Wake;
+use crate::reminder::{DeliveryState, ReminderState};
+use crate::time::{Span, Stamp, Timestamp};
+
+impl State {
+    /// After how long an event [`crate::event::Event::WakeReached`] is due, and for what. None while nothing is
+    /// at stake: an idle service sleeps.
+    ///
+    /// Instants by the wall clock hold only until it is set: ask again after each event.
+    #[must_use]
+    pub fn next_wake(&self, at: Stamp) -> Option<Wake> {
+        let boot = |due: u64| Span(i64::try_from(due.saturating_sub(at.boot_ms)).unwrap_or(i64::MAX));
+        let wall = |due: Timestamp| Span(due.since(at.wall).as_millis().max(0));
+        let mut wakes: Vec<Wake> = Vec::new();
+        if let (_, Some(since)) = self.accounting.unsaved() {
+            let due = since.saturating_add(self.settings.max_unsaved_time.as_millis().unsigned_abs());
+            wakes.push(Wake { after: boot(due), reason: "commit" });
+        }
+        for sim in self.sims.values() {
+            if let Some(due) = sim.stale_at() {
+                wakes.push(Wake { after: boot(due), reason: "usage not looked at" });
+            }
+        }
+        if at.trusted {
+            for sim in self.sims.values() {
+                if let Some((_, Some(end))) = sim.bounds {
+                    wakes.push(Wake { after: wall(end), reason: "cycle ends" });
+                }
+            }
+            for reminder in self.reminders.values() {
+                let due = match &reminder.state {
+                    ReminderState::Pending | ReminderState::Firing => reminder.next_at,
+                    ReminderState::Snoozed { until } => Some(*until),
+                    ReminderState::Acknowledged { .. } | ReminderState::Resolved { .. } => None,
+                };
+                wakes.extend(due.map(|due| Wake { after: wall(due), reason: "reminder" }));
+            }
+            wakes.extend(self.next_schedule(at).map(|due| Wake { after: wall(due), reason: "schedule" }));
+        }
+        for delivery in self.deliveries.values() {
+            let waits = matches!(delivery.state, DeliveryState::Queued | DeliveryState::Sending)
+                && !self.in_flight.contains(&delivery.id);
+            if let (true, Some(due)) = (waits, delivery.next_at) {
+                wakes.push(Wake { after: wall(due), reason: "delivery" });
+            }
+        }
+        wakes.into_iter().min_by_key(|wake| wake.after)
+    }
+
+    /// After how long the kernel's counters are to be read again; none while no bearer uses one.
+    #[must_use]
+    pub fn next_read(&self, at: Stamp) -> Option<Span> {
+        self.accounting.anything_owned().then(|| {
+            let step = self.settings.sample_every.as_millis().max(100);
+            let since = i64::try_from(at.boot_ms.saturating_sub(self.last_read_boot_ms)).unwrap_or(i64::MAX);
+            Span(step.saturating_sub(since).max(0))
+        })
+    }
+}

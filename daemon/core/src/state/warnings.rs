@@ -1,0 +1,33 @@
+//! What is wrong with the service, and telling the rules that answer to it.
+
+use super::State;
+use crate::effect::{Effects, Notice};
+use crate::health::{Warning, WarningCode};
+use crate::time::Stamp;
+use crate::view::Trigger;
+
+impl State {
+    pub(super) fn warn(&mut self, code: WarningCode, subject: &str, text: String, fx: &mut Effects) {
+        let key = (code, subject.to_owned());
+        if self.warnings.get(&key).is_some_and(|w| w.text == text) {
+            return;
+        }
+        let since = self.warnings.get(&key).map_or(self.now.wall, |w| w.since);
+        self.warnings.insert(key, Warning { code, subject: subject.to_owned(), text, since });
+        self.health_changed = true;
+        fx.notices.push(Notice::StatusChanged);
+    }
+
+    pub(super) fn well(&mut self, code: WarningCode, subject: &str, fx: &mut Effects) {
+        if self.warnings.remove(&(code, subject.to_owned())).is_some() {
+            self.health_changed = true;
+            fx.notices.push(Notice::StatusChanged);
+        }
+    }
+
+    pub(super) fn evaluate_health(&mut self, at: Stamp, fx: &mut Effects) {
+        if std::mem::take(&mut self.health_changed) {
+            self.ask_rules(&Trigger::Health, at, fx);
+        }
+    }
+}
