@@ -1,0 +1,80 @@
+//! Answers that come in parts.
+
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+
+use super::{Client, ClientError};
+use crate::method::{ChannelsPage, Method, PlansPage, RemindersPage, RulesPage, SimsPage};
+
+/// Replies that keep coming.
+#[derive(Debug)]
+pub struct Stream<T> {
+    client: Client,
+    ended: bool,
+    item: PhantomData<T>,
+}
+
+impl<T: DeserializeOwned> Stream<T> {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client, ended: false, item: PhantomData }
+    }
+
+    /// The next reply; none when the service has said all.
+    ///
+    /// # Errors
+    /// What the service refused, or that the connection was lost.
+    pub async fn next(&mut self) -> Result<Option<T>, ClientError> {
+        if self.ended {
+            return Ok(None);
+        }
+        match self.client.receive().await {
+            Ok((value, continues)) => {
+                self.ended = !continues;
+                self.client.decode("a stream", value).map(Some)
+            }
+            Err(error) => {
+                self.ended = true;
+                Err(error)
+            }
+        }
+    }
+
+    /// What a difference between the two versions means; none when equal.
+    #[must_use]
+    pub fn skew(&self) -> Option<String> {
+        self.client.skew()
+    }
+}
+
+/// A list that comes in pages.
+pub trait Pages: DeserializeOwned {
+    /// What it lists.
+    type Item;
+    /// The method that gives it.
+    const METHOD: Method;
+
+    /// The items of this page, and where the next begins.
+    fn into_parts(self) -> (Vec<Self::Item>, Option<String>);
+}
+
+macro_rules! pages {
+    ($($page:ident, $field:ident, $item:ident, $method:ident;)+) => {$(
+        impl Pages for $page {
+            type Item = crate::$item;
+            const METHOD: Method = Method::$method;
+
+            fn into_parts(self) -> (Vec<Self::Item>, Option<String>) {
+                (self.$field, self.next)
+            }
+        }
+    )+};
+}
+
+pages! {
+    SimsPage, sims, Sim, ListSims;
+    PlansPage, plans, Plan, ListPlans;
+    RulesPage, rules, Rule, ListRules;
+    RemindersPage, reminders, Reminder, ListReminders;
+    ChannelsPage, channels, Channel, ListChannels;
+}

@@ -1,0 +1,103 @@
+//! How the service, ModemManager and the SIMs are.
+
+named! {
+    /// The service itself.
+    pub struct Service {
+        /// Its version.
+        pub version: String,
+        /// `starting`, `running`, `degraded` (something in `warnings` keeps it from its work) or `stopping`.
+        pub state: String,
+        /// Whether the wall clock may be believed; until then nothing that depends on the date is said.
+        pub clock_trusted: bool,
+        /// What is wrong now; empty when all is well.
+        pub warnings: Vec<Warning>,
+    }
+
+    /// One thing that is wrong with the service now.
+    pub struct Warning {
+        /// What, stable, for programs: `ledger-not-writable`, `modemmanager-gone`, `rule-disabled` and so on.
+        pub code: String,
+        /// Which one, where there can be several (a rule, a channel, an interface); empty otherwise.
+        pub subject: String,
+        /// What happened, what it means, what to do.
+        pub text: String,
+        /// Since when, RFC 3339.
+        pub since: String,
+    }
+
+    /// ModemManager as seen from the service.
+    pub struct ModemManager {
+        /// Whether it is on the bus.
+        pub present: bool,
+        /// Its version; null while it is absent.
+        pub version: Option<String>,
+    }
+
+    /// One SIM or eSIM profile that the service knows.
+    pub struct Sim {
+        /// Its identity, 18 to 22 digits.
+        pub iccid: String,
+        /// The name the configuration gives it; null where it gives none.
+        pub name: Option<String>,
+        /// Subscriber; null while it could not be read.
+        pub imsi: Option<String>,
+        /// The eUICC it lives on; null for a plain SIM.
+        pub eid: Option<String>,
+        /// The home operator's name.
+        pub operator: Option<String>,
+        /// The network it is registered with now.
+        pub network: Option<String>,
+        /// Whether it roams; null where not known.
+        pub roaming: Option<bool>,
+        /// Whether it is in a modem and in use.
+        pub active: bool,
+        /// Whether a data connection is up.
+        pub connected: bool,
+        /// Whether what it uses is measured; false when a connection has no counter.
+        pub measured: bool,
+        /// Signal, 0 to 100.
+        pub signal_percent: Option<u8>,
+        /// Name of its plan; null where it has none.
+        pub plan: Option<String>,
+        /// What the plan allows in a cycle; null for no limit.
+        pub allowance_bytes: Option<u64>,
+        /// Bytes measured in this cycle, both directions; since ever without a plan.
+        pub measured_bytes: u64,
+        /// Bytes as the plan counts them in this cycle, corrections included; null without a plan.
+        pub billed_bytes: Option<u64>,
+        /// Bytes left of the allowance, never below 0; null where there is no allowance.
+        pub remaining_bytes: Option<u64>,
+        /// Bytes of this cycle used while roaming.
+        pub roaming_bytes: u64,
+        /// The billing cycle; its members are null without a plan.
+        pub cycle: Cycle,
+        /// Where this leads; its members are null where nothing can be said.
+        pub forecast: Forecast,
+        /// When it was last seen in a modem, RFC 3339; null where never.
+        pub last_seen: Option<String>,
+    }
+
+    /// A billing cycle.
+    #[derive(Default)]
+    pub struct Cycle {
+        /// First day, ISO 8601.
+        pub start: Option<String>,
+        /// First day after it, ISO 8601; null for a bucket with no end.
+        pub end: Option<String>,
+        /// Whole days left, today included; null for no end.
+        pub days_left: Option<i64>,
+        /// Whether the plan ends with this cycle instead of starting anew.
+        pub last: Option<bool>,
+    }
+
+    /// A simple forecast.
+    #[derive(Default)]
+    pub struct Forecast {
+        /// When the allowance runs out at this rate, RFC 3339; null when it lasts or nothing can be said.
+        pub exhausted_at: Option<String>,
+        /// Bytes at the end of the cycle at this rate; null when nothing can be said.
+        pub end_of_cycle_bytes: Option<u64>,
+        /// Whether enough was measured to rely on it.
+        pub reliable: Option<bool>,
+    }
+}
