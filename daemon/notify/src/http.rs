@@ -1,0 +1,258 @@
+//! One HTTP/1.1 client for every push: verified TLS, no redirects, no proxy, no connection kept open.
+
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{DATE, LOCATION, RETRY_AFTER};
+use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use simbell_core::time::Span;
+
+use crate::channel::Receipt;
+use crate::error::{Problem, SendError, SendErrorKind};
+use crate::redact::Redactor;
+
+/// What is read of an answer that is not a success: enough for its first line.
+const LONGEST_ANSWER: usize = 16 * 1024;
+
+/// A `Retry-After` beyond this is cut to it.
+const LONGEST_AFTER: Span = Span::secs(86_400);
+
+/// The clients, one for each set of trusted authorities: a private authority of one receiver is not to
+/// vouch for another.
+#[derive(Default)]
+pub(crate) struct HttpClients {
+    by_ca: BTreeMap<Option<PathBuf>, Arc<HttpClient>>,
+}
+
+impl HttpClients {
+    pub(crate) fn get(&mut self, ca_file: Option<&PathBuf>) -> Result<Arc<HttpClient>, Problem> {
+        if let Some(client) = self.by_ca.get(&ca_file.cloned()) {
+            return Ok(Arc::clone(client));
+        }
+        let client = Arc::new(HttpClient::new(ca_file)?);
+        self.by_ca.insert(ca_file.cloned(), Arc::clone(&client));
+        Ok(client)
+    }
+}
+
+/// A client that trusts one set of authorities.
+pub(crate) struct HttpClient {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+impl HttpClient {
+    fn new(ca_file: Option<&PathBuf>) -> Result<Self, Problem> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let fault = |error: rustls::Error| Problem::new("ca-file", format!("TLS cannot be set up: {error}"));
+        let builder = HttpsConnectorBuilder::new();
+        let builder = match ca_file {
+            None => builder.with_provider_and_webpki_roots(provider).map_err(fault)?,
+            Some(path) => {
+                let config = ClientConfig::builder_with_provider(provider)
+                    .with_safe_default_protocol_versions()
+                    .map_err(fault)?
+                    .with_root_certificates(authorities(path)?)
+                    .with_no_client_auth();
+                builder.with_tls_config(config)
+            }
+        };
+        // Happy Eyeballs is HttpConnector's default: 300 ms until the other address family is tried.
+        let connector = builder.https_or_http().enable_http1().build();
+        // A connection kept open would wake the service for nothing: pushes are hours apart.
+        let client = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .retry_canceled_requests(false)
+            .build(connector);
+        Ok(Self { client })
+    }
+
+    /// Sends `request` and judges the answer; `place` names the receiver in texts.
+    pub(crate) async fn push(
+        &self,
+        request: Request<Full<Bytes>>,
+        place: &str,
+        timeout: Duration,
+        redactor: &Redactor,
+    ) -> Result<Receipt, SendError> {
+        let until = tokio::time::Instant::now() + timeout;
+        let response = match tokio::time::timeout_at(until, self.client.request(request)).await {
+            Err(_) => {
+                let text = format!("{place}: no answer within {} s", timeout.as_secs());
+                return Err(SendError::again(SendErrorKind::TimedOut, text));
+            }
+            Ok(Err(error)) => return Err(connection_error(&error, place, redactor)),
+            Ok(Ok(response)) => response,
+        };
+        let (status, headers) = (response.status(), response.headers().clone());
+        if status.is_success() {
+            return Ok(Receipt { text: format!("{place} answered {}", status.as_u16()) });
+        }
+        let said = tokio::time::timeout_at(until, said(response, redactor)).await.unwrap_or_default();
+        Err(judged(status, &headers, &said, place, redactor))
+    }
+}
+
+fn authorities(path: &PathBuf) -> Result<RootCertStore, Problem> {
+    let problem = |what: String| Problem::new("ca-file", format!("{}: {what}", path.display()));
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| problem(error.to_string()))? {
+        let certificate = certificate.map_err(|error| problem(error.to_string()))?;
+        store.add(certificate).map_err(|error| problem(error.to_string()))?;
+    }
+    if store.is_empty() {
+        return Err(problem("holds no certificate; expected PEM blocks `BEGIN CERTIFICATE`".to_owned()));
+    }
+    Ok(store)
+}
+
+/// The first line of the answer's body, or the `error` of a JSON body, bounded and clean.
+async fn said(response: Response<Incoming>, redactor: &Redactor) -> String {
+    let mut body = response.into_body();
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut cut = false;
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Some(data) = frame.data_ref() {
+            bytes.extend_from_slice(data);
+        }
+        if bytes.len() > LONGEST_ANSWER {
+            // Cut before a secret that the limit may have split.
+            bytes.truncate(LONGEST_ANSWER.saturating_sub(redactor.longest()));
+            cut = true;
+            break;
+        }
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let json = (!cut).then(|| serde_json::from_str::<serde_json::Value>(&text).ok()).flatten();
+    let line = json
+        .as_ref()
+        .and_then(|json| ["error", "message", "detail"].iter().find_map(|key| json.get(key)?.as_str()))
+        .or_else(|| text.lines().map(str::trim).find(|line| !line.is_empty()));
+    redactor.clean(line.unwrap_or_default())
+}
+
+fn judged(
+    status: StatusCode,
+    headers: &HeaderMap,
+    said: &str,
+    place: &str,
+    redactor: &Redactor,
+) -> SendError {
+    let code = status.as_u16();
+    let answered = if said.is_empty() {
+        format!("{place} answered {code}")
+    } else {
+        format!("{place} answered {code}: {said}")
+    };
+    if status.is_redirection() {
+        let target = headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
+        let text = format!(
+            "{place} answered {code} and points to {}; redirects are not followed: write the final address \
+             to `url`",
+            redactor.clean(target),
+        );
+        return SendError::for_good(SendErrorKind::Refused, text);
+    }
+    match code {
+        401 | 403 | 407 => SendError::for_good(SendErrorKind::Login, answered),
+        // 408 Request Timeout, 425 Too Early, 429 Too Many Requests.
+        408 | 425 | 429 | 500..=599 => {
+            SendError { kind: SendErrorKind::Busy, retry: true, after: retry_after(headers), text: answered }
+        }
+        _ => SendError::for_good(SendErrorKind::Refused, answered),
+    }
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3); a date counts from the answer's own
+/// `Date`, so that no clock is read and a receiver's wrong clock does no harm.
+fn retry_after(headers: &HeaderMap) -> Option<Span> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let asked = text(RETRY_AFTER)?;
+    let span = if let Ok(seconds) = asked.parse::<u32>() {
+        Span::secs(i64::from(seconds))
+    } else {
+        let until = chrono::DateTime::parse_from_rfc2822(asked).ok()?;
+        let from = chrono::DateTime::parse_from_rfc2822(text(DATE)?).ok()?;
+        Span::secs(until.signed_duration_since(from).num_seconds())
+    };
+    Some(span.clamp(Span::ZERO, LONGEST_AFTER))
+}
+
+fn connection_error(error: &(dyn StdError + 'static), place: &str, redactor: &Redactor) -> SendError {
+    let mut kind = SendErrorKind::Unreachable;
+    let mut words: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if cause.is::<rustls::Error>() || inner.is_some_and(<dyn StdError + Send + Sync>::is::<rustls::Error>)
+        {
+            kind = SendErrorKind::Tls;
+        }
+        let word = cause.to_string();
+        // Several layers repeat the text of the one below.
+        if !words.iter().any(|known| known.contains(&word)) {
+            words.push(word);
+        }
+        next = cause.source();
+    }
+    SendError::again(kind, redactor.clean(&format!("{place}: {}", words.join(": "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    fn after(pairs: &[(hyper::header::HeaderName, &'static str)]) -> Option<Span> {
+        retry_after(
+            &pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect(),
+        )
+    }
+
+    #[test]
+    fn retry_after_in_both_forms() {
+        let date = "Sun, 22 Nov 2026 10:00:00 GMT";
+        assert_eq!(after(&[(RETRY_AFTER, "120")]), Some(Span::secs(120)));
+        assert_eq!(after(&[(RETRY_AFTER, "4294967295")]), Some(LONGEST_AFTER));
+        assert_eq!(
+            after(&[(RETRY_AFTER, "Sun, 22 Nov 2026 10:05:00 GMT"), (DATE, date)]),
+            Some(Span::secs(300)),
+        );
+        assert_eq!(after(&[(RETRY_AFTER, "Sun, 22 Nov 2026 09:00:00 GMT"), (DATE, date)]), Some(Span::ZERO));
+        assert_eq!(after(&[(RETRY_AFTER, "Sun, 22 Nov 2026 10:05:00 GMT")]), None);
+        assert_eq!(after(&[(RETRY_AFTER, "soon")]), None);
+        assert_eq!(after(&[(RETRY_AFTER, "-5")]), None);
+        assert_eq!(after(&[]), None);
+    }
+
+    #[test]
+    fn each_status_has_its_consequence() {
+        for (code, retry, kind) in [
+            (301, false, SendErrorKind::Refused),
+            (400, false, SendErrorKind::Refused),
+            (401, false, SendErrorKind::Login),
+            (404, false, SendErrorKind::Refused),
+            (408, true, SendErrorKind::Busy),
+            (429, true, SendErrorKind::Busy),
+            (500, true, SendErrorKind::Busy),
+            (507, true, SendErrorKind::Busy),
+        ] {
+            let status = StatusCode::from_u16(code).unwrap();
+            let error = judged(status, &HeaderMap::new(), "why", "http://h", &Redactor::default());
+            assert_eq!((error.retry, error.kind), (retry, kind), "{code}");
+            assert!(error.text.contains(&code.to_string()), "{}", error.text);
+        }
+    }
+}
