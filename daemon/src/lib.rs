@@ -1,1 +1,3 @@
 //! The bell for your SIM: the service
+
+pub mod control;

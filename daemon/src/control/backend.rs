@@ -1,0 +1,98 @@
+//! What stands behind the socket.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use simbell_api::{
+    Channel, ChannelTest, ControlError, GetUsageParams, MonitorEvent, Plan, ReloadReply, Reminder, Rule,
+    SetUsageParams, Sim, StatusReply, UsageChange, UsagePage,
+};
+use tokio::sync::{broadcast, mpsc};
+
+/// Who calls, by `SO_PEERCRED`: as they were when they connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// User.
+    pub uid: u32,
+    /// Primary group.
+    pub gid: u32,
+    /// Process, where the kernel tells it; for messages only, since ids are reused.
+    pub pid: Option<i32>,
+    /// Whether changing is allowed. The socket refuses changes of others by itself.
+    pub may_change: bool,
+}
+
+/// What a method comes to.
+pub type Answer<T> = Result<T, ControlError>;
+
+/// What a follower is given: the state, and what changes from that very moment on.
+#[derive(Debug)]
+pub struct Following {
+    /// The full state: `service`, then each `sim`, `reminder` (not resolved) and `channel`. `ready` is added by the
+    /// socket.
+    pub state: Vec<MonitorEvent>,
+    /// Changes since `state` was taken. Its capacity bounds how far a follower may fall behind.
+    pub changes: broadcast::Receiver<Arc<MonitorEvent>>,
+}
+
+/// The service as the socket sees it.
+///
+/// A future of a changing method resolves after the commit: the reply is sent then. Each is given the peer;
+/// the socket has checked already that those who change may. Lists are given whole, in any order: the socket pages.
+pub trait ControlBackend: Send + Sync + 'static {
+    /// The time now, RFC 3339 with offset, for heartbeats.
+    fn now(&self) -> String;
+
+    /// Names of the groups whose members may change things, as configured now.
+    fn admin_groups(&self) -> Vec<String>;
+
+    /// How the service and ModemManager are.
+    fn status(&self, peer: Peer) -> impl Future<Output = Answer<StatusReply>> + Send;
+
+    /// Every SIM known.
+    fn sims(&self, peer: Peer) -> impl Future<Output = Answer<Vec<Sim>>> + Send;
+
+    /// One page of usage: at most `limit` rows (always set here, and small), oldest first, after `after`, which is
+    /// a `next` of this backend's own making.
+    fn usage(&self, peer: Peer, question: GetUsageParams) -> impl Future<Output = Answer<UsagePage>> + Send;
+
+    /// Corrects the usage of the cycle.
+    fn set_usage(
+        &self,
+        peer: Peer,
+        change: SetUsageParams,
+    ) -> impl Future<Output = Answer<UsageChange>> + Send;
+
+    /// Every plan.
+    fn plans(&self, peer: Peer) -> impl Future<Output = Answer<Vec<Plan>>> + Send;
+
+    /// The plan of the SIM with this name or ICCID; of the only SIM where none is named.
+    fn plan(&self, peer: Peer, sim: Option<String>) -> impl Future<Output = Answer<Plan>> + Send;
+
+    /// Every rule, those that cannot run included.
+    fn rules(&self, peer: Peer) -> impl Future<Output = Answer<Vec<Rule>>> + Send;
+
+    /// Every reminder that is not resolved.
+    fn reminders(&self, peer: Peer) -> impl Future<Output = Answer<Vec<Reminder>>> + Send;
+
+    /// Marks a reminder as seen.
+    fn acknowledge(&self, peer: Peer, key: String) -> impl Future<Output = Answer<Reminder>> + Send;
+
+    /// Puts a reminder off by `seconds`, at least 1.
+    fn snooze(&self, peer: Peer, key: String, seconds: u64) -> impl Future<Output = Answer<Reminder>> + Send;
+
+    /// Every channel.
+    fn channels(&self, peer: Peer) -> impl Future<Output = Answer<Vec<Channel>>> + Send;
+
+    /// Has a channel say a test message; waits for its outcome within reason.
+    fn test_channel(&self, peer: Peer, name: String) -> impl Future<Output = Answer<ChannelTest>> + Send;
+
+    /// The state and what changes from then on, taken in one moment.
+    fn monitor(&self, peer: Peer) -> impl Future<Output = Answer<Following>> + Send;
+
+    /// Reads configuration, rules and plugins again.
+    fn reload(&self, peer: Peer) -> impl Future<Output = Answer<ReloadReply>> + Send;
+
+    /// A pseudonymised recording as text of any portions; ended by dropping the sender.
+    fn bug_report(&self, peer: Peer) -> impl Future<Output = Answer<mpsc::Receiver<String>>> + Send;
+}

@@ -1,0 +1,275 @@
+//! From a call to its answer.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use simbell_api::{
+    AcknowledgeParams, ChannelsPage, ControlError, DESCRIPTION, GetUsageParams, GetVersionParams, INTERFACE,
+    Method, PageParams, PlansPage, ReminderReply, RemindersPage, RulesPage, SetUsageParams, ShowPlanParams,
+    ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams, VersionReply,
+};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use zlink::idl::Type;
+use zlink::introspect;
+use zlink::varlink_service::{self, Info};
+
+use super::backend::{Answer, ControlBackend, Following, Peer};
+use super::limits::Limits;
+use super::page::{PAGE_ROWS, page};
+use super::wire;
+
+const VARLINK: &str = "org.varlink.service";
+/// The longest a reminder can be put off.
+const LONGEST_SNOOZE: u64 = 366 * 86_400;
+/// A channel has its own limits; this only bounds a fault.
+const TEST_ANSWER: Duration = Duration::from_secs(110);
+
+/// What becomes of a call.
+pub(super) enum Outcome {
+    /// One message, without its NUL.
+    Reply(Vec<u8>),
+    /// A stream of events.
+    Follow(Following),
+    /// A text in parts.
+    Report(mpsc::Receiver<String>),
+}
+
+/// Has the backend answer a call.
+pub(super) async fn dispatch<B: ControlBackend>(
+    backend: &B,
+    limits: &Limits,
+    peer: Peer,
+    call: &wire::Incoming,
+    more: bool,
+) -> Outcome {
+    let Some((interface, member)) = call.method.rsplit_once('.') else {
+        return not_found(&call.method);
+    };
+    if interface == VARLINK {
+        return Outcome::Reply(describe(member, call));
+    }
+    if interface != INTERFACE {
+        let interface = Cow::Borrowed(interface);
+        return refuse(&varlink_service::Error::InterfaceNotFound { interface });
+    }
+    let Some(method) = Method::from_full_name(&call.method) else { return not_found(&call.method) };
+    if method.streams() && !more {
+        return refuse(&varlink_service::Error::ExpectedMore);
+    }
+    if method.changes() && !peer.may_change {
+        return Outcome::Reply(wire::error(&not_permitted(method, backend)));
+    }
+    let patience = if method == Method::TestChannel { TEST_ANSWER } else { limits.answer };
+    match timeout(patience, ask(backend, peer, method, call.parameters.as_ref())).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => Outcome::Reply(wire::error(&error)),
+        Err(_) => Outcome::Reply(wire::error(&ControlError::Busy {
+            message: format!(
+                "{} took longer than {} s; a change may still be made",
+                method.name(),
+                patience.as_secs()
+            ),
+            hint: "see `journalctl -u simbell` for what keeps the service busy, then try again".to_owned(),
+        })),
+    }
+}
+
+async fn ask<B: ControlBackend>(
+    backend: &B,
+    peer: Peer,
+    method: Method,
+    given: Option<&Value>,
+) -> Answer<Outcome> {
+    Ok(match method {
+        Method::GetVersion => {
+            let params: GetVersionParams = params(given)?;
+            tracing::debug!(
+                uid = peer.uid,
+                same = params.client.as_deref() == Some(simbell_api::VERSION),
+                "asked for the version"
+            );
+            reply(&VersionReply { version: simbell_api::VERSION.to_owned() })
+        }
+        Method::GetStatus => {
+            nothing(given)?;
+            reply(&backend.status(peer).await?)
+        }
+        Method::ListSims => {
+            let which = params(given)?;
+            let (sims, next) = page(backend.sims(peer).await?, |sim| &sim.iccid, &which);
+            reply(&SimsPage { sims, next })
+        }
+        Method::GetUsage => {
+            let mut question: GetUsageParams = params(given)?;
+            if !matches!(question.by.as_str(), "hour" | "day" | "cycle") {
+                return Err(invalid("by", "`by` must be hour, day or cycle"));
+            }
+            question.limit = Some(question.limit.unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS));
+            reply(&backend.usage(peer, question).await?)
+        }
+        Method::SetUsage => {
+            let change: SetUsageParams = params(given)?;
+            if i64::try_from(change.bytes).is_err() {
+                return Err(invalid("bytes", "`bytes` is more than any SIM can have used"));
+            }
+            reply(&backend.set_usage(peer, change).await?)
+        }
+        Method::ListPlans => {
+            let which = params(given)?;
+            let (plans, next) = page(backend.plans(peer).await?, |plan| &plan.iccid, &which);
+            reply(&PlansPage { plans, next })
+        }
+        Method::ShowPlan => {
+            let which: ShowPlanParams = params(given)?;
+            reply(&ShowPlanReply { plan: backend.plan(peer, which.sim).await? })
+        }
+        Method::ListRules => {
+            let which = params(given)?;
+            let (rules, next) = page(backend.rules(peer).await?, |rule| &rule.name, &which);
+            reply(&RulesPage { rules, next })
+        }
+        Method::ListReminders => {
+            let which: PageParams = params(given)?;
+            let (reminders, next) = page(backend.reminders(peer).await?, |reminder| &reminder.key, &which);
+            reply(&RemindersPage { reminders, next })
+        }
+        Method::Acknowledge => {
+            let which: AcknowledgeParams = params(given)?;
+            reply(&ReminderReply { reminder: backend.acknowledge(peer, which.key).await? })
+        }
+        Method::Snooze => {
+            let which: SnoozeParams = params(given)?;
+            if !(1..=LONGEST_SNOOZE).contains(&which.seconds) {
+                return Err(invalid("seconds", "`seconds` must be 1 to a year"));
+            }
+            reply(&ReminderReply { reminder: backend.snooze(peer, which.key, which.seconds).await? })
+        }
+        Method::ListChannels => {
+            let which = params(given)?;
+            let (channels, next) = page(backend.channels(peer).await?, |channel| &channel.name, &which);
+            reply(&ChannelsPage { channels, next })
+        }
+        Method::TestChannel => {
+            let which: TestChannelParams = params(given)?;
+            reply(&backend.test_channel(peer, which.name).await?)
+        }
+        Method::Monitor => {
+            nothing(given)?;
+            Outcome::Follow(backend.monitor(peer).await?)
+        }
+        Method::Reload => {
+            nothing(given)?;
+            reply(&backend.reload(peer).await?)
+        }
+        Method::BugReport => {
+            nothing(given)?;
+            Outcome::Report(backend.bug_report(peer).await?)
+        }
+    })
+}
+
+/// The interface every Varlink service has.
+fn describe(member: &str, call: &wire::Incoming) -> Vec<u8> {
+    match member {
+        "GetInfo" => {
+            let interfaces = [VARLINK, INTERFACE];
+            match Info::new("simbell", "simbelld", simbell_api::VERSION, "", interfaces) {
+                Ok(info) => wire::success(&info, None),
+                Err(error) => wire::error(&ControlError::Internal {
+                    message: error.to_string(),
+                    hint: "report this".to_owned(),
+                }),
+            }
+        }
+        "GetInterfaceDescription" => {
+            let wanted = call.parameters.as_ref().and_then(|p| p.get("interface")).and_then(Value::as_str);
+            let description = match wanted {
+                Some(VARLINK) => varlink_service::DESCRIPTION.to_string(),
+                Some(INTERFACE) => DESCRIPTION.to_owned(),
+                Some(other) => {
+                    let interface = Cow::Borrowed(other);
+                    return wire::service_error(&varlink_service::Error::InterfaceNotFound { interface });
+                }
+                None => {
+                    let parameter = Cow::Borrowed("interface");
+                    return wire::service_error(&varlink_service::Error::InvalidParameter { parameter });
+                }
+            };
+            wire::success(&serde_json::json!({ "description": description }), None)
+        }
+        _ => wire::service_error(&varlink_service::Error::MethodNotFound {
+            method: Cow::Borrowed(&call.method),
+        }),
+    }
+}
+
+/// Reads parameters. Unknown ones are passed over when null, and refused when they ask for something: a newer caller
+/// must not believe that it got what it asked for.
+fn params<T: DeserializeOwned + introspect::Type>(given: Option<&Value>) -> Answer<T> {
+    let none = Value::Object(serde_json::Map::new());
+    let given = match given {
+        None | Some(Value::Null) => &none,
+        Some(given) => given,
+    };
+    let Value::Object(members) = given else {
+        return Err(invalid("parameters", "`parameters` must be an object"));
+    };
+    let known = |name: &str| match T::TYPE {
+        Type::Object(fields) => fields.iter().any(|field| field.name().as_str() == name),
+        _ => false,
+    };
+    if let Some((name, _)) = members.iter().find(|(name, value)| !value.is_null() && !known(name)) {
+        let name: String = name.chars().take(64).collect();
+        return Err(invalid(&name, "this method has no such parameter"));
+    }
+    T::deserialize(given).map_err(|error| {
+        let said = error.to_string();
+        // serde names the key between backquotes; the wrong type of a key is told without its name.
+        let argument = said.split('`').nth(1).filter(|name| known(name)).unwrap_or("parameters");
+        invalid(argument, &said)
+    })
+}
+
+fn nothing(given: Option<&Value>) -> Answer<()> {
+    params::<Nothing>(given).map(|Nothing {}| ())
+}
+
+#[derive(Debug, serde::Deserialize, introspect::Type)]
+struct Nothing {}
+
+fn invalid(argument: &str, message: &str) -> ControlError {
+    ControlError::InvalidArgument {
+        argument: argument.to_owned(),
+        message: message.to_owned(),
+        hint: "see what each method takes with `varlinkctl introspect SOCKET org.simbell.Control`".to_owned(),
+    }
+}
+
+fn not_permitted<B: ControlBackend>(method: Method, backend: &B) -> ControlError {
+    let groups = backend.admin_groups();
+    let hint = if groups.is_empty() {
+        "run this as root; or name a group you are in under `admin_groups` in simbell.toml".to_owned()
+    } else {
+        format!("run this as root, or as a member of {} (log in again after joining)", groups.join(" or "))
+    };
+    ControlError::NotPermitted {
+        message: format!("you may read, but not change things ({})", method.name()),
+        hint,
+    }
+}
+
+fn reply<T: Serialize>(parameters: &T) -> Outcome {
+    Outcome::Reply(wire::success(parameters, None))
+}
+
+fn refuse(error: &varlink_service::Error<'_>) -> Outcome {
+    Outcome::Reply(wire::service_error(error))
+}
+
+fn not_found(method: &str) -> Outcome {
+    refuse(&varlink_service::Error::MethodNotFound { method: Cow::Borrowed(method) })
+}
