@@ -157,7 +157,8 @@ pub struct UsageSlot {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum When {
-    /// In this UTC hour (its start).
+    /// In the slot that starts here: a UTC hour, or the part of one from the start of a billing cycle on. The entry
+    /// counts at this instant, whole.
     Hour(Timestamp),
     /// Before the clock was trusted: in this boot, in this hour of `CLOCK_BOOTTIME` (its start, milliseconds).
     Undated {

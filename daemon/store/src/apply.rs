@@ -1,0 +1,446 @@
+//! Changes, made in one transaction.
+
+use rusqlite::{Transaction, TransactionBehavior, params};
+use simbell_core::effect::{CallRecord, Change, SimRecord};
+use simbell_core::ident::BootId;
+use simbell_core::ledger::{Baseline, Correction, Epoch, Gap, UsageSlot, When};
+use simbell_core::reminder::{Delivery, Reminder};
+
+use crate::failure::ErrorKind;
+use crate::open::Store;
+use crate::prune;
+use crate::rows::{state_columns, word};
+
+/// Why changes were not made. None of them was: the same changes may be given again.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// A figure, or a sum with what is there already, does not fit into 63 bits.
+    #[error("{figure} of change {index} ({change}) does not fit into the ledger ({hint})",
+        hint = ErrorKind::Overflow.hint())]
+    Overflow {
+        /// Which change, counted from 0: without it the others can be made.
+        index: usize,
+        /// Its kind.
+        change: &'static str,
+        /// Which figure.
+        figure: &'static str,
+    },
+    /// A value has no form in the ledger.
+    #[error("change {index} ({change}) cannot be written: {source} ({hint})", hint = ErrorKind::Internal.hint())]
+    Encode {
+        /// Which change, counted from 0.
+        index: usize,
+        /// Its kind.
+        change: &'static str,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// SQLite failed.
+    #[error("the ledger cannot be written: {source} ({hint})", hint = ErrorKind::of_sqlite(source).hint())]
+    Sqlite {
+        /// Which change, counted from 0; none for the beginning and the end of the transaction.
+        index: Option<usize>,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+}
+
+impl ApplyError {
+    /// The kind, for programs.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Overflow { .. } => ErrorKind::Overflow,
+            Self::Encode { .. } => ErrorKind::Internal,
+            Self::Sqlite { source, .. } => ErrorKind::of_sqlite(source),
+        }
+    }
+}
+
+impl Store {
+    /// Makes all `changes` in one transaction, in order. When it returns they are on the disk, as far as
+    /// [`crate::StoreOptions::synchronous`] says. No changes, no write.
+    ///
+    /// # Errors
+    /// When one of them cannot be made; then none is.
+    pub fn apply(&mut self, changes: &[Change]) -> Result<(), ApplyError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let whole = |source| ApplyError::Sqlite { index: None, source };
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(whole)?;
+        for (index, change) in changes.iter().enumerate() {
+            make(&tx, change).map_err(|failure| failure.of_change(index, name(change)))?;
+        }
+        prune::hold_caps(&tx, changes).map_err(whole)?;
+        tx.commit().map_err(whole)
+    }
+}
+
+/// Why one change was not made.
+enum Failure {
+    Overflow(&'static str),
+    Encode(serde_json::Error),
+    Sqlite(rusqlite::Error),
+}
+
+impl Failure {
+    fn of_change(self, index: usize, change: &'static str) -> ApplyError {
+        match self {
+            Self::Overflow(figure) => ApplyError::Overflow { index, change, figure },
+            Self::Encode(source) => ApplyError::Encode { index, change, source },
+            Self::Sqlite(source) => ApplyError::Sqlite { index: Some(index), source },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Encode(error)
+    }
+}
+
+type Made = Result<(), Failure>;
+
+fn make(tx: &Transaction<'_>, change: &Change) -> Made {
+    match change {
+        Change::KeepSim(sim) => keep_sim(tx, sim),
+        Change::OpenEpoch(epoch) => open_epoch(tx, epoch),
+        Change::SetBaseline(baseline) => set_baseline(tx, baseline),
+        Change::DropBaseline { counter } => {
+            run(tx, "DELETE FROM baseline WHERE counter = ?1", params![counter])
+        }
+        Change::AddUsage(slot) => add_usage(tx, slot),
+        Change::AppendGap(gap) => append_gap(tx, gap),
+        Change::AppendCorrection(correction) => append_correction(tx, correction),
+        Change::DateEntries { boot, offset_ms } => date_entries(tx, boot, *offset_ms),
+        Change::KeepReminder(reminder) => keep_reminder(tx, reminder),
+        Change::KeepDelivery(delivery) => keep_delivery(tx, delivery),
+        Change::KeepSmsDigest { digest, at } => {
+            run(tx, "INSERT OR REPLACE INTO sms_digest VALUES (?1, ?2)", params![digest, at.as_millis()])
+        }
+        Change::KeepScheduleMark { key, served } => {
+            run(tx, "INSERT OR REPLACE INTO schedule_mark VALUES (?1, ?2)", params![key, served.as_millis()])
+        }
+        Change::KeepFirstUse { iccid, plan, at } => run(
+            tx,
+            "INSERT OR REPLACE INTO first_use VALUES (?1, ?2, ?3)",
+            params![iccid.as_str(), plan, at.as_millis()],
+        ),
+        Change::AppendCall(call) => append_call(tx, call),
+        Change::AppendSmsSent { iccid, parts, at } => run(
+            tx,
+            "INSERT INTO sms_sent (iccid, parts, at_ms) VALUES (?1, ?2, ?3)",
+            params![iccid.as_ref().map(|i| i.as_str()), parts, at.as_millis()],
+        ),
+    }
+}
+
+const fn name(change: &Change) -> &'static str {
+    match change {
+        Change::KeepSim(_) => "keep-sim",
+        Change::OpenEpoch(_) => "open-epoch",
+        Change::SetBaseline(_) => "set-baseline",
+        Change::DropBaseline { .. } => "drop-baseline",
+        Change::AddUsage(_) => "add-usage",
+        Change::AppendGap(_) => "append-gap",
+        Change::AppendCorrection(_) => "append-correction",
+        Change::DateEntries { .. } => "date-entries",
+        Change::KeepReminder(_) => "keep-reminder",
+        Change::KeepDelivery(_) => "keep-delivery",
+        Change::KeepSmsDigest { .. } => "keep-sms-digest",
+        Change::KeepScheduleMark { .. } => "keep-schedule-mark",
+        Change::KeepFirstUse { .. } => "keep-first-use",
+        Change::AppendCall(_) => "append-call",
+        Change::AppendSmsSent { .. } => "append-sms-sent",
+    }
+}
+
+fn run(tx: &Transaction<'_>, sql: &str, values: impl rusqlite::Params) -> Made {
+    tx.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+/// SQLite's integers are signed.
+fn signed(value: u64, figure: &'static str) -> Result<i64, Failure> {
+    i64::try_from(value).map_err(|_| Failure::Overflow(figure))
+}
+
+fn keep_sim(tx: &Transaction<'_>, sim: &SimRecord) -> Made {
+    run(
+        tx,
+        "INSERT OR REPLACE INTO sim VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            sim.iccid.as_str(),
+            sim.imsi.as_ref().map(|i| i.as_str()),
+            sim.eid.as_ref().map(|e| e.as_str()),
+            sim.operator,
+            sim.first_seen.as_millis(),
+            sim.last_seen.as_millis(),
+        ],
+    )
+}
+
+fn open_epoch(tx: &Transaction<'_>, epoch: &Epoch) -> Made {
+    run(
+        tx,
+        "INSERT OR REPLACE INTO epoch VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![
+            epoch.id.0,
+            epoch.iccid.as_str(),
+            epoch.zone.to_text(),
+            epoch.source.as_str(),
+            epoch.boot.as_str(),
+            epoch.ifindex.map(|i| i.0),
+            epoch.interface,
+            epoch.apn,
+            epoch.began.map(|t| t.as_millis()),
+            signed(epoch.began_boot_ms, "began_boot_ms")?,
+        ],
+    )
+}
+
+fn set_baseline(tx: &Transaction<'_>, baseline: &Baseline) -> Made {
+    run(
+        tx,
+        "INSERT OR REPLACE INTO baseline VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            baseline.counter,
+            baseline.boot.as_str(),
+            baseline.ifindex.map(|i| i.0),
+            baseline.interface,
+            signed(baseline.rx_bytes, "rx_bytes")?,
+            signed(baseline.tx_bytes, "tx_bytes")?,
+            baseline.connection_start.map(|t| t.as_millis()),
+            baseline.iccid.as_ref().map(|i| i.as_str()),
+            baseline.zone.to_text(),
+            baseline.epoch.map(|e| e.0),
+            baseline.read_at.map(|t| t.as_millis()),
+            signed(baseline.read_boot_ms, "read_boot_ms")?,
+        ],
+    )
+}
+
+/// A slot's columns, in either table of usage.
+struct Slot {
+    iccid: String,
+    start: i64,
+    epoch: i64,
+    zone: String,
+    source: String,
+    rx: i64,
+    tx: i64,
+    first: i64,
+    last: i64,
+}
+
+fn add_usage(tx: &Transaction<'_>, slot: &UsageSlot) -> Made {
+    let columns = |start| -> Result<Slot, Failure> {
+        Ok(Slot {
+            iccid: slot.iccid.as_str().to_owned(),
+            start,
+            epoch: slot.epoch.0,
+            zone: slot.zone.to_text(),
+            source: slot.source.as_str().to_owned(),
+            rx: signed(slot.rx_bytes, "rx_bytes")?,
+            tx: signed(slot.tx_bytes, "tx_bytes")?,
+            first: slot.from,
+            last: slot.until,
+        })
+    };
+    match &slot.when {
+        When::Hour(start) => add_dated(tx, columns(start.as_millis())?),
+        When::Undated { boot, boot_hour_ms } => {
+            add_undated(tx, boot, columns(signed(*boot_hour_ms, "boot_hour_ms")?)?)
+        }
+    }
+}
+
+fn add_dated(tx: &Transaction<'_>, mut slot: Slot) -> Made {
+    let mut there = tx.prepare_cached(
+        "SELECT rx_bytes, tx_bytes, first_ms, last_ms FROM usage
+         WHERE iccid = ?1 AND start_ms = ?2 AND epoch = ?3 AND zone = ?4 AND source = ?5",
+    )?;
+    let mut rows = there.query(params![slot.iccid, slot.start, slot.epoch, slot.zone, slot.source])?;
+    if let Some(row) = rows.next()? {
+        slot.join(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)?;
+    }
+    drop(rows);
+    run(
+        tx,
+        "INSERT OR REPLACE INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            slot.iccid,
+            slot.start,
+            slot.epoch,
+            slot.zone,
+            slot.source,
+            slot.rx,
+            slot.tx,
+            slot.first,
+            slot.last
+        ],
+    )
+}
+
+fn add_undated(tx: &Transaction<'_>, boot: &BootId, mut slot: Slot) -> Made {
+    let mut there = tx.prepare_cached(
+        "SELECT rx_bytes, tx_bytes, first_boot_ms, last_boot_ms FROM usage_undated
+         WHERE boot = ?1 AND start_boot_ms = ?2 AND iccid = ?3 AND epoch = ?4 AND zone = ?5 AND source = ?6",
+    )?;
+    let mut rows =
+        there.query(params![boot.as_str(), slot.start, slot.iccid, slot.epoch, slot.zone, slot.source])?;
+    if let Some(row) = rows.next()? {
+        slot.join(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)?;
+    }
+    drop(rows);
+    run(
+        tx,
+        "INSERT OR REPLACE INTO usage_undated VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![
+            boot.as_str(),
+            slot.start,
+            slot.iccid,
+            slot.epoch,
+            slot.zone,
+            slot.source,
+            slot.rx,
+            slot.tx,
+            slot.first,
+            slot.last
+        ],
+    )
+}
+
+impl Slot {
+    /// Adds what is there already.
+    fn join(&mut self, rx: i64, tx: i64, first: i64, last: i64) -> Made {
+        self.rx = self.rx.checked_add(rx).ok_or(Failure::Overflow("the slot's rx_bytes"))?;
+        self.tx = self.tx.checked_add(tx).ok_or(Failure::Overflow("the slot's tx_bytes"))?;
+        self.first = self.first.min(first);
+        self.last = self.last.max(last);
+        Ok(())
+    }
+}
+
+/// Undated slots of the boot become dated ones, each from the first instant it covers.
+fn date_entries(tx: &Transaction<'_>, boot: &BootId, offset: i64) -> Made {
+    let dated = |boot_ms: i64| boot_ms.checked_add(offset).ok_or(Failure::Overflow("offset_ms"));
+    let mut undated = tx.prepare_cached(
+        "SELECT iccid, start_boot_ms, epoch, zone, source, rx_bytes, tx_bytes, first_boot_ms, last_boot_ms
+         FROM usage_undated WHERE boot = ?1",
+    )?;
+    let mut rows = undated.query(params![boot.as_str()])?;
+    while let Some(row) = rows.next()? {
+        let (start, first): (i64, i64) = (row.get(1)?, row.get(7)?);
+        let slot = Slot {
+            iccid: row.get(0)?,
+            start: dated(start.max(first))?,
+            epoch: row.get(2)?,
+            zone: row.get(3)?,
+            source: row.get(4)?,
+            rx: row.get(5)?,
+            tx: row.get(6)?,
+            first: dated(first)?,
+            last: dated(row.get(8)?)?,
+        };
+        add_dated(tx, slot)?;
+    }
+    drop(rows);
+    run(tx, "DELETE FROM usage_undated WHERE boot = ?1", params![boot.as_str()])?;
+    run(
+        tx,
+        "UPDATE epoch SET began_ms = began_boot_ms + ?2 WHERE boot = ?1 AND began_ms IS NULL",
+        params![boot.as_str(), offset],
+    )
+}
+
+fn append_gap(tx: &Transaction<'_>, gap: &Gap) -> Made {
+    run(
+        tx,
+        "INSERT INTO gap (iccid, from_ms, until_ms, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            gap.iccid.as_ref().map(|i| i.as_str()),
+            gap.from.map(|t| t.as_millis()),
+            gap.until.map(|t| t.as_millis()),
+            gap.reason.as_str(),
+            gap.detail,
+        ],
+    )
+}
+
+fn append_correction(tx: &Transaction<'_>, correction: &Correction) -> Made {
+    run(
+        tx,
+        "INSERT INTO correction (iccid, at_ms, bytes, author, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            correction.iccid.as_str(),
+            correction.at.as_millis(),
+            correction.bytes,
+            correction.author,
+            correction.reason,
+        ],
+    )
+}
+
+fn keep_reminder(tx: &Transaction<'_>, reminder: &Reminder) -> Made {
+    let (state, instant) = state_columns(&reminder.state);
+    run(
+        tx,
+        "INSERT OR REPLACE INTO reminder VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        params![
+            reminder.key.as_str(),
+            reminder.rule.as_str(),
+            reminder.sim.as_ref().map(|i| i.as_str()),
+            state,
+            instant,
+            word(&reminder.urgency)?,
+            reminder.text,
+            serde_json::to_string(&reminder.repeat)?,
+            serde_json::to_string(&reminder.channels)?,
+            reminder.raised_at.as_millis(),
+            reminder.next_at.map(|t| t.as_millis()),
+            reminder.occurrence,
+            reminder.trigger,
+            reminder.late.map(|s| s.as_millis()),
+        ],
+    )
+}
+
+fn keep_delivery(tx: &Transaction<'_>, delivery: &Delivery) -> Made {
+    run(
+        tx,
+        "INSERT OR REPLACE INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            delivery.id,
+            delivery.reminder.as_str(),
+            delivery.channel.as_str(),
+            word(&delivery.state)?,
+            delivery.attempts,
+            delivery.created_at.as_millis(),
+            delivery.next_at.map(|t| t.as_millis()),
+            delivery.last_error,
+            serde_json::to_string(&delivery.message)?,
+        ],
+    )
+}
+
+fn append_call(tx: &Transaction<'_>, call: &CallRecord) -> Made {
+    run(
+        tx,
+        "INSERT INTO call (iccid, incoming, began_ms, seconds, end_known) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            call.iccid.as_ref().map(|i| i.as_str()),
+            call.incoming,
+            call.began.as_millis(),
+            call.seconds,
+            call.end_known,
+        ],
+    )
+}

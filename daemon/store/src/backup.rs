@@ -1,0 +1,119 @@
+//! Copies of the ledger, made while it is in use, and its check.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+
+use crate::failure::ErrorKind;
+use crate::lock::beside;
+use crate::open::Store;
+use crate::rows::QueryError;
+
+/// Why a copy of the ledger was not made. The ledger itself is untouched.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// SQLite failed.
+    #[error("{path}: the ledger's copy cannot be written: {source} ({hint})", path = path.display(),
+        hint = ErrorKind::of_sqlite(source).hint())]
+    Sqlite {
+        /// Where the copy should be.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The file system failed.
+    #[error("{path}: the ledger's copy cannot be put in place: {source} ({hint})", path = path.display(),
+        hint = ErrorKind::of_io(source).hint())]
+    File {
+        /// Where the copy should be.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The ledger was written too often meanwhile.
+    #[error("{path}: the ledger did not hold still long enough to be copied: try again", path = path.display())]
+    Busy {
+        /// Where the copy should be.
+        path: PathBuf,
+    },
+}
+
+impl BackupError {
+    /// The kind, for programs.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Sqlite { source, .. } => ErrorKind::of_sqlite(source),
+            Self::File { source, .. } => ErrorKind::of_io(source),
+            Self::Busy { .. } => ErrorKind::Busy,
+        }
+    }
+}
+
+impl Store {
+    /// Writes a copy of the ledger to `to`, whole and on the disk when it returns. A file there is replaced at the end,
+    /// in one step.
+    ///
+    /// # Errors
+    /// When the copy cannot be written; a file at `to` is then as it was.
+    pub fn backup(&self, to: &Path) -> Result<(), BackupError> {
+        copy(&self.conn, to)
+    }
+
+    /// Checks the whole ledger, page by page: what is wrong with it in SQLite's words, nothing when all is well.
+    ///
+    /// # Errors
+    /// When the check itself cannot be made.
+    pub fn integrity_check(&self) -> Result<Vec<String>, QueryError> {
+        check(&self.conn, "integrity_check").map_err(QueryError::from)
+    }
+}
+
+/// The problems that `pragma` (`integrity_check` or `quick_check`) finds.
+pub(crate) fn check(conn: &Connection, pragma: &str) -> rusqlite::Result<Vec<String>> {
+    let mut found = Vec::new();
+    conn.pragma_query(None, pragma, |row| {
+        found.push(row.get::<_, String>(0)?);
+        Ok(())
+    })?;
+    if found.iter().all(|line| line == "ok") {
+        found.clear();
+    }
+    Ok(found)
+}
+
+pub(crate) fn copy(conn: &Connection, to: &Path) -> Result<(), BackupError> {
+    let unfinished = beside(to, ".part");
+    let file = |source| BackupError::File { path: to.to_owned(), source };
+    let sqlite = |source| BackupError::Sqlite { path: to.to_owned(), source };
+    if let Err(error) = std::fs::remove_file(&unfinished)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(file(error));
+    }
+    let copied = (|| {
+        let mut target = Connection::open(&unfinished).map_err(sqlite)?;
+        let step = Backup::new(conn, &mut target).and_then(|backup| backup.step(-1)).map_err(sqlite)?;
+        if step != StepResult::Done {
+            return Err(BackupError::Busy { path: to.to_owned() });
+        }
+        // A copy that is one file, without a log beside it.
+        target.pragma_update(None, "journal_mode", "DELETE").map_err(sqlite)?;
+        target.close().map_err(|(_, error)| sqlite(error))?;
+        File::open(&unfinished).and_then(|copy| copy.sync_all()).map_err(file)?;
+        std::fs::rename(&unfinished, to).map_err(file)?;
+        sync_directory(to).map_err(file)
+    })();
+    if copied.is_err() && unfinished.exists() {
+        // Half a copy helps nobody; the error that led here is the one to tell.
+        let _ = std::fs::remove_file(&unfinished);
+    }
+    copied
+}
+
+fn sync_directory(of: &Path) -> std::io::Result<()> {
+    let parent = of.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}

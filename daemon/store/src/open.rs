@@ -1,0 +1,209 @@
+//! Opening the ledger: made, migrated or refused.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::backup::{self, BackupError};
+use crate::failure::ErrorKind;
+use crate::lock::{LockFailure, WriterLock, beside};
+use crate::migrate::{SCHEMA_VERSION, migrate};
+use crate::options::StoreOptions;
+use crate::probe::{Found, ProbeFailure, probe};
+
+/// The ledger, open for writing. There is one in the world for each file.
+#[derive(Debug)]
+pub struct Store {
+    // Dropped in this order: the ledger is closed before another writer may have it.
+    pub(crate) conn: Connection,
+    pub(crate) path: PathBuf,
+    _lock: WriterLock,
+}
+
+/// Why the ledger was not opened. Unless a migration began, its contents are untouched; a migration is one
+/// transaction and leaves the old version where it fails.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process writes it.
+    #[error("{path}: the ledger is in use by {owner}: {hint}", path = path.display(),
+        owner = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}")),
+        hint = ErrorKind::Locked.hint())]
+    Locked {
+        /// The ledger.
+        path: PathBuf,
+        /// The other process, where it told.
+        pid: Option<u32>,
+    },
+    /// A newer version wrote it.
+    #[error("{path}: the ledger has schema version {found}, written by a newer simbelld; this one knows versions up \
+        to {known}. It was not touched: {hint}", path = path.display(), hint = ErrorKind::Newer.hint())]
+    Newer {
+        /// The ledger.
+        path: PathBuf,
+        /// Its schema version.
+        found: i32,
+        /// The newest version known here.
+        known: i32,
+    },
+    /// It belongs to another program.
+    #[error("{path}: the file is no ledger of simbelld. It was not touched: {hint}", path = path.display(),
+        hint = ErrorKind::Foreign.hint())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is damaged.
+    #[error("{path}: the ledger is damaged ({detail}): {hint}", path = path.display(),
+        hint = ErrorKind::Damaged.hint())]
+    Damaged {
+        /// The ledger.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// It could not be copied before its migration.
+    #[error("{path}: the ledger was not migrated from schema version {from}, because it could not be copied before",
+        path = path.display())]
+    NotBackedUp {
+        /// The ledger.
+        path: PathBuf,
+        /// Its schema version.
+        from: i32,
+        /// Why.
+        source: BackupError,
+    },
+    /// SQLite failed.
+    #[error("{path}: the ledger cannot be {action}: {source} ({hint})", path = path.display(),
+        hint = ErrorKind::of_sqlite(source).hint())]
+    Sqlite {
+        /// The ledger.
+        path: PathBuf,
+        /// What was tried: `opened`, `checked`, `migrated`.
+        action: &'static str,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The file system failed.
+    #[error("{path}: cannot be {action}: {source} ({hint})", path = path.display(),
+        hint = ErrorKind::of_io(source).hint())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+impl OpenError {
+    /// The kind, for programs.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Locked { .. } => ErrorKind::Locked,
+            Self::Newer { .. } => ErrorKind::Newer,
+            Self::Foreign { .. } => ErrorKind::Foreign,
+            Self::Damaged { .. } => ErrorKind::Damaged,
+            Self::NotBackedUp { source, .. } => source.kind(),
+            Self::Sqlite { source, .. } => ErrorKind::of_sqlite(source),
+            Self::File { source, .. } => ErrorKind::of_io(source),
+        }
+    }
+}
+
+impl Store {
+    /// Opens the ledger at `path` for writing: makes it where there is none, migrates an older one after a copy of it
+    /// was put beside it (`PATH.v1`). One that its last writer did not close is checked first.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; [`OpenError::kind`] tells a program what to do.
+    pub fn open(path: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
+        let lock = take_lock(path)?;
+        let found = look(path)?;
+        let version = match found {
+            Found::Nothing => 0,
+            Found::Ledger { version, .. } if version > SCHEMA_VERSION => {
+                return Err(OpenError::Newer {
+                    path: path.to_owned(),
+                    found: version,
+                    known: SCHEMA_VERSION,
+                });
+            }
+            Found::Ledger { version, .. } => version,
+            Found::Foreign => return Err(OpenError::Foreign { path: path.to_owned() }),
+            Found::Damaged => {
+                return Err(OpenError::Damaged {
+                    path: path.to_owned(),
+                    detail: "its header is gone".to_owned(),
+                });
+            }
+        };
+        let failed = |action| move |source| sqlite_failure(path, action, source);
+        let mut conn = connect(path, options).map_err(failed("opened"))?;
+        if matches!(found, Found::Ledger { left_open: true, .. }) {
+            let problems = backup::check(&conn, "quick_check").map_err(failed("checked"))?;
+            if let Some(first) = problems.into_iter().next() {
+                return Err(OpenError::Damaged { path: path.to_owned(), detail: first });
+            }
+        }
+        if version > 0 && version < SCHEMA_VERSION {
+            backup::copy(&conn, &beside(path, &format!(".v{version}")))
+                .map_err(|source| OpenError::NotBackedUp { path: path.to_owned(), from: version, source })?;
+        }
+        migrate(&mut conn, version).map_err(failed("migrated"))?;
+        conn.set_prepared_statement_cache_capacity(48);
+        Ok(Self { conn, path: path.to_owned(), _lock: lock })
+    }
+
+    /// Where the ledger lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn take_lock(path: &Path) -> Result<WriterLock, OpenError> {
+    WriterLock::take(path).map_err(|failure| match failure {
+        LockFailure::Held(pid) => OpenError::Locked { path: path.to_owned(), pid },
+        LockFailure::File(path, source) => OpenError::File { path, action: "locked", source },
+    })
+}
+
+fn look(path: &Path) -> Result<Found, OpenError> {
+    probe(path).map_err(|failure| match failure {
+        ProbeFailure::File(source) => OpenError::File { path: path.to_owned(), action: "read", source },
+        ProbeFailure::Sqlite(source) => sqlite_failure(path, "opened", source),
+    })
+}
+
+fn sqlite_failure(path: &Path, action: &'static str, source: rusqlite::Error) -> OpenError {
+    if ErrorKind::of_sqlite(&source) == ErrorKind::Damaged {
+        return OpenError::Damaged { path: path.to_owned(), detail: source.to_string() };
+    }
+    OpenError::Sqlite { path: path.to_owned(), action, source }
+}
+
+fn connect(path: &Path, options: &StoreOptions) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(Duration::from_millis(u64::from(options.busy_timeout_ms)))?;
+    // Takes effect in a new file only.
+    conn.pragma_update(None, "page_size", options.page_size)?;
+    let mode: String = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        // Shared memory is missing on some file systems; a rollback journal is as safe there, and writes more.
+        tracing::warn!(mode, "the ledger has no write-ahead log on this file system");
+    }
+    conn.pragma_update(None, "synchronous", options.synchronous.pragma())?;
+    conn.pragma_update(None, "wal_autocheckpoint", options.wal_autocheckpoint)?;
+    conn.pragma_update(None, "cache_size", -i64::from(options.cache_kib))?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "cell_size_check", true)?;
+    Ok(conn)
+}

@@ -1,0 +1,95 @@
+//! Totals: always summed from the entries, never kept.
+
+use rusqlite::params;
+use simbell_core::effect::TotalsQuery;
+use simbell_core::ident::Iccid;
+use simbell_core::ledger::{Volume, Zone};
+use simbell_core::time::Timestamp;
+
+use crate::failure::ErrorKind;
+use crate::open::Store;
+use crate::rows::{QueryError, collect, unsigned};
+
+/// The answer to a [`TotalsQuery`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Σ of the entries whose slots start in the span, by zone, in the order of their names.
+    pub by_zone: Vec<(Zone, Volume)>,
+    /// Σ of the corrections that count in the span: signed bytes of both directions.
+    pub corrections: i64,
+    /// First instant of the SIM's first dated entry ever, in the span or not.
+    pub first_at: Option<Timestamp>,
+    /// Σ of the SIM's entries that wait for their date: in no span, and not in `by_zone`.
+    pub undated: Volume,
+}
+
+impl Store {
+    /// Sums a SIM's entries in a half-open span of slot starts.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read, or a sum does not fit.
+    pub fn totals(&self, query: &TotalsQuery) -> Result<Totals, QueryError> {
+        let tx = self.conn.unchecked_transaction()?;
+        let iccid = query.iccid.as_str();
+        let from = query.from.as_millis();
+        let until = query.until.map(Timestamp::as_millis);
+        let by_zone = collect(
+            &mut tx.prepare_cached(
+                "SELECT zone, sum(rx_bytes), sum(tx_bytes) FROM usage
+                 WHERE iccid = ?1 AND start_ms >= ?2 AND (?3 IS NULL OR start_ms < ?3)
+                 GROUP BY zone ORDER BY zone",
+            )?,
+            params![iccid, from, until],
+            |row| {
+                let volume = Volume {
+                    rx: unsigned(row.get(1)?, "usage.rx_bytes")?,
+                    tx: unsigned(row.get(2)?, "usage.tx_bytes")?,
+                };
+                Ok((Zone::from_text(&row.get::<_, String>(0)?), volume))
+            },
+        )
+        .map_err(|error| fits(error, "usage"))?;
+        let corrections = tx
+            .prepare_cached(
+                "SELECT coalesce(sum(bytes), 0) FROM correction
+                 WHERE iccid = ?1 AND at_ms >= ?2 AND (?3 IS NULL OR at_ms < ?3)",
+            )?
+            .query_row(params![iccid, from, until], |row| row.get(0))
+            .map_err(|error| fits(error.into(), "corrections"))?;
+        let first: Option<i64> = tx
+            .prepare_cached(
+                "SELECT min(first_ms) FROM
+                 (SELECT first_ms FROM usage WHERE iccid = ?1 ORDER BY start_ms LIMIT 16)",
+            )?
+            .query_row(params![iccid], |row| row.get(0))?;
+        Ok(Totals {
+            by_zone,
+            corrections,
+            first_at: first.map(Timestamp::from_millis),
+            undated: undated(&tx, &query.iccid)?,
+        })
+    }
+}
+
+fn undated(conn: &rusqlite::Connection, iccid: &Iccid) -> Result<Volume, QueryError> {
+    let (rx, tx): (i64, i64) = conn
+        .prepare_cached(
+            "SELECT coalesce(sum(rx_bytes), 0), coalesce(sum(tx_bytes), 0) FROM usage_undated WHERE iccid = ?1",
+        )?
+        .query_row(params![iccid.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(|error| fits(error.into(), "undated usage"))?;
+    Ok(Volume { rx: unsigned(rx, "usage_undated.rx_bytes")?, tx: unsigned(tx, "usage_undated.tx_bytes")? })
+}
+
+/// SQLite's `sum` fails with a plain error where integers overflow; it never falls back to floating point for them.
+pub(crate) fn fits(error: QueryError, what: &'static str) -> QueryError {
+    match &error {
+        QueryError::Sqlite(source)
+            if ErrorKind::of_sqlite(source) == ErrorKind::Internal
+                && source.to_string().contains("integer overflow") =>
+        {
+            QueryError::Overflow { what }
+        }
+        _ => error,
+    }
+}

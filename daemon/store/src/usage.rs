@@ -1,0 +1,240 @@
+//! A SIM's usage by hour, day or cycle, in pages.
+
+use std::collections::BTreeMap;
+
+use chrono::Days;
+use rusqlite::{Connection, params};
+use simbell_core::ident::Iccid;
+use simbell_core::ledger::{GapReason, Source, Volume, Zone};
+use simbell_core::time::{Span, Timestamp};
+use simbell_core::zone::ZoneRules;
+
+use crate::open::Store;
+use crate::rows::{QueryError, collect, from_word, unsigned};
+
+const HOUR: Span = Span::secs(3600);
+
+/// A question for a SIM's usage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageQuery {
+    /// Whose.
+    pub iccid: Iccid,
+    /// In which spans.
+    pub by: UsageBy,
+    /// From, included; also the cursor: [`UsagePage::next`] of the page before.
+    pub from: Timestamp,
+    /// Until, excluded.
+    pub until: Timestamp,
+    /// At most about so many rows; a span's rows are never torn apart.
+    pub limit: usize,
+}
+
+/// In which spans usage is summed. A slot falls into the span that its start lies in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UsageBy {
+    /// UTC hours.
+    Hour,
+    /// Civil days of a zone.
+    Day(ZoneRules),
+    /// Between these instants, ascending: starts of billing cycles. What lies before the first is one span, what
+    /// lies after the last another.
+    Bounds(Vec<Timestamp>),
+}
+
+/// Some rows, and where to go on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UsagePage {
+    /// In order of time; spans without an entry have no row.
+    pub rows: Vec<UsageRow>,
+    /// Where the next page begins; none when this is the last.
+    pub next: Option<Timestamp>,
+}
+
+/// One entry of one span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageRow {
+    /// The span's first instant, not before the query's.
+    pub start: Timestamp,
+    /// The first instant after it, not after the query's.
+    pub end: Timestamp,
+    /// What is known of it.
+    pub entry: Entry,
+}
+
+/// What is known of a span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// Bytes in one zone by one kind of counter.
+    Usage {
+        /// Where.
+        zone: Zone,
+        /// By which counter.
+        source: Source,
+        /// How much.
+        volume: Volume,
+    },
+    /// What persons corrected: signed bytes of both directions.
+    Correction {
+        /// Their sum.
+        bytes: i64,
+    },
+    /// Something in it could not be known; said in each span that it touches.
+    Gap {
+        /// Why.
+        reason: GapReason,
+    },
+}
+
+impl Store {
+    /// A SIM's usage in order of time, one page.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read, or a sum does not fit.
+    pub fn usage(&self, query: &UsageQuery) -> Result<UsagePage, QueryError> {
+        let tx = self.conn.unchecked_transaction()?;
+        let mut page = UsagePage::default();
+        let mut rest = Rest::load(&tx, query)?;
+        let mut slots = tx.prepare_cached(
+            "SELECT start_ms, zone, source, rx_bytes, tx_bytes FROM usage
+             WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3 ORDER BY start_ms",
+        )?;
+        let mut slots =
+            slots.query(params![query.iccid.as_str(), query.from.as_millis(), query.until.as_millis()])?;
+        let mut slot = slots.next()?.map(Slot::read).transpose()?;
+        let mut at = query.from;
+        loop {
+            let next = [slot.as_ref().map(|s| s.start), rest.next(at)].into_iter().flatten().min();
+            let Some(next) = next.filter(|next| *next < query.until) else { break };
+            let (start, end) = query.by.span(next);
+            let (start, end) = (start.max(query.from), end.min(query.until));
+            if page.rows.len() >= query.limit.max(1) {
+                page.next = Some(start);
+                break;
+            }
+            let mut sums: BTreeMap<(String, String), Volume> = BTreeMap::new();
+            while let Some(current) = slot.take_if(|s| s.start < end) {
+                let sum = sums.entry((current.zone, current.source)).or_default();
+                *sum = sum.checked_add(current.volume).ok_or(QueryError::Overflow { what: "usage" })?;
+                slot = slots.next()?.map(Slot::read).transpose()?;
+            }
+            for ((zone, source), volume) in sums {
+                let entry = Entry::Usage {
+                    zone: Zone::from_text(&zone),
+                    source: from_word(source, "usage.source")?,
+                    volume,
+                };
+                page.rows.push(UsageRow { start, end, entry });
+            }
+            for entry in rest.take(start, end)? {
+                page.rows.push(UsageRow { start, end, entry });
+            }
+            at = end;
+        }
+        Ok(page)
+    }
+}
+
+impl UsageBy {
+    /// The span that an instant lies in.
+    fn span(&self, at: Timestamp) -> (Timestamp, Timestamp) {
+        const FAR: (Timestamp, Timestamp) =
+            (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
+        match self {
+            Self::Hour => (at.hour_start(), at.hour_start().saturating_add(HOUR)),
+            Self::Day(zone) => {
+                let date = zone.civil(at).date();
+                let end = date.checked_add_days(Days::new(1)).map_or(FAR.1, |next| zone.day_start(next));
+                // Where a clock set back repeats midnight, the day's second part belongs to it too.
+                (zone.day_start(date).min(at), if end > at { end } else { at.saturating_add(HOUR) })
+            }
+            Self::Bounds(bounds) => {
+                let after = bounds.partition_point(|bound| *bound <= at);
+                let start =
+                    after.checked_sub(1).and_then(|index| bounds.get(index)).copied().unwrap_or(FAR.0);
+                (start, bounds.get(after).copied().unwrap_or(FAR.1))
+            }
+        }
+    }
+}
+
+struct Slot {
+    start: Timestamp,
+    zone: String,
+    source: String,
+    volume: Volume,
+}
+
+impl Slot {
+    fn read(row: &rusqlite::Row<'_>) -> Result<Self, QueryError> {
+        Ok(Self {
+            start: Timestamp::from_millis(row.get(0)?),
+            zone: row.get(1)?,
+            source: row.get(2)?,
+            volume: Volume {
+                rx: unsigned(row.get(3)?, "usage.rx_bytes")?,
+                tx: unsigned(row.get(4)?, "usage.tx_bytes")?,
+            },
+        })
+    }
+}
+
+/// Corrections and gaps of the query: few, so they are held.
+struct Rest {
+    corrections: Vec<(Timestamp, i64)>,
+    gaps: Vec<(Timestamp, Timestamp, GapReason)>,
+}
+
+impl Rest {
+    fn load(conn: &Connection, query: &UsageQuery) -> Result<Self, QueryError> {
+        let span = params![query.iccid.as_str(), query.from.as_millis(), query.until.as_millis()];
+        let corrections = collect(
+            &mut conn.prepare_cached(
+                "SELECT at_ms, bytes FROM correction
+                 WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY at_ms, id",
+            )?,
+            span,
+            |row| Ok((Timestamp::from_millis(row.get(0)?), row.get(1)?)),
+        )?;
+        // A gap of no length still touches the span that it lies in; one with an unknown side is a point.
+        let gaps = collect(
+            &mut conn.prepare_cached(
+                "SELECT from_ms, max(until_ms, from_ms + 1), reason FROM
+                 (SELECT coalesce(from_ms, until_ms) AS from_ms, coalesce(until_ms, from_ms) AS until_ms, reason
+                  FROM gap WHERE iccid IS NULL OR iccid = ?1)
+                 WHERE from_ms < ?3 AND max(until_ms, from_ms + 1) > ?2 ORDER BY from_ms",
+            )?,
+            span,
+            |row| {
+                let (from, until) = (Timestamp::from_millis(row.get(0)?), Timestamp::from_millis(row.get(1)?));
+                Ok((from, until, from_word(row.get(2)?, "gap.reason")?))
+            },
+        )?;
+        Ok(Self { corrections, gaps })
+    }
+
+    /// The first instant from `at` on that something lies at.
+    fn next(&self, at: Timestamp) -> Option<Timestamp> {
+        let correction = self.corrections.iter().map(|(when, _)| *when).find(|when| *when >= at);
+        let gap =
+            self.gaps.iter().filter(|(_, until, _)| *until > at).map(|(from, ..)| (*from).max(at)).min();
+        [correction, gap].into_iter().flatten().min()
+    }
+
+    fn take(&mut self, start: Timestamp, end: Timestamp) -> Result<Vec<Entry>, QueryError> {
+        let mut out = Vec::new();
+        let inside = |when: &Timestamp| *when >= start && *when < end;
+        let mut bytes: Option<i64> = None;
+        for (_, more) in self.corrections.iter().filter(|(when, _)| inside(when)) {
+            let sum = bytes.unwrap_or(0).checked_add(*more);
+            bytes = Some(sum.ok_or(QueryError::Overflow { what: "corrections" })?);
+        }
+        out.extend(bytes.map(|bytes| Entry::Correction { bytes }));
+        let touching = self.gaps.iter().filter(|(from, until, _)| *from < end && *until > start);
+        let reasons: BTreeMap<&str, GapReason> =
+            touching.map(|(_, _, reason)| (reason.as_str(), *reason)).collect();
+        out.extend(reasons.into_values().map(|reason| Entry::Gap { reason }));
+        self.gaps.retain(|(_, until, _)| *until > end);
+        self.corrections.retain(|(when, _)| *when >= end);
+        Ok(out)
+    }
+}

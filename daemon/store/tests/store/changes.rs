@@ -1,0 +1,325 @@
+//! Every change comes back as it was given, and all of a batch or none.
+
+use simbell_core::effect::{CallRecord, Change, SimRecord};
+use simbell_core::ident::{ChannelName, Eid, IfIndex, Imsi, OperatorCode, ReminderKey, RuleName};
+use simbell_core::ledger::{
+    Baseline, Correction, Epoch, EpochId, Gap, GapReason, Source, UsageSlot, Volume, When, Zone,
+};
+use simbell_core::plan::AnchorDay;
+use simbell_core::reminder::{Delivery, DeliveryState, Message, Reminder, ReminderState, Repeat, Urgency};
+use simbell_core::schedule::{Schedule, TimeOfDay};
+use simbell_core::state::restored::{FirstUse, Restored, ScheduleMark, SmsDigest};
+use simbell_core::time::Span;
+use simbell_store::{Counts, ErrorKind};
+
+use crate::common::{Dir, HOUR, NOVEMBER, at, boot, ever, iccid, open, sim, slot, sum, usage};
+
+pub fn epoch(id: i64, tail: u32) -> Epoch {
+    Epoch {
+        id: EpochId(id),
+        iccid: iccid(tail),
+        zone: Zone::Roaming(Some(OperatorCode::new("26202").unwrap())),
+        source: Source::Kernel,
+        boot: boot("boot-a"),
+        ifindex: Some(IfIndex(7)),
+        interface: Some("wwan0".to_owned()),
+        apn: Some("internet".to_owned()),
+        began: Some(at(NOVEMBER)),
+        began_boot_ms: 12_345,
+    }
+}
+
+pub fn baseline(counter: &str, epoch: i64) -> Baseline {
+    Baseline {
+        counter: counter.to_owned(),
+        boot: boot("boot-a"),
+        ifindex: Some(IfIndex(7)),
+        interface: Some("wwan0".to_owned()),
+        rx_bytes: 1_000_000_000_000,
+        tx_bytes: 5,
+        connection_start: Some(at(NOVEMBER - 1)),
+        iccid: Some(iccid(1)),
+        zone: Zone::Roaming(None),
+        epoch: Some(EpochId(epoch)),
+        read_at: Some(at(NOVEMBER + 2)),
+        read_boot_ms: 99,
+    }
+}
+
+pub fn reminder(key: &str, state: ReminderState) -> Reminder {
+    Reminder {
+        key: ReminderKey::new(key).unwrap(),
+        rule: RuleName::new("data").unwrap(),
+        sim: Some(iccid(1)),
+        state,
+        urgency: Urgency::Critical,
+        text: "80 % used; \u{202e}hostile \"text\"\nwith '; DROP TABLE usage".to_owned(),
+        repeat: Repeat::At(Schedule::Monthly(AnchorDay::Last, TimeOfDay { hour: 7, minute: 0 })),
+        channels: vec![ChannelName::new("mail").unwrap()],
+        raised_at: at(NOVEMBER + 3),
+        next_at: Some(at(NOVEMBER + HOUR)),
+        occurrence: 2,
+        trigger: "usage".to_owned(),
+        late: Some(Span::secs(90)),
+    }
+}
+
+pub fn delivery(id: &str, state: DeliveryState, created: i64) -> Delivery {
+    Delivery {
+        id: id.to_owned(),
+        reminder: ReminderKey::new("data/a").unwrap(),
+        channel: ChannelName::new("mail").unwrap(),
+        state,
+        attempts: 3,
+        created_at: at(created),
+        next_at: Some(at(created + 5)),
+        last_error: Some("421 busy".to_owned()),
+        message: Message {
+            title: "t".to_owned(),
+            text: "x".to_owned(),
+            urgency: Urgency::Info,
+            key: "data/a".to_owned(),
+            sim_name: None,
+            raised_at: at(NOVEMBER),
+            id: id.to_owned(),
+            language: "en".to_owned(),
+        },
+    }
+}
+
+#[test]
+fn everything_that_the_state_needs_comes_back_as_given() {
+    let dir = Dir::new("round-trip");
+    let mut store = open(&dir.ledger());
+    assert_eq!(store.restore(&boot("boot-a")).unwrap(), Restored::empty());
+
+    let full_sim = SimRecord {
+        imsi: Some(Imsi::new("262011234567890").unwrap()),
+        eid: Some(Eid::new("89049032000000000000000000000001").unwrap()),
+        last_seen: at(NOVEMBER + 9),
+        ..sim(1)
+    };
+    let bare_baseline = Baseline {
+        counter: "bearer:m:1".to_owned(),
+        ifindex: None,
+        interface: None,
+        connection_start: None,
+        iccid: None,
+        zone: Zone::Unknown,
+        epoch: None,
+        read_at: None,
+        ..baseline("", 0)
+    };
+    let states = [
+        ReminderState::Pending,
+        ReminderState::Firing,
+        ReminderState::Acknowledged { at: at(NOVEMBER) },
+        ReminderState::Snoozed { until: at(NOVEMBER + HOUR) },
+        ReminderState::Resolved { at: at(NOVEMBER) },
+    ];
+    let reminders: Vec<Reminder> =
+        states.iter().enumerate().map(|(n, state)| reminder(&format!("data/{n}"), state.clone())).collect();
+    let plain = Reminder {
+        key: ReminderKey::new("data/9").unwrap(),
+        sim: None,
+        repeat: Repeat::Every(Span::secs(60)),
+        next_at: None,
+        late: None,
+        ..reminder("x", ReminderState::Firing)
+    };
+    let mut changes = vec![
+        Change::KeepSim(sim(1)),
+        Change::KeepSim(full_sim.clone()),
+        Change::OpenEpoch(epoch(3, 1)),
+        Change::OpenEpoch(epoch(4, 1)),
+        Change::SetBaseline(Baseline { rx_bytes: 1, ..baseline("link:7", 3) }),
+        Change::SetBaseline(baseline("link:7", 4)),
+        Change::SetBaseline(baseline("link:8", 3)),
+        Change::SetBaseline(bare_baseline.clone()),
+        Change::DropBaseline { counter: "link:8".to_owned() },
+        Change::KeepReminder(plain.clone()),
+        Change::KeepDelivery(delivery("q", DeliveryState::Queued, NOVEMBER)),
+        Change::KeepDelivery(delivery("s", DeliveryState::Sending, NOVEMBER)),
+        Change::KeepDelivery(delivery("d", DeliveryState::Delivered, NOVEMBER)),
+        Change::KeepDelivery(delivery("f", DeliveryState::Failed, NOVEMBER)),
+        Change::KeepDelivery(delivery("u", DeliveryState::Suppressed, NOVEMBER)),
+        Change::KeepSmsDigest { digest: "d1".to_owned(), at: at(NOVEMBER) },
+        Change::KeepScheduleMark { key: "daily#0".to_owned(), served: at(1) },
+        Change::KeepScheduleMark { key: "daily#0".to_owned(), served: at(NOVEMBER + 4) },
+        Change::KeepFirstUse { iccid: iccid(1), plan: "30 days".to_owned(), at: at(NOVEMBER + 5) },
+        Change::AddUsage(UsageSlot {
+            when: When::Undated { boot: boot("boot-a"), boot_hour_ms: 0 },
+            ..slot(1, 4, 0, 1, 1)
+        }),
+        Change::AddUsage(UsageSlot {
+            when: When::Undated { boot: boot("boot-0"), boot_hour_ms: 0 },
+            ..slot(1, 4, 0, 1, 1)
+        }),
+    ];
+    changes.extend(reminders.iter().cloned().map(Change::KeepReminder));
+    store.apply(&changes).unwrap();
+    drop(store);
+
+    let store = open(&dir.ledger());
+    let mut all_reminders = reminders;
+    all_reminders.push(plain);
+    let expected = Restored {
+        sims: vec![full_sim],
+        baselines: vec![bare_baseline, baseline("link:7", 4)],
+        epochs: vec![epoch(4, 1)],
+        next_epoch: EpochId(5),
+        newest: Some(at(NOVEMBER + 9)),
+        undated_boots: vec![boot("boot-a"), boot("boot-0")],
+        reminders: all_reminders,
+        deliveries: vec![
+            delivery("q", DeliveryState::Queued, NOVEMBER),
+            delivery("s", DeliveryState::Sending, NOVEMBER),
+        ],
+        schedule_marks: vec![ScheduleMark { key: "daily#0".to_owned(), served: at(NOVEMBER + 4) }],
+        sms_digests: vec![SmsDigest { digest: "d1".to_owned(), at: at(NOVEMBER) }],
+        first_uses: vec![FirstUse { iccid: iccid(1), plan: "30 days".to_owned(), at: at(NOVEMBER + 5) }],
+    };
+    assert_eq!(store.restore(&boot("boot-a")).unwrap(), expected);
+    assert_eq!(store.restore(&boot("boot-0")).unwrap().undated_boots, vec![boot("boot-0"), boot("boot-a")]);
+}
+
+#[test]
+fn append_only_entries_are_listed_as_given() {
+    let dir = Dir::new("lists");
+    let mut store = open(&dir.ledger());
+    let gap = Gap {
+        iccid: Some(iccid(1)),
+        from: Some(at(NOVEMBER)),
+        until: None,
+        reason: GapReason::InterfaceVanished,
+        detail: "wwan0".to_owned(),
+    };
+    let unknown =
+        Gap { iccid: None, from: None, until: Some(at(5)), reason: GapReason::Rebooted, ..gap.clone() };
+    let correction = Correction {
+        iccid: iccid(1),
+        at: at(NOVEMBER),
+        bytes: -7,
+        author: "uid 1000".to_owned(),
+        reason: "as the carrier says".to_owned(),
+    };
+    let call = |incoming, seconds| {
+        Change::AppendCall(CallRecord {
+            iccid: Some(iccid(1)),
+            incoming,
+            began: at(NOVEMBER),
+            seconds,
+            end_known: true,
+        })
+    };
+    store
+        .apply(&[
+            Change::AppendGap(gap.clone()),
+            Change::AppendGap(unknown.clone()),
+            Change::AppendCorrection(correction.clone()),
+            call(true, 61),
+            call(false, 30),
+            call(false, 31),
+            Change::AppendSmsSent { iccid: Some(iccid(1)), parts: 3, at: at(NOVEMBER) },
+            Change::AppendSmsSent { iccid: Some(iccid(1)), parts: 1, at: at(NOVEMBER + HOUR) },
+            Change::KeepDelivery(delivery("old", DeliveryState::Delivered, 1)),
+            Change::KeepDelivery(delivery("new", DeliveryState::Queued, 2)),
+            Change::KeepReminder(reminder("data/a", ReminderState::Firing)),
+            Change::KeepReminder(reminder("data/b", ReminderState::Resolved { at: at(1) })),
+        ])
+        .unwrap();
+
+    let gaps: Vec<Gap> = store.gaps(Some(&iccid(1)), None, 10).unwrap().into_iter().map(|g| g.gap).collect();
+    assert_eq!(gaps, vec![unknown.clone(), gap.clone()]);
+    let first = store.gaps(None, None, 1).unwrap();
+    assert_eq!(first[0].gap, unknown);
+    assert_eq!(store.gaps(None, Some(first[0].id), 10).unwrap()[0].gap, gap);
+    let others: Vec<Gap> =
+        store.gaps(Some(&iccid(2)), None, 10).unwrap().into_iter().map(|g| g.gap).collect();
+    assert_eq!(others, vec![unknown]);
+    assert_eq!(store.corrections(Some(&iccid(1)), None, 10).unwrap()[0].correction, correction);
+    assert!(store.corrections(Some(&iccid(2)), None, 10).unwrap().is_empty());
+    assert_eq!(
+        store.counts(&iccid(1), at(NOVEMBER), Some(at(NOVEMBER + HOUR))).unwrap(),
+        Counts { calls_out: 2, seconds_out: 61, calls_in: 1, seconds_in: 61, sms_parts: 3 }
+    );
+    assert_eq!(store.counts(&iccid(1), at(NOVEMBER), None).unwrap().sms_parts, 4);
+    let key = ReminderKey::new("data/a").unwrap();
+    let ids: Vec<String> = store.deliveries(&key, 10).unwrap().into_iter().map(|d| d.id).collect();
+    assert_eq!(ids, ["new", "old"]);
+    assert_eq!(store.reminder(&key).unwrap(), Some(reminder("data/a", ReminderState::Firing)));
+    assert_eq!(store.reminders(false, None, 10).unwrap().len(), 1);
+    let page = store.reminders(true, Some(&key), 10).unwrap();
+    assert_eq!(page, vec![reminder("data/b", ReminderState::Resolved { at: at(1) })]);
+}
+
+#[test]
+fn a_batch_with_one_bad_change_leaves_nothing_behind() {
+    let dir = Dir::new("all-or-nothing");
+    let mut store = open(&dir.ledger());
+    store.apply(&[usage(1, 1, NOVEMBER, 10, 20)]).unwrap();
+    let before = store.restore(&boot("b")).unwrap();
+    let most = u64::MAX >> 1;
+
+    for bad in [usage(1, 1, NOVEMBER, most - 9, 0), usage(1, 1, NOVEMBER, 0, most + 1)] {
+        let error = store
+            .apply(&[
+                Change::KeepSim(sim(1)),
+                Change::SetBaseline(baseline("link:1", 1)),
+                usage(1, 1, NOVEMBER, 1, 1),
+                bad,
+            ])
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Overflow);
+        assert!(error.to_string().contains("change 3 (add-usage)"), "{error}");
+        assert_eq!(store.restore(&boot("b")).unwrap(), before);
+        assert_eq!(sum(&store.totals(&ever(1)).unwrap()), (10, 20));
+    }
+    store.apply(&[usage(1, 1, NOVEMBER, most - 10, 0)]).unwrap();
+    assert_eq!(sum(&store.totals(&ever(1)).unwrap()), (most, 20));
+    // Each slot fits, their sum does not.
+    store.apply(&[usage(1, 1, NOVEMBER + HOUR, 1, 0)]).unwrap();
+    assert_eq!(store.totals(&ever(1)).unwrap_err().kind(), ErrorKind::Overflow);
+}
+
+#[test]
+fn undated_entries_count_once_dated_at_the_first_instant_they_cover() {
+    let dir = Dir::new("dating");
+    let mut store = open(&dir.ledger());
+    let undated = |start: u64, first, rx| {
+        Change::AddUsage(UsageSlot {
+            when: When::Undated { boot: boot("b"), boot_hour_ms: start },
+            from: first,
+            until: first + 10,
+            ..slot(1, 1, 0, rx, 0)
+        })
+    };
+    store
+        .apply(&[
+            Change::OpenEpoch(Epoch { began: None, began_boot_ms: 500, boot: boot("b"), ..epoch(1, 1) }),
+            undated(0, 2_000, 1),
+            undated(0, 1_000, 2),
+            undated(3_600_000, 3_600_000, 4),
+            usage(1, 1, NOVEMBER + 1_000, 100, 0),
+        ])
+        .unwrap();
+    let totals = store.totals(&ever(1)).unwrap();
+    assert_eq!((sum(&totals), totals.undated), ((100, 0), Volume { rx: 7, tx: 0 }));
+    assert_eq!(store.restore(&boot("b")).unwrap().undated_boots, vec![boot("b")]);
+
+    store.apply(&[Change::DateEntries { boot: boot("other"), offset_ms: 1 }]).unwrap();
+    assert_eq!(store.totals(&ever(1)).unwrap().undated.rx, 7);
+    store.apply(&[Change::DateEntries { boot: boot("b"), offset_ms: NOVEMBER }]).unwrap();
+    let totals = store.totals(&ever(1)).unwrap();
+    assert_eq!((sum(&totals), totals.undated), ((107, 0), Volume::default()));
+    assert_eq!(totals.first_at, Some(at(NOVEMBER + 1_000)));
+    // The first slot began at 1,000 after boot and joined the dated one that starts there.
+    let query = |from: i64, until: i64| simbell_core::effect::TotalsQuery {
+        iccid: iccid(1),
+        from: at(from),
+        until: Some(at(until)),
+    };
+    assert_eq!(sum(&store.totals(&query(NOVEMBER + 1_000, NOVEMBER + 1_001)).unwrap()), (103, 0));
+    assert_eq!(sum(&store.totals(&query(NOVEMBER + HOUR, NOVEMBER + HOUR + 1)).unwrap()), (4, 0));
+    assert!(store.restore(&boot("b")).unwrap().undated_boots.is_empty());
+}

@@ -1,0 +1,93 @@
+//! Values and directories for tests.
+
+use std::path::{Path, PathBuf};
+
+use simbell_core::effect::{Change, SimRecord, TotalsQuery};
+use simbell_core::ident::{BootId, Iccid};
+use simbell_core::ledger::{EpochId, Source, UsageSlot, When, Zone};
+use simbell_core::time::Timestamp;
+use simbell_store::{Store, StoreOptions, Totals};
+
+pub const HOUR: i64 = 3_600_000;
+/// 2026-11-01T00:00:00Z.
+pub const NOVEMBER: i64 = 1_793_491_200_000;
+
+/// A directory of its own, gone at the end of the test.
+pub struct Dir(PathBuf);
+
+impl Dir {
+    pub fn new(name: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("simbell-store-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        Self(dir)
+    }
+
+    pub fn ledger(&self) -> PathBuf {
+        self.0.join("ledger.db")
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub fn open(path: &Path) -> Store {
+    Store::open(path, &StoreOptions::default()).unwrap()
+}
+
+pub fn iccid(tail: u32) -> Iccid {
+    Iccid::new(format!("894921100000{tail:07}")).unwrap()
+}
+
+pub fn boot(name: &str) -> BootId {
+    BootId::new(name).unwrap()
+}
+
+pub fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+pub fn sim(tail: u32) -> SimRecord {
+    SimRecord {
+        iccid: iccid(tail),
+        imsi: None,
+        eid: None,
+        operator: Some("Example".to_owned()),
+        first_seen: at(NOVEMBER),
+        last_seen: at(NOVEMBER),
+    }
+}
+
+pub fn slot(tail: u32, epoch: i64, start: i64, rx: u64, tx: u64) -> UsageSlot {
+    UsageSlot {
+        epoch: EpochId(epoch),
+        iccid: iccid(tail),
+        zone: Zone::Home,
+        source: Source::Kernel,
+        when: When::Hour(at(start)),
+        rx_bytes: rx,
+        tx_bytes: tx,
+        from: start,
+        until: start + 60_000,
+    }
+}
+
+pub fn usage(tail: u32, epoch: i64, start: i64, rx: u64, tx: u64) -> Change {
+    Change::AddUsage(slot(tail, epoch, start, rx, tx))
+}
+
+pub fn ever(tail: u32) -> TotalsQuery {
+    TotalsQuery { iccid: iccid(tail), from: at(i64::MIN), until: None }
+}
+
+/// Everything ever received and sent, dated, by any zone.
+pub fn sum(totals: &Totals) -> (u64, u64) {
+    totals.by_zone.iter().fold((0, 0), |(rx, tx), (_, volume)| (rx + volume.rx, tx + volume.tx))
+}

@@ -1,0 +1,4 @@
+//! The ledger on real files: what is committed stays, what is refused is untouched.
+
+mod changes;
+mod common;
