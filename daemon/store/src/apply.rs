@@ -209,7 +209,8 @@ fn open_epoch(tx: &Transaction<'_>, epoch: &Epoch) -> Made {
 fn set_baseline(tx: &Transaction<'_>, baseline: &Baseline) -> Made {
     run(
         tx,
-        "INSERT OR REPLACE INTO baseline VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        "INSERT OR REPLACE INTO baseline
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         params![
             baseline.counter,
             baseline.boot.as_str(),
@@ -223,6 +224,8 @@ fn set_baseline(tx: &Transaction<'_>, baseline: &Baseline) -> Made {
             baseline.epoch.map(|e| e.0),
             baseline.read_at.map(|t| t.as_millis()),
             signed(baseline.read_boot_ms, "read_boot_ms")?,
+            baseline.modem.as_ref().map(|m| m.as_str()),
+            baseline.apn,
         ],
     )
 }

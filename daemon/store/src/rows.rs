@@ -134,7 +134,7 @@ pub(crate) fn epoch(row: &Row<'_>) -> Result<Epoch, QueryError> {
 }
 
 pub(crate) const BASELINE: &str = "counter, boot, ifindex, interface, rx_bytes, tx_bytes, connection_start_ms, \
-    iccid, zone, epoch, read_ms, read_boot_ms";
+    iccid, zone, epoch, read_ms, read_boot_ms, modem, apn";
 
 pub(crate) fn baseline(row: &Row<'_>) -> Result<Baseline, QueryError> {
     Ok(Baseline {
@@ -150,6 +150,8 @@ pub(crate) fn baseline(row: &Row<'_>) -> Result<Baseline, QueryError> {
         epoch: row.get::<_, Option<i64>>(9)?.map(EpochId),
         read_at: instant(row.get(10)?),
         read_boot_ms: unsigned(row.get(11)?, "baseline.read_boot_ms")?,
+        modem: optional_ident(row.get(12)?, "baseline.modem")?,
+        apn: row.get(13)?,
     })
 }
 

@@ -40,6 +40,9 @@ INSERT INTO usage_undated
     FROM usage_undated_by_epoch AS u LEFT JOIN epoch AS e ON e.id = u.epoch;
 DROP TABLE usage_undated_by_epoch;
 
+ALTER TABLE baseline ADD COLUMN modem TEXT /* whose bearer used it: IMEI, or device path where there is none */;
+ALTER TABLE baseline ADD COLUMN apn TEXT /* access point name of that bearer */;
+
 CREATE TABLE first_use (
     -- The first instant a bundle counts from.
     iccid TEXT NOT NULL,

@@ -1,7 +1,7 @@
 //! Every change comes back as it was given, and all of a batch or none.
 
 use simbell_core::effect::{CallRecord, Change, SimRecord};
-use simbell_core::ident::{ChannelName, Eid, IfIndex, Imsi, OperatorCode, ReminderKey, RuleName};
+use simbell_core::ident::{ChannelName, Eid, IfIndex, Imsi, ModemId, OperatorCode, ReminderKey, RuleName};
 use simbell_core::ledger::{
     Baseline, Correction, Epoch, EpochId, Gap, GapReason, Source, UsageSlot, Volume, When, Zone,
 };
@@ -43,6 +43,8 @@ pub fn baseline(counter: &str, epoch: i64) -> Baseline {
         epoch: Some(EpochId(epoch)),
         read_at: Some(at(NOVEMBER + 2)),
         read_boot_ms: 99,
+        modem: Some(ModemId::new("352099001761481").unwrap()),
+        apn: Some("internet".to_owned()),
     }
 }
 
@@ -108,6 +110,8 @@ fn everything_that_the_state_needs_comes_back_as_given() {
         zone: Zone::Unknown,
         epoch: None,
         read_at: None,
+        modem: None,
+        apn: None,
         ..baseline("", 0)
     };
     let states = [
