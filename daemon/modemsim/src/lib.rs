@@ -1,1 +1,4 @@
-//! Simulated modems: a ModemManager look-alike on D-Bus, and an AT modem for the real one
+//! Simulated modems: a ModemManager look-alike on D-Bus, and an AT modem for the real one.
+
+pub mod lookalike;
+pub mod scenario;

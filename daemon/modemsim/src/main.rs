@@ -1,1 +1,164 @@
-fn main() {}
+//! Runs simulated modems.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use simbell_modemsim::lookalike::{PrivateBus, Report};
+use simbell_modemsim::scenario::{Scenario, play};
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+/// Simulated modems: a ModemManager look-alike on D-Bus.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a ModemManager look-alike; says what happens in JSON lines.
+    Lookalike(LookalikeArgs),
+    /// Check a scenario and end.
+    Check {
+        /// Scenario, in TOML.
+        scenario: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(skip)]
+struct LookalikeArgs {
+    /// Scenario, in TOML; one idle modem where none is given.
+    #[arg(long)]
+    scenario: Option<PathBuf>,
+    #[command(flatten)]
+    front: Front,
+    /// End when standard input is closed, so as not to outlive whoever started it.
+    #[arg(long)]
+    until_stdin_closes: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Front {
+    /// Serve D-Bus clients directly at this Unix socket, without a bus.
+    #[arg(long)]
+    socket: Option<PathBuf>,
+    /// Serve the bus at this D-Bus address.
+    #[arg(long)]
+    address: Option<String>,
+    /// Start a bus of its own (dbus-daemon) and serve it.
+    #[arg(long)]
+    private_bus: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Lookalike(args) => lookalike(&args).await,
+        Command::Check { scenario } => Scenario::load(&scenario).map(|_| ()).map_err(Into::into),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("simbell-modemsim: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn lookalike(args: &LookalikeArgs) -> anyhow::Result<()> {
+    let scenario = match &args.scenario {
+        Some(path) => Scenario::load(path)?,
+        None => Scenario::parse("")?,
+    };
+    let lookalike = scenario.lookalike().start();
+    let reports = lookalike.reports();
+    let mut bus = None;
+    let mut serving = None;
+    let address = match &args.front {
+        Front { socket: Some(path), .. } => {
+            lookalike.serve_socket(path)?;
+            path.display().to_string()
+        }
+        Front { address: Some(address), .. } => {
+            serving = Some(lookalike.serve_on(address).await?);
+            address.clone()
+        }
+        _ => {
+            let started = PrivateBus::start().await?;
+            serving = Some(lookalike.serve_on(started.address()).await?);
+            let address = started.address().to_owned();
+            bus = Some(started);
+            address
+        }
+    };
+    say(&Report::Ready { address })?;
+    let playing = play(&scenario, &lookalike);
+    let ended = tokio::select! {
+        ended = until_stopped(args.until_stdin_closes) => ended,
+        failed = async {
+            match serving {
+                Some(task) => task.await.map_or_else(anyhow::Error::from, anyhow::Error::from),
+                None => std::future::pending().await,
+            }
+        } => Err(failed),
+        failed = async { playing.await; std::future::pending().await } => failed,
+        told = tell(reports) => told,
+    };
+    remove_socket(args.front.socket.as_deref());
+    drop((lookalike, bus));
+    ended
+}
+
+/// Waits for SIGINT, SIGTERM or, where asked, the end of standard input.
+async fn until_stopped(stdin: bool) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let closed = async {
+        // A thread of its own, not tokio's stdin: that one would hold up the end of the process.
+        let (parent, mut watch) = tokio::net::UnixStream::pair()?;
+        let parent = parent.into_std()?;
+        std::thread::spawn(move || {
+            let mut buffer = [0; 256];
+            while std::io::Read::read(&mut std::io::stdin(), &mut buffer).is_ok_and(|read| read > 0) {}
+            drop(parent);
+        });
+        watch.read_u8().await.map_or(Ok(()), |_| Ok(()))
+    };
+    tokio::select! {
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        closed = closed, if stdin => closed,
+    }
+}
+
+/// Says every report as it comes.
+async fn tell(mut reports: broadcast::Receiver<Report>) -> anyhow::Result<()> {
+    loop {
+        match reports.recv().await {
+            Ok(report) => say(&report)?,
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return Ok(()),
+        }
+    }
+}
+
+fn say(report: &Report) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let line = serde_json::to_string(report)?;
+    writeln!(std::io::stdout(), "{line}")?;
+    Ok(())
+}
+
+fn remove_socket(path: Option<&Path>) {
+    if let Some(path) = path {
+        // Gone already, perhaps.
+        let _ = std::fs::remove_file(path);
+    }
+}
