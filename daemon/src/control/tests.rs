@@ -1,1 +1,98 @@
+//! The socket as its clients see it.
 
+#[path = "fake.rs"]
+#[allow(dead_code, reason = "the tests of simbellctl use it too, and more of it")]
+mod fake;
+mod hostile;
+mod house_rules;
+mod protocol;
+
+use super as server;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+
+use super::{Access, Limits, bind, serve_with};
+use fake::Fake;
+
+/// A server on a socket of its own, ended when dropped.
+struct Served {
+    path: PathBuf,
+    fake: Arc<Fake>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.task.abort();
+        let _gone = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Whoever runs the tests may change things.
+fn me() -> Access {
+    Access::system()
+}
+
+fn start(fake: Fake, limits: Limits, access: Access) -> Served {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("simbell-{}-{number}.sock", std::process::id()));
+    let listener = bind(&path).unwrap();
+    let fake = Arc::new(fake);
+    let task = tokio::spawn(serve_with(listener, Arc::clone(&fake), limits, access));
+    Served { path, fake, task }
+}
+
+/// A client that speaks bytes.
+struct Raw(UnixStream);
+
+impl Raw {
+    async fn connect(path: &Path) -> Self {
+        Self(UnixStream::connect(path).await.unwrap())
+    }
+
+    async fn send(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).await.unwrap();
+        self.0.write_all(&[0]).await.unwrap();
+    }
+
+    /// The next message; none when the service hung up.
+    async fn next(&mut self) -> Option<Value> {
+        let mut message = Vec::new();
+        loop {
+            match self.0.read_u8().await {
+                Ok(0) => return Some(serde_json::from_slice(&message).unwrap()),
+                Ok(byte) => message.push(byte),
+                Err(_) => return None,
+            }
+        }
+    }
+
+    async fn ask(&mut self, text: &str) -> Value {
+        self.send(text).await;
+        self.next().await.unwrap()
+    }
+}
+
+const STATUS: &str = r#"{"method":"org.simbell.Control.GetStatus"}"#;
+
+fn error_of(message: &Value) -> &str {
+    message["error"].as_str().unwrap_or("no error")
+}
+
+/// Waits for something to become true; fails after half a minute.
+async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(tokio::time::Instant::now() < deadline, "never happened: {what}");
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,436 @@
+//! A service behind the socket for tests: a few SIMs and reminders in memory, everything answered at once.
+
+use std::sync::{Arc, Mutex};
+
+use simbell_api::{
+    Channel, ChannelTest, ControlError, Cycle, Delivery, Forecast, GetUsageParams, ModemManager,
+    MonitorEvent, Plan, ReloadReply, Reminder, Rule, Service, SetUsageParams, Sim, StatusReply, UsageChange,
+    UsagePage, UsageRow, UsageTotal, Warning,
+};
+use tokio::sync::{broadcast, mpsc};
+
+use super::server::{Answer, ControlBackend, Following, Peer};
+
+/// The time it always is.
+pub const NOW: &str = "2026-11-22T21:00:00+01:00";
+/// A SIM that the configuration calls `home`.
+pub const HOME: &str = "8949000000000000011";
+/// A SIM with a long Chinese name and no plan.
+pub const TRAVEL: &str = "8986000000000000022";
+
+/// A service in memory.
+#[derive(Debug)]
+pub struct Fake {
+    world: Mutex<World>,
+    changes: broadcast::Sender<Arc<MonitorEvent>>,
+    admin_groups: Vec<String>,
+}
+
+#[derive(Debug)]
+struct World {
+    sims: Vec<Sim>,
+    reminders: Vec<Reminder>,
+    warnings: Vec<Warning>,
+    recording: usize,
+}
+
+impl Fake {
+    /// Two SIMs, one reminder that fires, three channels; followers may fall `capacity` events behind.
+    pub fn new(capacity: usize) -> Self {
+        let world = World {
+            sims: vec![home(), travel()],
+            reminders: vec![reminder("data-threshold/80/0011", 1)],
+            warnings: vec![Warning {
+                code: "rule-disabled".into(),
+                subject: "my-rule".into(),
+                text:
+                    "my-rule.rhai:3:7: unknown function `remnd`; did you mean `remind`? The rule is disabled."
+                        .into(),
+                since: NOW.into(),
+            }],
+            recording: 3,
+        };
+        Self { world: Mutex::new(world), changes: broadcast::channel(capacity).0, admin_groups: vec![] }
+    }
+
+    /// With these admin groups.
+    pub fn with_admin_groups(mut self, groups: &[&str]) -> Self {
+        self.admin_groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        self
+    }
+
+    /// With no warning and no reminder.
+    pub fn well(self) -> Self {
+        {
+            let mut world = self.world.lock().unwrap();
+            world.warnings.clear();
+            world.reminders.clear();
+        }
+        self
+    }
+
+    /// With so many SIMs.
+    pub fn with_sims(self, count: u32) -> Self {
+        self.world.lock().unwrap().sims = (0..count)
+            .map(|n| Sim { iccid: format!("89490000000000{n:05}"), name: Some(format!("sim-{n}")), ..home() })
+            .collect();
+        self
+    }
+
+    /// Has a reminder said once more, to followers too.
+    pub fn say(&self, key: &str) -> Reminder {
+        let mut world = self.world.lock().unwrap();
+        let said = match world.reminders.iter_mut().find(|reminder| reminder.key == key) {
+            Some(found) => {
+                found.occurrence += 1;
+                found.clone()
+            }
+            None => {
+                let new = reminder(key, 1);
+                world.reminders.push(new.clone());
+                new
+            }
+        };
+        drop(world);
+        self.publish(MonitorEvent::said(NOW.into(), said.clone()));
+        said
+    }
+
+    /// Tells followers something; says how many there are.
+    pub fn publish(&self, event: MonitorEvent) -> usize {
+        self.changes.send(Arc::new(event)).unwrap_or(0)
+    }
+
+    /// How many follow.
+    pub fn followers(&self) -> usize {
+        self.changes.receiver_count()
+    }
+
+    fn change(&self, key: &str, change: impl FnOnce(&mut Reminder)) -> Answer<Reminder> {
+        let mut world = self.world.lock().unwrap();
+        let Some(reminder) = world.reminders.iter_mut().find(|reminder| reminder.key == key) else {
+            return Err(ControlError::UnknownReminder {
+                message: "no reminder has this key".into(),
+                hint: "see them with `simbellctl reminders`".into(),
+            });
+        };
+        change(reminder);
+        let changed = reminder.clone();
+        drop(world);
+        self.publish(MonitorEvent::reminder(NOW.into(), changed.clone()));
+        Ok(changed)
+    }
+
+    fn find(&self, wanted: Option<&str>) -> Answer<Sim> {
+        let world = self.world.lock().unwrap();
+        let found = match wanted {
+            Some(wanted) => {
+                world.sims.iter().find(|sim| sim.iccid == wanted || sim.name.as_deref() == Some(wanted))
+            }
+            None if world.sims.len() == 1 => world.sims.first(),
+            None => None,
+        };
+        found.cloned().ok_or_else(|| ControlError::UnknownSim {
+            message: wanted.map_or_else(
+                || "there are several SIMs and none was named".into(),
+                |wanted| format!("no SIM is called {wanted:?}"),
+            ),
+            hint: "name one with --sim; see them with `simbellctl sims`".into(),
+        })
+    }
+}
+
+impl ControlBackend for Fake {
+    fn now(&self) -> String {
+        NOW.into()
+    }
+
+    fn admin_groups(&self) -> Vec<String> {
+        self.admin_groups.clone()
+    }
+
+    async fn status(&self, _: Peer) -> Answer<StatusReply> {
+        let warnings = self.world.lock().unwrap().warnings.clone();
+        Ok(StatusReply { service: service(warnings), modemmanager: modemmanager() })
+    }
+
+    async fn sims(&self, _: Peer) -> Answer<Vec<Sim>> {
+        Ok(self.world.lock().unwrap().sims.clone())
+    }
+
+    async fn usage(&self, _: Peer, question: GetUsageParams) -> Answer<UsagePage> {
+        let sim = match question.sim.as_deref() {
+            Some(wanted) => self.find(Some(wanted))?,
+            None => home(),
+        };
+        let all: Vec<UsageRow> = (0..100)
+            .map(|hour| UsageRow {
+                iccid: Some(sim.iccid.clone()),
+                start: Some(format!("2026-11-{:02}T{:02}:00:00+01:00", 18 + hour / 24, hour % 24)),
+                end: Some(format!("2026-11-{:02}T{:02}:59:59+01:00", 18 + hour / 24, hour % 24)),
+                zone: if hour % 10 == 3 { "roaming:26202".into() } else { "home".into() },
+                rx_bytes: 30_000_000,
+                tx_bytes: 1_000_000,
+                source: Some("kernel".into()),
+                correction_bytes: None,
+                gap: None,
+            })
+            .chain([UsageRow {
+                iccid: Some(sim.iccid.clone()),
+                start: Some("2026-11-22T04:00:00+01:00".into()),
+                end: Some(NOW.into()),
+                zone: "unknown".into(),
+                rx_bytes: 0,
+                tx_bytes: 0,
+                source: None,
+                correction_bytes: None,
+                gap: Some("interface-vanished".into()),
+            }])
+            .collect();
+        let from = question.after.and_then(|after| after.parse().ok()).unwrap_or(0_usize);
+        let until = (from + question.limit.unwrap_or(64) as usize).min(all.len());
+        Ok(UsagePage {
+            rows: all[from..until].to_vec(),
+            total: UsageTotal { rx_bytes: 3_000_000_000, tx_bytes: 100_000_000, correction_bytes: 0 },
+            next: (until < all.len()).then(|| until.to_string()),
+        })
+    }
+
+    async fn set_usage(&self, _: Peer, change: SetUsageParams) -> Answer<UsageChange> {
+        let sim = self.find(change.sim.as_deref())?;
+        let before = sim.billed_bytes.unwrap_or(sim.measured_bytes);
+        Ok(UsageChange {
+            iccid: sim.iccid,
+            before_bytes: before,
+            bytes: change.bytes,
+            correction_bytes: change.bytes.cast_signed() - before.cast_signed(),
+        })
+    }
+
+    async fn plans(&self, _: Peer) -> Answer<Vec<Plan>> {
+        Ok(vec![plan()])
+    }
+
+    async fn plan(&self, _: Peer, sim: Option<String>) -> Answer<Plan> {
+        let sim = self.find(sim.as_deref())?;
+        if sim.iccid == HOME {
+            Ok(plan())
+        } else {
+            Err(ControlError::NoPlan {
+                message: "this SIM has no plan".into(),
+                hint: "make one with `simbellctl plan add`".into(),
+            })
+        }
+    }
+
+    async fn rules(&self, _: Peer) -> Answer<Vec<Rule>> {
+        let rule = |name: &str, problem: Option<&str>| Rule {
+            name: name.into(),
+            file: format!("/usr/share/simbell/plugins/rules/{name}/main.rhai"),
+            plugin: problem.is_none(),
+            summary: "reminds at shares of the allowance".into(),
+            triggers: vec!["usage".into()],
+            schedules: vec![],
+            enabled: problem.is_none(),
+            problem: problem.map(str::to_owned),
+        };
+        Ok(vec![
+            rule("my-rule", Some("my-rule.rhai:3:7: unknown function `remnd`")),
+            rule("data-threshold", None),
+        ])
+    }
+
+    async fn reminders(&self, _: Peer) -> Answer<Vec<Reminder>> {
+        Ok(self.world.lock().unwrap().reminders.clone())
+    }
+
+    async fn acknowledge(&self, _: Peer, key: String) -> Answer<Reminder> {
+        self.change(&key, |reminder| reminder.state = "acknowledged".into())
+    }
+
+    async fn snooze(&self, _: Peer, key: String, seconds: u64) -> Answer<Reminder> {
+        self.change(&key, |reminder| {
+            reminder.state = "snoozed".into();
+            reminder.snoozed_until = Some(format!("2026-11-22T{:02}:00:00+01:00", 21 + seconds / 3600));
+        })
+    }
+
+    async fn channels(&self, _: Peer) -> Answer<Vec<Channel>> {
+        Ok(vec![channel("mail", "email"), channel("desktop", "desktop"), channel("phone", "sms")])
+    }
+
+    async fn test_channel(&self, _: Peer, name: String) -> Answer<ChannelTest> {
+        match name.as_str() {
+            "mail" => Ok(ChannelTest { state: "delivered".into(), error: None }),
+            "phone" => {
+                Ok(ChannelTest { state: "failed".into(), error: Some("no modem is registered".into()) })
+            }
+            _ => Err(ControlError::UnknownChannel {
+                message: format!("no channel is called {name:?}"),
+                hint: "see them with `simbellctl channels`".into(),
+            }),
+        }
+    }
+
+    async fn monitor(&self, _: Peer) -> Answer<Following> {
+        let world = self.world.lock().unwrap();
+        let changes = self.changes.subscribe();
+        let mut state =
+            vec![MonitorEvent::service(NOW.into(), service(world.warnings.clone()), modemmanager())];
+        state.extend(world.sims.iter().map(|sim| MonitorEvent::sim(NOW.into(), sim.clone())));
+        state.extend(world.reminders.iter().map(|r| MonitorEvent::reminder(NOW.into(), r.clone())));
+        state.push(MonitorEvent::channel(NOW.into(), channel("desktop", "desktop")));
+        Ok(Following { state, changes })
+    }
+
+    async fn reload(&self, _: Peer) -> Answer<ReloadReply> {
+        Ok(ReloadReply {
+            sims: 1,
+            rules: 1,
+            problems: vec!["my-rule.rhai:3:7: unknown function `remnd`".into()],
+        })
+    }
+
+    async fn bug_report(&self, _: Peer) -> Answer<mpsc::Receiver<String>> {
+        let (sender, receiver) = mpsc::channel(1);
+        let portions = self.world.lock().unwrap().recording;
+        // The channel is bounded: a task feeds it, and ends when nobody reads any more.
+        tokio::spawn(async move {
+            for n in 0..portions {
+                let line =
+                    format!("{{\"event\":\"wake-reached\",\"n\":{n},\"pad\":\"{}\"}}\n", "界".repeat(4000));
+                if sender.send(line).await.is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(receiver)
+    }
+}
+
+fn service(warnings: Vec<Warning>) -> Service {
+    Service { version: simbell_api::VERSION.into(), state: "running".into(), clock_trusted: true, warnings }
+}
+
+fn modemmanager() -> ModemManager {
+    ModemManager { present: true, version: Some("1.24.0".into()) }
+}
+
+fn home() -> Sim {
+    Sim {
+        iccid: HOME.into(),
+        name: Some("home".into()),
+        imsi: Some("262011234567890".into()),
+        eid: None,
+        operator: Some("Telekom.de".into()),
+        network: Some("Telekom.de".into()),
+        roaming: Some(false),
+        active: true,
+        connected: true,
+        measured: true,
+        signal_percent: Some(71),
+        plan: Some("Data M".into()),
+        allowance_bytes: Some(6_000_000_000),
+        measured_bytes: 4_900_000_000,
+        billed_bytes: Some(4_900_000_000),
+        remaining_bytes: Some(1_100_000_000),
+        roaming_bytes: 0,
+        cycle: cycle(),
+        forecast: Forecast {
+            exhausted_at: Some("2026-12-03T08:00:00+01:00".into()),
+            end_of_cycle_bytes: Some(7_400_000_000),
+            reliable: Some(true),
+        },
+        last_seen: Some(NOW.into()),
+    }
+}
+
+fn travel() -> Sim {
+    Sim {
+        iccid: TRAVEL.into(),
+        name: Some("旅行用的中国联通流量卡，名字非常非常长，放不进任何表格".into()),
+        imsi: None,
+        eid: Some("89033023426200000000000000000042".into()),
+        operator: Some("中国联通\u{1b}[31m".into()),
+        network: None,
+        roaming: None,
+        active: false,
+        connected: false,
+        measured: true,
+        signal_percent: None,
+        plan: None,
+        allowance_bytes: None,
+        measured_bytes: 123_456_789,
+        billed_bytes: None,
+        remaining_bytes: None,
+        roaming_bytes: 0,
+        cycle: Cycle::default(),
+        forecast: Forecast::default(),
+        last_seen: Some("2026-11-20T09:00:00+01:00".into()),
+    }
+}
+
+fn cycle() -> Cycle {
+    Cycle {
+        start: Some("2026-11-15".into()),
+        end: Some("2026-12-15".into()),
+        days_left: Some(23),
+        last: Some(false),
+    }
+}
+
+fn plan() -> Plan {
+    Plan {
+        iccid: HOME.into(),
+        sim: Some("home".into()),
+        name: "Data M".into(),
+        data_bytes: Some(6_000_000_000),
+        period: "month".into(),
+        day: Some("15".into()),
+        days: None,
+        start: None,
+        renews: None,
+        counts: "both".into(),
+        roaming_counts: true,
+        timezone: "Europe/Berlin".into(),
+        cycle: cycle(),
+        billed_bytes: Some(4_900_000_000),
+        remaining_bytes: Some(1_100_000_000),
+    }
+}
+
+fn reminder(key: &str, occurrence: u32) -> Reminder {
+    Reminder {
+        key: key.into(),
+        rule: "data-threshold".into(),
+        sim: Some(HOME.into()),
+        sim_name: Some("home".into()),
+        state: "firing".into(),
+        urgency: "warning".into(),
+        text: "home: 80 % of 6 GB used, 1.10 GB left until 15 December".into(),
+        raised_at: "2026-11-22T19:30:00+01:00".into(),
+        next_at: Some("2026-11-23T07:00:00+01:00".into()),
+        snoozed_until: None,
+        occurrence,
+        late_seconds: None,
+        deliveries: vec![Delivery {
+            channel: "mail".into(),
+            state: "queued".into(),
+            attempts: 2,
+            last_error: Some("connection refused".into()),
+        }],
+    }
+}
+
+fn channel(name: &str, kind: &str) -> Channel {
+    Channel {
+        name: name.into(),
+        kind: kind.into(),
+        is_default: name == "mail",
+        state: if name == "phone" { "failing".into() } else { "ok".into() },
+        last_error: (name == "phone").then(|| "no modem is registered".into()),
+        last_delivered_at: None,
+        daily_cap: (kind == "sms").then_some(5),
+        while_roaming: false,
+    }
+}
