@@ -20,7 +20,7 @@ use simbell_core::time::Timestamp;
 
 use crate::channel::{Receipt, is_loopback, urgency_word};
 use crate::config::{EmailConfig, Login, SmtpTls};
-use crate::error::{Problem, SendError, SendErrorKind};
+use crate::error::{Problem, SendError, SendErrorKind, is_tls};
 use crate::redact::{Redactor, base64, stable_name};
 use crate::text::{lines, one_line};
 
@@ -282,7 +282,7 @@ impl Email {
             SendError::again(SendErrorKind::Busy, text)
         } else if error.is_timeout() {
             SendError::again(SendErrorKind::TimedOut, text)
-        } else if is_tls(error) {
+        } else if error.is_tls() || is_tls(error) {
             SendError::again(SendErrorKind::Tls, text)
         } else if error.is_response() {
             SendError::again(SendErrorKind::BadAnswer, text)
@@ -357,18 +357,4 @@ fn body(message: &Message) -> String {
     below.extend(message.sim_name.as_deref().map(|name| one_line(name, 64)));
     below.push(message.raised_at.to_utc().format("%Y-%m-%dT%H:%M:%SZ").to_string());
     format!("{}\n\n-- \n{}\n", lines(&message.text, 8_000), below.join(", "))
-}
-
-fn is_tls(error: &SmtpError) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(cause) = next {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if cause.is::<rustls::Error>()
-            || inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
-        {
-            return true;
-        }
-        next = cause.source();
-    }
-    error.is_tls()
 }

@@ -112,3 +112,12 @@ impl From<SendError> for DeliveryOutcome {
         }
     }
 }
+
+/// Whether TLS is what failed somewhere in the chain. An I/O error's source is that of the error inside it,
+/// so that the inside is looked at as well.
+pub(crate) fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>()
+        || inside.is_some_and(|inside| is_tls(inside))
+        || error.source().is_some_and(is_tls)
+}

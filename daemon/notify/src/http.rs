@@ -20,7 +20,7 @@ use rustls::{ClientConfig, RootCertStore};
 use simbell_core::time::Span;
 
 use crate::channel::Receipt;
-use crate::error::{Problem, SendError, SendErrorKind};
+use crate::error::{Problem, SendError, SendErrorKind, is_tls};
 use crate::redact::Redactor;
 
 /// What is read of an answer that is not a success: enough for its first line.
@@ -190,15 +190,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Span> {
 }
 
 fn connection_error(error: &(dyn StdError + 'static), place: &str, redactor: &Redactor) -> SendError {
-    let mut kind = SendErrorKind::Unreachable;
+    let kind = if is_tls(error) { SendErrorKind::Tls } else { SendErrorKind::Unreachable };
     let mut words: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(cause) = next {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if cause.is::<rustls::Error>() || inner.is_some_and(<dyn StdError + Send + Sync>::is::<rustls::Error>)
-        {
-            kind = SendErrorKind::Tls;
-        }
         let word = cause.to_string();
         // Several layers repeat the text of the one below.
         if !words.iter().any(|known| known.contains(&word)) {
