@@ -2,3 +2,5 @@
 
 mod changes;
 mod common;
+mod faults;
+mod opening;
