@@ -1,1 +1,27 @@
-//! Reminder rules in Rhai: sandbox, host API, plugins
+//! Reminder rules in Rhai: sandbox, host API, plugins.
+//!
+//! A rule is a file of constants and functions. The service calls the functions it knows by name (its hooks, such as
+//! `on_usage(sim)`) with a value taken from the state, and gets findings back; a rule holds no handle to anything.
+//! `plugins/README.md` is the language's description for those who write rules.
+
+mod check;
+mod compile;
+mod engine;
+mod evaluate;
+mod fixture;
+mod host;
+mod limits;
+mod manifest;
+mod meter;
+mod problem;
+mod ruleset;
+mod settings;
+mod text;
+mod value;
+
+pub use check::{check_file, check_plugin};
+pub use limits::Limits;
+pub use manifest::API;
+pub use meter::Stats;
+pub use problem::{Problem, Severity};
+pub use ruleset::{IdleRule, LoadOptions, Outcome, RuleSet};

@@ -1,0 +1,255 @@
+//! From a file's text to something that can be called.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
+use simbell_core::schedule::Schedule as CoreSchedule;
+
+use crate::host::{Constants, Schedule, Tag};
+use crate::limits::Limits;
+use crate::meter::RunMeter;
+use crate::problem::{Problem, Source, nearest};
+use crate::settings::Settings;
+
+/// A rule that can be asked.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    /// Functions only; the text it came from is gone.
+    pub(crate) ast: AST,
+    /// The hooks that the file has.
+    pub(crate) hooks: Vec<Hook>,
+    /// When it is due.
+    pub(crate) schedules: Vec<CoreSchedule>,
+    /// The names of its functions, for hints.
+    pub(crate) functions: Vec<String>,
+    /// The file's constants and settings.
+    pub(crate) constants: Constants,
+}
+
+/// A function that the service calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hook {
+    /// Its name, such as `on_usage`.
+    pub(crate) name: &'static str,
+    /// How many values it takes.
+    pub(crate) arity: usize,
+    /// The trigger it answers, as [`simbell_core::view::Trigger::kind`] names it.
+    pub(crate) trigger: &'static str,
+    /// What it is to look like, for messages.
+    form: &'static str,
+}
+
+/// Every hook of the rule language. `on_schedule` and `on_sms` also come without a SIM.
+pub(crate) const HOOKS: [Hook; 7] = [
+    Hook { name: "on_usage", arity: 1, trigger: "usage", form: "fn on_usage(sim)" },
+    Hook { name: "on_roaming", arity: 1, trigger: "roaming", form: "fn on_roaming(sim)" },
+    Hook { name: "on_sms", arity: 2, trigger: "sms", form: "fn on_sms(sim, sms)" },
+    Hook { name: "on_sms", arity: 1, trigger: "sms", form: "fn on_sms(sms)" },
+    Hook { name: "on_schedule", arity: 1, trigger: "schedule", form: "fn on_schedule(sim)" },
+    Hook { name: "on_schedule", arity: 0, trigger: "schedule", form: "fn on_schedule()" },
+    Hook { name: "on_health", arity: 1, trigger: "health", form: "fn on_health(health)" },
+];
+
+const SCHEDULE_FUNCTION: &str = "schedule";
+const MOST_SCHEDULES: usize = 16;
+/// Elements of all lists and maps of one constant: each use of it is a copy.
+const MOST_CONSTANT_ELEMENTS: usize = 64;
+
+/// Compiles a file, runs its top once for its constants, and asks for its schedule.
+///
+/// # Errors
+/// The first problem that keeps the rule from running.
+pub(crate) fn compile(
+    engine: &mut Engine,
+    limits: &Limits,
+    source: &Source<'_>,
+    text: &str,
+    settings: &Settings,
+) -> Result<Compiled, Problem> {
+    if text.len() > limits.source_bytes {
+        return Err(
+            source.problem(None, format!("the file is larger than {} KiB", limits.source_bytes >> 10))
+        );
+    }
+    let constants = constants(engine, limits, source, text, settings)?;
+    let names: Vec<String> = constants.keys().cloned().collect();
+
+    // Compiled again with the names of the constants at hand, so that any other unknown name is found now.
+    let mut scope = Scope::new();
+    for name in &names {
+        scope.push(name.as_str(), ());
+    }
+    engine.set_strict_variables(true);
+    let mut ast = engine
+        .compile_with_scope(&scope, text)
+        .map_err(|error| source.parse(&error, &[names.as_slice(), &parameters_of(text)].concat()))?;
+    ast.clear_statements();
+    ast.clear_source();
+    let functions: Vec<String> =
+        ast.iter_functions().filter(|f| !f.name.starts_with("anon$")).map(|f| f.name.to_owned()).collect();
+    let hooks = hooks(&ast, source, text)?;
+    let compiled = Compiled { ast, hooks, schedules: Vec::new(), functions, constants };
+    let schedules = schedules(engine, limits, source, text, &compiled)?;
+    Ok(Compiled { schedules, ..compiled })
+}
+
+/// Runs the top of the file: what it defines are the constants.
+fn constants(
+    engine: &mut Engine,
+    limits: &Limits,
+    source: &Source<'_>,
+    text: &str,
+    settings: &Settings,
+) -> Result<Constants, Problem> {
+    let mut scope = Scope::new();
+    scope.push_constant("settings", settings.clone());
+    engine.set_strict_variables(false);
+    let ast = engine.compile_with_scope(&scope, text).map_err(|error| source.parse(&error, &[]))?;
+    let given = Constants::new([("settings".to_owned(), Dynamic::from(settings.clone()))].into());
+    engine.set_default_tag(Dynamic::from(Tag { constants: given, run: None }));
+    let meter = RunMeter::start(limits);
+    let ran = engine.run_ast_with_scope(&mut scope, &ast);
+    drop(meter);
+    engine.set_default_tag(Dynamic::UNIT);
+    ran.map_err(|error| source.run(&error, &[]))?;
+    let mut constants = BTreeMap::new();
+    for (name, constant, value) in scope.iter_raw() {
+        let at = || position_of(source, text, &[if constant { "const" } else { "let" }, name]);
+        if !constant {
+            return Err(source
+                .problem(
+                    at(),
+                    format!("the top of a rule has constants and functions only, not `let {name}`"),
+                )
+                .hint(format!("write `const {name}`, or move it into a function")));
+        }
+        if elements(value) > MOST_CONSTANT_ELEMENTS {
+            let message = format!("the constant `{name}` has more than {MOST_CONSTANT_ELEMENTS} elements");
+            return Err(source.problem(at(), message));
+        }
+        constants.insert(name.to_owned(), value.clone());
+    }
+    Ok(Arc::new(constants))
+}
+
+fn elements(value: &Dynamic) -> usize {
+    if let Ok(list) = value.as_array_ref() {
+        return list.iter().map(|element| elements(element).saturating_add(1)).sum();
+    }
+    if let Ok(map) = value.as_map_ref() {
+        return map.values().map(|element| elements(element).saturating_add(1)).sum();
+    }
+    0
+}
+
+fn hooks(ast: &AST, source: &Source<'_>, text: &str) -> Result<Vec<Hook>, Problem> {
+    let mut found = Vec::new();
+    for function in ast.iter_functions() {
+        let forms: Vec<&Hook> = HOOKS.iter().filter(|hook| hook.name == function.name).collect();
+        let at = || position_of(source, text, &["fn", function.name]);
+        if let Some(hook) = forms.iter().find(|hook| hook.arity == function.params.len()) {
+            found.push(**hook);
+        } else if !forms.is_empty() {
+            let forms: Vec<&str> = forms.iter().map(|hook| hook.form).collect();
+            let given = function.params.len();
+            return Err(source
+                .problem(at(), format!("the hook `{}` does not take {given} values", function.name))
+                .hint(format!("write it as `{}`", forms.join("` or `"))));
+        } else if function.name.starts_with("on_") {
+            let names = HOOKS.iter().map(|hook| hook.name);
+            let hint = nearest(function.name, names)
+                .map_or_else(all_hooks, |near| format!("did you mean `{near}`?"));
+            return Err(source.problem(at(), format!("there is no hook `{}`", function.name)).hint(hint));
+        }
+    }
+    // In the order of the table, whatever the order in the file.
+    found.sort_by_key(|hook| HOOKS.iter().position(|known| known == hook));
+    if found.is_empty() {
+        return Err(source
+            .problem(None, "the rule has no hook, so nothing would ever call it")
+            .hint(all_hooks()));
+    }
+    Ok(found)
+}
+
+fn all_hooks() -> String {
+    let forms: Vec<&str> = HOOKS.iter().map(|hook| hook.form).collect();
+    format!("hooks are {}", forms.join(", "))
+}
+
+fn schedules(
+    engine: &Engine,
+    limits: &Limits,
+    source: &Source<'_>,
+    text: &str,
+    compiled: &Compiled,
+) -> Result<Vec<CoreSchedule>, Problem> {
+    let Compiled { ast, hooks, functions, constants, .. } = compiled;
+    let defined = ast.iter_functions().any(|f| f.name == SCHEDULE_FUNCTION && f.params.is_empty());
+    let hooked = hooks.iter().any(|hook| hook.trigger == "schedule");
+    let at = |name: &str| position_of(source, text, &["fn", name]);
+    match (defined, hooked) {
+        (false, false) => return Ok(Vec::new()),
+        (true, false) => {
+            return Err(source.problem(
+                at(SCHEDULE_FUNCTION),
+                "the rule has `schedule()`, but no `on_schedule(sim)` to be called then",
+            ));
+        }
+        (false, true) => {
+            return Err(source
+                .problem(at("on_schedule"), "the rule has `on_schedule`, but no `schedule()` that says when")
+                .hint("add `fn schedule() { daily(\"07:00\") }`".to_owned()));
+        }
+        (true, true) => {}
+    }
+    let meter = RunMeter::start(limits);
+    let tag = Tag { constants: Arc::clone(constants), run: None };
+    let options = CallFnOptions::new().eval_ast(false).with_tag(tag);
+    let given =
+        engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), ast, SCHEDULE_FUNCTION, ());
+    drop(meter);
+    let given = given.map_err(|error| source.run(&error, functions))?;
+    let list = if given.is_array() { given.into_array().unwrap_or_default() } else { vec![given] };
+    let schedules: Vec<CoreSchedule> =
+        list.iter().filter_map(|value| value.read_lock::<Schedule>().map(|schedule| schedule.0)).collect();
+    if schedules.len() != list.len() || schedules.is_empty() || schedules.len() > MOST_SCHEDULES {
+        return Err(source
+            .problem(at(SCHEDULE_FUNCTION), "`schedule()` does not give a time, or a list of 1 to 16 of them")
+            .hint("daily(\"07:00\"), weekly(\"mon\", \"07:00\"), monthly(\"last\", \"07:00\"), every(10.minutes)".to_owned()));
+    }
+    Ok(schedules)
+}
+
+/// Where the words stand one after the other, such as `fn on_usage`.
+fn position_of(source: &Source<'_>, text: &str, words: &[&str]) -> Option<(usize, usize)> {
+    let (first, rest) = words.split_first()?;
+    text.match_indices(first).find_map(|(start, _)| {
+        let mut tail = text.get(start.checked_add(first.len())?..)?;
+        for word in rest {
+            let trimmed = tail.trim_start();
+            if trimmed.len() == tail.len() {
+                return None;
+            }
+            tail = trimmed.strip_prefix(word)?;
+        }
+        let ends = !tail.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        ends.then(|| source.offset(start)).flatten()
+    })
+}
+
+/// Names that a misspelt variable may have meant: the parameters and `let`s of the file, found by their looks.
+fn parameters_of(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for line in text.lines().map(str::trim_start) {
+        let list = if let Some(head) = line.strip_prefix("fn ") {
+            head.split_once('(').and_then(|(_, tail)| tail.split_once(')')).map(|(list, _)| list)
+        } else {
+            line.strip_prefix("let ").and_then(|tail| tail.split('=').next())
+        };
+        let found = list.into_iter().flat_map(|list| list.split(',')).map(|name| name.trim().to_owned());
+        names.extend(found.filter(|name| !name.is_empty()));
+    }
+    names
+}

@@ -1,0 +1,124 @@
+//! One run of one rule.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
+use simbell_core::reminder::Finding;
+use simbell_core::view::{RuleInput, Trigger};
+
+use crate::compile::{Compiled, Hook};
+use crate::host::{Run, SmsFacts, Tag};
+use crate::limits::Limits;
+use crate::meter::{RunMeter, Stats};
+use crate::problem::{Problem, Source};
+
+/// What came of a run.
+pub(crate) struct Evaluated {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) stats: Stats,
+}
+
+/// Why a run failed.
+pub(crate) enum Failure {
+    /// The script raised an error or met a limit.
+    Script(Box<EvalAltResult>),
+    /// Something in the program itself panicked.
+    Panic(String),
+}
+
+impl Failure {
+    pub(crate) fn problem(&self, source: &Source<'_>, functions: &[String]) -> Problem {
+        match self {
+            Self::Script(error) => source.run(error, functions),
+            Self::Panic(text) => source
+                .problem(None, format!("the program panicked while it ran this rule: {text}"))
+                .hint("this is a fault of the service, not of the rule: please report it".to_owned()),
+        }
+    }
+}
+
+/// Calls every hook of the rule that answers the trigger.
+pub(crate) fn run(
+    engine: &Engine,
+    limits: &Limits,
+    compiled: &Compiled,
+    trigger: &Trigger,
+    input: &Arc<RuleInput>,
+) -> Evaluated {
+    let meter = RunMeter::start(limits);
+    let run = Run::new(input, trigger, limits);
+    let tag = Tag { constants: Arc::clone(&compiled.constants), run: Some(run.clone()) };
+    let mut failure = None;
+    for hook in compiled.hooks.iter().filter(|hook| hook.trigger == trigger.kind()) {
+        let Some(arguments) = arguments(*hook, trigger, &run, input) else {
+            continue;
+        };
+        let options = CallFnOptions::new().eval_ast(false).with_tag(tag.clone());
+        let called = guarded(|| {
+            let mut scope = Scope::new();
+            engine
+                .call_fn_with_options::<Dynamic>(options, &mut scope, &compiled.ast, hook.name, arguments)
+                .map(drop)
+        });
+        failure = match called {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Failure::Script(error)),
+            Err(text) => Some(Failure::Panic(text)),
+        };
+        if failure.is_some() {
+            break;
+        }
+    }
+    let stats = meter.finish();
+    // A run that failed has said nothing: half of its findings would be a guess.
+    let findings = if failure.is_some() { Vec::new() } else { run.take_findings() };
+    Evaluated { findings, failure, stats }
+}
+
+/// What the hook is called with; none where it does not answer this occasion.
+fn arguments(hook: Hook, trigger: &Trigger, run: &Run, input: &RuleInput) -> Option<Vec<Dynamic>> {
+    match (hook.name, hook.arity, trigger) {
+        ("on_sms", 1, Trigger::Sms { sms, .. }) => Some(vec![Dynamic::from(SmsFacts::new(sms))]),
+        ("on_sms", 2, Trigger::Sms { sms, .. }) => {
+            Some(vec![run.sim()?.into(), Dynamic::from(SmsFacts::new(sms))])
+        }
+        ("on_health", ..) => {
+            Some(vec![run.warnings().into_iter().map(Dynamic::from).collect::<Vec<_>>().into()])
+        }
+        // Asked for each SIM, and answered for the first: a hook without a SIM is called once an occasion.
+        ("on_schedule", 0, _) => {
+            let first = input.sims.first().map(|facts| &facts.iccid);
+            let own = input.sim.as_ref().map(|facts| &facts.iccid);
+            (own.is_none() || own == first).then(Vec::new)
+        }
+        _ => Some(vec![run.sim()?.into()]),
+    }
+}
+
+/// Runs `call`, and gives a panic's message instead of unwinding further. What the call touched is either its own
+/// and gone, or an engine that holds no half-made state between calls.
+fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| said(payload.as_ref()))
+}
+
+fn said(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::guarded;
+
+    #[test]
+    fn a_panic_becomes_a_message() {
+        assert_eq!(guarded(|| 5), Ok(5));
+        assert_eq!(guarded(|| -> i32 { panic!("number {}", 7) }), Err("number 7".to_owned()));
+    }
+}

@@ -1,0 +1,130 @@
+//! Made-up inputs: what a rule may be asked, from everything known to nearly nothing.
+
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+use simbell_core::health::{Warning, WarningCode};
+use simbell_core::ident::Iccid;
+use simbell_core::modem::SmsView;
+use simbell_core::time::Timestamp;
+use simbell_core::view::{CycleFacts, LocalNow, RuleInput, SimFacts, Trigger};
+
+/// Sunday, 2026-11-22, 06:00 UTC.
+const AT: Timestamp = Timestamp::from_secs(1_795_327_200);
+
+/// Each occasion with each state of a SIM that differs in what is absent.
+pub(crate) fn inputs() -> Vec<(Trigger, Arc<RuleInput>)> {
+    let Ok(iccid) = Iccid::new("8949000000000000018") else {
+        return Vec::new();
+    };
+    let mut inputs = Vec::new();
+    for facts in [planned(iccid.clone()), endless(iccid.clone()), unplanned(iccid)] {
+        let sim = facts.iccid.clone();
+        let sms = SmsView {
+            number: "+491710000000".to_owned(),
+            text: "You have 500 MB left. 您的剩余流量为 500 MB。".to_owned(),
+            timestamp: Some("2026-11-22T06:59:00+01:00".to_owned()),
+            digest: "0123456789abcdef".to_owned(),
+        };
+        let input = Arc::new(RuleInput {
+            now: LocalNow {
+                at: AT,
+                date: "2026-11-22".to_owned(),
+                time: "07:00".to_owned(),
+                weekday: 7,
+                day: 22,
+                hour: 7,
+            },
+            language: "en".to_owned(),
+            sim: Some(facts.clone()),
+            sims: vec![facts],
+            warnings: warnings(),
+            late_s: 0,
+        });
+        let triggers = [
+            Trigger::Usage { sim: sim.clone() },
+            Trigger::Roaming { sim: sim.clone() },
+            Trigger::Schedule { sim: Some(sim.clone()), index: 0, due: AT },
+            Trigger::Sms { sim: Some(sim), sms },
+            Trigger::Health,
+        ];
+        inputs.extend(triggers.into_iter().map(|trigger| (trigger, Arc::clone(&input))));
+    }
+    inputs
+}
+
+fn warnings() -> Vec<Warning> {
+    [WarningCode::ModemManagerGone, WarningCode::NotMeasured]
+        .into_iter()
+        .map(|code| Warning { code, subject: "wwan0".to_owned(), text: "an example".to_owned(), since: AT })
+        .collect()
+}
+
+/// 9 of 10 GB used, eight days before the cycle's end, roaming.
+fn planned(iccid: Iccid) -> SimFacts {
+    SimFacts {
+        name: "router".to_owned(),
+        operator: Some("Example".to_owned()),
+        network: Some("Example Abroad".to_owned()),
+        active: true,
+        roaming: Some(true),
+        connected: true,
+        measured: true,
+        signal_percent: Some(60),
+        plan: Some("example".to_owned()),
+        used_bytes: 9_000_000_000,
+        roaming_bytes: 1_000_000_000,
+        allowance_bytes: Some(10_000_000_000),
+        remaining_bytes: Some(1_000_000_000),
+        used_share: Some(Decimal::new(9, 1)),
+        cycle: Some(CycleFacts {
+            start: "2026-11-01".to_owned(),
+            end: Some("2026-12-01".to_owned()),
+            days_left: Some(9),
+            seconds_left: Some(752_400),
+            last: true,
+        }),
+        exhausted_at: Some(AT.saturating_add(simbell_core::time::Span::secs(172_800))),
+        end_of_cycle_bytes: Some(12_000_000_000),
+        forecast_reliable: true,
+        iccid,
+    }
+}
+
+/// A bucket without an end, used up.
+fn endless(iccid: Iccid) -> SimFacts {
+    SimFacts {
+        roaming: Some(false),
+        used_bytes: 10_000_000_000,
+        remaining_bytes: Some(0),
+        used_share: Some(Decimal::ONE),
+        cycle: Some(CycleFacts {
+            start: "2026-11-01".to_owned(),
+            end: None,
+            days_left: None,
+            seconds_left: None,
+            last: true,
+        }),
+        exhausted_at: None,
+        end_of_cycle_bytes: None,
+        forecast_reliable: false,
+        ..planned(iccid)
+    }
+}
+
+/// No plan, not registered: only the SIM itself is known.
+fn unplanned(iccid: Iccid) -> SimFacts {
+    SimFacts {
+        operator: None,
+        network: None,
+        roaming: None,
+        connected: false,
+        signal_percent: None,
+        plan: None,
+        allowance_bytes: None,
+        remaining_bytes: None,
+        used_share: None,
+        cycle: None,
+        ..endless(iccid)
+    }
+}

@@ -1,0 +1,188 @@
+//! `sim`, `sims()`, `sms`, `health` and `now()`: read-only views of one input.
+
+use chrono::NaiveDateTime;
+use rhai::{Array, Dynamic, Engine, ImmutableString, NativeCallContext};
+use rust_decimal::Decimal;
+use simbell_core::health::Warning;
+use simbell_core::modem::SmsView;
+use simbell_core::view::{CycleFacts, LocalNow, SimFacts};
+
+use super::{Run, optional, properties};
+use crate::text::{cut, harmless};
+use crate::value::{DataSize, Date, LocalTime, Percent, Span};
+
+/// One SIM of the input.
+#[derive(Debug, Clone)]
+pub(crate) struct SimView {
+    pub(super) run: Run,
+    /// Which of `sims()`; none for the one the evaluation is about.
+    pub(super) index: Option<usize>,
+}
+
+/// A SIM's billing cycle.
+#[derive(Debug, Clone)]
+pub(crate) struct CycleView(SimView);
+
+/// What a SIM's usage comes to if it goes on as it did.
+#[derive(Debug, Clone)]
+pub(crate) struct ForecastView(SimView);
+
+/// A short message, its text made harmless.
+#[derive(Debug, Clone)]
+pub(crate) struct SmsFacts {
+    number: ImmutableString,
+    text: ImmutableString,
+    id: ImmutableString,
+}
+
+/// One health warning of the input.
+#[derive(Debug, Clone)]
+pub(crate) struct WarningView {
+    pub(super) run: Run,
+    pub(super) index: usize,
+}
+
+/// Local time now.
+#[derive(Debug, Clone)]
+pub(crate) struct NowView(Run);
+
+/// The zone's offset from UTC: the local date and minute, less the UTC minute.
+pub(super) fn offset_ms(now: &LocalNow) -> i64 {
+    let text = format!("{} {}", now.date, now.time);
+    let Ok(local) = NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M") else {
+        return 0;
+    };
+    let minute = 60_000;
+    let utc = now.at.as_millis().div_euclid(minute).saturating_mul(minute);
+    local.and_utc().timestamp_millis().saturating_sub(utc)
+}
+
+/// Text from the network, as rules may hold it: harmless and well below the limit of a string.
+fn foreign(text: &str) -> ImmutableString {
+    cut(&harmless(text, 1_000), 3_000).into()
+}
+
+impl SmsFacts {
+    pub(crate) fn new(sms: &SmsView) -> Self {
+        Self {
+            number: foreign(&sms.number),
+            text: foreign(&sms.text),
+            id: crate::text::slug(&sms.digest).into(),
+        }
+    }
+}
+
+impl SimView {
+    /// A view exists only where its facts do; the default is never seen.
+    fn see<T: Default>(&self, look: impl FnOnce(&SimFacts) -> T) -> T {
+        let input = &self.run.0.input;
+        let facts = match self.index {
+            Some(index) => input.sims.get(index),
+            None => input.sim.as_ref(),
+        };
+        facts.map(look).unwrap_or_default()
+    }
+
+    fn bytes(&self, look: impl FnOnce(&SimFacts) -> Option<u64>) -> Dynamic {
+        optional(self.see(look).map(DataSize::from_bytes))
+    }
+}
+
+impl CycleView {
+    fn see<T: Default>(&self, look: impl FnOnce(&CycleFacts) -> T) -> T {
+        self.0.see(|facts| facts.cycle.as_ref().map(look).unwrap_or_default())
+    }
+}
+
+impl WarningView {
+    fn see<T: Default>(&self, look: impl FnOnce(&Warning) -> T) -> T {
+        self.run.0.input.warnings.get(self.index).map(look).unwrap_or_default()
+    }
+}
+
+impl NowView {
+    fn local(&self) -> LocalTime {
+        self.0.local(self.0.0.input.now.at)
+    }
+}
+
+fn text_of(text: Option<&String>) -> Dynamic {
+    optional(text.map(|text| foreign(text)))
+}
+
+properties!(SIM, register_sim, SimView, "Sim", {
+    "name" => |sim: &mut SimView| sim.see(|facts| foreign(&facts.name)),
+    "iccid" => |sim: &mut SimView| sim.see(|facts| ImmutableString::from(facts.iccid.as_str())),
+    "operator" => |sim: &mut SimView| sim.see(|facts| text_of(facts.operator.as_ref())),
+    "network" => |sim: &mut SimView| sim.see(|facts| text_of(facts.network.as_ref())),
+    "active" => |sim: &mut SimView| sim.see(|facts| facts.active),
+    "roaming" => |sim: &mut SimView| sim.see(|facts| optional(facts.roaming)),
+    "connected" => |sim: &mut SimView| sim.see(|facts| facts.connected),
+    "measured" => |sim: &mut SimView| sim.see(|facts| facts.measured),
+    "signal" => |sim: &mut SimView| optional(sim.see(|facts| facts.signal_percent).map(|s| Percent(Decimal::from(s)))),
+    "plan" => |sim: &mut SimView| sim.see(|facts| text_of(facts.plan.as_ref())),
+    "used" => |sim: &mut SimView| sim.bytes(|facts| Some(facts.used_bytes)),
+    "used_roaming" => |sim: &mut SimView| sim.bytes(|facts| Some(facts.roaming_bytes)),
+    "allowance" => |sim: &mut SimView| sim.bytes(|facts| facts.allowance_bytes),
+    "remaining" => |sim: &mut SimView| sim.bytes(|facts| facts.remaining_bytes),
+    "share" => |sim: &mut SimView| optional(sim.see(|facts| facts.used_share).and_then(Percent::from_share)),
+    "cycle" => |sim: &mut SimView| optional(sim.see(|facts| facts.cycle.is_some()).then(|| CycleView(sim.clone()))),
+    "forecast" => |sim: &mut SimView| ForecastView(sim.clone()),
+});
+
+properties!(CYCLE, register_cycle, CycleView, "Cycle", {
+    "start" => |cycle: &mut CycleView| optional(cycle.see(|facts| Date::parse(&facts.start))),
+    "end" => |cycle: &mut CycleView| optional(cycle.see(|facts| facts.end.as_deref().and_then(Date::parse))),
+    "days_left" => |cycle: &mut CycleView| optional(cycle.see(|facts| facts.days_left)),
+    "time_left" => |cycle: &mut CycleView| optional(cycle.see(|facts| facts.seconds_left.and_then(Span::from_secs))),
+    "last" => |cycle: &mut CycleView| cycle.see(|facts| facts.last),
+});
+
+properties!(FORECAST, register_forecast, ForecastView, "Forecast", {
+    "exhausted_at" => |forecast: &mut ForecastView| {
+        optional(forecast.0.see(|facts| facts.exhausted_at).map(|at| forecast.0.run.local(at)))
+    },
+    "end_of_cycle" => |forecast: &mut ForecastView| forecast.0.bytes(|facts| facts.end_of_cycle_bytes),
+    "reliable" => |forecast: &mut ForecastView| forecast.0.see(|facts| facts.forecast_reliable),
+});
+
+properties!(SMS, register_sms, SmsFacts, "Sms", {
+    "number" => |sms: &mut SmsFacts| sms.number.clone(),
+    "text" => |sms: &mut SmsFacts| sms.text.clone(),
+    "id" => |sms: &mut SmsFacts| sms.id.clone(),
+});
+
+properties!(WARNING, register_warning, WarningView, "Warning", {
+    "code" => |warning: &mut WarningView| warning.see(|facts| facts.code.as_str()),
+    "subject" => |warning: &mut WarningView| warning.see(|facts| foreign(&facts.subject)),
+    "text" => |warning: &mut WarningView| warning.see(|facts| foreign(&facts.text)),
+    "since" => |warning: &mut WarningView| {
+        optional(warning.see(|facts| Some(facts.since)).map(|since| warning.run.local(since)))
+    },
+});
+
+properties!(NOW, register_now, NowView, "Now", {
+    "local" => |now: &mut NowView| now.local(),
+    "date" => |now: &mut NowView| Date(now.local().0.date()),
+    "time" => |now: &mut NowView| ImmutableString::from(now.0.0.input.now.time.as_str()),
+    "weekday" => |now: &mut NowView| crate::value::weekday_name(now.local().0.date()),
+    "day" => |now: &mut NowView| i64::from(now.0.0.input.now.day),
+    "hour" => |now: &mut NowView| i64::from(now.0.0.input.now.hour),
+});
+
+/// Registers the views.
+pub(super) fn register(engine: &mut Engine) {
+    register_sim(engine);
+    register_cycle(engine);
+    register_forecast(engine);
+    register_sms(engine);
+    register_warning(engine);
+    register_now(engine);
+    engine
+        .register_fn("now", |context: NativeCallContext| Run::of(&context).map(NowView))
+        .register_fn("to_string", |now: &mut NowView| now.local().to_string())
+        .register_fn("to_string", |sim: &mut SimView| sim.see(|facts| foreign(&facts.name)))
+        .register_fn("sims", |context: NativeCallContext| {
+            Run::of(&context).map(|run| run.sims().into_iter().map(Dynamic::from).collect::<Array>())
+        });
+}

@@ -1,0 +1,196 @@
+//! What rules can see and say: the functions and objects of the rule language, version 1.
+
+mod facts;
+mod occasion;
+mod remind;
+mod schedule;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
+use simbell_core::reminder::Finding;
+use simbell_core::time::Timestamp;
+use simbell_core::view::{RuleInput, Trigger};
+
+use crate::limits::Limits;
+use crate::settings::Settings;
+use crate::value::{DataSize, Date, Fallible, LocalTime, Percent, Span, fail};
+
+pub(crate) use facts::{SimView, SmsFacts, WarningView};
+pub(crate) use schedule::Schedule;
+
+/// Registers a type's read-only properties, and keeps their names for hints.
+macro_rules! properties {
+    ($names:ident, $register:ident, $type:ty, $shown:literal, { $($name:literal => $getter:expr,)* }) => {
+        /// The properties' names.
+        pub(crate) const $names: &[&str] = &[$($name),*];
+
+        fn $register(engine: &mut ::rhai::Engine) {
+            engine.register_type_with_name::<$type>($shown);
+            $(engine.register_get($name, $getter);)*
+        }
+    };
+}
+pub(crate) use properties;
+
+/// The functions that rules call, for hints.
+pub(crate) const FUNCTIONS: &[&str] = &[
+    "remind", "now", "sims", "occasion", "daily", "weekly", "monthly", "every", "date", "slug", "language",
+    "print",
+];
+
+/// The properties of a type as messages name it.
+pub(crate) fn properties_of(shown: &str) -> Option<Vec<&'static str>> {
+    let units = |own: &[&'static str], more: &[&'static str]| Some([own, more].concat());
+    match shown {
+        "Sim" => Some(facts::SIM.to_vec()),
+        "Cycle" => Some(facts::CYCLE.to_vec()),
+        "Forecast" => Some(facts::FORECAST.to_vec()),
+        "Sms" => Some(facts::SMS.to_vec()),
+        "Warning" => Some(facts::WARNING.to_vec()),
+        "Now" => Some(facts::NOW.to_vec()),
+        "Occasion" => Some(occasion::OCCASION.to_vec()),
+        "DataSize" => units(&["B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB"], &[]),
+        "Span" => units(&["seconds", "minutes", "hours", "days", "weeks"], &[]),
+        "Percent" => units(&["number"], &[]),
+        "Date" => units(&["year", "month", "day", "weekday"], &[]),
+        "LocalTime" => units(&["date", "time", "year", "month", "day", "weekday", "hour", "minute"], &[]),
+        "i64" | "decimal" => units(
+            &["B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "percent"],
+            &["second", "seconds", "minute", "minutes", "hour", "hours", "day", "days", "week", "weeks"],
+        ),
+        _ => None,
+    }
+}
+
+/// The constants of a rule by name, its settings among them.
+pub(crate) type Constants = Arc<BTreeMap<String, Dynamic>>;
+
+/// What goes along with each call of a script: Rhai's functions see neither the file's constants nor the input.
+#[derive(Debug, Clone)]
+pub(crate) struct Tag {
+    pub(crate) constants: Constants,
+    /// The evaluation; none while a file is loaded.
+    pub(crate) run: Option<Run>,
+}
+
+/// One evaluation: what it sees, and what it has found so far. Rules reach it only through host functions.
+#[derive(Debug, Clone)]
+pub(crate) struct Run(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    input: Arc<RuleInput>,
+    /// The zone's offset from UTC now, in milliseconds.
+    offset_ms: i64,
+    schedule: Option<(usize, Timestamp)>,
+    kind: &'static str,
+    limits: Limits,
+    findings: Mutex<Vec<Finding>>,
+}
+
+impl Run {
+    pub(crate) fn new(input: &Arc<RuleInput>, trigger: &Trigger, limits: &Limits) -> Self {
+        let schedule = match trigger {
+            Trigger::Schedule { index, due, .. } => Some((*index, *due)),
+            _ => None,
+        };
+        Self(Arc::new(Inner {
+            input: Arc::clone(input),
+            offset_ms: facts::offset_ms(&input.now),
+            schedule,
+            kind: trigger.kind(),
+            limits: *limits,
+            findings: Mutex::new(Vec::new()),
+        }))
+    }
+
+    /// The run that a host function was called in.
+    fn of(context: &NativeCallContext) -> Fallible<Self> {
+        let run = context.tag().and_then(|tag| tag.read_lock::<Tag>().and_then(|tag| tag.run.clone()));
+        match run {
+            Some(run) => Ok(run),
+            None => fail(format!(
+                "`{}` can only be called while a hook runs: move it into on_usage(sim), on_schedule(sim), …",
+                context.fn_name()
+            )),
+        }
+    }
+
+    /// The SIM this evaluation is about.
+    pub(crate) fn sim(&self) -> Option<SimView> {
+        self.0.input.sim.as_ref().map(|_| SimView { run: self.clone(), index: None })
+    }
+
+    /// Every SIM known.
+    fn sims(&self) -> Vec<SimView> {
+        (0..self.0.input.sims.len()).map(|index| SimView { run: self.clone(), index: Some(index) }).collect()
+    }
+
+    /// What is wrong with the service.
+    pub(crate) fn warnings(&self) -> Vec<WarningView> {
+        (0..self.0.input.warnings.len()).map(|index| WarningView { run: self.clone(), index }).collect()
+    }
+
+    /// What was found.
+    pub(crate) fn take_findings(&self) -> Vec<Finding> {
+        std::mem::take(&mut *self.0.findings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A UTC instant as local time, by the zone's offset now.
+    fn local(&self, at: Timestamp) -> LocalTime {
+        let shifted = Timestamp::from_millis(at.as_millis().saturating_add(self.0.offset_ms));
+        LocalTime(shifted.to_utc().naive_utc())
+    }
+}
+
+/// Makes everything known to rules.
+pub(crate) fn register(engine: &mut Engine) {
+    register_constants(engine);
+    facts::register(engine);
+    occasion::register(engine);
+    remind::register(engine);
+    schedule::register(engine);
+    Settings::register(engine);
+    engine.register_fn("slug", |text: &str| crate::text::slug(text)).register_fn(
+        "language",
+        |context: NativeCallContext| {
+            Run::of(&context).map(|run| ImmutableString::from(run.0.input.language.as_str()))
+        },
+    );
+}
+
+/// Lets functions see the constants of their file. Rhai would put a constant in the place of each variable of its
+/// name, those of other functions' parameters included.
+#[allow(
+    deprecated,
+    reason = "not deprecated: Rhai marks it as open to change, and the version is pinned by the lock"
+)]
+fn register_constants(engine: &mut Engine) {
+    engine.on_var(|name, index, context| {
+        // Variables of the function itself are found by their index.
+        if index > 0 {
+            return Ok(None);
+        }
+        Ok(context.tag().read_lock::<Tag>().and_then(|tag| tag.constants.get(name).cloned()))
+    });
+}
+
+/// An optional value for a script: absent is `()`.
+fn optional<T: Into<Dynamic>>(value: Option<T>) -> Dynamic {
+    value.map_or(Dynamic::UNIT, Into::into)
+}
+
+macro_rules! into_dynamic {
+    ($($type:ty),*) => {$(
+        impl From<$type> for Dynamic {
+            fn from(value: $type) -> Self {
+                // Rhai's own function of this name, which takes any type; not this trait's.
+                Self::from::<$type>(value)
+            }
+        }
+    )*};
+}
+
+into_dynamic!(DataSize, Date, LocalTime, Percent, Span, SimView, WarningView, facts::CycleView);

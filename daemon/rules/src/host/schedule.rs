@@ -1,0 +1,75 @@
+//! `daily`, `weekly`, `monthly` and `every`.
+
+use rhai::{Engine, ImmutableString};
+use simbell_core::plan::AnchorDay;
+use simbell_core::schedule::{Schedule as CoreSchedule, TimeOfDay};
+
+use crate::value::{Fallible, Span, fail};
+
+/// A recurring time, as a rule's `schedule()` gives it and `repeat:` takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Schedule(pub(crate) CoreSchedule);
+
+const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+/// Registers the functions.
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Schedule>("Schedule")
+        .register_fn("daily", |time: &str| time_of_day(time).map(|time| Schedule(CoreSchedule::Daily(time))))
+        .register_fn("weekly", |day: &str, time: &str| {
+            let day = weekday(day)?;
+            time_of_day(time).map(|time| Schedule(CoreSchedule::Weekly(day, time)))
+        })
+        .register_fn("monthly", |day: i64, time: &str| {
+            let anchor = match u8::try_from(day) {
+                Ok(day @ 1..=31) => AnchorDay::Day(day),
+                _ => return fail(format!("there is no day {day} in a month: 1 to 31, or \"last\"")),
+            };
+            Ok(Schedule(CoreSchedule::Monthly(anchor, time_of_day(time)?)))
+        })
+        .register_fn("monthly", |day: ImmutableString, time: &str| {
+            if day != "last" {
+                return fail(format!(
+                    "`{}` is not a day of a month: 1 to 31, or \"last\"",
+                    crate::text::short(&day)
+                ));
+            }
+            Ok(Schedule(CoreSchedule::Monthly(AnchorDay::Last, time_of_day(time)?)))
+        })
+        .register_fn("every", |span: Span| match u32::try_from(span.0.div_euclid(1_000)) {
+            Ok(secs) if secs >= 1 && span.0 % 1_000 == 0 => Ok(Schedule(CoreSchedule::Every(secs))),
+            _ => fail(format!(
+                "every({span}) is not possible: whole seconds, 1 at least, as in every(10.minutes)"
+            )),
+        });
+}
+
+fn time_of_day(text: &str) -> Fallible<TimeOfDay> {
+    let parsed = text.split_once(':').and_then(|(hour, minute)| {
+        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        let well_formed =
+            (1..=2).contains(&hour.len()) && minute.len() == 2 && digits(hour) && digits(minute);
+        let time = TimeOfDay { hour: hour.parse().ok()?, minute: minute.parse().ok()? };
+        (well_formed && time.hour < 24 && time.minute < 60).then_some(time)
+    });
+    match parsed {
+        Some(time) => Ok(time),
+        None => fail(format!("`{}` is not a time of day: write it as \"07:00\"", crate::text::short(text))),
+    }
+}
+
+fn weekday(text: &str) -> Fallible<u8> {
+    let wanted = text.to_ascii_lowercase();
+    let found = WEEKDAYS
+        .iter()
+        .zip(1_u8..)
+        .find(|(name, _)| wanted == **name || name.get(..3) == Some(wanted.as_str()));
+    match found {
+        Some((_, day)) => Ok(day),
+        None => fail(format!(
+            "`{}` is not a weekday: mon, tue, wed, thu, fri, sat or sun",
+            crate::text::short(text)
+        )),
+    }
+}

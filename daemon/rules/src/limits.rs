@@ -1,0 +1,54 @@
+//! What one evaluation of a rule may use.
+
+use std::time::Duration;
+
+/// Limits of one evaluation. The defaults are far above what a rule of a few dozen lines needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Operations: statements, calls and expressions evaluated.
+    pub operations: u64,
+    /// Wall time. Measured by the monotonic clock, and only to end a script: nothing a rule sees depends on it.
+    pub deadline: Duration,
+    /// Bytes held in all, where the counting allocator is installed.
+    pub memory: u64,
+    /// Function calls within calls.
+    pub call_levels: usize,
+    /// Expressions within expressions.
+    pub expression_depth: usize,
+    /// Bytes of one string.
+    pub string_bytes: usize,
+    /// Elements of one array, those of arrays within it included.
+    pub array_elements: usize,
+    /// Entries of one map, those of maps within it included.
+    pub map_entries: usize,
+    /// Variables in sight at once.
+    pub variables: usize,
+    /// Functions of one file.
+    pub functions: usize,
+    /// Bytes of one file.
+    pub source_bytes: usize,
+    /// Reminders raised by one evaluation.
+    pub findings: usize,
+    /// Characters of one reminder's text.
+    pub text_chars: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            operations: 100_000,
+            deadline: Duration::from_millis(500),
+            memory: 8 << 20,
+            call_levels: 16,
+            expression_depth: 32,
+            string_bytes: 4_096,
+            array_elements: 500,
+            map_entries: 250,
+            variables: 100,
+            functions: 64,
+            source_bytes: 64 << 10,
+            findings: 32,
+            text_chars: 1_000,
+        }
+    }
+}

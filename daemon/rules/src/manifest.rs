@@ -1,0 +1,267 @@
+//! `plugin.toml`.
+
+use std::collections::BTreeMap;
+
+use rhai::Dynamic;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::problem::{Problem, Source, nearest};
+use crate::settings::{KINDS, Kind, Raw, Settings};
+use crate::text::short;
+
+/// The version of the rule language that this crate speaks.
+pub const API: i64 = 1;
+
+const KEYS: [&str; 8] = ["api", "name", "kind", "description", "languages", "enabled", "settings", "license"];
+const SETTING_KEYS: [&str; 4] = ["type", "list", "default", "description"];
+
+/// What a plugin says of itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Manifest {
+    pub(crate) name: String,
+    /// By language.
+    pub(crate) description: BTreeMap<String, String>,
+    /// Whether it runs unless the configuration says otherwise.
+    pub(crate) enabled: bool,
+    settings: BTreeMap<String, Declared>,
+}
+
+#[derive(Debug, Clone)]
+struct Declared {
+    kind: Kind,
+    list: bool,
+    default: Dynamic,
+}
+
+impl Manifest {
+    /// Reads a manifest; every problem that can be found at once.
+    pub(crate) fn parse(source: &Source<'_>, text: &str) -> Result<Self, Vec<Problem>> {
+        let table = match DeTable::parse(text) {
+            Ok(table) => table,
+            Err(error) => {
+                let at = error.span().and_then(|span| source.offset(span.start));
+                return Err(vec![source.problem(at, error.message())]);
+            }
+        };
+        let mut reader = Reader { source, problems: Vec::new() };
+        let table = table.get_ref();
+        reader.unknown_keys(table, &KEYS, "the manifest");
+        let manifest = reader.manifest(table);
+        match manifest {
+            Some(manifest) if reader.problems.is_empty() => Ok(manifest),
+            _ => Err(reader.problems),
+        }
+    }
+
+    /// One line of what the plugin does, in `language` where it can.
+    pub(crate) fn summary(&self, language: &str) -> String {
+        let primary = language.split(['-', '_']).next().unwrap_or(language);
+        [language, primary, "en"]
+            .into_iter()
+            .find_map(|wanted| self.description.get(wanted))
+            .or_else(|| self.description.values().next())
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The settings with the values that the configuration gives; what is wrong with those in words.
+    pub(crate) fn settings(
+        &self,
+        given: Option<&toml::Table>,
+    ) -> Result<Settings, Vec<(String, Option<String>)>> {
+        let mut values: BTreeMap<String, Dynamic> =
+            self.settings.iter().map(|(name, declared)| (name.clone(), declared.default.clone())).collect();
+        let mut problems = Vec::new();
+        for (name, value) in given.into_iter().flatten() {
+            match self.settings.get(name) {
+                Some(declared) => match declared.kind.value(&Raw::from(value), declared.list) {
+                    Ok(value) => {
+                        values.insert(name.clone(), value);
+                    }
+                    Err(expected) => {
+                        problems.push((
+                            format!("the setting `{}` of `{}` is {expected}", short(name), self.name),
+                            None,
+                        ));
+                    }
+                },
+                None => {
+                    let hint = nearest(name, self.settings.keys())
+                        .map(|near| format!("did you mean `{near}`?"))
+                        .or_else(|| {
+                            let known: Vec<&str> = self.settings.keys().map(String::as_str).collect();
+                            Some(format!("its settings are: {}", known.join(", ")))
+                        });
+                    problems.push((format!("`{}` has no setting `{}`", self.name, short(name)), hint));
+                }
+            }
+        }
+        if problems.is_empty() { Ok(Settings::new(values)) } else { Err(problems) }
+    }
+}
+
+struct Reader<'a> {
+    source: &'a Source<'a>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn manifest(&mut self, table: &DeTable<'_>) -> Option<Manifest> {
+        match self.need(table, "api").map(raw) {
+            Some(Raw::Number(number)) if number == API.into() => {}
+            Some(_) => self.wrong(table, "api", &format!("`api` is {API}, the only version there is")),
+            None => {}
+        }
+        match self.need(table, "kind").map(raw) {
+            Some(Raw::Text(kind)) if kind == "rule" => {}
+            Some(_) => self.wrong(table, "kind", "`kind` is \"rule\""),
+            None => {}
+        }
+        let name = match self.need(table, "name").map(raw) {
+            Some(Raw::Text(name)) if !name.is_empty() && name == crate::text::slug(&name) => Some(name),
+            Some(_) => {
+                self.wrong(table, "name", "`name` is a text of small letters, digits and `-`");
+                None
+            }
+            None => None,
+        };
+        let description = self.description(table);
+        let enabled = match table.get("enabled").map(raw) {
+            None => true,
+            Some(Raw::Bool(enabled)) => enabled,
+            Some(_) => {
+                self.wrong(table, "enabled", "`enabled` is true or false");
+                false
+            }
+        };
+        match table.get("languages").map(raw) {
+            None => {}
+            Some(Raw::List(list)) if list.iter().all(|language| matches!(language, Raw::Text(_))) => {}
+            Some(_) => self.wrong(table, "languages", "`languages` is a list such as [\"en\", \"zh\"]"),
+        }
+        let mut settings = BTreeMap::new();
+        match table.get("settings").map(Spanned::get_ref) {
+            None => {}
+            Some(DeValue::Table(declared)) => {
+                for (name, value) in declared {
+                    if let Some(declared) = self.setting(name, value) {
+                        settings.insert(name.get_ref().to_string(), declared);
+                    }
+                }
+            }
+            Some(_) => self.wrong(table, "settings", "`settings` is a table: [settings.NAME]"),
+        }
+        Some(Manifest { name: name?, description, enabled, settings })
+    }
+
+    fn description(&mut self, table: &DeTable<'_>) -> BTreeMap<String, String> {
+        let wrong = "`description` is a text, or a text by language: { en = \"…\", zh = \"…\" }";
+        let mut description = BTreeMap::new();
+        let Some(value) = self.need(table, "description") else {
+            return description;
+        };
+        match value.get_ref() {
+            DeValue::String(text) => {
+                description.insert("en".to_owned(), text.to_string());
+            }
+            DeValue::Table(by_language) => {
+                for (language, text) in by_language {
+                    match text.get_ref() {
+                        DeValue::String(text) => {
+                            description.insert(language.get_ref().to_string(), text.to_string());
+                        }
+                        _ => self.wrong(table, "description", wrong),
+                    }
+                }
+            }
+            _ => self.wrong(table, "description", wrong),
+        }
+        description
+    }
+
+    fn setting(
+        &mut self,
+        name: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Option<Declared> {
+        let label = format!("settings.{}", short(name.get_ref()));
+        let DeValue::Table(table) = value.get_ref() else {
+            self.problem(
+                name.span().start,
+                format!("`{label}` is a table with type, default and description"),
+                None,
+            );
+            return None;
+        };
+        self.unknown_keys(table, &SETTING_KEYS, &format!("`{label}`"));
+        let list = matches!(table.get("list").map(raw), Some(Raw::Bool(true)));
+        let kind = match table.get("type").map(raw) {
+            Some(Raw::Text(kind)) => KINDS.iter().find(|(name, _)| *name == kind).map(|(_, kind)| *kind),
+            _ => None,
+        };
+        let Some(kind) = kind else {
+            let kinds: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+            let at = table.get("type").map_or(name.span().start, |kind| kind.span().start);
+            self.problem(at, format!("`{label}.type` is one of: {}", kinds.join(", ")), None);
+            return None;
+        };
+        let Some(default) = table.get("default") else {
+            self.problem(name.span().start, format!("`{label}` needs a `default`"), None);
+            return None;
+        };
+        match kind.value(&raw(default), list) {
+            Ok(default) => Some(Declared { kind, list, default }),
+            Err(expected) => {
+                self.problem(default.span().start, format!("`{label}.default` is {expected}"), None);
+                None
+            }
+        }
+    }
+
+    fn need<'t>(&mut self, table: &'t DeTable<'_>, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
+        let found = table.get(key);
+        if found.is_none() {
+            self.problem(0, format!("the manifest needs `{key}`"), None);
+        }
+        found
+    }
+
+    fn wrong(&mut self, table: &DeTable<'_>, key: &str, message: &str) {
+        let at = table.get(key).map_or(0, |value| value.span().start);
+        self.problem(at, message.to_owned(), None);
+    }
+
+    fn unknown_keys(&mut self, table: &DeTable<'_>, known: &[&str], owner: &str) {
+        for (key, _) in table {
+            if !known.contains(&key.get_ref().as_ref()) {
+                let hint = nearest(key.get_ref(), known).map_or_else(
+                    || format!("it has: {}", known.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                self.problem(
+                    key.span().start,
+                    format!("{owner} has no key `{}`", short(key.get_ref())),
+                    Some(hint),
+                );
+            }
+        }
+    }
+
+    fn problem(&mut self, offset: usize, message: String, hint: Option<String>) {
+        self.problems.push(self.source.problem(self.source.offset(offset), message).hint(hint));
+    }
+}
+
+fn raw(value: &Spanned<DeValue<'_>>) -> Raw {
+    match value.get_ref() {
+        DeValue::Boolean(value) => Raw::Bool(*value),
+        DeValue::Integer(number) if number.radix() == 10 => Raw::number(number.as_str()),
+        DeValue::Integer(_) => Raw::Other("a number that is not decimal"),
+        DeValue::Float(number) => Raw::number(number.as_str()),
+        DeValue::String(text) => Raw::Text(text.to_string()),
+        DeValue::Array(list) => Raw::List(list.iter().map(raw).collect()),
+        DeValue::Datetime(_) => Raw::Other("a date"),
+        DeValue::Table(_) => Raw::Other("a table"),
+    }
+}

@@ -1,0 +1,256 @@
+//! What is wrong with a rule or a plugin: where, what, and what to do.
+
+use std::fmt;
+
+use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
+
+use crate::engine::DISABLED;
+use crate::host::{FUNCTIONS, properties_of};
+use crate::text::{harmless, short};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The rule cannot run.
+    Error,
+    /// The rule runs, and something will go wrong on some input.
+    Warning,
+}
+
+/// One problem of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file, as shown to people.
+    pub file: String,
+    /// Line and column, both from 1, where known.
+    pub at: Option<(usize, usize)>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The source line.
+    pub excerpt: Option<Box<str>>,
+}
+
+impl fmt::Display for Problem {
+    /// `file:line:column: message`, then the source line with a caret below the column, then the hint.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file)?;
+        if let Some((line, column)) = self.at {
+            write!(f, ":{line}:{column}")?;
+        }
+        let kind = if self.severity == Severity::Warning { "warning: " } else { "" };
+        write!(f, ": {kind}{}", self.message)?;
+        if let (Some((line, column)), Some(excerpt)) = (self.at, &self.excerpt) {
+            let number = line.to_string();
+            let blank: String = excerpt
+                .chars()
+                .take(column.saturating_sub(1))
+                .map(|c| if c == '\t' { '\t' } else { ' ' })
+                .collect();
+            write!(f, "\n  {number} | {excerpt}\n  {:1$} | {blank}^", "", number.len())?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A file under examination: its name as shown, and its text for excerpts where it is at hand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) text: Option<&'a str>,
+}
+
+impl Source<'_> {
+    pub(crate) fn problem(&self, at: Option<(usize, usize)>, message: impl Into<String>) -> Problem {
+        let excerpt = at
+            .zip(self.text)
+            .and_then(|((line, _), text)| text.lines().nth(line.saturating_sub(1)))
+            .map(|line| harmless(line.trim_end(), 160).into());
+        Problem {
+            severity: Severity::Error,
+            file: self.file.to_owned(),
+            at,
+            message: harmless(&message.into(), 500),
+            hint: None,
+            excerpt,
+        }
+    }
+
+    pub(crate) fn offset(&self, offset: usize) -> Option<(usize, usize)> {
+        let before = self.text?.get(..offset)?;
+        let line = before.matches('\n').count().saturating_add(1);
+        let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()).saturating_add(1);
+        Some((line, column))
+    }
+
+    /// A problem found while compiling.
+    pub(crate) fn parse(&self, error: &rhai::ParseError, names: &[String]) -> Problem {
+        let (message, hint) = parse_words(error.err_type(), names);
+        self.problem(place(error.position()), message).hint(hint)
+    }
+
+    /// A problem found while running; `functions` are those of the file.
+    pub(crate) fn run(&self, error: &EvalAltResult, functions: &[String]) -> Problem {
+        let mut inner = error;
+        let mut position = inner.position();
+        while let EvalAltResult::ErrorInFunctionCall(_, _, deeper, _) = inner {
+            inner = deeper;
+            if !inner.position().is_none() {
+                position = inner.position();
+            }
+        }
+        let (message, hint) = run_words(inner, functions);
+        self.problem(place(position), message).hint(hint)
+    }
+}
+
+impl Problem {
+    pub(crate) fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    pub(crate) fn warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+}
+
+/// The candidate most like `name`, if any is alike enough to be meant.
+pub(crate) fn nearest<S: AsRef<str>>(name: &str, candidates: impl IntoIterator<Item = S>) -> Option<String> {
+    let most = name.chars().count().div_euclid(3).max(1);
+    candidates
+        .into_iter()
+        .map(|candidate| {
+            let (a, b) = (name.to_lowercase(), candidate.as_ref().to_lowercase());
+            (strsim::damerau_levenshtein(&a, &b), candidate)
+        })
+        .filter(|(distance, _)| *distance <= most)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate.as_ref().to_owned())
+}
+
+fn place(position: Position) -> Option<(usize, usize)> {
+    position.line().map(|line| (line, position.position().unwrap_or(1)))
+}
+
+fn meant(name: Option<String>) -> Option<String> {
+    name.map(|name| format!("did you mean `{name}`?"))
+}
+
+fn parse_words(error: &ParseErrorType, names: &[String]) -> (String, Option<String>) {
+    match error {
+        ParseErrorType::VariableUndefined(name) => {
+            let known = names.iter().map(String::as_str).chain(["settings"]);
+            let hint = meant(nearest(name, known)).or_else(|| {
+                let text = "a function sees its parameters, its own `let`, the constants of the file and `settings`; \
+                            an anonymous function sees only its parameters and constants";
+                Some(text.to_owned())
+            });
+            (format!("unknown variable `{}`", short(name)), hint)
+        }
+        ParseErrorType::Reserved(word) | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) => {
+            let hint = match word.as_str() {
+                "import" | "export" => "rules stand alone: there are no modules",
+                "===" | "!==" => "write `==` or `!=`",
+                word if DISABLED.contains(&word) => {
+                    "rules have no eval, no function pointers by name and no curry"
+                }
+                _ => return (error_text(error), None),
+            };
+            (error_text(error), Some(hint.to_owned()))
+        }
+        ParseErrorType::ExprTooDeep => {
+            (error_text(error), Some("split the expression with `let`".to_owned()))
+        }
+        _ => (error_text(error), None),
+    }
+}
+
+fn error_text(error: &ParseErrorType) -> String {
+    lower_first(&error.to_string())
+}
+
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    match (characters.next(), characters.clone().next()) {
+        (Some(first), Some(second)) if !second.is_uppercase() => {
+            first.to_lowercase().collect::<String>() + characters.as_str()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn run_words(error: &EvalAltResult, functions: &[String]) -> (String, Option<String>) {
+    match error {
+        EvalAltResult::ErrorRuntime(text, _) => (text.to_string(), None),
+        EvalAltResult::ErrorTerminated(reason, _) => (
+            format!("the rule was ended: it {reason}"),
+            Some("is there an endless loop, or a list that grows?".to_owned()),
+        ),
+        EvalAltResult::ErrorTooManyOperations(_) => (
+            "the rule was ended: too many operations".to_owned(),
+            Some("is there an endless loop?".to_owned()),
+        ),
+        EvalAltResult::ErrorStackOverflow(_) => (
+            "the rule was ended: too many calls within calls".to_owned(),
+            Some("does a function call itself?".to_owned()),
+        ),
+        EvalAltResult::ErrorDataTooLarge(what, _) => (
+            format!("too large: {}", lower_first(what)),
+            Some("a rule works on few and small values".to_owned()),
+        ),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => unknown_function(signature, functions),
+        EvalAltResult::ErrorDotExpr(text, _) => unknown_property(text),
+        EvalAltResult::ErrorParsing(error, _) => parse_words(error, &[]),
+        other => {
+            let text = other.to_string();
+            let text = text.rfind(" (line ").and_then(|end| text.get(..end)).unwrap_or(&text);
+            (lower_first(text), None)
+        }
+    }
+}
+
+fn unknown_function(signature: &str, functions: &[String]) -> (String, Option<String>) {
+    let (name, arguments) = signature.split_once(' ').unwrap_or((signature, ""));
+    if name.chars().all(|c| c.is_ascii_punctuation() && c != '_') {
+        let hint = arguments.contains("()").then(|| {
+            "a value on one side is absent, `()`: test it first, as in `if x != () { … }`".to_owned()
+        });
+        return (format!("`{name}` does not work on {}", arguments.trim_matches(['(', ')'])), hint);
+    }
+    if FUNCTIONS.contains(&name) || functions.iter().any(|own| own == name) {
+        return (format!("`{name}` does not take {arguments}"), None);
+    }
+    let hint = meant(nearest(name, FUNCTIONS.iter().copied().chain(functions.iter().map(String::as_str))));
+    (format!("unknown function `{}`", short(name)), hint)
+}
+
+/// Rhai says: `Unknown property 'x' - a getter is not registered for type 'Sim'`.
+fn unknown_property(text: &str) -> (String, Option<String>) {
+    let mut quoted = text.split('\'').skip(1).step_by(2);
+    let (Some(property), Some(shown)) = (quoted.next(), quoted.next()) else {
+        return (lower_first(text), None);
+    };
+    if text.starts_with("No writable") {
+        return (format!("`{property}` cannot be set: what a rule sees is read-only"), None);
+    }
+    if shown == "()" {
+        let hint = "test the value first, as in `if sim.cycle != () { … }`".to_owned();
+        return (format!("`.{property}` of an absent value, `()`"), Some(hint));
+    }
+    let known = properties_of(shown).unwrap_or_default();
+    let hint = meant(nearest(property, known.iter().copied()))
+        .or_else(|| (!known.is_empty()).then(|| format!("it has: {}", known.join(", "))));
+    let owner = match shown {
+        "i64" | "decimal" => "a number",
+        other => other,
+    };
+    (format!("{owner} has no property `{}`", short(property)), hint)
+}

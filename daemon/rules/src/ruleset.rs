@@ -1,0 +1,334 @@
+//! All rules of the service: loaded, described, asked.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rhai::Engine;
+use simbell_core::ident::RuleName;
+use simbell_core::reminder::Finding;
+use simbell_core::view::{RuleDescription, RuleInput, Trigger};
+
+use crate::compile::{Compiled, compile};
+use crate::engine;
+use crate::evaluate;
+use crate::limits::Limits;
+use crate::manifest::Manifest;
+use crate::meter::Stats;
+use crate::problem::{Problem, Source, nearest};
+use crate::settings::Settings;
+
+/// Where rules are, and what the configuration says of them.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// The folder of the user's own rules, one `.rhai` file each; a folder that is not there has none.
+    pub user_dir: Option<PathBuf>,
+    /// Folders of plugins, each plugin a folder of its own. Of two plugins of one name the later folder's is taken.
+    pub plugin_dirs: Vec<PathBuf>,
+    /// Rules to run that would not run by themselves.
+    pub enabled: Vec<String>,
+    /// Rules not to run.
+    pub disabled: Vec<String>,
+    /// Settings of plugins by the plugin's name.
+    pub settings: BTreeMap<String, toml::Table>,
+    /// Limits of each evaluation.
+    pub limits: Limits,
+    /// BCP 47 language of summaries.
+    pub language: String,
+}
+
+/// What one evaluation came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// What the rule found; none where it failed.
+    pub findings: Vec<Finding>,
+    /// Why it failed: file, line, column, what and why.
+    pub error: Option<String>,
+    /// What it used.
+    pub stats: Stats,
+}
+
+/// A rule that does not run because nobody wants it to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdleRule {
+    /// Its name.
+    pub name: RuleName,
+    /// Its file, as shown to people.
+    pub file: String,
+    /// One line of what it does.
+    pub summary: String,
+    /// Whether it is a plugin.
+    pub plugin: bool,
+}
+
+/// The rules as loaded, over one shared engine.
+#[derive(Debug)]
+pub struct RuleSet {
+    engine: Engine,
+    limits: Limits,
+    rules: BTreeMap<RuleName, Rule>,
+    idle: Vec<IdleRule>,
+    problems: Vec<Problem>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    description: RuleDescription,
+    path: PathBuf,
+    compiled: Option<Compiled>,
+}
+
+impl RuleSet {
+    /// Loads every rule. Never fails as a whole: a rule that cannot run is described with its problem.
+    #[must_use]
+    pub fn load(options: &LoadOptions) -> Self {
+        let mut set = Self {
+            engine: engine::build(&options.limits),
+            limits: options.limits,
+            rules: BTreeMap::new(),
+            idle: Vec::new(),
+            problems: Vec::new(),
+        };
+        if !simbell_alloc::installed() {
+            tracing::warn!("rules run without a cap on memory: the counting allocator is not this program's");
+        }
+        for dir in &options.plugin_dirs {
+            for path in set.entries(dir) {
+                if path.is_dir() {
+                    set.load_plugin(options, &path);
+                }
+            }
+        }
+        if let Some(dir) = &options.user_dir {
+            for path in set.entries(dir) {
+                if path.extension().is_some_and(|extension| extension == "rhai") {
+                    set.load_file(options, &path);
+                }
+            }
+        }
+        set.check_names(options);
+        set
+    }
+
+    /// What is known of each rule, those with a problem included, by name.
+    #[must_use]
+    pub fn descriptions(&self) -> Vec<RuleDescription> {
+        self.rules.values().map(|rule| rule.description.clone()).collect()
+    }
+
+    /// Rules that are switched off.
+    #[must_use]
+    pub fn idle(&self) -> &[IdleRule] {
+        &self.idle
+    }
+
+    /// What is wrong besides single rules: folders that cannot be read, names in the configuration that no rule has.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Asks one rule. Runs on the calling thread until the rule ends or a limit ends it, so call it on a thread that
+    /// may block. A panic in it is caught and is the rule's error.
+    #[must_use]
+    pub fn evaluate(&self, rule: &RuleName, trigger: &Trigger, input: &Arc<RuleInput>) -> Outcome {
+        let Some(rule) = self.rules.get(rule) else {
+            let error = Some(format!("there is no rule `{rule}`: it is not loaded"));
+            return Outcome { error, ..Outcome::default() };
+        };
+        let Some(compiled) = &rule.compiled else {
+            return Outcome { error: rule.description.problem.clone(), ..Outcome::default() };
+        };
+        let evaluated = evaluate::run(&self.engine, &self.limits, compiled, trigger, input);
+        Outcome {
+            error: evaluated.failure.map(|failure| {
+                // The text is not kept in memory: it is read again for the line that failed.
+                let text = fs::read_to_string(&rule.path).ok();
+                let source = Source { file: &rule.description.file, text: text.as_deref() };
+                failure.problem(&source, &compiled.functions).to_string()
+            }),
+            findings: evaluated.findings,
+            stats: evaluated.stats,
+        }
+    }
+
+    /// The entries of a folder in the order of their names; hidden ones left out.
+    fn entries(&mut self, dir: &Path) -> Vec<PathBuf> {
+        let shown = dir.display().to_string();
+        let listed = match fs::read_dir(dir) {
+            Ok(entries) => entries.collect::<Result<Vec<_>, _>>(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) => Err(error),
+        };
+        match listed {
+            Ok(entries) => {
+                let mut paths: Vec<PathBuf> = entries
+                    .into_iter()
+                    .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+                    .map(|entry| entry.path())
+                    .collect();
+                paths.sort();
+                paths
+            }
+            Err(error) => {
+                let source = Source { file: &shown, text: None };
+                self.problems.push(source.problem(None, format!("the folder cannot be read: {error}")));
+                Vec::new()
+            }
+        }
+    }
+
+    fn load_file(&mut self, options: &LoadOptions, path: &Path) {
+        let file = path.display().to_string();
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let Some(name) = self.name(&stem, &file) else {
+            return;
+        };
+        let text = read(path, &self.limits);
+        let summary = text.as_deref().map(first_comment).unwrap_or_default();
+        if options.disabled.iter().any(|off| off == name.as_str()) {
+            self.idle.push(IdleRule { name, file, summary, plugin: false });
+            return;
+        }
+        let compiled = match &text {
+            Ok(text) => {
+                let source = Source { file: &file, text: Some(text) };
+                compile(&mut self.engine, &self.limits, &source, text, &Settings::default())
+            }
+            Err(error) => Err(Source { file: &file, text: None }.problem(None, error)),
+        };
+        self.keep(name, file, path, false, summary, compiled.map_err(|problem| vec![problem]));
+    }
+
+    fn load_plugin(&mut self, options: &LoadOptions, dir: &Path) {
+        let manifest_path = dir.join("plugin.toml");
+        let manifest_file = manifest_path.display().to_string();
+        let main = dir.join("main.rhai");
+        let file = main.display().to_string();
+        let folder = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let manifest = match read(&manifest_path, &self.limits) {
+            Ok(text) => Manifest::parse(&Source { file: &manifest_file, text: Some(&text) }, &text),
+            Err(error) => Err(vec![Source { file: &manifest_file, text: None }.problem(None, error)]),
+        };
+        let manifest = match manifest {
+            Ok(manifest) => manifest,
+            Err(problems) => {
+                if let Some(name) = self.name(&folder, &manifest_file) {
+                    self.keep(name, manifest_file, &manifest_path, true, String::new(), Err(problems));
+                }
+                return;
+            }
+        };
+        let Some(name) = self.name(&manifest.name, &manifest_file) else {
+            return;
+        };
+        let summary = manifest.summary(&options.language);
+        let listed = |list: &[String]| list.iter().any(|named| named == name.as_str());
+        self.idle.retain(|idle| idle.name != name);
+        if listed(&options.disabled) || !(manifest.enabled || listed(&options.enabled)) {
+            self.rules.remove(&name);
+            self.idle.push(IdleRule { name, file, summary, plugin: true });
+            return;
+        }
+        let compiled = self.compile_plugin(&manifest, &main, &file, options);
+        self.keep(name, file, &main, true, summary, compiled);
+    }
+
+    fn compile_plugin(
+        &mut self,
+        manifest: &Manifest,
+        main: &Path,
+        file: &str,
+        options: &LoadOptions,
+    ) -> Result<Compiled, Vec<Problem>> {
+        let source = Source { file, text: None };
+        let settings = manifest.settings(options.settings.get(&manifest.name)).map_err(|wrong| {
+            wrong
+                .into_iter()
+                .map(|(message, hint)| source.problem(None, message).hint(hint))
+                .collect::<Vec<_>>()
+        })?;
+        let text = read(main, &self.limits).map_err(|error| vec![source.problem(None, error)])?;
+        let source = Source { file, text: Some(&text) };
+        compile(&mut self.engine, &self.limits, &source, &text, &settings).map_err(|problem| vec![problem])
+    }
+
+    fn keep(
+        &mut self,
+        name: RuleName,
+        file: String,
+        path: &Path,
+        plugin: bool,
+        summary: String,
+        compiled: Result<Compiled, Vec<Problem>>,
+    ) {
+        let (compiled, problem) = match compiled {
+            Ok(compiled) => (Some(compiled), None),
+            Err(problems) => {
+                (None, Some(problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")))
+            }
+        };
+        let mut triggers: Vec<String> = compiled
+            .iter()
+            .flat_map(|compiled| &compiled.hooks)
+            .map(|hook| hook.trigger.to_owned())
+            .collect();
+        triggers.dedup();
+        let schedules = compiled.as_ref().map(|compiled| compiled.schedules.clone()).unwrap_or_default();
+        let description =
+            RuleDescription { name: name.clone(), file, plugin, summary, triggers, schedules, problem };
+        self.rules.insert(name, Rule { description, path: path.to_owned(), compiled });
+    }
+
+    fn name(&mut self, text: &str, file: &str) -> Option<RuleName> {
+        match RuleName::new(text) {
+            Ok(name) => Some(name),
+            Err(error) => {
+                let source = Source { file, text: None };
+                self.problems
+                    .push(source.problem(None, format!("the file's name is no name of a rule: {error}")));
+                None
+            }
+        }
+    }
+
+    fn check_names(&mut self, options: &LoadOptions) {
+        let known: Vec<String> = self
+            .rules
+            .keys()
+            .map(RuleName::to_string)
+            .chain(self.idle.iter().map(|idle| idle.name.to_string()))
+            .collect();
+        let named = options.enabled.iter().chain(&options.disabled).chain(options.settings.keys());
+        for name in named.filter(|name| !known.contains(name)) {
+            let hint = nearest(name, &known).map(|near| format!("did you mean `{near}`?"));
+            let source = Source { file: "rules", text: None };
+            let message =
+                format!("the configuration names a rule `{}` that is not there", crate::text::short(name));
+            self.problems.push(source.problem(None, message).hint(hint));
+        }
+    }
+}
+
+/// A text file of bounded size.
+pub(crate) fn read(path: &Path, limits: &Limits) -> Result<String, String> {
+    let size = fs::metadata(path).map_err(|error| format!("the file cannot be read: {error}"))?;
+    if !size.is_file() {
+        return Err("this is not a file".to_owned());
+    }
+    if size.len() > u64::try_from(limits.source_bytes).unwrap_or(u64::MAX) {
+        return Err(format!("the file is larger than {} KiB", limits.source_bytes >> 10));
+    }
+    fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => "the file is not UTF-8 text".to_owned(),
+        _ => format!("the file cannot be read: {error}"),
+    })
+}
+
+/// The first line of the comment at the top of a file.
+fn first_comment(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let comment = line.strip_prefix("//").map(|comment| comment.trim_start_matches(['/', '!']).trim());
+    crate::text::harmless(comment.unwrap_or_default(), 120)
+}

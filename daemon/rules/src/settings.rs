@@ -1,0 +1,164 @@
+//! A plugin's settings: declared in its manifest, set in the configuration, seen by its rule as `settings.NAME`.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use rhai::{Array, Dynamic, Engine, ImmutableString};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use crate::problem::nearest;
+use crate::text::short;
+use crate::value::{DataSize, Fallible, Percent, Span, fail, size_units, span_units};
+
+/// The settings of one rule, with their values.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings(Arc<BTreeMap<String, Dynamic>>);
+
+/// What kind of value a setting takes, as the manifest names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Bool,
+    Int,
+    Decimal,
+    Text,
+    Size,
+    Span,
+    Percent,
+}
+
+/// The kinds by name.
+pub(crate) const KINDS: [(&str, Kind); 7] = [
+    ("bool", Kind::Bool),
+    ("int", Kind::Int),
+    ("decimal", Kind::Decimal),
+    ("text", Kind::Text),
+    ("size", Kind::Size),
+    ("span", Kind::Span),
+    ("percent", Kind::Percent),
+];
+
+/// A value as TOML gives it, numbers exact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Raw {
+    Bool(bool),
+    Number(Decimal),
+    Text(String),
+    List(Vec<Self>),
+    Other(&'static str),
+}
+
+impl Settings {
+    pub(crate) fn new(values: BTreeMap<String, Dynamic>) -> Self {
+        Self(Arc::new(values))
+    }
+
+    /// Registers `settings.NAME`.
+    pub(crate) fn register(engine: &mut Engine) {
+        engine
+            .register_type_with_name::<Self>("Settings")
+            .register_indexer_get(|settings: &mut Self, name: ImmutableString| settings.get(&name));
+    }
+
+    fn get(&self, name: &str) -> Fallible<Dynamic> {
+        match self.0.get(name) {
+            Some(value) => Ok(value.clone()),
+            None if self.0.is_empty() => {
+                fail("this rule has no settings: a plugin declares them in its plugin.toml")
+            }
+            None => {
+                let hint = nearest(name, self.0.keys())
+                    .map_or_else(String::new, |near| format!(": did you mean `{near}`?"));
+                fail(format!("there is no setting `{}`{hint}", short(name)))
+            }
+        }
+    }
+}
+
+impl Kind {
+    /// `raw` as a value of this kind.
+    ///
+    /// # Errors
+    /// What was expected, in words.
+    pub(crate) fn value(self, raw: &Raw, list: bool) -> Result<Dynamic, String> {
+        if !list {
+            return self.single(raw);
+        }
+        match raw {
+            Raw::List(elements) if elements.len() <= 64 => {
+                let values = elements.iter().map(|raw| self.single(raw)).collect::<Result<Array, _>>()?;
+                Ok(Dynamic::from_array(values))
+            }
+            Raw::List(_) => Err("64 elements at most".to_owned()),
+            _ => Err(format!("a list, each element {}", self.expected())),
+        }
+    }
+
+    fn single(self, raw: &Raw) -> Result<Dynamic, String> {
+        let value = match (self, raw) {
+            (Self::Bool, Raw::Bool(value)) => Some(Dynamic::from(*value)),
+            (Self::Int, Raw::Number(value)) if value.is_integer() => value.to_i64().map(Dynamic::from),
+            (Self::Decimal, Raw::Number(value)) => Some(Dynamic::from_decimal(*value)),
+            (Self::Decimal, Raw::Text(text)) => Decimal::from_str(text).ok().map(Dynamic::from_decimal),
+            (Self::Text, Raw::Text(text)) if text.len() <= 2_000 => Some(Dynamic::from(text.clone())),
+            (Self::Percent, Raw::Number(value)) => Some(Dynamic::from(Percent(*value))),
+            (Self::Percent, Raw::Text(text)) => text
+                .strip_suffix('%')
+                .and_then(|n| Decimal::from_str(n.trim()).ok())
+                .map(|n| Dynamic::from(Percent(n))),
+            (Self::Size, Raw::Text(text)) => {
+                measured(text, size_units()).map(|bytes| Dynamic::from(DataSize(bytes)))
+            }
+            (Self::Span, Raw::Text(text)) => {
+                measured(text, span_units()).and_then(|ms| ms.to_i64()).map(|ms| Dynamic::from(Span(ms)))
+            }
+            _ => None,
+        };
+        value.ok_or_else(|| self.expected().to_owned())
+    }
+
+    const fn expected(self) -> &'static str {
+        match self {
+            Self::Bool => "true or false",
+            Self::Int => "a whole number",
+            Self::Decimal => "a number such as 0.8",
+            Self::Text => "a text in quotes, 2000 bytes at most",
+            Self::Size => "an amount of data such as \"5 GB\" or \"500 MB\"",
+            Self::Span => "a span of time such as \"3 days\" or \"12 hours\"",
+            Self::Percent => "a percentage such as 80 or \"80%\"",
+        }
+    }
+}
+
+impl From<&toml::Value> for Raw {
+    fn from(value: &toml::Value) -> Self {
+        match value {
+            toml::Value::Boolean(value) => Self::Bool(*value),
+            toml::Value::Integer(value) => Self::Number((*value).into()),
+            // The shortest text that gives the same float: 0.8 stays 0.8.
+            toml::Value::Float(value) => Self::number(&value.to_string()),
+            toml::Value::String(text) => Self::Text(text.clone()),
+            toml::Value::Array(list) => Self::List(list.iter().map(Self::from).collect()),
+            toml::Value::Datetime(_) => Self::Other("a date"),
+            toml::Value::Table(_) => Self::Other("a table"),
+        }
+    }
+}
+
+impl Raw {
+    pub(crate) fn number(text: &str) -> Self {
+        let plain = text.replace('_', "");
+        Decimal::from_str(&plain).map_or(Self::Other("a number out of range"), Self::Number)
+    }
+}
+
+/// `3 days` as the number times its unit.
+fn measured(text: &str, mut units: impl Iterator<Item = (&'static str, i64)>) -> Option<Decimal> {
+    let text = text.trim();
+    let split = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = text.split_at(split);
+    let number = Decimal::from_str(number.trim()).ok()?;
+    let (_, scale) = units.find(|(name, _)| *name == unit)?;
+    number.checked_mul(scale.into())
+}

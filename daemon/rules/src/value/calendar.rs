@@ -1,0 +1,103 @@
+//! Dates and local times.
+
+use std::fmt;
+
+use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
+use rhai::Engine;
+
+use super::{Fallible, Span, fail, fit, register_value};
+
+const DAY_MS: i64 = 86_400_000;
+
+/// A calendar day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Date(pub(crate) NaiveDate);
+
+/// A local date and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LocalTime(pub(crate) NaiveDateTime);
+
+impl Date {
+    /// From `2026-11-22`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(Self)
+    }
+
+    /// Its first minute.
+    #[must_use]
+    pub fn start(self) -> LocalTime {
+        LocalTime(self.0.and_time(NaiveTime::MIN))
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%Y-%m-%d"))
+    }
+}
+
+impl fmt::Display for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%Y-%m-%d %H:%M"))
+    }
+}
+
+/// The short English name of a weekday, as rules write it: `mon` to `sun`.
+pub(crate) fn weekday_name(date: NaiveDate) -> &'static str {
+    let index = usize::try_from(date.weekday().num_days_from_monday()).unwrap_or_default();
+    ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].get(index).copied().unwrap_or_default()
+}
+
+/// Registers dates, times and their arithmetic.
+pub(super) fn register(engine: &mut Engine) {
+    register_value!(engine, Date);
+    register_value!(engine, LocalTime);
+    engine
+        .register_fn("date", |text: &str| match Date::parse(text) {
+            Some(date) => Ok(date),
+            None => fail(format!(
+                "`{}` is not a date: write it as date(\"2026-11-22\")",
+                crate::text::short(text)
+            )),
+        })
+        .register_get("year", |date: &mut Date| i64::from(date.0.year()))
+        .register_get("month", |date: &mut Date| i64::from(date.0.month()))
+        .register_get("day", |date: &mut Date| i64::from(date.0.day()))
+        .register_get("weekday", |date: &mut Date| weekday_name(date.0))
+        .register_get("date", |time: &mut LocalTime| Date(time.0.date()))
+        .register_get("time", |time: &mut LocalTime| time.0.format("%H:%M").to_string())
+        .register_get("year", |time: &mut LocalTime| i64::from(time.0.year()))
+        .register_get("month", |time: &mut LocalTime| i64::from(time.0.month()))
+        .register_get("day", |time: &mut LocalTime| i64::from(time.0.day()))
+        .register_get("weekday", |time: &mut LocalTime| weekday_name(time.0.date()))
+        .register_get("hour", |time: &mut LocalTime| i64::from(time.0.hour()))
+        .register_get("minute", |time: &mut LocalTime| i64::from(time.0.minute()))
+        .register_fn("-", |a: Date, b: Date| between(a.start(), b.start()))
+        .register_fn("-", |a: LocalTime, b: LocalTime| between(a, b))
+        .register_fn("-", |a: Date, b: LocalTime| between(a.start(), b))
+        .register_fn("-", |a: LocalTime, b: Date| between(a, b.start()))
+        .register_fn("+", |a: LocalTime, b: Span| moved(a, b))
+        .register_fn("-", |a: LocalTime, b: Span| {
+            fit(b.0.checked_neg()).and_then(|back| moved(a, Span(back)))
+        })
+        .register_fn("+", |a: Date, b: Span| days_moved(a, b))
+        .register_fn("-", |a: Date, b: Span| {
+            fit(b.0.checked_neg()).and_then(|back| days_moved(a, Span(back)))
+        });
+}
+
+fn between(a: LocalTime, b: LocalTime) -> Fallible<Span> {
+    Ok(Span(a.0.signed_duration_since(b.0).num_milliseconds()))
+}
+
+fn moved(time: LocalTime, span: Span) -> Fallible<LocalTime> {
+    fit(TimeDelta::try_milliseconds(span.0).and_then(|delta| time.0.checked_add_signed(delta))).map(LocalTime)
+}
+
+fn days_moved(date: Date, span: Span) -> Fallible<Date> {
+    if span.0 % DAY_MS != 0 {
+        return fail("a date moves by whole days only: use 1.day, 2.days, 1.week");
+    }
+    fit(TimeDelta::try_milliseconds(span.0).and_then(|delta| date.0.checked_add_signed(delta))).map(Date)
+}

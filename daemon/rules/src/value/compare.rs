@@ -1,0 +1,134 @@
+//! `<`, `<=`, `>` and `>=` of everything with everything.
+//!
+//! Rhai answers `false` when the two sides are of different types: `sim.used > 5`, or a share that is absent, would
+//! silently never remind. Here it is an error that says what is missing.
+
+use std::cmp::Ordering;
+
+use rhai::{Dynamic, Engine};
+use rust_decimal::Decimal;
+
+use super::{DataSize, Date, Fallible, LocalTime, Percent, Span, fail};
+
+/// Registers the four operators.
+pub(super) fn register(engine: &mut Engine) {
+    // The usual pairs by their own types, so that they are found at once; all others by the wildcard.
+    macro_rules! same {
+        ($($type:ty),*) => {$(
+            engine
+                .register_fn("<", |a: $type, b: $type| a < b)
+                .register_fn("<=", |a: $type, b: $type| a <= b)
+                .register_fn(">", |a: $type, b: $type| a > b)
+                .register_fn(">=", |a: $type, b: $type| a >= b);
+        )*};
+    }
+    same!(i64, Decimal, DataSize, Percent, Span, Date, LocalTime);
+    engine
+        .register_fn("<", |a: Dynamic, b: Dynamic| order("<", &a, &b).map(Ordering::is_lt))
+        .register_fn("<=", |a: Dynamic, b: Dynamic| order("<=", &a, &b).map(Ordering::is_le))
+        .register_fn(">", |a: Dynamic, b: Dynamic| order(">", &a, &b).map(Ordering::is_gt))
+        .register_fn(">=", |a: Dynamic, b: Dynamic| order(">=", &a, &b).map(Ordering::is_ge));
+}
+
+fn order(op: &str, a: &Dynamic, b: &Dynamic) -> Fallible<Ordering> {
+    if let (Some(a), Some(b)) = (number(a), number(b)) {
+        return Ok(a.cmp(&b));
+    }
+    if let (Some(a), Some(b)) = (instant(a), instant(b)) {
+        return Ok(a.cmp(&b));
+    }
+    if let (Ok(a), Ok(b)) = (a.as_immutable_string_ref(), b.as_immutable_string_ref()) {
+        return Ok(a.as_str().cmp(b.as_str()));
+    }
+    if let (Ok(a), Ok(b)) = (a.as_char(), b.as_char()) {
+        return Ok(a.cmp(&b));
+    }
+    let side = match (a.is_unit(), b.is_unit()) {
+        (true, _) => Some("left"),
+        (_, true) => Some("right"),
+        _ => None,
+    };
+    if let Some(side) = side {
+        return fail(format!(
+            "the {side} side of `{op}` is absent, `()`: test it first, as in `if sim.share != () && sim.share {op} …`"
+        ));
+    }
+    let (left, right) = (kind(a), kind(b));
+    let plain = number(a).is_some() || number(b).is_some();
+    let hint = match (plain, left, right) {
+        (true, "DataSize", _) | (true, _, "DataSize") => "; a number needs a unit: 5.GB, 500.MB",
+        (true, "Percent", _) | (true, _, "Percent") => "; a number needs a unit: 80.percent",
+        (true, "Span", _) | (true, _, "Span") => "; a number needs a unit: 3.days, 12.hours",
+        (_, "Date" | "LocalTime", "string") | (_, "string", "Date" | "LocalTime") => {
+            "; a date is written date(\"2026-11-22\")"
+        }
+        _ => "",
+    };
+    fail(format!("`{op}` cannot compare {left} with {right}{hint}"))
+}
+
+fn number(value: &Dynamic) -> Option<Decimal> {
+    value.as_int().map(Decimal::from).or_else(|_| value.as_decimal()).ok()
+}
+
+fn instant(value: &Dynamic) -> Option<LocalTime> {
+    value
+        .read_lock::<LocalTime>()
+        .map(|time| *time)
+        .or_else(|| value.read_lock::<Date>().map(|date| date.start()))
+}
+
+/// What a value is called in messages.
+pub(crate) fn kind(value: &Dynamic) -> &'static str {
+    if value.is_unit() {
+        "()"
+    } else if value.is_int() || value.is_decimal() {
+        "a plain number"
+    } else if value.is_string() {
+        "string"
+    } else if value.is_bool() {
+        "bool"
+    } else if value.is_array() {
+        "array"
+    } else if value.is_map() {
+        "map"
+    } else if value.is::<DataSize>() {
+        "DataSize"
+    } else if value.is::<Percent>() {
+        "Percent"
+    } else if value.is::<Span>() {
+        "Span"
+    } else if value.is::<Date>() {
+        "Date"
+    } else if value.is::<LocalTime>() {
+        "LocalTime"
+    } else {
+        value.type_name().rsplit("::").next().map_or("value", |name| match name {
+            "SimView" => "Sim",
+            "Schedule" => "Schedule",
+            _ => "value",
+        })
+    }
+}
+
+/// Whether two plain values are the same; values of different kinds are not.
+pub(crate) fn equal(a: &Dynamic, b: &Dynamic) -> bool {
+    macro_rules! both {
+        ($type:ty) => {
+            matches!((a.read_lock::<$type>(), b.read_lock::<$type>()), (Some(a), Some(b)) if *a == *b)
+        };
+    }
+    if let (Some(a), Some(b)) = (number(a), number(b)) {
+        return a == b;
+    }
+    if let (Some(a), Some(b)) = (instant(a), instant(b)) {
+        return a == b;
+    }
+    (a.is_unit() && b.is_unit())
+        || matches!((a.as_immutable_string_ref(), b.as_immutable_string_ref()), (Ok(a), Ok(b)) if *a == *b)
+        || both!(bool)
+        || both!(char)
+        || both!(DataSize)
+        || both!(Percent)
+        || both!(Span)
+}

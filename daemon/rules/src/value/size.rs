@@ -1,0 +1,71 @@
+//! Amounts of data.
+
+use std::fmt;
+
+use rhai::Engine;
+use rust_decimal::Decimal;
+
+use super::{Fallible, Percent, fit, register_decimal_arithmetic, register_value, shown};
+
+/// An amount of data, or a difference of two; bytes inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DataSize(pub(crate) Decimal);
+
+/// Units that rules may write, with their bytes: decimal (`GB`) as plans are sold, binary (`GiB`) as some show them.
+pub(crate) const UNITS: [(&str, i64); 9] = [
+    ("B", 1),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
+
+impl DataSize {
+    /// From a count of bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: u64) -> Self {
+        Self(Decimal::from(bytes))
+    }
+}
+
+impl fmt::Display for DataSize {
+    /// In the largest decimal unit of which there is one at least, with at most two fractional digits: `8.42 GB`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = ["TB", "GB", "MB", "kB"].into_iter().find_map(|name| {
+            let bytes =
+                UNITS.iter().find(|(unit, _)| *unit == name).map(|(_, bytes)| Decimal::from(*bytes))?;
+            (self.0.abs() >= bytes).then_some((name, bytes))
+        });
+        match unit.and_then(|(name, bytes)| Some((name, self.0.checked_div(bytes)?))) {
+            Some((name, value)) => write!(f, "{} {name}", shown(value, 2)),
+            None => write!(f, "{} B", shown(self.0, 0)),
+        }
+    }
+}
+
+/// Registers the units on numbers and the arithmetic.
+pub(super) fn register(engine: &mut Engine) {
+    register_value!(engine, DataSize);
+    register_decimal_arithmetic!(engine, DataSize);
+    engine
+        .register_fn("*", |a: DataSize, b: Percent| part(a, b))
+        .register_fn("*", |a: Percent, b: DataSize| part(b, a));
+    for (name, bytes) in UNITS {
+        let bytes = Decimal::from(bytes);
+        engine
+            .register_get(name, move |n: &mut i64| fit(Decimal::from(*n).checked_mul(bytes)).map(DataSize))
+            .register_get(name, move |n: &mut Decimal| fit(n.checked_mul(bytes)).map(DataSize))
+            .register_get(name, move |size: &mut DataSize| {
+                fit(size.0.checked_div(bytes)).map(|value| value.normalize())
+            });
+    }
+}
+
+fn part(size: DataSize, share: Percent) -> Fallible<DataSize> {
+    fit(size.0.checked_mul(share.0).and_then(|hundredfold| hundredfold.checked_div(Decimal::ONE_HUNDRED)))
+        .map(DataSize)
+}

@@ -1,0 +1,10 @@
+//! Rules as the service runs them: loaded from files, asked with inputs, kept in their sandbox.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests end here")]
+
+mod inputs;
+mod shipped;
+mod units;
+
+#[global_allocator]
+static ALLOCATOR: simbell_alloc::CountingAllocator = simbell_alloc::CountingAllocator;
