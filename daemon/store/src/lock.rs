@@ -7,7 +7,16 @@ use std::path::{Path, PathBuf};
 /// Holds the lock; the kernel lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct WriterLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for WriterLock {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock to a child that was forked and has not reached its exec yet.
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(%error, "the lock file is left to the kernel");
+        }
+    }
 }
 
 /// Why the lock was not had.
@@ -39,7 +48,7 @@ impl WriterLock {
         if let Err(error) = write_pid(&mut file) {
             tracing::debug!(%error, "the lock file does not name this process");
         }
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

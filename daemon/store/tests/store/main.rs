@@ -1,6 +1,15 @@
 //! The ledger on real files: what is committed stays, what is refused is untouched.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what is wrong by panicking"
+)]
+
 mod changes;
 mod common;
 mod faults;
+mod model;
 mod opening;
+mod queries;
