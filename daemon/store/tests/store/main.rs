@@ -13,3 +13,4 @@ mod faults;
 mod model;
 mod opening;
 mod queries;
+mod shell;
