@@ -127,10 +127,10 @@ impl Bytes {
     pub fn exact(self) -> String {
         for (name, unit) in SHOWN.iter().rev() {
             let hundredth = unit / 100;
-            if self.0 < *unit || (!self.0.is_multiple_of(hundredth)) {
+            if self.0 < *unit || !self.0.is_multiple_of(hundredth) {
                 continue;
             }
-            let (whole, rest) = (self.0 / unit, self.0 % unit / hundredth.max(1));
+            let (whole, rest) = (self.0 / unit, self.0 % unit / hundredth);
             return match rest {
                 0 => format!("{whole} {name}"),
                 rest if rest % 10 == 0 => format!("{whole}.{} {name}", rest / 10),

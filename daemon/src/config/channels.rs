@@ -1,0 +1,165 @@
+//! `[channels.NAME]`: the ways a reminder can go.
+
+use std::collections::BTreeMap;
+
+use simbell_core::ident::{ChannelName, Iccid};
+use simbell_core::settings::{ChannelSettings, SimSettings};
+use simbell_notify::{ChannelConfig, build_channels};
+
+use super::duration::Length;
+use super::environment::Environment;
+use super::merged::Value;
+use super::numbers::{length, number, span};
+use super::problem::{ProblemKind, Show};
+use super::section::{Field, Report, Section};
+use super::transports::{self, Around};
+
+/// Short messages per day where the configuration names no number.
+const SMS_DAILY_CAP: u32 = 5;
+
+/// A message that could not be delivered for this long is given up, where the configuration names no time.
+const DEADLINE: Length = Length::from_secs(2 * 86_400);
+
+const KINDS: [(&str, Kind); 7] = [
+    ("email", Kind::Email),
+    ("ntfy", Kind::Ntfy),
+    ("webhook", Kind::Webhook),
+    ("sms", Kind::Sms),
+    ("desktop", Kind::Desktop),
+    ("journal", Kind::Journal),
+    ("terminal", Kind::Journal),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Email,
+    Ntfy,
+    Webhook,
+    Sms,
+    Desktop,
+    Journal,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Ntfy => "ntfy",
+            Self::Webhook => "webhook",
+            Self::Sms => "sms",
+            Self::Desktop => "desktop",
+            Self::Journal => "journal",
+        }
+    }
+}
+
+/// The channels, twice: what the core needs to know of them, and how to reach them.
+pub(super) struct Channels {
+    pub known: Vec<ChannelSettings>,
+    pub configs: BTreeMap<ChannelName, ChannelConfig>,
+    /// Every name that is there, also of channels that have problems of their own.
+    pub named: Vec<String>,
+}
+
+impl Channels {
+    /// Adds the one channel that needs nothing, so that a reminder is never said to nobody.
+    pub fn add_journal(&mut self) {
+        let Ok(name) = ChannelName::new(Kind::Journal.as_str()) else { return };
+        self.named.push(name.as_str().to_owned());
+        self.known.push(ChannelSettings {
+            name: name.clone(),
+            kind: Kind::Journal.as_str().to_owned(),
+            daily_cap: None,
+            while_roaming: true,
+            deadline: span(DEADLINE),
+        });
+        self.configs.insert(name, ChannelConfig::Journal);
+    }
+}
+
+pub(super) fn read(
+    root: &mut Section<'_>,
+    sims: &BTreeMap<Iccid, SimSettings>,
+    env: &Environment,
+    report: &mut Report<'_>,
+) -> Channels {
+    let mut channels = Channels { known: Vec::new(), configs: BTreeMap::new(), named: Vec::new() };
+    let section = root.get("channels").and_then(|field| field.section("sections [channels.NAME]", report));
+    let around = Around { sims, env };
+    for (name, field) in section.iter().flat_map(Section::entries) {
+        channels.named.push(name.to_owned());
+        let name = ChannelName::new(name)
+            .map_err(|error| field.invalid_hidden(ProblemKind::InvalidValue, report, error))
+            .ok();
+        let Some(mut section) = field.section("a section such as [channels.mail]", report) else { continue };
+        // Which keys are known depends on the kind: without it nothing more can be said.
+        let Some((kind, config, common)) = channel(&mut section, &around, report) else { continue };
+        section.finish(report);
+        let (Some(name), Some(config)) = (name, config) else { continue };
+        let Some(config) = tried(&name, config, &field, report) else { continue };
+        channels.known.push(ChannelSettings {
+            name: name.clone(),
+            kind: kind.as_str().to_owned(),
+            daily_cap: common.daily_cap.or((kind == Kind::Sms).then_some(SMS_DAILY_CAP)),
+            while_roaming: common.while_roaming.unwrap_or(kind != Kind::Sms),
+            deadline: span(common.deadline.unwrap_or(DEADLINE)),
+        });
+        channels.configs.insert(name, config);
+    }
+    channels
+}
+
+struct Common {
+    daily_cap: Option<u32>,
+    while_roaming: Option<bool>,
+    deadline: Option<Length>,
+}
+
+/// Has the channel made once, so that whatever the sender would refuse is a problem now.
+fn tried(
+    name: &ChannelName,
+    config: ChannelConfig,
+    field: &Field<'_>,
+    report: &mut Report<'_>,
+) -> Option<ChannelConfig> {
+    let copy = match &config {
+        ChannelConfig::Email(email) => ChannelConfig::Email(email.clone()),
+        ChannelConfig::Ntfy(ntfy) => ChannelConfig::Ntfy(ntfy.clone()),
+        ChannelConfig::Webhook(webhook) => ChannelConfig::Webhook(webhook.clone()),
+        // Only with a modem at hand can these be made.
+        ChannelConfig::Sms(_) | ChannelConfig::Desktop | ChannelConfig::Journal => return Some(config),
+    };
+    let Err(errors) = build_channels([(name.clone(), copy)], None) else { return Some(config) };
+    for error in errors {
+        let key = format!("{}.{}", field.path(), error.key);
+        let place = match field.value() {
+            Value::Table(table) => table.get(error.key).map_or(field.key_place(), |entry| &entry.key_place),
+            _ => field.key_place(),
+        };
+        report.add(ProblemKind::InvalidValue, place, Show::UpToMark, &key, error.problem, None);
+    }
+    None
+}
+
+fn channel(
+    section: &mut Section<'_>,
+    around: &Around<'_>,
+    report: &mut Report<'_>,
+) -> Option<(Kind, Option<ChannelConfig>, Common)> {
+    const EXAMPLE: &str = "kind = \"email\", \"ntfy\", \"webhook\", \"sms\", \"desktop\" or \"journal\"";
+    let kind = section.need("kind", EXAMPLE, report)?.one_of(&KINDS, report)?;
+    let common = Common {
+        daily_cap: section.get("daily_cap").and_then(|f| number(&f, 1, 10_000, report)),
+        while_roaming: section.get("while_roaming").and_then(|f| f.boolean(report)),
+        deadline: section.get("deadline").and_then(|f| length(&f, 60, 30 * 86_400, report)),
+    };
+    let config = match kind {
+        Kind::Email => transports::email(section, around, report).map(ChannelConfig::Email),
+        Kind::Ntfy => transports::ntfy(section, around, report).map(ChannelConfig::Ntfy),
+        Kind::Webhook => transports::webhook(section, around, report).map(ChannelConfig::Webhook),
+        Kind::Sms => transports::sms(section, around, report).map(ChannelConfig::Sms),
+        Kind::Desktop => Some(ChannelConfig::Desktop),
+        Kind::Journal => Some(ChannelConfig::Journal),
+    };
+    Some((kind, config, common))
+}

@@ -1,0 +1,158 @@
+//! First stage: the files of a configuration, read and parsed one by one.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::merged::{Entry, Node, Place, Table, Value};
+use super::problem::{Problem, ProblemKind, Show};
+
+/// Largest file that is read.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Most files that are read.
+const MAX_FILES: usize = 256;
+
+/// One file.
+#[derive(Debug)]
+pub(super) struct Fragment {
+    pub path: PathBuf,
+    pub text: String,
+    pub table: Table,
+}
+
+/// Reads a file, or of a directory `simbell.toml` and `conf.d/*.toml`, the latter in the order of their names.
+///
+/// A directory without any of them is an empty configuration.
+pub(super) fn read(path: &Path) -> (Vec<Fragment>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let files = match fs::metadata(path) {
+        Ok(found) if found.is_dir() => files_of(path, &mut problems),
+        Ok(_) => vec![path.to_owned()],
+        Err(error) => {
+            problems.push(unreadable(path, &error));
+            Vec::new()
+        }
+    };
+    let mut fragments = Vec::new();
+    for path in files {
+        match read_text(&path) {
+            Ok(text) => {
+                let (table, mut wrong) = parse(&path, &text, fragments.len());
+                problems.append(&mut wrong);
+                fragments.push(Fragment { path, text, table });
+            }
+            Err(problem) => problems.push(*problem),
+        }
+    }
+    (fragments, problems)
+}
+
+/// Parses one text as the file number `index`.
+pub(super) fn parse(path: &Path, text: &str, index: usize) -> (Table, Vec<Problem>) {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let problems = errors
+        .iter()
+        .map(|error| {
+            let place = (path, text, error.span().unwrap_or(0..0));
+            Problem::at(ProblemKind::Syntax, place, Show::Line, "", format!("not TOML: {}", error.message()))
+        })
+        .collect();
+    (owned_table(table.get_ref(), index), problems)
+}
+
+fn files_of(dir: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let main = dir.join("simbell.toml");
+    match fs::metadata(&main) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        _ => files.push(main),
+    }
+    let drop_ins = dir.join("conf.d");
+    let listed = match fs::read_dir(&drop_ins) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return files,
+        Err(error) => {
+            problems.push(unreadable(&drop_ins, &error));
+            return files;
+        }
+    };
+    let mut found = Vec::new();
+    for entry in listed {
+        match entry {
+            Ok(entry) => {
+                let name = entry.file_name();
+                let hidden = name.as_encoded_bytes().starts_with(b".");
+                if !hidden && Path::new(&name).extension().is_some_and(|e| e == "toml") {
+                    found.push(entry.path());
+                }
+            }
+            Err(error) => problems.push(unreadable(&drop_ins, &error)),
+        }
+    }
+    found.sort();
+    if found.len() > MAX_FILES {
+        let message = format!("holds {} files; {MAX_FILES} are read at most: join some", found.len());
+        problems.push(Problem::in_file(ProblemKind::Unreadable, &drop_ins, message));
+        found.truncate(MAX_FILES);
+    }
+    files.append(&mut found);
+    files
+}
+
+fn read_text(path: &Path) -> Result<String, Box<Problem>> {
+    let refuse = |message: String| Box::new(Problem::in_file(ProblemKind::Unreadable, path, message));
+    let found = fs::metadata(path).map_err(|error| Box::new(unreadable(path, &error)))?;
+    if !found.is_file() {
+        return Err(refuse("is not a regular file; put a TOML file there".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE.saturating_add(1)).read_to_end(&mut bytes))
+        .map_err(|error| Box::new(unreadable(path, &error)))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE {
+        return Err(refuse(
+            "is larger than 1 MiB, which no configuration needs; is it the right file?".to_owned(),
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        refuse(format!("is not UTF-8 text (from byte {at} on); save it as UTF-8"))
+    })
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+    let way_out = match error.kind() {
+        std::io::ErrorKind::NotFound => "create it, or name another with --config",
+        std::io::ErrorKind::PermissionDenied => "let the service's user read it",
+        _ => "see whether its disk is well",
+    };
+    Problem::in_file(ProblemKind::Unreadable, path, format!("cannot be read ({error}); {way_out}"))
+}
+
+fn owned_table(table: &DeTable<'_>, file: usize) -> Table {
+    table
+        .iter()
+        .map(|(key, value)| {
+            let key_place = Place { file, span: key.span() };
+            (key.get_ref().to_string(), Entry { key_place, node: owned(value, file) })
+        })
+        .collect()
+}
+
+fn owned(value: &Spanned<DeValue<'_>>, file: usize) -> Node {
+    let place = Place { file, span: value.span() };
+    let value = match value.get_ref() {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(number) => Value::Integer(i64::from_str_radix(number.as_str(), number.radix()).ok()),
+        DeValue::Float(_) => Value::Float,
+        DeValue::Boolean(yes) => Value::Boolean(*yes),
+        DeValue::Datetime(datetime) => Value::Date(*datetime),
+        DeValue::Array(items) => Value::Array(items.iter().map(|item| owned(item, file)).collect()),
+        DeValue::Table(table) => Value::Table(owned_table(table, file)),
+    };
+    Node { value, place }
+}

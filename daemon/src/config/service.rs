@@ -1,0 +1,249 @@
+//! Sections about the service itself: where it keeps things, who may change them, rules and plugins.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use simbell_core::bytes::Bytes;
+use simbell_core::ident::{ChannelName, RuleName};
+
+use super::channels::Channels;
+use super::environment::Environment;
+use super::merged::Value;
+use super::numbers::{bytes, length, number};
+use super::problem::{ProblemKind, Show};
+use super::section::{Field, Report, Section, nearest, quoted};
+use super::settings::{
+    Durability, LogLevel, PluginSettings, RuleLimits, RulesSettings, ServiceSettings, StorageSettings,
+};
+
+/// Where plugins are installed that come with the program.
+const SHIPPED_PLUGINS: &str = "/usr/share/simbell/plugins";
+
+pub(super) fn read(
+    root: &mut Section<'_>,
+    config_dir: &Path,
+    channels: BTreeMap<ChannelName, simbell_notify::ChannelConfig>,
+    env: &Environment,
+    report: &mut Report<'_>,
+) -> ServiceSettings {
+    let state_dir = env.state_dir.clone().unwrap_or_else(|| PathBuf::from("/var/lib/simbell"));
+    let runtime_dir = env.runtime_dir.clone().unwrap_or_else(|| PathBuf::from("/run/simbell"));
+    let mut settings = ServiceSettings {
+        state_dir,
+        socket: runtime_dir.join("control.sock"),
+        bus: None,
+        admin_groups: Vec::new(),
+        log_level: LogLevel::Info,
+        storage: StorageSettings { durability: Durability::Full },
+        rules: RulesSettings {
+            dir: config_dir.join("rules.d"),
+            plugin_dirs: vec![PathBuf::from(SHIPPED_PLUGINS), config_dir.join("plugins")],
+            disabled: Vec::new(),
+            limits: RuleLimits::default(),
+        },
+        plugins: BTreeMap::new(),
+        channels,
+    };
+    if let Some(mut section) = root.get("service").and_then(|f| f.section("a section [service]", report)) {
+        service(&mut section, &mut settings, report);
+        section.finish(report);
+    }
+    if let Some(mut section) = root.get("control").and_then(|f| f.section("a section [control]", report)) {
+        if let Some(field) = section.get("admin_groups") {
+            let items = field.items("a list of groups", report);
+            settings.admin_groups = items.iter().filter_map(|item| group(item, report)).collect();
+        }
+        section.finish(report);
+    }
+    if let Some(mut section) = root.get("rules").and_then(|f| f.section("a section [rules]", report)) {
+        rules(&mut section, &mut settings.rules, report);
+        section.finish(report);
+    }
+    let plugins = root.get("plugins").and_then(|f| f.section("sections [plugins.NAME]", report));
+    for (name, field) in plugins.iter().flat_map(Section::entries) {
+        if let (Some(name), Some(found)) = (rule_name(name, &field, report), plugin(&field, report)) {
+            settings.plugins.insert(name, found);
+        }
+    }
+    settings
+}
+
+/// The channels a list names, each of which must be there.
+pub(super) fn channel_names(
+    field: &Field<'_>,
+    channels: &Channels,
+    report: &mut Report<'_>,
+) -> Vec<ChannelName> {
+    let mut names: Vec<ChannelName> = Vec::new();
+    for item in field.items("a list of channels", report) {
+        let Some(text) = item.line("the name of a channel", report) else { continue };
+        if !channels.named.iter().any(|name| name == text) {
+            let hint = match nearest(text, channels.named.iter().map(String::as_str)) {
+                Some(nearest) => format!("did you mean \"{nearest}\"?"),
+                None if channels.named.is_empty() => format!("add a section [channels.{text}]"),
+                None => format!("there are: {}", channels.named.join(", ")),
+            };
+            let message = format!("there is no channel {}", quoted(text));
+            report.add(ProblemKind::UnknownName, item.place(), Show::Line, item.path(), message, Some(hint));
+            continue;
+        }
+        match ChannelName::new(text) {
+            Ok(name) if names.contains(&name) => {
+                item.invalid(report, format!("{} stands here twice", quoted(text)))
+            }
+            Ok(name) => names.push(name),
+            // The channel's own section has said so.
+            Err(_) => {}
+        }
+    }
+    names
+}
+
+fn service(section: &mut Section<'_>, settings: &mut ServiceSettings, report: &mut Report<'_>) {
+    if let Some(path) = section.get("state_dir").and_then(|f| path(&f, report)) {
+        settings.state_dir = path;
+    }
+    if let Some(path) = section.get("socket").and_then(|f| path(&f, report)) {
+        settings.socket = path;
+    }
+    if let Some(field) = section.get("bus") {
+        settings.bus = bus(&field, report);
+    }
+    if let Some(field) = section.get("log") {
+        let levels = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+        let choices = levels.map(|level| (level.as_str(), level));
+        settings.log_level = field.one_of(&choices, report).unwrap_or(settings.log_level);
+    }
+    if let Some(field) = section.get("durability") {
+        let choices = [("full", Durability::Full), ("normal", Durability::Normal)];
+        settings.storage.durability = field.one_of(&choices, report).unwrap_or(Durability::Full);
+    }
+}
+
+fn rules(section: &mut Section<'_>, rules: &mut RulesSettings, report: &mut Report<'_>) {
+    if let Some(path) = section.get("dir").and_then(|f| path(&f, report)) {
+        rules.dir = path;
+    }
+    if let Some(field) = section.get("plugin_dirs") {
+        let items = field.items("a list of directories", report);
+        rules.plugin_dirs = items.iter().filter_map(|item| path(item, report)).collect();
+    }
+    if let Some(field) = section.get("disabled") {
+        for item in field.items("a list of rules", report) {
+            let name = item.line("the name of a rule", report);
+            rules.disabled.extend(name.and_then(|name| rule_name(name, &item, report)));
+        }
+    }
+    if let Some(mut section) =
+        section.get("limits").and_then(|f| f.section("a section [rules.limits]", report))
+    {
+        let whole = |field: Option<Field<'_>>, most: u32, report: &mut Report<'_>| {
+            field.and_then(|field| number(&field, 1, most, report)).map(u64::from)
+        };
+        let size = |field: Option<Field<'_>>, report: &mut Report<'_>| {
+            field.and_then(|field| bytes(&field, Bytes(1_000), Bytes(256_000_000), report)).map(Bytes::get)
+        };
+        rules.limits = RuleLimits {
+            operations: whole(section.get("operations"), 1_000_000_000, report),
+            memory_bytes: size(section.get("memory"), report),
+            time: section
+                .get("time")
+                .and_then(|f| length(&f, 1, 60, report))
+                .map(|length| length.to_duration()),
+            text_bytes: size(section.get("text"), report),
+            items: whole(section.get("items"), 1_000_000, report),
+        };
+        section.finish(report);
+    }
+}
+
+fn plugin(field: &Field<'_>, report: &mut Report<'_>) -> Option<PluginSettings> {
+    let mut section = field.section("a section such as [plugins.data-thresholds]", report)?;
+    let enabled = match section.get("enabled") {
+        None => Some(true),
+        Some(field) => field.boolean(report),
+    };
+    let settings = match section.get("settings") {
+        None => Some(serde_json::Map::new()),
+        Some(field) => field.section("names with values", report).and_then(|section| map(&section, report)),
+    };
+    section.finish(report);
+    Some(PluginSettings { enabled: enabled?, settings: settings? })
+}
+
+fn map(section: &Section<'_>, report: &mut Report<'_>) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let mut read = serde_json::Map::new();
+    let mut all = true;
+    for (key, field) in section.entries() {
+        match json(&field, report) {
+            Some(value) => {
+                read.insert(key.to_owned(), value);
+            }
+            None => all = false,
+        }
+    }
+    all.then_some(read)
+}
+
+fn json(field: &Field<'_>, report: &mut Report<'_>) -> Option<serde_json::Value> {
+    const WANTED: &str = "a text, a whole number, true or false, a list or names with values";
+    match field.value() {
+        Value::Text(text) => Some(text.clone().into()),
+        Value::Integer(Some(number)) => Some((*number).into()),
+        Value::Integer(None) => {
+            field.invalid(report, "does not fit 64 bits");
+            None
+        }
+        Value::Boolean(yes) => Some((*yes).into()),
+        Value::Date(date) => Some(date.to_string().into()),
+        Value::Float => {
+            field.invalid(
+                report,
+                "is a number with a fraction, which is not exact; write it in quotes: \"0.8\"",
+            );
+            None
+        }
+        Value::Array(_) => {
+            let items = field.items(WANTED, report);
+            let read: Vec<_> = items.iter().filter_map(|item| json(item, report)).collect();
+            (read.len() == items.len()).then_some(serde_json::Value::Array(read))
+        }
+        Value::Table(_) => field
+            .section(WANTED, report)
+            .and_then(|section| map(&section, report))
+            .map(serde_json::Value::Object),
+    }
+}
+
+fn path(field: &Field<'_>, report: &mut Report<'_>) -> Option<PathBuf> {
+    let text = field.line("a path", report)?;
+    Some(report.directory(field.place()).join(text))
+}
+
+/// A D-Bus address; none for the system bus.
+fn bus(field: &Field<'_>, report: &mut Report<'_>) -> Option<String> {
+    let text = field.line("\"system\" or a D-Bus address", report)?;
+    if text == "system" {
+        return None;
+    }
+    if text.split(';').all(|address| address.split_once(':').is_some_and(|(_, rest)| rest.contains('='))) {
+        return Some(text.to_owned());
+    }
+    field.invalid(report, "is not a D-Bus address; write \"system\", or such as \"unix:path=/run/bus\"");
+    None
+}
+
+fn group(field: &Field<'_>, report: &mut Report<'_>) -> Option<String> {
+    let text = field.line("the name of a group", report)?;
+    let valid = text.len() <= 32
+        && text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-.".contains(c));
+    if !valid {
+        field.invalid(report, format!("{} is not the name of a group, such as \"adm\"", quoted(text)));
+    }
+    valid.then(|| text.to_owned())
+}
+
+fn rule_name(name: &str, field: &Field<'_>, report: &mut Report<'_>) -> Option<RuleName> {
+    RuleName::new(name).map_err(|error| field.invalid_hidden(ProblemKind::InvalidValue, report, error)).ok()
+}

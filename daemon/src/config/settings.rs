@@ -1,0 +1,113 @@
+//! What the configuration asks of the shell around the core.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use simbell_core::ident::{ChannelName, RuleName};
+use simbell_notify::ChannelConfig;
+
+/// Everything that the configuration decides for the shell.
+#[derive(Debug)]
+pub struct ServiceSettings {
+    /// Directory of the ledger.
+    pub state_dir: PathBuf,
+    /// Control socket.
+    pub socket: PathBuf,
+    /// D-Bus address; none for the system bus.
+    pub bus: Option<String>,
+    /// Groups whose members may change things, besides root.
+    pub admin_groups: Vec<String>,
+    /// What is logged.
+    pub log_level: LogLevel,
+    /// The ledger's way with the disk.
+    pub storage: StorageSettings,
+    /// Rules and plugins.
+    pub rules: RulesSettings,
+    /// Plugins that the configuration speaks of, by name; others are enabled with their own defaults.
+    pub plugins: BTreeMap<RuleName, PluginSettings>,
+    /// Every channel with all that it needs to send, by name.
+    pub channels: BTreeMap<ChannelName, ChannelConfig>,
+}
+
+/// What is logged: this and everything above it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// What failed.
+    Error,
+    /// What may fail soon.
+    Warn,
+    /// What happened.
+    Info,
+    /// How it happened. Holds identities of SIMs.
+    Debug,
+    /// Every message. Holds identities of SIMs.
+    Trace,
+}
+
+impl LogLevel {
+    /// As configured, such as `info`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// The ledger's way with the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StorageSettings {
+    /// When a commit counts as done.
+    pub durability: Durability,
+}
+
+/// When a commit counts as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// When the disk has it: a power cut loses no commit.
+    Full,
+    /// When the kernel has it: a power cut may lose the newest commits, never the order; fewer flash writes.
+    Normal,
+}
+
+/// Rules and plugins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulesSettings {
+    /// Directory of the owner's single rules.
+    pub dir: PathBuf,
+    /// Directories of plugins, later ones win by name.
+    pub plugin_dirs: Vec<PathBuf>,
+    /// Rules that are not run.
+    pub disabled: Vec<RuleName>,
+    /// What one evaluation may use.
+    pub limits: RuleLimits,
+}
+
+/// What one evaluation of a rule may use; the sandbox's own default where none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RuleLimits {
+    /// Operations of the script engine.
+    pub operations: Option<u64>,
+    /// Bytes of memory.
+    pub memory_bytes: Option<u64>,
+    /// Time.
+    pub time: Option<Duration>,
+    /// Longest text, bytes.
+    pub text_bytes: Option<u64>,
+    /// Most items of a list or map.
+    pub items: Option<u64>,
+}
+
+/// What the configuration says of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginSettings {
+    /// Whether it is loaded.
+    pub enabled: bool,
+    /// What it is given: texts, whole numbers, true and false, lists and maps of them.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}

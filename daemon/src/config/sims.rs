@@ -1,0 +1,210 @@
+//! `[sims.NAME]`: which SIMs there are, and their plans.
+
+use std::collections::BTreeMap;
+
+use simbell_core::bytes::Bytes;
+use simbell_core::ident::{Iccid, PlanName, SimName};
+use simbell_core::plan::{AnchorDay, Counts, Period, Plan};
+use simbell_core::settings::SimSettings;
+use simbell_core::zone::ZoneRules;
+
+use super::merged::Value;
+use super::problem::{ProblemKind, Show};
+use super::section::{Field, Report, Section};
+use super::zones::Zones;
+
+/// Longest bundle, in days: ten years.
+const MAX_DAYS: u16 = 3_660;
+
+const EVERY: &str = "\"month\", or a number of days such as \"30 days\"";
+
+pub(super) fn read(
+    root: &mut Section<'_>,
+    zone: &ZoneRules,
+    zones: &mut Zones<'_>,
+    report: &mut Report<'_>,
+) -> BTreeMap<Iccid, SimSettings> {
+    let mut sims = BTreeMap::new();
+    let mut places: BTreeMap<Iccid, String> = BTreeMap::new();
+    let section = root.get("sims").and_then(|field| field.section("sections [sims.NAME]", report));
+    for (name, field) in section.iter().flat_map(Section::entries) {
+        let sim_name = SimName::new(name)
+            .map_err(|error| {
+                field.invalid_hidden(ProblemKind::InvalidValue, report, error);
+            })
+            .ok();
+        let Some(mut section) = field.section("a section such as [sims.home]", report) else { continue };
+        let iccid_field = section.need("iccid", "iccid = \"89…\", as simbellctl sims shows it", report);
+        let iccid = iccid_field.as_ref().and_then(|field| iccid_of(field, report));
+        let own_zone = section.get("timezone").and_then(|field| zones.read(&field, report));
+        let plan = section.get("plan").and_then(|field| plan(&field, sim_name.as_ref(), report));
+        section.finish(report);
+        let (Some(iccid), Some(field)) = (iccid, iccid_field) else { continue };
+        if let Some(first) = places.get(&iccid) {
+            let message = format!("is the ICCID of another SIM too ({first}); each SIM has its own");
+            report.add(ProblemKind::Conflict, field.place(), Show::Line, field.path(), message, None);
+            continue;
+        }
+        places.insert(iccid.clone(), report.location(field.place()));
+        let zone = own_zone.unwrap_or_else(|| zone.clone());
+        sims.insert(iccid, SimSettings { name: sim_name, plan, zone });
+    }
+    sims
+}
+
+fn iccid_of(field: &Field<'_>, report: &mut Report<'_>) -> Option<Iccid> {
+    if matches!(field.value(), Value::Integer(_)) {
+        field.wrong_type("a text: put the digits in quotes", report);
+        return None;
+    }
+    let text = field.line("the ICCID, 18 to 22 digits in quotes", report)?;
+    Iccid::new(text).map_err(|error| field.invalid(report, error)).ok()
+}
+
+fn plan(field: &Field<'_>, sim: Option<&SimName>, report: &mut Report<'_>) -> Option<Plan> {
+    let mut section = field.section("a section such as [sims.home.plan]", report)?;
+    let name = match section.get("name") {
+        Some(field) => field.parsed::<PlanName>("the plan's name", report),
+        None => sim.and_then(|sim| PlanName::new(sim.as_str()).ok()),
+    };
+    // Some(None) is a plan without a limit, None a value that could not be read.
+    let data = match section.get("data") {
+        None => Some(None),
+        Some(field) => allowance(&field, report),
+    };
+    let counts = match section.get("counts") {
+        None => Some(Counts::Both),
+        Some(field) => field.one_of(
+            &[("both", Counts::Both), ("download", Counts::Download), ("upload", Counts::Upload)],
+            report,
+        ),
+    };
+    let roaming_counts = match section.get("roaming") {
+        None => Some(true),
+        Some(field) => field.one_of(&[("counts", true), ("free", false)], report),
+    };
+    let period = period(&mut section, report);
+    section.finish(report);
+    Some(Plan { name: name?, data: data?, period: period?, counts: counts?, roaming_counts: roaming_counts? })
+}
+
+fn allowance(field: &Field<'_>, report: &mut Report<'_>) -> Option<Option<Bytes>> {
+    const WANTED: &str = "an amount of data in quotes such as \"6 GB\", or \"unlimited\"";
+    let text = field.line(WANTED, report)?;
+    if text == "unlimited" {
+        return Some(None);
+    }
+    field.parsed(WANTED, report).map(Some)
+}
+
+enum Every {
+    Month,
+    Days(u16),
+}
+
+fn period(section: &mut Section<'_>, report: &mut Report<'_>) -> Option<Period> {
+    let (every, until) = (section.get("every"), section.get("until"));
+    let (day, start, renews) = (section.get("day"), section.get("start"), section.get("renews"));
+    let refuse = |field: Option<Field<'_>>, why: &str, report: &mut Report<'_>| {
+        if let Some(field) = field {
+            let (place, path) = (field.key_place(), field.path());
+            report.add(ProblemKind::Conflict, place, Show::Line, path, why.to_owned(), None);
+        }
+    };
+    match (every, until) {
+        (None, None) => {
+            section.missing(
+                "every",
+                &format!("every = {EVERY}; or until = \"used\" for a bucket with no end"),
+                report,
+            );
+            None
+        }
+        (Some(every), Some(until)) => {
+            let message = format!("cannot stand beside `every` ({})", report.location(every.key_place()));
+            let hint =
+                Some("keep `every` for a cycle or `until = \"used\"` for a bucket with no end".to_owned());
+            report.add(ProblemKind::Conflict, until.key_place(), Show::Line, until.path(), message, hint);
+            None
+        }
+        (None, Some(until)) => {
+            let known = until.one_of(&[("used", ())], report);
+            refuse(day, "has no meaning for a bucket, which has no cycle; remove it", report);
+            refuse(renews, "has no meaning for a bucket, which does not renew; remove it", report);
+            let start = needed_start(section, start, report);
+            known?;
+            Some(Period::Bucket { start: start? })
+        }
+        (Some(every), None) => match every_of(&every, report)? {
+            Every::Month => {
+                refuse(start, "has no meaning for a month, which starts on `day`; remove it", report);
+                refuse(renews, "has no meaning for a month, which always starts anew; remove it", report);
+                match day {
+                    None => Some(Period::Monthly(AnchorDay::Day(1))),
+                    Some(day) => anchor(&day, report).map(Period::Monthly),
+                }
+            }
+            Every::Days(days) => {
+                refuse(
+                    day,
+                    "has no meaning for a number of days, which count from `start`; remove it",
+                    report,
+                );
+                let renews = match renews {
+                    None => Some(true),
+                    Some(renews) => renews.boolean(report),
+                };
+                let start = needed_start(section, start, report);
+                Some(Period::Days { days, start: start?, renews: renews? })
+            }
+        },
+    }
+}
+
+fn needed_start(
+    section: &Section<'_>,
+    start: Option<Field<'_>>,
+    report: &mut Report<'_>,
+) -> Option<chrono::NaiveDate> {
+    match start {
+        Some(start) => start.date(report),
+        None => {
+            section.missing("start", "the first day, such as start = 2026-11-01", report);
+            None
+        }
+    }
+}
+
+fn every_of(field: &Field<'_>, report: &mut Report<'_>) -> Option<Every> {
+    let text = field.line(EVERY, report)?;
+    let found = match text {
+        "month" => Some(Every::Month),
+        "day" => Some(Every::Days(1)),
+        "week" => Some(Every::Days(7)),
+        text => {
+            let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
+            let factor = match unit.trim() {
+                "day" | "days" => Some(1),
+                "week" | "weeks" => Some(7),
+                _ => None,
+            };
+            let number = number.parse::<u16>().ok().filter(|number| *number > 0);
+            let days = number.zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+            days.filter(|days| *days <= MAX_DAYS).map(Every::Days)
+        }
+    };
+    if found.is_none() {
+        field.invalid(report, format!("is not a cycle; write {EVERY} ({MAX_DAYS} at most)"));
+    }
+    found
+}
+
+fn anchor(field: &Field<'_>, report: &mut Report<'_>) -> Option<AnchorDay> {
+    match field.value() {
+        Value::Text(_) => field.parsed("1 to 31, or \"last\"", report),
+        _ => {
+            let day = field.integer(1, 31, report)?;
+            u8::try_from(day).ok().and_then(|day| AnchorDay::new(day).ok())
+        }
+    }
+}
