@@ -1,4 +1,5 @@
 //! simbell-modem against real links, a real bus and a scripted ModemManager.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "main/links.rs"]
 mod links;

@@ -77,7 +77,7 @@ fn readings_equal_what_ip_and_nftables_count() {
         assert_eq!(counted, 1000 * (1200 + HEADERS));
         let far = named(&readings, "wwan0-far");
         assert_eq!(far.counters.rx_bytes, reading.counters.tx_bytes);
-        assert_eq!(links.read(Some(&[reading.ifindex])).unwrap(), [reading.clone()]);
+        assert_eq!(links.read(Some(&[reading.ifindex])).unwrap(), std::slice::from_ref(reading));
         assert_eq!(links.read(Some(&[])).unwrap(), []);
     });
 }
