@@ -96,6 +96,7 @@ impl Scenario {
             problems.add(offset, "TOML", error.message());
         }
         if !problems.found.is_empty() {
+            problems.found.sort_by_key(|problem| problem.line);
             return Err(ScenarioError::Wrong(problems.found));
         }
         let scenario = read_document(&mut problems, document.get_ref());

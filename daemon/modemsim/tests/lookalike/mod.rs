@@ -1,0 +1,6 @@
+mod behaviour;
+mod bus;
+mod client;
+mod mmcli;
+mod program;
+mod scenarios;
