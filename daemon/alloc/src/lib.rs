@@ -39,7 +39,7 @@ pub fn installed() -> bool {
     counted
 }
 
-/// Counts the current thread's allocations until it is dropped; an outer meter does not see them.
+/// Counts the current thread's allocations until it is dropped; then an outer meter counts them, too.
 #[derive(Debug)]
 pub struct Meter {
     outer: Count,
@@ -58,7 +58,13 @@ impl Meter {
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        COUNT.set(self.outer);
+        let inner = COUNT.get();
+        let mut outer = self.outer;
+        if outer.armed {
+            outer.peak = outer.peak.max(outer.held.saturating_add(inner.peak));
+            outer.held = outer.held.saturating_add(inner.held);
+        }
+        COUNT.set(outer);
     }
 }
 
@@ -171,11 +177,15 @@ mod tests {
     fn an_outer_meter_continues_after_an_inner_one() {
         let _outer = Meter::arm();
         let block = vec![0_u8; 100];
-        {
+        let kept = {
             let _inner = Meter::arm();
             assert_eq!(held(), 0);
-        }
-        assert_eq!(held(), 100);
-        drop(block);
+            drop(vec![0_u8; 1_000]);
+            vec![0_u8; 10]
+        };
+        assert_eq!(held(), 110);
+        assert_eq!(peak(), 1_100);
+        drop((block, kept));
+        assert_eq!(held(), 0);
     }
 }
