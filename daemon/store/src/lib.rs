@@ -28,6 +28,7 @@ mod probe;
 mod prune;
 mod restore;
 mod rows;
+mod slots;
 mod totals;
 mod usage;
 

@@ -90,7 +90,7 @@ fn reminders(conn: &Connection) -> Result<Vec<simbell_core::reminder::Reminder>,
 
 fn next_epoch(conn: &Connection) -> Result<EpochId, QueryError> {
     let highest: Option<i64> = conn.query_row(
-        "SELECT max(id) FROM (SELECT max(id) AS id FROM epoch UNION ALL SELECT max(epoch) FROM usage
+        "SELECT max(id) FROM (SELECT max(id) AS id FROM epoch
          UNION ALL SELECT max(epoch) FROM usage_undated UNION ALL SELECT max(epoch) FROM baseline)",
         [],
         |row| row.get(0),
@@ -98,11 +98,18 @@ fn next_epoch(conn: &Connection) -> Result<EpochId, QueryError> {
     highest.unwrap_or(0).checked_add(1).map(EpochId).ok_or(QueryError::Overflow { what: "epoch identities" })
 }
 
-/// Only what the clock said when it was trusted: not what a person or a schedule says of the future.
+/// Only what the clock said when it was trusted: not what a person or a schedule says of the future. Usage is asked for
+/// its latest slots by SIM, for it is long.
 fn newest(conn: &Connection) -> Result<Option<Timestamp>, QueryError> {
     let newest: Option<i64> = conn
         .query_row(
-            "SELECT max(at) FROM (SELECT max(last_ms) AS at FROM usage
+            "WITH RECURSIVE
+                 sims (iccid) AS (SELECT min(iccid) FROM usage UNION ALL
+                     SELECT (SELECT min(iccid) FROM usage WHERE usage.iccid > sims.iccid) FROM sims
+                     WHERE sims.iccid IS NOT NULL),
+                 latest (at) AS (SELECT (SELECT max(last_ms) FROM (SELECT last_ms FROM usage
+                     WHERE usage.iccid = sims.iccid ORDER BY start_ms DESC LIMIT 16)) FROM sims)
+             SELECT max(at) FROM (SELECT max(at) AS at FROM latest
              UNION ALL SELECT max(read_ms) FROM baseline
              UNION ALL SELECT max(last_seen_ms) FROM sim
              UNION ALL SELECT max(raised_ms) FROM reminder

@@ -1,6 +1,8 @@
 //! A SIM's usage by hour, day or cycle, in pages.
 
 use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::vec::IntoIter;
 
 use chrono::Days;
 use rusqlite::{Connection, params};
@@ -111,21 +113,16 @@ impl Store {
                 page.next = Some(start);
                 break;
             }
-            let mut sums: BTreeMap<(String, String), Volume> = BTreeMap::new();
+            let mut sums: Vec<(Zone, Source, Volume)> = Vec::new();
             while let Some(current) = slot.take_if(|s| s.start < end) {
-                let sum = sums.entry((current.zone, current.source)).or_default();
-                *sum = sum.checked_add(current.volume).ok_or(QueryError::Overflow { what: "usage" })?;
+                add(&mut sums, current)?;
                 slot = slots.next()?.map(Slot::read).transpose()?;
             }
-            for ((zone, source), volume) in sums {
-                let entry = Entry::Usage {
-                    zone: Zone::from_text(&zone),
-                    source: from_word(source, "usage.source")?,
-                    volume,
-                };
-                page.rows.push(UsageRow { start, end, entry });
+            sums.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
+            for (zone, source, volume) in sums {
+                page.rows.push(UsageRow { start, end, entry: Entry::Usage { zone, source, volume } });
             }
-            for entry in rest.take(start, end)? {
+            for entry in rest.take(end)? {
                 page.rows.push(UsageRow { start, end, entry });
             }
             at = end;
@@ -157,10 +154,20 @@ impl UsageBy {
     }
 }
 
+fn add(sums: &mut Vec<(Zone, Source, Volume)>, slot: Slot) -> Result<(), QueryError> {
+    match sums.iter_mut().find(|(zone, source, _)| *zone == slot.zone && *source == slot.source) {
+        Some((.., sum)) => {
+            *sum = sum.checked_add(slot.volume).ok_or(QueryError::Overflow { what: "usage" })?;
+        }
+        None => sums.push((slot.zone, slot.source, slot.volume)),
+    }
+    Ok(())
+}
+
 struct Slot {
     start: Timestamp,
-    zone: String,
-    source: String,
+    zone: Zone,
+    source: Source,
     volume: Volume,
 }
 
@@ -168,8 +175,8 @@ impl Slot {
     fn read(row: &rusqlite::Row<'_>) -> Result<Self, QueryError> {
         Ok(Self {
             start: Timestamp::from_millis(row.get(0)?),
-            zone: row.get(1)?,
-            source: row.get(2)?,
+            zone: Zone::from_text(text(row, 1, "usage.zone")?),
+            source: source(text(row, 2, "usage.source")?)?,
             volume: Volume {
                 rx: unsigned(row.get(3)?, "usage.rx_bytes")?,
                 tx: unsigned(row.get(4)?, "usage.tx_bytes")?,
@@ -178,10 +185,35 @@ impl Slot {
     }
 }
 
-/// Corrections and gaps of the query: few, so they are held.
+/// A column's text where it lies: a long export reads it once a row.
+fn text<'r>(row: &'r rusqlite::Row<'_>, index: usize, column: &'static str) -> Result<&'r str, QueryError> {
+    row.get_ref(index)?
+        .as_str()
+        .map_err(|error| QueryError::Unreadable { column, problem: error.to_string() })
+}
+
+fn source(word: &str) -> Result<Source, QueryError> {
+    let known = [Source::Kernel, Source::Modem, Source::User];
+    known.into_iter().find(|source| source.as_str() == word).ok_or_else(|| QueryError::Unreadable {
+        column: "usage.source",
+        problem: format!("unknown source {word:?}"),
+    })
+}
+
+/// Corrections and gaps of the query that lie ahead: few, so they are held.
 struct Rest {
-    corrections: Vec<(Timestamp, i64)>,
-    gaps: Vec<(Timestamp, Timestamp, GapReason)>,
+    /// By their instants.
+    corrections: Peekable<IntoIter<(Timestamp, i64)>>,
+    /// By their beginnings.
+    gaps: Peekable<IntoIter<Hole>>,
+    /// Gaps that have begun and reach further.
+    open: Vec<Hole>,
+}
+
+struct Hole {
+    from: Timestamp,
+    until: Timestamp,
+    reason: GapReason,
 }
 
 impl Rest {
@@ -205,36 +237,44 @@ impl Rest {
             )?,
             span,
             |row| {
-                let (from, until) = (Timestamp::from_millis(row.get(0)?), Timestamp::from_millis(row.get(1)?));
-                Ok((from, until, from_word(row.get(2)?, "gap.reason")?))
+                Ok(Hole {
+                    from: Timestamp::from_millis(row.get(0)?),
+                    until: Timestamp::from_millis(row.get(1)?),
+                    reason: from_word(row.get(2)?, "gap.reason")?,
+                })
             },
         )?;
-        Ok(Self { corrections, gaps })
+        Ok(Self {
+            corrections: corrections.into_iter().peekable(),
+            gaps: gaps.into_iter().peekable(),
+            open: Vec::new(),
+        })
     }
 
     /// The first instant from `at` on that something lies at.
-    fn next(&self, at: Timestamp) -> Option<Timestamp> {
-        let correction = self.corrections.iter().map(|(when, _)| *when).find(|when| *when >= at);
-        let gap =
-            self.gaps.iter().filter(|(_, until, _)| *until > at).map(|(from, ..)| (*from).max(at)).min();
-        [correction, gap].into_iter().flatten().min()
+    fn next(&mut self, at: Timestamp) -> Option<Timestamp> {
+        let correction = self.corrections.peek().map(|(when, _)| *when);
+        let open = (!self.open.is_empty()).then_some(at);
+        let gap = self.gaps.peek().map(|gap| gap.from.max(at));
+        [correction, open, gap].into_iter().flatten().min()
     }
 
-    fn take(&mut self, start: Timestamp, end: Timestamp) -> Result<Vec<Entry>, QueryError> {
+    /// What lies before `end`, and gaps that reach over it.
+    fn take(&mut self, end: Timestamp) -> Result<Vec<Entry>, QueryError> {
         let mut out = Vec::new();
-        let inside = |when: &Timestamp| *when >= start && *when < end;
         let mut bytes: Option<i64> = None;
-        for (_, more) in self.corrections.iter().filter(|(when, _)| inside(when)) {
-            let sum = bytes.unwrap_or(0).checked_add(*more);
+        while let Some((_, more)) = self.corrections.next_if(|(when, _)| *when < end) {
+            let sum = bytes.unwrap_or(0).checked_add(more);
             bytes = Some(sum.ok_or(QueryError::Overflow { what: "corrections" })?);
         }
         out.extend(bytes.map(|bytes| Entry::Correction { bytes }));
-        let touching = self.gaps.iter().filter(|(from, until, _)| *from < end && *until > start);
+        while let Some(gap) = self.gaps.next_if(|gap| gap.from < end) {
+            self.open.push(gap);
+        }
         let reasons: BTreeMap<&str, GapReason> =
-            touching.map(|(_, _, reason)| (reason.as_str(), *reason)).collect();
+            self.open.iter().map(|gap| (gap.reason.as_str(), gap.reason)).collect();
         out.extend(reasons.into_values().map(|reason| Entry::Gap { reason }));
-        self.gaps.retain(|(_, until, _)| *until > end);
-        self.corrections.retain(|(when, _)| *when >= end);
+        self.open.retain(|gap| gap.until > end);
         Ok(out)
     }
 }

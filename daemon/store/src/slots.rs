@@ -1,0 +1,142 @@
+//! Usage slots: added to, and dated.
+
+use rusqlite::{Transaction, params};
+use simbell_core::ident::BootId;
+use simbell_core::ledger::{UsageSlot, When};
+
+use crate::apply::{Failure, Made, run, signed};
+
+/// A slot's columns, in either table of usage.
+struct Slot {
+    iccid: String,
+    start: i64,
+    epoch: i64,
+    zone: String,
+    source: String,
+    rx: i64,
+    tx: i64,
+    first: i64,
+    last: i64,
+}
+
+/// Adds usage to its slot, dated or not.
+pub(crate) fn add_usage(tx: &Transaction<'_>, slot: &UsageSlot) -> Made {
+    let columns = |start| -> Result<Slot, Failure> {
+        Ok(Slot {
+            iccid: slot.iccid.as_str().to_owned(),
+            start,
+            epoch: slot.epoch.0,
+            zone: slot.zone.to_text(),
+            source: slot.source.as_str().to_owned(),
+            rx: signed(slot.rx_bytes, "rx_bytes")?,
+            tx: signed(slot.tx_bytes, "tx_bytes")?,
+            first: slot.from,
+            last: slot.until,
+        })
+    };
+    match &slot.when {
+        When::Hour(start) => add_dated(tx, columns(start.as_millis())?),
+        When::Undated { boot, boot_hour_ms } => {
+            add_undated(tx, boot, columns(signed(*boot_hour_ms, "boot_hour_ms")?)?)
+        }
+    }
+}
+
+fn add_dated(tx: &Transaction<'_>, mut slot: Slot) -> Made {
+    let mut there = tx.prepare_cached(
+        "SELECT rx_bytes, tx_bytes, first_ms, last_ms FROM usage
+         WHERE iccid = ?1 AND start_ms = ?2 AND epoch = ?3 AND zone = ?4 AND source = ?5",
+    )?;
+    let mut rows = there.query(params![slot.iccid, slot.start, slot.epoch, slot.zone, slot.source])?;
+    if let Some(row) = rows.next()? {
+        slot.join(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)?;
+    }
+    drop(rows);
+    run(
+        tx,
+        "INSERT OR REPLACE INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            slot.iccid,
+            slot.start,
+            slot.epoch,
+            slot.zone,
+            slot.source,
+            slot.rx,
+            slot.tx,
+            slot.first,
+            slot.last
+        ],
+    )
+}
+
+fn add_undated(tx: &Transaction<'_>, boot: &BootId, mut slot: Slot) -> Made {
+    let mut there = tx.prepare_cached(
+        "SELECT rx_bytes, tx_bytes, first_boot_ms, last_boot_ms FROM usage_undated
+         WHERE boot = ?1 AND start_boot_ms = ?2 AND iccid = ?3 AND epoch = ?4 AND zone = ?5 AND source = ?6",
+    )?;
+    let mut rows =
+        there.query(params![boot.as_str(), slot.start, slot.iccid, slot.epoch, slot.zone, slot.source])?;
+    if let Some(row) = rows.next()? {
+        slot.join(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)?;
+    }
+    drop(rows);
+    run(
+        tx,
+        "INSERT OR REPLACE INTO usage_undated VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![
+            boot.as_str(),
+            slot.start,
+            slot.iccid,
+            slot.epoch,
+            slot.zone,
+            slot.source,
+            slot.rx,
+            slot.tx,
+            slot.first,
+            slot.last
+        ],
+    )
+}
+
+impl Slot {
+    /// Adds what is there already.
+    fn join(&mut self, rx: i64, tx: i64, first: i64, last: i64) -> Made {
+        self.rx = self.rx.checked_add(rx).ok_or(Failure::Overflow("the slot's rx_bytes"))?;
+        self.tx = self.tx.checked_add(tx).ok_or(Failure::Overflow("the slot's tx_bytes"))?;
+        self.first = self.first.min(first);
+        self.last = self.last.max(last);
+        Ok(())
+    }
+}
+
+/// Undated slots of the boot become dated ones, each from the first instant it covers.
+pub(crate) fn date_entries(tx: &Transaction<'_>, boot: &BootId, offset: i64) -> Made {
+    let dated = |boot_ms: i64| boot_ms.checked_add(offset).ok_or(Failure::Overflow("offset_ms"));
+    let mut undated = tx.prepare_cached(
+        "SELECT iccid, start_boot_ms, epoch, zone, source, rx_bytes, tx_bytes, first_boot_ms, last_boot_ms
+         FROM usage_undated WHERE boot = ?1",
+    )?;
+    let mut rows = undated.query(params![boot.as_str()])?;
+    while let Some(row) = rows.next()? {
+        let (start, first): (i64, i64) = (row.get(1)?, row.get(7)?);
+        let slot = Slot {
+            iccid: row.get(0)?,
+            start: dated(start.max(first))?,
+            epoch: row.get(2)?,
+            zone: row.get(3)?,
+            source: row.get(4)?,
+            rx: row.get(5)?,
+            tx: row.get(6)?,
+            first: dated(first)?,
+            last: dated(row.get(8)?)?,
+        };
+        add_dated(tx, slot)?;
+    }
+    drop(rows);
+    run(tx, "DELETE FROM usage_undated WHERE boot = ?1", params![boot.as_str()])?;
+    run(
+        tx,
+        "UPDATE epoch SET began_ms = began_boot_ms + ?2 WHERE boot = ?1 AND began_ms IS NULL",
+        params![boot.as_str(), offset],
+    )
+}
