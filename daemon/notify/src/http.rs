@@ -26,6 +26,9 @@ use crate::redact::Redactor;
 /// What is read of an answer that is not a success: enough for its first line.
 const LONGEST_ANSWER: usize = 16 * 1024;
 
+/// How long making a connection may take.
+const CONNECT: Duration = Duration::from_secs(15);
+
 /// A `Retry-After` beyond this is cut to it.
 const LONGEST_AFTER: Span = Span::secs(86_400);
 
@@ -68,8 +71,11 @@ impl HttpClient {
                 builder.with_tls_config(config)
             }
         };
-        // Happy Eyeballs is HttpConnector's default: 300 ms until the other address family is tried.
-        let connector = builder.https_or_http().enable_http1().build();
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        // Shared among the addresses of a host. After 300 ms the other address family is tried as well.
+        http.set_connect_timeout(Some(CONNECT));
+        let connector = builder.https_or_http().enable_http1().wrap_connector(http);
         // A connection kept open would wake the service for nothing: pushes are hours apart.
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)

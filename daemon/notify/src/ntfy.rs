@@ -17,7 +17,7 @@ use crate::config::{NtfyAuth, NtfyConfig};
 use crate::error::{Problem, SendError, SendErrorKind};
 use crate::http::{HttpClient, HttpClients};
 use crate::redact::{Redactor, base64, stable_name};
-use crate::text::{lines, one_line};
+use crate::text::{lines_of_bytes, one_line};
 
 pub(crate) struct Ntfy {
     client: Arc<HttpClient>,
@@ -91,7 +91,7 @@ impl Ntfy {
             "topic": self.config.topic.expose_secret(),
             "title": one_line(&message.title, 250),
             // Above 4,096 bytes ntfy makes an attachment of the text.
-            "message": lines(&message.text, 1_300),
+            "message": lines_of_bytes(&message.text, 4_000),
             "priority": priority(message.urgency),
             "tags": tags,
             // A second copy of the same message replaces the first (ntfy 2.16); older servers ignore it.

@@ -14,6 +14,17 @@ pub(crate) fn lines(text: &str, most: usize) -> String {
     bounded(kept.join("\n").trim().to_owned(), most)
 }
 
+/// As [`lines`], of at most `most` bytes of UTF-8.
+pub(crate) fn lines_of_bytes(text: &str, most: usize) -> String {
+    let text = lines(text, most);
+    if text.len() <= most {
+        return text;
+    }
+    let end = most.saturating_sub('…'.len_utf8());
+    let head = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= end).last().unwrap_or(0);
+    format!("{}…", text.get(..head).unwrap_or_default())
+}
+
 fn bounded(text: String, most: usize) -> String {
     if text.chars().count() <= most {
         return text;
@@ -50,5 +61,8 @@ mod tests {
     fn a_text_keeps_its_lines() {
         assert_eq!(lines("one\r\ntwo\rthree\u{7}\n", 80), "one\ntwo\nthree");
         assert_eq!(lines("流\n量", 2), "流…");
+        assert_eq!(lines_of_bytes("流量", 6), "流量");
+        assert_eq!(lines_of_bytes("流量卡", 8), "流…");
+        assert_eq!(lines_of_bytes("a流量卡", 9), "a流…");
     }
 }

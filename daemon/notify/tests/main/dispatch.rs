@@ -197,9 +197,12 @@ async fn a_stop_never_lets_a_short_message_be_sent_twice() {
         dispatcher(vec![("sms", ChannelConfig::Sms(sms::config()))], Some(shared));
     dispatcher.deliver(delivery("sms", "sent")).unwrap();
     dispatcher.deliver(delivery("sms", "waiting")).unwrap();
-    while gateway.numbers().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    let asked = async {
+        while gateway.numbers().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, asked).await.unwrap();
     dispatcher.stop(Duration::ZERO).await;
     let (sent, waiting) = (next(&mut outcomes).await, next(&mut outcomes).await);
     assert_eq!((sent.id.as_str(), waiting.id.as_str()), ("sent", "waiting"));

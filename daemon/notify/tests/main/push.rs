@@ -228,7 +228,7 @@ async fn an_answer_without_end_ends_at_the_limit() {
 async fn a_closed_port_is_told_apart_from_a_silent_server() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut config = webhook(format!("http://{}/", listener.local_addr().unwrap()));
-    config.timeout = Duration::from_millis(200);
+    config.timeout = Duration::from_secs(1);
     let channel = channel(ChannelConfig::Webhook(config));
     let error = channel.send(&message("1"), NOW).await.unwrap_err();
     assert_eq!((error.kind, error.retry), (SendErrorKind::TimedOut, true));

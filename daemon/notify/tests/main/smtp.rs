@@ -173,6 +173,15 @@ async fn without_starttls_nothing_is_sent_unprotected() {
 }
 
 #[tokio::test]
+async fn answers_slipped_in_before_tls_are_not_believed() {
+    let server = server("starttls", &["--tamper"]);
+    let config = config(server.port, SmtpTls::StartTls);
+    let error = channel(ChannelConfig::Email(config)).send(&message("1"), NOW).await.unwrap_err();
+    assert_eq!((error.kind, error.retry), (SendErrorKind::Tls, true), "{}", error.text);
+    assert_eq!(server.rest().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
 async fn a_certificate_nobody_trusts_is_not_taken() {
     for (tls, mode) in [("starttls", SmtpTls::StartTls), ("tls", SmtpTls::Tls)] {
         let server = server(tls, &[]);
@@ -190,7 +199,7 @@ async fn a_closed_port_is_told_apart_from_a_silent_server() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut config = config(port, SmtpTls::None);
-    config.timeout = Duration::from_millis(200);
+    config.timeout = Duration::from_secs(1);
     let channel = channel(ChannelConfig::Email(config));
 
     let silent = tokio::spawn(async move {

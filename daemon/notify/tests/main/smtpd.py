@@ -14,6 +14,13 @@ except ImportError:
     sys.exit("the Python module aiosmtpd is missing: pip install 'aiosmtpd==1.4.*'")
 
 
+class Tampered(SMTP):
+    """What a client sees when somebody on the way adds unprotected answers behind that to STARTTLS."""
+
+    async def push(self, status):
+        await super().push(status + "\r\n250 tampered" if status.startswith("220 Ready") else status)
+
+
 def say(**fields):
     print(json.dumps(fields), flush=True)
 
@@ -70,6 +77,7 @@ async def main():
     parser.add_argument("--password")
     parser.add_argument("--mechanism", choices=["PLAIN", "LOGIN"])
     parser.add_argument("--echo", action="store_true")
+    parser.add_argument("--tamper", action="store_true")
     parser.add_argument("--reply", action="append", default=[])
     options = parser.parse_args()
     context = None
@@ -90,7 +98,7 @@ async def main():
             settings["auth_exclude_mechanism"] = {"PLAIN", "LOGIN"} - {options.mechanism}
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SMTP(handler, loop=loop, **settings),
+        lambda: (Tampered if options.tamper else SMTP)(handler, loop=loop, **settings),
         "127.0.0.1",
         0,
         ssl=context if options.tls == "tls" else None,

@@ -1,5 +1,7 @@
 //! Mail by SMTP submission (RFC 6409), with STARTTLS or TLS and a login.
 
+mod connection;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -20,6 +22,7 @@ use simbell_core::time::Timestamp;
 
 use crate::channel::{Receipt, is_loopback, urgency_word};
 use crate::config::{EmailConfig, Login, SmtpTls};
+use crate::email::connection::{ConnectError, connect};
 use crate::error::{Problem, SendError, SendErrorKind, is_tls};
 use crate::redact::{Redactor, base64, stable_name};
 use crate::text::{lines, one_line};
@@ -132,15 +135,20 @@ impl Email {
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
         let implicit = (self.tls == SmtpTls::Tls).then(|| self.parameters.clone());
-        let mut server = AsyncSmtpConnection::connect_tokio1(
-            (self.host.as_str(), self.port),
-            Some(self.timeout),
-            &self.hello,
-            implicit,
-            None,
-        )
-        .await
-        .map_err(|error| self.error(&error))?;
+        let mut server =
+            connect(&self.host, self.port, &self.hello, implicit, self.timeout).await.map_err(|error| {
+                match error {
+                    ConnectError::Smtp(error) => self.error(&error),
+                    ConnectError::Tcp(error) => {
+                        let kind = if error.kind() == std::io::ErrorKind::TimedOut {
+                            SendErrorKind::TimedOut
+                        } else {
+                            SendErrorKind::Unreachable
+                        };
+                        SendError::again(kind, self.redactor.clean(&format!("{}: {error}", self.place)))
+                    }
+                }
+            })?;
         if self.tls == SmtpTls::StartTls {
             if !server.can_starttls() {
                 let _ = tokio::time::timeout(GOODBYE, server.quit()).await;
