@@ -153,6 +153,23 @@ mod tests {
     }
 
     #[test]
+    fn a_text_never_takes_more_than_it_may_and_no_less_than_it_can() {
+        for pattern in ["a", "€", "a€", "量", "😀", "a量😀", "a b ", "…", "a\n"] {
+            for length in 60..320 {
+                let text: String = pattern.chars().cycle().take(length).collect();
+                for most in 1..3 {
+                    let fitted = fit(&text, most);
+                    assert!(fitted.segments <= most, "{length} of {pattern:?} in {most}");
+                    assert_eq!(fitted.segments, count(&fitted.text, fitted.encoding));
+                    let whole: String = text.chars().map(plainer).collect();
+                    let unshortened = fitted.text == text || fitted.text == whole;
+                    assert!(unshortened || fitted.segments == most, "{length} of {pattern:?} in {most}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_default_alphabet_has_its_127_characters() {
         // 128 codes less the escape.
         let all = (0..=0xFFFF_u32).filter_map(char::from_u32);

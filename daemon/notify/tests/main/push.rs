@@ -12,7 +12,7 @@ use simbell_notify::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::support::{NOW, Server, certificates, channel, message, problem};
+use crate::support::{DEADLINE, NOW, Server, certificates, channel, message, problem};
 
 fn ntfy(url: String) -> NtfyConfig {
     NtfyConfig {
@@ -213,12 +213,13 @@ async fn an_answer_without_end_ends_at_the_limit() {
         let mut request = [0; 4096];
         let _ = socket.read(&mut request).await.unwrap();
         socket.write_all(b"HTTP/1.1 500 No\r\n\r\n").await.unwrap();
-        // Until the client has had enough; the test's own deadline would be the channel's timeout.
+        // Until the client has had enough.
         while socket.write_all(&[b'x'; 4096]).await.is_ok() {}
     });
     let mut config = webhook(url);
     config.timeout = Duration::from_secs(3_600);
-    let error = channel(ChannelConfig::Webhook(config)).send(&message("1"), NOW).await.unwrap_err();
+    let (channel, message) = (channel(ChannelConfig::Webhook(config)), message("1"));
+    let error = tokio::time::timeout(DEADLINE, channel.send(&message, NOW)).await.unwrap().unwrap_err();
     assert!(error.text.contains("answered 500: xxx"), "{}", error.text);
     assert!(error.text.chars().count() < 400, "{}", error.text);
     server.await.unwrap();
