@@ -281,7 +281,7 @@ fn cut_short(costs: bool, kind: SendErrorKind, text: &str) -> SendError {
 
 fn not_configured(channel: &ChannelName) -> SendError {
     let text = format!(
-        "there is no channel {channel}; see `simbellctl channels`, then the rule or `default-channels`"
+        "there is no channel {channel}; see `simbellctl channels`, then the rule or `default_channels`"
     );
     SendError::for_good(SendErrorKind::Unavailable, text)
 }

@@ -58,7 +58,7 @@ pub(crate) struct HttpClient {
 impl HttpClient {
     fn new(ca_file: Option<&PathBuf>) -> Result<Self, Problem> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let fault = |error: rustls::Error| Problem::new("ca-file", format!("TLS cannot be set up: {error}"));
+        let fault = |error: rustls::Error| Problem::new("ca_file", format!("TLS cannot be set up: {error}"));
         let builder = HttpsConnectorBuilder::new();
         let builder = match ca_file {
             None => builder.with_provider_and_webpki_roots(provider).map_err(fault)?,
@@ -111,7 +111,7 @@ impl HttpClient {
 }
 
 fn authorities(path: &PathBuf) -> Result<RootCertStore, Problem> {
-    let problem = |what: String| Problem::new("ca-file", format!("{}: {what}", path.display()));
+    let problem = |what: String| Problem::new("ca_file", format!("{}: {what}", path.display()));
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|error| problem(error.to_string()))? {
         let certificate = certificate.map_err(|error| problem(error.to_string()))?;

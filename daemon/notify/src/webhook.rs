@@ -61,7 +61,7 @@ impl Webhook {
             ));
         }
         let content_type = HeaderValue::from_str(&config.content_type)
-            .map_err(|_| Problem::new("content-type", "must not hold control characters"))?;
+            .map_err(|_| Problem::new("content_type", "must not hold control characters"))?;
         let (headers, mut secrets) = headers(config)?;
         // What follows the host, in whole and by parts: an answer may repeat any of it.
         let behind = |text: &str| text.get(place.len()..).unwrap_or_default().to_owned();
@@ -127,7 +127,7 @@ fn body(config: &WebhookConfig) -> Result<(Template, Escape), Problem> {
         "text/plain" => Escape::Plain,
         _ => {
             return Err(Problem::new(
-                "content-type",
+                "content_type",
                 "must be application/json, application/x-www-form-urlencoded or text/plain: for others it is \
                  not known how texts are escaped",
             ));

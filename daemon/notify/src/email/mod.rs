@@ -345,13 +345,13 @@ fn parameters(host: &str, ca_file: Option<&Path>) -> Result<TlsParameters, Probl
     let builder = match ca_file {
         None => builder.certificate_store(CertificateStore::WebpkiRoots),
         Some(path) => {
-            let problem = |what: String| Problem::new("ca-file", format!("{}: {what}", path.display()));
+            let problem = |what: String| Problem::new("ca_file", format!("{}: {what}", path.display()));
             let pem = std::fs::read(path).map_err(|error| problem(error.to_string()))?;
             let certificate = Certificate::from_pem(&pem).map_err(|error| problem(error.to_string()))?;
             builder.certificate_store(CertificateStore::None).add_root_certificate(certificate)
         }
     };
-    builder.build_rustls().map_err(|error| Problem::new("ca-file", format!("TLS cannot be set up: {error}")))
+    builder.build_rustls().map_err(|error| Problem::new("ca_file", format!("TLS cannot be set up: {error}")))
 }
 
 fn raw(name: &'static str, value: &'static str) -> HeaderValue {

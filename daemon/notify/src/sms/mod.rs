@@ -34,7 +34,7 @@ impl Sms {
             }
         }
         if !(1..=10).contains(&config.max_segments) {
-            return Err(Problem::new("max-segments", "must be 1 to 10"));
+            return Err(Problem::new("max_segments", "must be 1 to 10"));
         }
         let gateway =
             gateway.ok_or_else(|| Problem::new("kind", "no modem is served that could send a message"))?;

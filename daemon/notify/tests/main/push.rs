@@ -255,7 +255,7 @@ fn wrong_webhooks_are_named_by_key() {
         template(r#"{"a":"{{tilte}}"}"#).contains("template: unknown placeholder `{{tilte}}`; did you mean")
     );
     assert!(template(r#"{"a":{{title}}}"#).contains("template: is not JSON once filled in"));
-    assert!(with(|c| c.content_type = "text/html".to_owned()).contains("content-type: must be"));
+    assert!(with(|c| c.content_type = "text/html".to_owned()).contains("content_type: must be"));
     assert!(with(|c| c.method = "DELETE".to_owned()).contains("method: must be"));
     assert!(with(|c| c.url = "ftp://hook.test/".into()).contains("url: must begin with https://"));
     assert!(with(|c| c.url = "https://u:p@hook.test/".into()).contains("url: must not hold a login"));
@@ -285,7 +285,7 @@ fn wrong_ntfy_channels_are_named_by_key() {
     assert!(with(|c| c.url = "ntfy.test".to_owned()).contains("url: must begin with"));
     assert!(with(|c| c.url = "https://ntfy.test/?auth=x".to_owned()).contains("without a query"));
     assert!(
-        with(|c| c.ca_file = Some("/dev/null".into())).contains("ca-file: /dev/null: holds no certificate")
+        with(|c| c.ca_file = Some("/dev/null".into())).contains("ca_file: /dev/null: holds no certificate")
     );
 }
 

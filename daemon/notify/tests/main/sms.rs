@@ -144,5 +144,5 @@ fn wrong_configurations_are_named_by_key() {
     assert!(with(|_| ()).contains("kind: no modem is served"));
     assert!(with(|c| c.to.clear()).contains("to: names no recipient"));
     assert!(with(|c| c.to = vec!["Carrier".parse().unwrap()]).contains("to: must be numbers"));
-    assert!(with(|c| c.max_segments = 0).contains("max-segments: must be 1 to 10"));
+    assert!(with(|c| c.max_segments = 0).contains("max_segments: must be 1 to 10"));
 }

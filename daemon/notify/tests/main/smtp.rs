@@ -263,7 +263,7 @@ fn wrong_configurations_are_named_by_key() {
         with(|c| c.to = vec!["a@b.test\r\nBcc: c@d.test".to_owned()]).contains("to: must not hold control")
     );
     assert!(with(|c| c.host = "smtp://x".to_owned()).contains("host: must be"));
-    assert!(with(|c| c.ca_file = Some("/nonexistent.pem".into())).contains("ca-file: /nonexistent.pem"));
+    assert!(with(|c| c.ca_file = Some("/nonexistent.pem".into())).contains("ca_file: /nonexistent.pem"));
 }
 
 #[test]
