@@ -1,6 +1,8 @@
-//! What a commit costs: commits like the service's own, at a steady pace, with the figures of `/proc/self/io`.
+//! What a commit costs: commits like the service's own, at a steady pace, with the figures of `/proc/self/io` and of
+//! the block device they end on.
 //!
-//! `commit_cost LEDGER BEARERS COMMITS PAUSE_MS PAGE_SIZE full|normal`
+//! `commit_cost LEDGER DEVICE BEARERS WARM_UP COMMITS PAUSE_MS PAGE_SIZE CHECKPOINT full|normal`: DEVICE is a name in
+//! `/sys/block` that nothing else writes to; WARM_UP commits are made without a pause and not measured.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,13 +18,16 @@ const MINUTE: i64 = 60_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [ledger, bearers, commits, pause, page_size, synchronous] = arguments.as_slice() else {
-        return Err("commit_cost LEDGER BEARERS COMMITS PAUSE_MS PAGE_SIZE full|normal".into());
+    let [ledger, device, bearers, warm_up, commits, pause, page_size, checkpoint, synchronous] =
+        arguments.as_slice()
+    else {
+        return Err("see the top of this file for the arguments".into());
     };
-    let (bearers, commits): (u32, i64) = (bearers.parse()?, commits.parse()?);
+    let (bearers, warm_up, commits): (u32, i64, i64) = (bearers.parse()?, warm_up.parse()?, commits.parse()?);
     let pause = Duration::from_millis(pause.parse()?);
     let options = StoreOptions {
         page_size: page_size.parse()?,
+        wal_autocheckpoint: checkpoint.parse()?,
         synchronous: if synchronous == "full" { Synchronous::Full } else { Synchronous::Normal },
         ..StoreOptions::default()
     };
@@ -33,8 +38,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         opening.push(Change::OpenEpoch(epoch(&boot, bearer)?));
     }
     store.apply(&opening)?;
-    let before = written()?;
-    for commit in 0..commits {
+    let mut before = (0, 0);
+    for commit in 0..warm_up + commits {
+        if commit == warm_up {
+            before = (written()?, on_device(device, ledger)?);
+        }
         let now = START + commit * 5 * MINUTE;
         let mut changes = Vec::new();
         for bearer in 1..=bearers {
@@ -42,17 +50,34 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             changes.push(Change::SetBaseline(baseline(&boot, bearer, now)?));
         }
         store.apply(&changes)?;
-        std::thread::sleep(pause);
+        if commit >= warm_up {
+            std::thread::sleep(pause);
+        }
     }
-    let bytes = written()?.saturating_sub(before);
-    println!("write_bytes per commit: {}", bytes / u64::try_from(commits)?);
+    let each = |after: u64, before: u64| -> Result<u64, Box<dyn std::error::Error>> {
+        Ok(after.saturating_sub(before) / u64::try_from(commits)?)
+    };
+    println!(
+        "bytes per commit: {} by the process, {} at the device",
+        each(written()?, before.0)?,
+        each(on_device(device, ledger)?, before.1)?
+    );
     Ok(())
 }
 
+/// Bytes that this process made dirty.
 fn written() -> Result<u64, Box<dyn std::error::Error>> {
     let io = std::fs::read_to_string("/proc/self/io")?;
     let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).ok_or("no write_bytes")?;
     Ok(line.parse()?)
+}
+
+/// Bytes written to the device, after everything dirty was: the seventh figure of its `stat`, in sectors.
+fn on_device(device: &str, ledger: &str) -> Result<u64, Box<dyn std::error::Error>> {
+    std::process::Command::new("sync").arg("-f").arg(ledger).status()?;
+    let stat = std::fs::read_to_string(format!("/sys/block/{device}/stat"))?;
+    let sectors: u64 = stat.split_whitespace().nth(6).ok_or("no sectors written")?.parse()?;
+    Ok(sectors * 512)
 }
 
 fn iccid(bearer: u32) -> Result<Iccid, Box<dyn std::error::Error>> {
