@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
-use super::fragments::{self, Fragment};
+use super::fragments;
 use super::problem::Problems;
 
 /// A few answers, as a person or a program gives them. Texts are checked when the block is made.
@@ -39,10 +39,8 @@ pub struct PlanFields {
 /// Every answer that is not valid, as problems of the block; `env` tells where time zones are.
 pub fn plan_block(fields: &PlanFields, env: &Environment) -> Result<String, Problems> {
     let text = written(fields);
-    let path = PathBuf::from("plan");
-    let (table, problems) = fragments::parse(&path, &text, 0);
-    let fragment = Fragment { path, text: text.clone(), table };
-    super::read(&[fragment], problems, Path::new(""), env).map(|_| text)
+    let (fragment, problems) = fragments::parse(PathBuf::from("plan"), text.clone(), 0);
+    super::read(&[fragment], problems, Path::new("plan"), env).map(|_| text)
 }
 
 fn written(fields: &PlanFields) -> String {

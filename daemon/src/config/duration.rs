@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A length of time of whole seconds: `20s`, `5min`, `2h`, `3 days`, `1 week`.
+/// A length of time in whole milliseconds: `500ms`, `20s`, `5min`, `2h`, `3 days`, `1 week`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Length(u64);
 
@@ -21,7 +21,7 @@ pub enum LengthError {
     Ambiguous,
     /// A unit that is not known.
     #[error(
-        "has an unknown unit; use one of s, min, h, days, weeks, and one number only (90min, not 1h 30min)"
+        "has an unknown unit; use one of ms, s, min, h, days, weeks, and one number only (90min, not 1h 30min)"
     )]
     UnknownUnit,
     /// It is longer than can be told.
@@ -30,25 +30,31 @@ pub enum LengthError {
 }
 
 /// A hundred years of 366 days.
-const MOST_S: u64 = 100 * 366 * 86_400;
+const MOST_MS: u64 = 100 * 366 * 86_400_000;
 
 impl Length {
-    /// Whole seconds.
+    /// Milliseconds.
     #[must_use]
-    pub const fn secs(self) -> u64 {
+    pub const fn millis(self) -> u64 {
         self.0
     }
 
     /// As the standard library's type.
     #[must_use]
     pub const fn to_duration(self) -> Duration {
-        Duration::from_secs(self.0)
+        Duration::from_millis(self.0)
     }
 
-    /// From seconds.
+    /// From seconds; saturates.
     #[must_use]
     pub const fn from_secs(secs: u64) -> Self {
-        Self(secs)
+        Self(secs.saturating_mul(1_000))
+    }
+
+    /// From milliseconds.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
     }
 }
 
@@ -66,29 +72,30 @@ impl FromStr for Length {
         let unit = match unit.trim_start() {
             "" if number == 0 => 1,
             "" => return Err(LengthError::NoUnit),
-            "s" | "sec" | "second" | "seconds" => 1,
-            "min" | "minute" | "minutes" => 60,
-            "h" | "hour" | "hours" => 3_600,
-            "d" | "day" | "days" => 86_400,
-            "week" | "weeks" => 7 * 86_400,
+            "ms" => 1,
+            "s" | "sec" | "second" | "seconds" => 1_000,
+            "min" | "minute" | "minutes" => 60_000,
+            "h" | "hour" | "hours" => 3_600_000,
+            "d" | "day" | "days" => 86_400_000,
+            "week" | "weeks" => 7 * 86_400_000,
             "m" | "M" => return Err(LengthError::Ambiguous),
             unit if unit.starts_with(['.', ',']) => return Err(LengthError::Number),
             _ => return Err(LengthError::UnknownUnit),
         };
-        number.checked_mul(unit).filter(|secs| *secs <= MOST_S).map(Self).ok_or(LengthError::TooLong)
+        number.checked_mul(unit).filter(|millis| *millis <= MOST_MS).map(Self).ok_or(LengthError::TooLong)
     }
 }
 
 impl std::fmt::Display for Length {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let secs = self.0;
-        for (unit, name) in [(86_400, " days"), (3_600, "h"), (60, "min")] {
-            if secs > 0 && secs.is_multiple_of(unit) {
-                let name = if name == " days" && secs == unit { " day" } else { name };
-                return write!(f, "{}{name}", secs / unit);
+        const DAY: u64 = 86_400_000;
+        for (unit, name) in [(DAY, " days"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")] {
+            if self.0 > 0 && self.0.is_multiple_of(unit) {
+                let name = if self.0 == DAY { " day" } else { name };
+                return write!(f, "{}{name}", self.0 / unit);
             }
         }
-        write!(f, "{secs}s")
+        write!(f, "{}ms", self.0)
     }
 }
 
@@ -100,6 +107,7 @@ mod tests {
     fn lengths_are_read_strictly() {
         for (text, secs) in [
             ("20s", 20),
+            ("3000ms", 3),
             ("5min", 300),
             ("2h", 7_200),
             ("3 days", 259_200),
@@ -107,9 +115,11 @@ mod tests {
             ("2 weeks", 1_209_600),
             ("0", 0),
         ] {
-            assert_eq!(text.parse(), Ok(Length(secs)), "{text}");
-            assert_eq!(Length(secs).to_string().parse(), Ok(Length(secs)), "{text}");
+            assert_eq!(text.parse(), Ok(Length::from_secs(secs)), "{text}");
+            assert_eq!(Length::from_secs(secs).to_string().parse(), Ok(Length::from_secs(secs)), "{text}");
         }
+        assert_eq!("250ms".parse::<Length>().map(Length::to_duration), Ok(Duration::from_millis(250)));
+        assert_eq!(Length::from_millis(250).to_string(), "250ms");
         for (text, error) in [
             ("", LengthError::Number),
             ("-5s", LengthError::Number),

@@ -1,5 +1,6 @@
 //! First stage: the files of a configuration, read and parsed one by one.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ pub(super) struct Fragment {
     pub path: PathBuf,
     pub text: String,
     pub table: Table,
+    /// From this line on the text is not understood, because a list before it is not closed.
+    pub lost_from: Option<usize>,
 }
 
 /// Reads a file, or of a directory `simbell.toml` and `conf.d/*.toml`, the latter in the order of their names.
@@ -41,9 +44,9 @@ pub(super) fn read(path: &Path) -> (Vec<Fragment>, Vec<Problem>) {
     for path in files {
         match read_text(&path) {
             Ok(text) => {
-                let (table, mut wrong) = parse(&path, &text, fragments.len());
+                let (fragment, mut wrong) = parse(path, text, fragments.len());
                 problems.append(&mut wrong);
-                fragments.push(Fragment { path, text, table });
+                fragments.push(fragment);
             }
             Err(problem) => problems.push(*problem),
         }
@@ -51,17 +54,66 @@ pub(super) fn read(path: &Path) -> (Vec<Fragment>, Vec<Problem>) {
     (fragments, problems)
 }
 
-/// Parses one text as the file number `index`.
-pub(super) fn parse(path: &Path, text: &str, index: usize) -> (Table, Vec<Problem>) {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let problems = errors
+/// Parses one text as the file number `index`; goes on after errors as far as they can be told apart.
+pub(super) fn parse(path: PathBuf, text: String, index: usize) -> (Fragment, Vec<Problem>) {
+    let (table, errors) = DeTable::parse_recoverable(&text);
+    let table = owned_table(table.get_ref(), index);
+    let mut problems: Vec<Problem> = errors.iter().map(|error| syntax(&path, &text, error)).collect();
+    // What follows on a line after its first error is mostly the error's echo.
+    problems.sort_by_key(Problem::position);
+    problems.dedup_by_key(|problem| problem.line());
+    let lost_from = lost_from(&text, &errors);
+    if let Some(lost) = lost_from {
+        let (before, _): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| problem.line() < lost);
+        problems = before;
+        let start = line_start(&text, lost);
+        let place = (path.as_path(), text.as_str(), start..start);
+        let message = "not TOML: a list before this line is not closed; add `]` where it ends";
+        problems.push(Problem::at(ProblemKind::Syntax, place, Show::Line, "", message.to_owned()));
+    }
+    (Fragment { path, text, table, lost_from }, problems)
+}
+
+fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> Problem {
+    let place = (path, text, error.span().unwrap_or(0..0));
+    Problem::at(ProblemKind::Syntax, place, Show::Line, "", format!("not TOML: {}", error.message()))
+}
+
+/// The first of the lines until the end that a list which is not closed has swallowed: each of them lacks a
+/// comma before its first word.
+fn lost_from(text: &str, errors: &[toml::de::Error]) -> Option<usize> {
+    if !errors.iter().any(|error| error.message().starts_with("unclosed array")) {
+        return None;
+    }
+    let lines_without_comma: BTreeSet<usize> = errors
         .iter()
-        .map(|error| {
-            let place = (path, text, error.span().unwrap_or(0..0));
-            Problem::at(ProblemKind::Syntax, place, Show::Line, "", format!("not TOML: {}", error.message()))
+        .filter(|error| error.message().starts_with("missing comma between array elements"))
+        .filter_map(|error| {
+            let before = text.get(..error.span()?.start)?;
+            let line_start = before.rfind('\n').map_or(0, |i| i.saturating_add(1));
+            before
+                .get(line_start..)?
+                .trim()
+                .is_empty()
+                .then(|| before.matches('\n').count().saturating_add(1))
         })
         .collect();
-    (owned_table(table.get_ref(), index), problems)
+    let mut lost = None;
+    let lines: Vec<&str> = text.lines().collect();
+    for (number, line) in lines.iter().enumerate().rev().map(|(index, line)| (index.saturating_add(1), line))
+    {
+        if lines_without_comma.contains(&number) {
+            lost = Some(number);
+        } else if !(line.trim().is_empty() || line.trim_start().starts_with('#')) {
+            break;
+        }
+    }
+    lost
+}
+
+fn line_start(text: &str, line: usize) -> usize {
+    let breaks = text.match_indices('\n').map(|(at, _)| at.saturating_add(1));
+    std::iter::once(0).chain(breaks).nth(line.saturating_sub(1)).unwrap_or(text.len())
 }
 
 fn files_of(dir: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {

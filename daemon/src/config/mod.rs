@@ -69,29 +69,49 @@ pub struct Loaded {
 /// Every problem of every file.
 pub fn load(path: &Path, env: &Environment) -> Result<Loaded, Problems> {
     let (fragments, problems) = fragments::read(path);
-    let dir = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    read(&fragments, problems, dir, env)
+    read(&fragments, problems, path, env)
 }
 
 fn read(
     fragments: &[Fragment],
     mut problems: Vec<Problem>,
-    dir: &Path,
+    path: &Path,
     env: &Environment,
 ) -> Result<Loaded, Problems> {
     let files: Vec<PathBuf> = fragments.iter().map(|fragment| fragment.path.clone()).collect();
+    let dir = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
     let tree = merged::merge(fragments);
-    let mut report = Report::new(fragments);
+    let mut report = Report::new(fragments, path);
     let mut zones = Zones::new(env);
     let mut root = Section::root(&tree);
-    let (settings, service) = root_section(&mut root, &mut zones, dir, env, &mut report);
+    let (settings, mut service) = root_section(&mut root, &mut zones, dir, env, &mut report);
     root.finish(&mut report);
-    problems.append(&mut report.into_problems());
+    service.unchecked_secrets = report.take_notes();
+    let found = report.into_problems().into_iter().filter(|found| is_sound(found, &problems, fragments));
+    let mut found: Vec<Problem> = found.collect();
+    problems.append(&mut found);
     if problems.is_empty() {
         Ok(Loaded { settings, service, files })
     } else {
         Err(Problems::new(problems, &files))
     }
+}
+
+/// Whether a problem is one of its own and not the echo of a text that could not be parsed.
+fn is_sound(found: &Problem, syntax: &[Problem], fragments: &[Fragment]) -> bool {
+    if syntax.is_empty() {
+        return true;
+    }
+    // What seems to be missing may stand where the text could not be read.
+    if matches!(found.kind(), ProblemKind::MissingKey | ProblemKind::UnknownName) {
+        return false;
+    }
+    let lost = fragments.iter().find(|fragment| fragment.path == found.file()).and_then(|f| f.lost_from);
+    if lost.is_some_and(|lost| found.line() >= lost) {
+        return false;
+    }
+    let on_its_line = syntax.iter().any(|s| s.file() == found.file() && s.line() == found.line());
+    !on_its_line || matches!(found.kind(), ProblemKind::Secret | ProblemKind::UnknownKey)
 }
 
 fn root_section(
@@ -134,7 +154,7 @@ fn zone(root: &mut Section<'_>, zones: &mut Zones<'_>, report: &mut Report<'_>) 
     zones.system().unwrap_or_else(|(name, error)| {
         let message =
             format!("the system's time zone {name} {error}; or name one: timezone = \"Europe/Berlin\"");
-        report.add_without_place(problem::ProblemKind::InvalidValue, "timezone", message);
+        report.add_without_place(ProblemKind::InvalidValue, "timezone", message);
         ZoneRules::utc()
     })
 }

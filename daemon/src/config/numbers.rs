@@ -8,9 +8,18 @@ use super::section::{Field, Report};
 
 /// A length of time between two, seconds, both included.
 pub(super) fn length(field: &Field<'_>, least: u64, most: u64, report: &mut Report<'_>) -> Option<Length> {
+    length_within(field, Length::from_secs(least), Length::from_secs(most), report)
+}
+
+/// A length of time between two, both included.
+pub(super) fn length_within(
+    field: &Field<'_>,
+    least: Length,
+    most: Length,
+    report: &mut Report<'_>,
+) -> Option<Length> {
     let length: Length = field.parsed("a length of time in quotes such as \"20s\" or \"5min\"", report)?;
-    if !(least..=most).contains(&length.secs()) {
-        let (least, most) = (Length::from_secs(least), Length::from_secs(most));
+    if !(least..=most).contains(&length) {
         field.invalid(report, format!("is out of range, expected {least} to {most}"));
         return None;
     }
@@ -35,5 +44,5 @@ pub(super) fn number(field: &Field<'_>, least: u32, most: u32, report: &mut Repo
 
 /// As the core's type.
 pub(super) fn span(length: Length) -> Span {
-    Span::secs(i64::try_from(length.secs()).unwrap_or(i64::MAX))
+    Span(i64::try_from(length.millis()).unwrap_or(i64::MAX))
 }

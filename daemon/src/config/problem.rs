@@ -107,6 +107,11 @@ impl Problem {
         Self { kind, file: file.to_owned(), at, key: harmless(key), message: harmless(&message), hint: None }
     }
 
+    /// The line, from 1; 0 where no place is meant.
+    pub(super) fn line(&self) -> usize {
+        self.at.as_ref().map_or(0, |spot| spot.line)
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(harmless(&hint.into()));
         self
@@ -243,6 +248,10 @@ fn spot(text: &str, span: std::ops::Range<usize>, show: Show) -> Spot {
         SECRET_WORDS.iter().any(|word| lower.contains(word)) || has_private_digits(line)
     });
     let kept = match show {
+        // A header holds nothing private and reads better whole.
+        Show::UpToMark if line.trim_start().starts_with('[') => {
+            line.find(']').map_or(end.saturating_sub(line_start), |i| i.saturating_add(1))
+        }
         Show::UpToMark => end.saturating_sub(line_start),
         Show::Nothing => 0,
         Show::Line if !guarded => line.len(),

@@ -16,13 +16,16 @@ use super::section::{Field, Report};
 /// Largest secret that is taken, in bytes.
 const MAX_SECRET: usize = 4_096;
 
+/// Stands for a secret that is not read.
+const ASSUMED: &str = "assumed";
+
 const WAY_OUT: &str = "write { credential = \"name\" } for a systemd credential (LoadCredential=), or \
      { file = \"/etc/simbell/secrets/name\" } for a file of mode 0600";
 
 /// Reads the secret that a value refers to.
 pub(super) fn secret(field: &Field<'_>, env: &Environment, report: &mut Report<'_>) -> Option<SecretString> {
     match field.value() {
-        Value::Table(_) => referred(field, env, report),
+        Value::Table(_) => referred(field, ASSUMED, env, report),
         Value::Text(_) => {
             let message = format!("a secret must not stand in the configuration; {WAY_OUT}");
             field.invalid_hidden(ProblemKind::Secret, report, message);
@@ -35,20 +38,27 @@ pub(super) fn secret(field: &Field<'_>, env: &Environment, report: &mut Report<'
     }
 }
 
-/// A text that may be kept out of the configuration: given as it is, or referred to.
+/// A text that may be kept out of the configuration: given as it is, or referred to. `assumed` stands for it
+/// where it is not read.
 pub(super) fn text_or_secret(
     field: &Field<'_>,
     wanted: &str,
+    assumed: &str,
     env: &Environment,
     report: &mut Report<'_>,
 ) -> Option<SecretString> {
     match field.value() {
-        Value::Table(_) => referred(field, env, report),
+        Value::Table(_) => referred(field, assumed, env, report),
         _ => field.line(wanted, report).map(SecretString::from),
     }
 }
 
-fn referred(field: &Field<'_>, env: &Environment, report: &mut Report<'_>) -> Option<SecretString> {
+fn referred(
+    field: &Field<'_>,
+    assumed: &str,
+    env: &Environment,
+    report: &mut Report<'_>,
+) -> Option<SecretString> {
     let mut section = field.section("a reference to a secret", report)?;
     let (credential, file) = (section.get("credential"), section.get("file"));
     section.finish(report);
@@ -69,55 +79,76 @@ fn referred(field: &Field<'_>, env: &Environment, report: &mut Report<'_>) -> Op
             return None;
         }
     };
-    found.map_err(|message| report_secret(&field, report, &message)).ok()
+    match found {
+        Ok(secret) => Some(secret),
+        Err(Refusal::NotOurs(message)) if env.assume_secrets => {
+            report.note(format!("{}: not checked: {message}", field.path()));
+            Some(SecretString::from(assumed))
+        }
+        Err(Refusal::NotOurs(message) | Refusal::Wrong(message)) => {
+            field.invalid_hidden(ProblemKind::Secret, report, message);
+            None
+        }
+    }
 }
 
-fn report_secret(field: &Field<'_>, report: &mut Report<'_>, message: &str) {
-    field.invalid_hidden(ProblemKind::Secret, report, message);
+enum Refusal {
+    /// Only the service itself can tell.
+    NotOurs(String),
+    /// Wrong for everybody.
+    Wrong(String),
 }
 
-fn by_credential(name: &str, env: &Environment) -> Result<SecretString, String> {
+fn by_credential(name: &str, env: &Environment) -> Result<SecretString, Refusal> {
     if name.is_empty() || name.len() > 255 || name.contains('/') || name.starts_with('.') {
-        return Err(
-            "is not the name of a credential: one word without / that does not start with a dot".to_owned()
-        );
+        let message = "is not the name of a credential: one word without / that does not start with a dot";
+        return Err(Refusal::Wrong(message.to_owned()));
     }
     let Some(dir) = &env.credentials_dir else {
-        return Err(format!(
+        return Err(Refusal::NotOurs(format!(
             "no credentials were handed to this process ($CREDENTIALS_DIRECTORY is not set); add \
              LoadCredential={name}:/path/to/file to the unit, or refer to a file"
-        ));
+        )));
     };
-    let path = dir.join(name);
-    let file = open(&path).map_err(|error| {
-        format!("the credential was not handed over ({error}); add LoadCredential={name}:/path/to/file to the unit")
+    let file = open(&dir.join(name)).map_err(|error| {
+        Refusal::NotOurs(format!(
+            "the credential was not handed over ({error}); add LoadCredential={name}:/path/to/file to the unit"
+        ))
     })?;
-    content(file)
+    content(file).map_err(Refusal::Wrong)
 }
 
-fn by_file(path: &Path, env: &Environment) -> Result<SecretString, String> {
+fn by_file(path: &Path, env: &Environment) -> Result<SecretString, Refusal> {
     let shown = path.display();
     let file = open(path).map_err(|error| {
-        format!("{shown} cannot be read ({error}); create it with mode 0600 for the user the service runs as, or use a credential")
+        let message = format!(
+            "{shown} cannot be read ({error}); create it with mode 0600 for the user the service runs as, or use a \
+             credential"
+        );
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => Refusal::NotOurs(message),
+            _ => Refusal::Wrong(message),
+        }
     })?;
-    let found = file.metadata().map_err(|error| format!("{shown} cannot be examined ({error})"))?;
+    let found =
+        file.metadata().map_err(|error| Refusal::Wrong(format!("{shown} cannot be examined ({error})")))?;
     if !found.is_file() {
-        return Err(format!("{shown} is not a regular file"));
+        return Err(Refusal::Wrong(format!("{shown} is not a regular file")));
     }
     if found.mode() & 0o077 != 0 {
-        return Err(format!(
+        return Err(Refusal::Wrong(format!(
             "{shown} may be read by others (mode {:04o}); run: chmod 600 {shown}",
             found.mode() & 0o7777
-        ));
+        )));
     }
     if found.uid() != 0 && found.uid() != env.uid {
-        return Err(format!(
+        return Err(Refusal::NotOurs(format!(
             "{shown} belongs to user {}; it must belong to root or to the user the service runs as ({})",
             found.uid(),
             env.uid
-        ));
+        )));
     }
-    content(file)
+    content(file).map_err(Refusal::Wrong)
 }
 
 /// Opens without waiting for the other end of a pipe.

@@ -17,12 +17,24 @@ const MAX_TEXT: usize = 16_384;
 /// Collects problems.
 pub(super) struct Report<'a> {
     fragments: &'a [Fragment],
+    /// Named where a problem is in no file.
+    whole: &'a Path,
     problems: Vec<Problem>,
+    notes: Vec<String>,
 }
 
 impl<'a> Report<'a> {
-    pub fn new(fragments: &'a [Fragment]) -> Self {
-        Self { fragments, problems: Vec::new() }
+    pub fn new(fragments: &'a [Fragment], whole: &'a Path) -> Self {
+        Self { fragments, whole, problems: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Keeps what a person should know though it is no problem.
+    pub fn note(&mut self, note: String) {
+        self.notes.push(super::problem::harmless(&note));
+    }
+
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     pub fn into_problems(self) -> Vec<Problem> {
@@ -44,8 +56,7 @@ impl<'a> Report<'a> {
 
     /// A problem of what no file says.
     pub fn add_without_place(&mut self, kind: ProblemKind, key: &str, message: String) {
-        let file = self.fragments.first().map(|fragment| fragment.path.clone()).unwrap_or_default();
-        self.problems.push(Problem::in_file(kind, &file, format!("{key}: {message}")));
+        self.problems.push(Problem::in_file(kind, self.whole, format!("{key}: {message}")));
     }
 
     pub fn add(
@@ -62,7 +73,7 @@ impl<'a> Report<'a> {
                 let at = (fragment.path.as_path(), fragment.text.as_str(), place.span.clone());
                 Problem::at(kind, at, show, key, message.into())
             }
-            None => Problem::in_file(kind, Path::new(""), message.into()),
+            None => Problem::in_file(kind, self.whole, message.into()),
         };
         self.problems.push(match hint {
             Some(hint) => problem.hint(hint),

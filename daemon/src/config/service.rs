@@ -7,9 +7,10 @@ use simbell_core::bytes::Bytes;
 use simbell_core::ident::{ChannelName, RuleName};
 
 use super::channels::Channels;
+use super::duration::Length;
 use super::environment::Environment;
 use super::merged::Value;
-use super::numbers::{bytes, length, number};
+use super::numbers::{bytes, length_within, number};
 use super::problem::{ProblemKind, Show};
 use super::section::{Field, Report, Section, nearest, quoted};
 use super::settings::{
@@ -43,6 +44,7 @@ pub(super) fn read(
         },
         plugins: BTreeMap::new(),
         channels,
+        unchecked_secrets: Vec::new(),
     };
     if let Some(mut section) = root.get("service").and_then(|f| f.section("a section [service]", report)) {
         service(&mut section, &mut settings, report);
@@ -148,8 +150,8 @@ fn rules(section: &mut Section<'_>, rules: &mut RulesSettings, report: &mut Repo
             memory_bytes: size(section.get("memory"), report),
             time: section
                 .get("time")
-                .and_then(|f| length(&f, 1, 60, report))
-                .map(|length| length.to_duration()),
+                .and_then(|f| length_within(&f, Length::from_millis(10), Length::from_secs(60), report))
+                .map(Length::to_duration),
             text_bytes: size(section.get("text"), report),
             items: whole(section.get("items"), 1_000_000, report),
         };

@@ -28,6 +28,9 @@ pub struct ServiceSettings {
     pub plugins: BTreeMap<RuleName, PluginSettings>,
     /// Every channel with all that it needs to send, by name.
     pub channels: BTreeMap<ChannelName, ChannelConfig>,
+    /// Secrets that were assumed and not read, one line each; empty unless the environment allows it
+    /// ([`super::Environment::assuming_secrets`]).
+    pub unchecked_secrets: Vec<String>,
 }
 
 /// What is logged: this and everything above it.

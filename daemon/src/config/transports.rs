@@ -95,7 +95,7 @@ pub(super) fn ntfy(
     };
     let topic =
         section.need("topic", "topic = { credential = \"ntfy-topic\" }, or the topic in quotes", report);
-    let topic = topic.and_then(|field| text_or_secret(&field, "a topic", around.env, report));
+    let topic = topic.and_then(|field| text_or_secret(&field, "a topic", "assumed", around.env, report));
     let token = section.get("token").map(|field| secret(&field, around.env, report));
     let login = login(section, around, report);
     let tags = section.get("tags").map(|field| lines(&field, "a tag", report).unwrap_or_default());
@@ -134,7 +134,7 @@ pub(super) fn webhook(
     let url =
         section.need("url", "url = \"https://example.org/hook\", or { credential = \"hook-url\" }", report);
     let url = url.and_then(|field| {
-        let url = text_or_secret(&field, "a URL", around.env, report)?;
+        let url = text_or_secret(&field, "a URL", "https://assumed.invalid/", around.env, report)?;
         url_allowed(&field, url.expose_secret(), allowed, report).then_some(url)
     });
     let method = match section.get("method") {
@@ -223,7 +223,7 @@ fn headers(field: &Field<'_>, env: &Environment, report: &mut Report<'_>) -> Opt
         let value: Option<SecretString> = if always_secret {
             secret(&field, env, report)
         } else {
-            text_or_secret(&field, "a text", env, report)
+            text_or_secret(&field, "a text", "assumed", env, report)
         };
         all = all && value.is_some();
         read.extend(value.map(|value| HeaderConfig {
