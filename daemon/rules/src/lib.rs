@@ -21,7 +21,7 @@ mod value;
 
 pub use check::{check_file, check_plugin};
 pub use limits::Limits;
-pub use manifest::API;
+pub use manifest::{API, SettingValues};
 pub use meter::Stats;
 pub use problem::{Problem, Severity};
 pub use ruleset::{IdleRule, LoadOptions, Outcome, RuleSet};

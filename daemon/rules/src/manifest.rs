@@ -13,6 +13,9 @@ use crate::text::short;
 /// The version of the rule language that this crate speaks.
 pub const API: i64 = 1;
 
+/// Values of a plugin's settings by name, as the configuration gives them.
+pub type SettingValues = serde_json::Map<String, serde_json::Value>;
+
 const KEYS: [&str; 8] = ["api", "name", "kind", "description", "languages", "enabled", "settings", "license"];
 const SETTING_KEYS: [&str; 4] = ["type", "list", "default", "description"];
 
@@ -68,7 +71,7 @@ impl Manifest {
     /// The settings with the values that the configuration gives; what is wrong with those in words.
     pub(crate) fn settings(
         &self,
-        given: Option<&toml::Table>,
+        given: Option<&SettingValues>,
     ) -> Result<Settings, Vec<(String, Option<String>)>> {
         let mut values: BTreeMap<String, Dynamic> =
             self.settings.iter().map(|(name, declared)| (name.clone(), declared.default.clone())).collect();

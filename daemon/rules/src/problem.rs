@@ -5,7 +5,7 @@ use std::fmt;
 use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
 use crate::engine::DISABLED;
-use crate::host::{FUNCTIONS, properties_of};
+use crate::host::{FORMS, FUNCTIONS, properties_of};
 use crate::text::{harmless, short};
 
 /// How bad it is.
@@ -92,7 +92,11 @@ impl Source<'_> {
     /// A problem found while compiling.
     pub(crate) fn parse(&self, error: &rhai::ParseError, names: &[String]) -> Problem {
         let (message, hint) = parse_words(error.err_type(), names);
-        self.problem(place(error.position()), message).hint(hint)
+        let at = place(error.position());
+        let beyond = at.zip(self.text).is_some_and(|((line, _), text)| line > text.lines().count());
+        let unclosed =
+            || beyond.then(|| "the file ends here: is a `}`, `)` or quote missing above?".to_owned());
+        self.problem(at, message).hint(hint.or_else(unclosed))
     }
 
     /// A problem found while running; `functions` are those of the file.
@@ -131,7 +135,7 @@ pub(crate) fn nearest<S: AsRef<str>>(name: &str, candidates: impl IntoIterator<I
             let (a, b) = (name.to_lowercase(), candidate.as_ref().to_lowercase());
             (strsim::damerau_levenshtein(&a, &b), candidate)
         })
-        .filter(|(distance, _)| *distance <= most)
+        .filter(|(distance, candidate)| *distance <= most && candidate.as_ref() != name)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate.as_ref().to_owned())
 }
@@ -206,6 +210,14 @@ fn run_words(error: &EvalAltResult, functions: &[String]) -> (String, Option<Str
             format!("too large: {}", lower_first(what)),
             Some("a rule works on few and small values".to_owned()),
         ),
+        EvalAltResult::ErrorMismatchDataType(wanted, given, _) => {
+            let absent = given == "()";
+            let hint = "an absent value, `()`, is neither true nor false: write `if sim.roaming == true`";
+            (
+                format!("this is {given}, but {wanted} is needed here"),
+                (absent && wanted == "bool").then(|| hint.to_owned()),
+            )
+        }
         EvalAltResult::ErrorFunctionNotFound(signature, _) => unknown_function(signature, functions),
         EvalAltResult::ErrorDotExpr(text, _) => unknown_property(text),
         EvalAltResult::ErrorParsing(error, _) => parse_words(error, &[]),
@@ -219,17 +231,30 @@ fn run_words(error: &EvalAltResult, functions: &[String]) -> (String, Option<Str
 
 fn unknown_function(signature: &str, functions: &[String]) -> (String, Option<String>) {
     let (name, arguments) = signature.split_once(' ').unwrap_or((signature, ""));
+    // Rhai's names of types, as people know them.
+    let arguments = arguments
+        .replace("&str | ImmutableString | String", "string")
+        .replace("i64", "number")
+        .replace("decimal", "number");
     if name.chars().all(|c| c.is_ascii_punctuation() && c != '_') {
         let hint = arguments.contains("()").then(|| {
             "a value on one side is absent, `()`: test it first, as in `if x != () { … }`".to_owned()
         });
-        return (format!("`{name}` does not work on {}", arguments.trim_matches(['(', ')'])), hint);
+        return (format!("`{name}` does not work on {}", listed(&arguments)), hint);
     }
     if FUNCTIONS.contains(&name) || functions.iter().any(|own| own == name) {
-        return (format!("`{name}` does not take {arguments}"), None);
+        let hint =
+            FORMS.iter().find(|(known, _)| *known == name).map(|(_, form)| format!("write it as {form}"));
+        let given = if arguments == "()" { "nothing" } else { listed(&arguments) };
+        return (format!("`{name}` does not take {given}"), hint);
     }
     let hint = meant(nearest(name, FUNCTIONS.iter().copied().chain(functions.iter().map(String::as_str))));
     (format!("unknown function `{}`", short(name)), hint)
+}
+
+/// `(string, number)` without its parentheses.
+fn listed(arguments: &str) -> &str {
+    arguments.strip_prefix('(').and_then(|list| list.strip_suffix(')')).unwrap_or(arguments)
 }
 
 /// Rhai says: `Unknown property 'x' - a getter is not registered for type 'Sim'`.

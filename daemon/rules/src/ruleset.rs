@@ -14,7 +14,7 @@ use crate::compile::{Compiled, compile};
 use crate::engine;
 use crate::evaluate;
 use crate::limits::Limits;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, SettingValues};
 use crate::meter::Stats;
 use crate::problem::{Problem, Source, nearest};
 use crate::settings::Settings;
@@ -24,14 +24,15 @@ use crate::settings::Settings;
 pub struct LoadOptions {
     /// The folder of the user's own rules, one `.rhai` file each; a folder that is not there has none.
     pub user_dir: Option<PathBuf>,
-    /// Folders of plugins, each plugin a folder of its own. Of two plugins of one name the later folder's is taken.
+    /// Folders of plugins, each plugin a folder of its own in it or in its `rules`. Of two plugins of one name the
+    /// later folder's is taken.
     pub plugin_dirs: Vec<PathBuf>,
     /// Rules to run that would not run by themselves.
     pub enabled: Vec<String>,
     /// Rules not to run.
     pub disabled: Vec<String>,
     /// Settings of plugins by the plugin's name.
-    pub settings: BTreeMap<String, toml::Table>,
+    pub settings: BTreeMap<String, SettingValues>,
     /// Limits of each evaluation.
     pub limits: Limits,
     /// BCP 47 language of summaries.
@@ -94,8 +95,9 @@ impl RuleSet {
             tracing::warn!("rules run without a cap on memory: the counting allocator is not this program's");
         }
         for dir in &options.plugin_dirs {
-            for path in set.entries(dir) {
-                if path.is_dir() {
+            // As installed, plugins are sorted by kind; in a folder of one's own they need not be.
+            for path in set.entries(dir).into_iter().chain(set.entries(&dir.join("rules"))) {
+                if path.join("plugin.toml").is_file() {
                     set.load_plugin(options, &path);
                 }
             }

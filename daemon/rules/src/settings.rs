@@ -131,17 +131,16 @@ impl Kind {
     }
 }
 
-impl From<&toml::Value> for Raw {
-    fn from(value: &toml::Value) -> Self {
+impl From<&serde_json::Value> for Raw {
+    fn from(value: &serde_json::Value) -> Self {
         match value {
-            toml::Value::Boolean(value) => Self::Bool(*value),
-            toml::Value::Integer(value) => Self::Number((*value).into()),
-            // The shortest text that gives the same float: 0.8 stays 0.8.
-            toml::Value::Float(value) => Self::number(&value.to_string()),
-            toml::Value::String(text) => Self::Text(text.clone()),
-            toml::Value::Array(list) => Self::List(list.iter().map(Self::from).collect()),
-            toml::Value::Datetime(_) => Self::Other("a date"),
-            toml::Value::Table(_) => Self::Other("a table"),
+            serde_json::Value::Bool(value) => Self::Bool(*value),
+            // By its shortest text, which is what was written: 0.8 stays 0.8.
+            serde_json::Value::Number(number) => Self::number(&number.to_string()),
+            serde_json::Value::String(text) => Self::Text(text.clone()),
+            serde_json::Value::Array(list) => Self::List(list.iter().map(Self::from).collect()),
+            serde_json::Value::Object(_) => Self::Other("a table"),
+            serde_json::Value::Null => Self::Other("nothing"),
         }
     }
 }

@@ -40,6 +40,17 @@ pub(crate) const FUNCTIONS: &[&str] = &[
     "print",
 ];
 
+/// How functions are called, for hints.
+pub(crate) const FORMS: &[(&str, &str)] = &[
+    ("remind", "`remind(\"key\", \"text\")` or `remind(\"key\", \"text\", #{ urgency: \"warning\" })`"),
+    ("daily", "`daily(\"07:00\")`"),
+    ("weekly", "`weekly(\"mon\", \"07:00\")`"),
+    ("monthly", "`monthly(1, \"07:00\")` or `monthly(\"last\", \"07:00\")`"),
+    ("every", "`every(10.minutes)`"),
+    ("date", "`date(\"2026-11-22\")`"),
+    ("slug", "`slug(\"any text\")`"),
+];
+
 /// The properties of a type as messages name it.
 pub(crate) fn properties_of(shown: &str) -> Option<Vec<&'static str>> {
     let units = |own: &[&'static str], more: &[&'static str]| Some([own, more].concat());

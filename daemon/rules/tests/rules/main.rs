@@ -2,8 +2,11 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests end here")]
 
+mod hooks;
 mod hostile;
 mod inputs;
+mod loading;
+mod messages;
 mod shipped;
 mod units;
 

@@ -20,7 +20,7 @@ fn shipped_dir() -> PathBuf {
 
 fn load(settings: &str) -> RuleSet {
     let rules = RuleSet::load(&LoadOptions {
-        plugin_dirs: vec![shipped_dir()],
+        plugin_dirs: vec![shipped_dir().join("..")],
         enabled: vec!["carrier-sms".to_owned(), "daily-summary".to_owned()],
         settings: toml::from_str(settings).expect("valid TOML"),
         language: "en".to_owned(),
@@ -94,7 +94,8 @@ fn every_shipped_plugin_is_without_a_problem_on_every_made_up_input() {
 
 #[test]
 fn messages_are_private_and_summaries_unasked_for_unless_switched_on() {
-    let rules = RuleSet::load(&LoadOptions { plugin_dirs: vec![shipped_dir()], ..LoadOptions::default() });
+    let rules =
+        RuleSet::load(&LoadOptions { plugin_dirs: vec![shipped_dir().join("..")], ..LoadOptions::default() });
     let idle: Vec<&str> = rules.idle().iter().map(|idle| idle.name.as_str()).collect();
     assert_eq!(idle, ["carrier-sms", "daily-summary"]);
 }

@@ -1,0 +1,196 @@
+//! Rules and plugins from folders: what is loaded, what is left out, and what is said of the rest.
+
+use simbell_rules::{LoadOptions, RuleSet, SettingValues, check_plugin};
+
+use crate::inputs::{Folder, input, on_usage, rule, sim};
+
+const MANIFEST: &str = r#"
+api = 1
+name = "steps"
+kind = "rule"
+languages = ["en", "zh"]
+description = { en = "Steps.", zh = "阶梯。" }
+
+[settings.limit]
+type = "size"
+default = "5 GB"
+
+[settings.steps]
+type = "percent"
+list = true
+default = [12.5, 80]
+
+[settings.factor]
+type = "decimal"
+default = 0.1
+
+[settings.pause]
+type = "span"
+default = "36 hours"
+
+[settings.times]
+type = "int"
+default = 3
+
+[settings.on]
+type = "bool"
+default = true
+
+[settings.word]
+type = "text"
+default = "left"
+"#;
+
+const MAIN: &str = "fn on_usage(sim) { let s = settings; remind(\"k\", `${s.limit} ${s.steps} ${s.factor * 3} \
+                    ${s.pause} ${s.times + 1} ${s.on} ${s.word}`); }";
+
+fn plugin(folder: &Folder, name: &str, manifest: &str, main: &str) {
+    folder.write(&format!("{name}/plugin.toml"), manifest);
+    folder.write(&format!("{name}/main.rhai"), main);
+}
+
+fn options(folder: &Folder) -> LoadOptions {
+    LoadOptions {
+        plugin_dirs: vec![folder.path().to_owned()],
+        language: "en".to_owned(),
+        ..LoadOptions::default()
+    }
+}
+
+fn said(rules: &RuleSet, name: &str) -> String {
+    let outcome = rules.evaluate(&rule(name), &on_usage(), &input(Some(sim()), "en"));
+    assert_eq!(outcome.error, None);
+    outcome.findings[0].text.clone()
+}
+
+fn values(json: &str) -> SettingValues {
+    serde_json::from_str(json).unwrap()
+}
+
+#[test]
+fn settings_have_their_defaults_and_what_is_configured() {
+    let folder = Folder::new();
+    plugin(&folder, "steps", MANIFEST, MAIN);
+    let mut options = options(&folder);
+    let rules = RuleSet::load(&options);
+    assert_eq!(said(&rules, "steps"), "5 GB [12.5%, 80%] 0.3 1.5 days 4 true left");
+    assert_eq!(rules.descriptions()[0].summary, "Steps.");
+    assert!(rules.descriptions()[0].plugin);
+
+    let configured = r#"{ "limit": "2.5 GiB", "steps": ["90%"], "factor": "0.2", "pause": "1 day", "times": 7,
+        "on": false, "word": "剩余" }"#;
+    options.settings.insert("steps".to_owned(), values(configured));
+    options.language = "zh-CN".to_owned();
+    let rules = RuleSet::load(&options);
+    assert_eq!(said(&rules, "steps"), "2.68 GB [90%] 0.6 1 day 8 false 剩余");
+    assert_eq!(rules.descriptions()[0].summary, "阶梯。");
+}
+
+#[test]
+fn wrong_settings_disable_that_plugin_with_every_reason() {
+    let folder = Folder::new();
+    plugin(&folder, "steps", MANIFEST, MAIN);
+    let mut options = options(&folder);
+    options.settings.insert("steps".to_owned(), values(r#"{ "stpes": [50], "limit": 5, "times": 1.5 }"#));
+    let problem = RuleSet::load(&options).descriptions()[0].problem.clone().unwrap();
+    let shown = problem.replace(&format!("{}/", folder.path().display()), "");
+    assert_eq!(
+        shown,
+        "steps/main.rhai: the setting `limit` of `steps` is an amount of data such as \"5 GB\" or \"500 MB\"\n\
+         steps/main.rhai: `steps` has no setting `stpes`\n  hint: did you mean `steps`?\n\
+         steps/main.rhai: the setting `times` of `steps` is a whole number"
+    );
+}
+
+#[test]
+fn a_wrong_manifest_says_line_and_nearest_key() {
+    let folder = Folder::new();
+    let wrong = "api = 2\nnaem = \"x\"\nname = \"Not Good\"\nkind = \"rule\"\ndescription = \"d\"\n\n[settings.a]\ntype = \
+                 \"sise\"\ndefault = 1\n\n[settings.b]\ntype = \"size\"\ndefault = \"5 Gb\"\ndefualt = 1\n";
+    plugin(&folder, "x", wrong, MAIN);
+    let problems: Vec<String> =
+        check_plugin(&folder.path().join("x")).iter().map(ToString::to_string).collect();
+    let shown = problems.join("\n").replace(&format!("{}/", folder.path().display()), "");
+    assert_eq!(
+        shown,
+        "x/plugin.toml:2:1: the manifest has no key `naem`\n  2 | naem = \"x\"\n    | ^\n  hint: did you mean `name`?\n\
+         x/plugin.toml:1:7: `api` is 1, the only version there is\n  1 | api = 2\n    |       ^\n\
+         x/plugin.toml:3:8: `name` is a text of small letters, digits and `-`\n  3 | name = \"Not Good\"\n    |        ^\n\
+         x/plugin.toml:8:8: `settings.a.type` is one of: bool, int, decimal, text, size, span, percent\n  8 | type = \
+         \"sise\"\n    |        ^\n\
+         x/plugin.toml:14:1: `settings.b` has no key `defualt`\n  14 | defualt = 1\n     | ^\n  hint: did you mean \
+         `default`?\n\
+         x/plugin.toml:13:11: `settings.b.default` is an amount of data such as \"5 GB\" or \"500 MB\"\n  13 | default = \
+         \"5 Gb\"\n     |           ^"
+    );
+    let rules = RuleSet::load(&options(&folder));
+    assert!(rules.descriptions()[0].problem.as_deref().unwrap().contains("plugin.toml:2:1"));
+    assert_eq!(rules.descriptions()[0].name.as_str(), "x");
+}
+
+#[test]
+fn one_broken_rule_leaves_the_others() {
+    let folder = Folder::new();
+    folder.write("a.rhai", "fn on_usage(sim) { ");
+    folder.write("b.rhai", "// Says hello.\nfn on_usage(sim) { remind(\"k\", \"hello\") }");
+    folder.write("c.rhai", "fn on_usage(sim) { no_such_thing }");
+    folder.write("not-a-rule.txt", "fn");
+    folder.write(".hidden.rhai", "fn");
+    std::fs::write(folder.path().join("d.rhai"), [0x66, 0xff, 0xfe]).unwrap();
+    std::fs::create_dir(folder.path().join("e.rhai")).unwrap();
+    folder.write("f.rhai", &format!("fn on_usage(sim) {{ }}\n{}", "/".repeat(70_000)));
+    let rules = folder.load();
+    let described: Vec<(String, bool)> =
+        rules.descriptions().iter().map(|d| (d.name.to_string(), d.problem.is_some())).collect();
+    let expected = [("a", true), ("b", false), ("c", true), ("d", true), ("e", true), ("f", true)];
+    assert_eq!(described, expected.map(|(name, wrong)| (name.to_owned(), wrong)));
+    assert_eq!(said(&rules, "b"), "hello");
+    assert_eq!(rules.descriptions()[1].summary, "Says hello.");
+    let refused = rules.evaluate(&rule("a"), &on_usage(), &input(Some(sim()), "en"));
+    assert_eq!(refused.error, rules.descriptions()[0].problem);
+}
+
+#[test]
+fn rules_are_switched_on_and_off_and_unknown_names_told() {
+    let folder = Folder::new();
+    plugin(&folder, "steps", &MANIFEST.replace("languages =", "enabled = false\nlanguages ="), MAIN);
+    folder.write("own/hello.rhai", "fn on_usage(sim) { remind(\"k\", \"hello\") }");
+    let mut options = LoadOptions { user_dir: Some(folder.path().join("own")), ..options(&folder) };
+    let loaded = |options: &LoadOptions| {
+        let rules = RuleSet::load(options);
+        let idle: Vec<String> = rules.idle().iter().map(|idle| idle.name.to_string()).collect();
+        let run: Vec<String> = rules.descriptions().iter().map(|d| d.name.to_string()).collect();
+        (run.join(","), idle.join(","))
+    };
+    assert_eq!(loaded(&options), ("hello".to_owned(), "steps".to_owned()));
+    options.enabled = vec!["steps".to_owned()];
+    options.disabled = vec!["hello".to_owned()];
+    assert_eq!(loaded(&options), ("steps".to_owned(), "hello".to_owned()));
+    options.disabled = vec!["helo".to_owned()];
+    options.settings.insert("stepts".to_owned(), values("{}"));
+    let problems: Vec<String> = RuleSet::load(&options).problems().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        [
+            "rules: the configuration names a rule `helo` that is not there\n  hint: did you mean `hello`?",
+            "rules: the configuration names a rule `stepts` that is not there\n  hint: did you mean `steps`?",
+        ]
+    );
+}
+
+#[test]
+fn later_folders_win_and_own_rules_win_over_plugins() {
+    let (shipped, local) = (Folder::new(), Folder::new());
+    let rule_saying = |text: &str| format!("fn on_usage(sim) {{ remind(\"k\", \"{text}\") }}");
+    plugin(&shipped, "rules/steps", MANIFEST, &rule_saying("shipped"));
+    let mut options = options(&shipped);
+    assert_eq!(said(&RuleSet::load(&options), "steps"), "shipped");
+    plugin(&local, "steps", MANIFEST, &rule_saying("local"));
+    options.plugin_dirs.push(local.path().to_owned());
+    assert_eq!(said(&RuleSet::load(&options), "steps"), "local");
+    local.write("own/steps.rhai", &rule_saying("own"));
+    options.user_dir = Some(local.path().join("own"));
+    assert_eq!(said(&RuleSet::load(&options), "steps"), "own");
+    options.user_dir = Some(local.path().join("nowhere"));
+    assert_eq!(said(&RuleSet::load(&options), "steps"), "local");
+}
