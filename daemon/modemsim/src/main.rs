@@ -83,7 +83,7 @@ async fn lookalike(args: &LookalikeArgs) -> anyhow::Result<()> {
     let address = match &args.front {
         Front { socket: Some(path), .. } => {
             lookalike.serve_socket(path)?;
-            path.display().to_string()
+            bus_address(path)
         }
         Front { address: Some(address), .. } => {
             serving = Some(lookalike.serve_on(address).await?);
@@ -154,6 +154,12 @@ fn say(report: &Report) -> anyhow::Result<()> {
     let line = serde_json::to_string(report)?;
     writeln!(std::io::stdout(), "{line}")?;
     Ok(())
+}
+
+/// The D-Bus address of a Unix socket, not escaped: zbus takes the path as it stands.
+fn bus_address(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    format!("unix:path={}", path.display())
 }
 
 fn remove_socket(path: Option<&Path>) {

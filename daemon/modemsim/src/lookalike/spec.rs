@@ -188,7 +188,7 @@ pub struct Refusal {
 pub enum Report {
     /// The look-alike can be spoken to at this address.
     Ready {
-        /// D-Bus address or socket path.
+        /// D-Bus address: of a bus, or of the socket that clients connect to directly.
         address: String,
     },
     /// A client had a short message sent.

@@ -27,11 +27,16 @@ impl Client {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let server = lookalike.clone();
         tokio::spawn(async move { server.serve_p2p(theirs).await.unwrap() });
-        Self::over(ours).await
+        Self::over(zbus::connection::Builder::unix_stream(ours)).await
     }
 
-    pub async fn over(stream: UnixStream) -> Self {
-        let connection = zbus::connection::Builder::unix_stream(stream).p2p().build().await.unwrap();
+    /// Connects to an address, without a bus.
+    pub async fn at(address: &str) -> Self {
+        Self::over(zbus::connection::Builder::address(address)).await
+    }
+
+    async fn over(builder: zbus::connection::Builder<'_>) -> Self {
+        let connection = builder.p2p().build().await.unwrap();
         let client = Self { stream: MessageStream::from(&connection), connection, destination: None };
         // Once this is answered, the server has this client on its list for signals.
         client.call(ROOT, "org.freedesktop.DBus.Peer", "Ping", &()).await.unwrap();

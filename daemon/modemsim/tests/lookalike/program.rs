@@ -12,7 +12,7 @@ use super::client::{Client, DEADLINE, at};
 async fn serves_a_socket_until_its_standard_input_closes() {
     // Only its directory is used, which goes with it.
     let scratch = PrivateBus::start().await.unwrap();
-    let socket = scratch.directory().join("mm.sock");
+    let socket = scratch.directory().join("mm sock");
     let scenario = scratch.directory().join("scenario.toml");
     std::fs::write(
         &scenario,
@@ -36,10 +36,9 @@ async fn serves_a_socket_until_its_standard_input_closes() {
         serde_json::from_str::<serde_json::Value>(&line.unwrap().expect("it runs")).unwrap()
     };
     let ready = line().await;
-    assert_eq!(ready["ready"]["address"], socket.to_str().unwrap());
+    assert_eq!(ready["ready"]["address"], format!("unix:path={}", socket.display()));
     while line().await.get("scenario_ended").is_none() {}
-    let stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
-    let client = Client::over(stream).await;
+    let client = Client::at(ready["ready"]["address"].as_str().unwrap()).await;
     assert!(client.managed().await.keys().any(|path| path.as_str() == at("Modem", 0)));
     drop(program.stdin.take());
     let status = tokio::time::timeout(DEADLINE, program.wait()).await.expect("it ends in time").unwrap();
