@@ -1,4 +1,16 @@
-//! The bell for your SIM: the service
+//! simbelld: the shell around the pure core. It watches, reads, commits, asks rules and delivers.
 
+pub mod app;
+pub mod backend;
+pub mod check;
+pub mod clock;
 pub mod config;
 pub mod control;
+pub mod convert;
+pub mod engine;
+pub mod gateway;
+pub mod logging;
+pub mod options;
+pub mod service;
+pub mod simulate;
+pub mod usage;

@@ -1,1 +1,67 @@
-fn main() {}
+//! The service's entry point.
+
+use std::process::ExitCode;
+
+use simbelld::app::{RunError, config_path};
+use simbelld::config::{Environment, load};
+use simbelld::options::{Command, Options, USAGE, parse};
+use simbelld::{app, check, logging};
+
+/// Counts what rules allocate, so that a rule cannot fill memory.
+#[global_allocator]
+static ALLOCATOR: simbell_alloc::CountingAllocator = simbell_alloc::CountingAllocator;
+
+/// `EX_CONFIG` of sysexits.h: systemd does not try again (`RestartPreventExitStatus=78`).
+const EX_CONFIG: u8 = 78;
+
+fn main() -> ExitCode {
+    match parse(std::env::args_os().skip(1)) {
+        Ok(Command::Help) => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Version) => {
+            println!("simbelld {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Check { config, rules, what, json }) => check::run(config.as_deref(), &rules, what, json),
+        Ok(Command::Run(options)) => run(&options),
+        Err(error) => {
+            eprintln!("error: {error}\n\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(options: &Options) -> ExitCode {
+    let path = config_path(options.config.as_deref());
+    let loaded = match load(&path, &Environment::of_process()) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return ExitCode::from(EX_CONFIG);
+        }
+    };
+    let log = logging::start(loaded.service.log_level);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the service cannot begin: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(app::run(options, loaded, log)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(RunError::Config(problems)) => {
+            eprintln!("{problems}");
+            ExitCode::from(EX_CONFIG)
+        }
+        Err(RunError::Other(error)) => {
+            eprintln!("error: {error}");
+            for cause in error.chain().skip(1) {
+                eprintln!("caused by: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

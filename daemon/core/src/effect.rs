@@ -1,5 +1,7 @@
 //! What has to be done, as values: committed first, then said.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ident::{Eid, Iccid, Imsi, ReminderKey, RuleName};
@@ -9,7 +11,7 @@ use crate::time::{Span, Timestamp};
 use crate::view::{RuleInput, Trigger};
 
 /// Everything one step asks for. `changes` are committed before any of the rest is done.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Effects {
     /// One transaction.
     pub changes: Vec<Change>,
@@ -137,14 +139,14 @@ pub struct TotalsQuery {
 }
 
 /// A rule to be evaluated on an input.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     /// Which rule.
     pub rule: RuleName,
     /// On what occasion.
     pub trigger: Trigger,
-    /// What it sees.
-    pub input: Box<RuleInput>,
+    /// What it sees; shared between the rules asked on one occasion.
+    pub input: Arc<RuleInput>,
 }
 
 /// What followers are told.

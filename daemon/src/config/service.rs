@@ -16,6 +16,7 @@ use super::section::{Field, Report, Section, nearest, quoted};
 use super::settings::{
     Durability, LogLevel, PluginSettings, RuleLimits, RulesSettings, ServiceSettings, StorageSettings,
 };
+use crate::clock::Trust;
 
 /// Where plugins are installed that come with the program.
 const SHIPPED_PLUGINS: &str = "/usr/share/simbell/plugins";
@@ -35,6 +36,7 @@ pub(super) fn read(
         bus: None,
         admin_groups: Vec::new(),
         log_level: LogLevel::Info,
+        clock_trust: Trust::Auto,
         storage: StorageSettings { durability: Durability::Full },
         rules: RulesSettings {
             dir: config_dir.join("rules.d"),
@@ -115,6 +117,11 @@ fn service(section: &mut Section<'_>, settings: &mut ServiceSettings, report: &m
         let levels = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
         let choices = levels.map(|level| (level.as_str(), level));
         settings.log_level = field.one_of(&choices, report).unwrap_or(settings.log_level);
+    }
+    if let Some(field) = section.get("clock") {
+        let choices =
+            [("auto", Trust::Auto), ("synchronised", Trust::Synchronised), ("plausible", Trust::Plausible)];
+        settings.clock_trust = field.one_of(&choices, report).unwrap_or(Trust::Auto);
     }
     if let Some(field) = section.get("durability") {
         let choices = [("full", Durability::Full), ("normal", Durability::Normal)];

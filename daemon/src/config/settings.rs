@@ -7,6 +7,8 @@ use std::time::Duration;
 use simbell_core::ident::{ChannelName, RuleName};
 use simbell_notify::ChannelConfig;
 
+use crate::clock::Trust;
+
 /// Everything that the configuration decides for the shell.
 #[derive(Debug)]
 pub struct ServiceSettings {
@@ -20,6 +22,8 @@ pub struct ServiceSettings {
     pub admin_groups: Vec<String>,
     /// What is logged.
     pub log_level: LogLevel,
+    /// How far the wall clock is believed.
+    pub clock_trust: Trust,
     /// The ledger's way with the disk.
     pub storage: StorageSettings,
     /// Rules and plugins.

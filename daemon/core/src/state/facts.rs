@@ -1,5 +1,7 @@
 //! What rules and people are shown of a SIM.
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 
 use super::State;
@@ -22,12 +24,13 @@ impl State {
         if !at.trusted && kind != "health" {
             return;
         }
-        let mut input: Option<Box<RuleInput>> = None;
+        let mut input: Option<Arc<RuleInput>> = None;
         for rule in self.rules.values() {
             if rule.problem.is_some() || !rule.triggers.iter().any(|t| t == kind) {
                 continue;
             }
-            let input = input.get_or_insert_with(|| Box::new(self.rule_input(trigger, at))).clone();
+            let input = input.get_or_insert_with(|| Arc::new(self.rule_input(trigger, at)));
+            let input = Arc::clone(input);
             fx.evaluate.push(Evaluation { rule: rule.name.clone(), trigger: trigger.clone(), input });
         }
     }

@@ -306,6 +306,11 @@ impl State {
         fx.notices.push(Notice::StatusChanged);
     }
 
+    /// Everything measured and not in the ledger yet, to be committed now: somebody is about to read it.
+    pub fn flush(&mut self, at: Stamp) -> Vec<Change> {
+        self.accounting.flush(at)
+    }
+
     /// What the configuration decides.
     #[must_use]
     pub const fn settings(&self) -> &Settings {

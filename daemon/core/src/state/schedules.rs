@@ -1,5 +1,7 @@
 //! Rules that are due at a local time. A missed time still rings: once, and marked late.
 
+use std::sync::Arc;
+
 use super::State;
 use crate::effect::{Change, Effects};
 use crate::ident::{Iccid, RuleName};
@@ -52,7 +54,7 @@ impl State {
             let Some(due) = schedule.last_due(zone, served, at.wall) else { continue };
             self.marks_in_flight.insert(key, due);
             let trigger = Trigger::Schedule { sim, index, due };
-            let input = Box::new(self.rule_input(&trigger, at));
+            let input = Arc::new(self.rule_input(&trigger, at));
             fx.evaluate.push(crate::effect::Evaluation { rule, trigger, input });
         }
     }

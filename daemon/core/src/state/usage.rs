@@ -149,6 +149,12 @@ impl State {
         self.settings.sims.get(iccid).and_then(|sim| sim.plan.as_ref())
     }
 
+    /// The period that a SIM's cycles follow: its plan's, or the calendar month.
+    #[must_use]
+    pub fn period_of(&self, iccid: &Iccid) -> Period {
+        self.plan_of(iccid).map_or(NO_PLAN, |plan| plan.period.clone())
+    }
+
     pub(super) fn booked(&mut self, booked: &[Booked], fx: &mut Effects) {
         let boot_ms = self.now.boot_ms;
         let mut overflown = false;
@@ -195,7 +201,7 @@ impl State {
             .collect();
         for iccid in due {
             let zone = self.zone_of(&iccid).clone();
-            let period = self.plan_of(&iccid).map_or(NO_PLAN, |plan| plan.period.clone());
+            let period = self.period_of(&iccid);
             let cycle = cycle_at(&period, zone.date(at.wall));
             let Some(sim) = self.sims.get_mut(&iccid) else { continue };
             if sim.cycle_known && sim.cycle == cycle {

@@ -1,0 +1,317 @@
+//! Putting the parts of the service together, and taking them apart again.
+
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use anyhow::Context as _;
+use simbell_core::ident::BootId;
+use simbell_core::state::State;
+use simbell_modem::links::Links;
+use simbell_modem::{BusAddress, Watcher};
+use simbell_notify::{Dispatcher, SmsGateway, build_channels};
+use simbell_rules::{LoadOptions, RuleSet};
+use simbell_store::{Store, StoreOptions, Synchronous};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::backend::{Backend, Shared};
+use crate::clock::{Clock, ClockWatch};
+use crate::config::{self, Durability, Environment, Loaded, ServiceSettings};
+use crate::control::{self, Limits};
+use crate::engine::{Ending, Engine, Parts, Reloaded, Request};
+use crate::gateway::Gateway;
+use crate::options::Options;
+use crate::service::{Notifier, listener_from_systemd};
+use crate::simulate::Simulator;
+
+/// Name of the ledger in the state directory.
+pub const LEDGER: &str = "ledger.db";
+
+/// How many requests, events and outcomes may wait for the engine.
+const QUEUE: usize = 256;
+
+/// Why the service did not run, or not to a good end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration has errors.
+    #[error("{0}")]
+    Config(config::Problems),
+    /// Something else.
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+/// Runs the service until it is asked to stop.
+///
+/// # Errors
+/// When it cannot begin, or could not commit at its end.
+pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle) -> Result<(), RunError> {
+    let Loaded { settings, mut service, .. } = loaded;
+    let room = Room::of(options, &mut service)?;
+    // The socket comes first: a second service must not touch the ledger of the first.
+    let listener = match listener_from_systemd().context("the socket that systemd passed cannot be used")? {
+        Some(listener) => listener,
+        None => control::bind(&service.socket).map_err(anyhow::Error::from)?,
+    };
+    let notifier = Notifier::from_env();
+    let boot = boot_id()?;
+    let store = open_ledger(&service)?;
+    let restored = store.restore(&boot).context("the ledger cannot be read")?;
+    let clock = Clock::new(service.clock_trust, restored.newest);
+    let simulator = match &options.simulate {
+        Some(scenario) => Some(Simulator::start(scenario, room.path()).await?),
+        None => None,
+    };
+    let bus = match (&simulator, &service.bus) {
+        (Some(simulator), _) => BusAddress::Peer(simulator.address.clone()),
+        (None, Some(address)) => BusAddress::At(address.clone()),
+        (None, None) => BusAddress::System,
+    };
+    let (seen, modems) = mpsc::channel(QUEUE);
+    let (watcher, commands) = Watcher::new(bus, seen);
+    let watching = tokio::spawn(watcher.run());
+
+    let (outcomes, ended) = mpsc::channel(QUEUE);
+    let (requests, asked) = mpsc::channel(QUEUE);
+    let gateway: Arc<dyn SmsGateway> = Arc::new(Gateway::new(commands, requests.clone()));
+    let channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
+        .map_err(|errors| anyhow::anyhow!(join(errors)))?;
+    let rules = RuleSet::load(&rule_options(&service, &settings.language));
+    for problem in rules.problems() {
+        tracing::warn!("{problem}");
+    }
+    let shared = Arc::new(RwLock::new(Shared {
+        admin_groups: service.admin_groups.clone(),
+        zone: settings.zone.clone(),
+    }));
+    let reload = reloader(options.clone(), gateway, Arc::clone(&shared), log);
+    let backend = Arc::new(Backend::new(requests.clone(), shared));
+
+    let engine = Engine::new(Parts {
+        clock,
+        clock_watch: ClockWatch::open().context("the kernel's timers cannot be used")?,
+        store,
+        state: State::restored(settings, restored),
+        links: Links::open().context("the kernel's interface counters cannot be read")?,
+        modems,
+        rules: Arc::new(rules),
+        dispatcher: Dispatcher::new(channels, outcomes),
+        ended,
+        requests: asked,
+        reload,
+        notifier,
+        boot,
+    });
+    let serving = control::serve(listener, backend, Limits::default());
+    let signals = signals(requests);
+    tracing::info!(socket = %service.socket.display(), "simbelld {} serves", env!("CARGO_PKG_VERSION"));
+    let ending = {
+        let engine = engine.run();
+        tokio::pin!(engine, serving, signals);
+        let mut serving_ended = false;
+        let mut signals_ended = false;
+        loop {
+            tokio::select! {
+                ending = &mut engine => break ending,
+                () = &mut serving, if !serving_ended => serving_ended = true,
+                () = &mut signals, if !signals_ended => signals_ended = true,
+            }
+        }
+    };
+    watching.abort();
+    drop(simulator);
+    room.leave(&service.socket);
+    match ending {
+        Ending::Clean => Ok(()),
+        Ending::Uncommitted => Err(anyhow::anyhow!(
+            "the ledger could not be written before the end; what the kernel still counts is taken up at the next start"
+        )
+        .into()),
+    }
+}
+
+/// `SIGTERM` and `SIGINT` stop the service, `SIGHUP` has it read everything anew.
+async fn signals(requests: mpsc::Sender<Request>) {
+    let (Ok(mut term), Ok(mut int), Ok(mut hup)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
+    else {
+        tracing::error!("signals cannot be waited for");
+        return;
+    };
+    loop {
+        let request = tokio::select! {
+            _ = term.recv() => Request::Stop,
+            _ = int.recv() => Request::Stop,
+            _ = hup.recv() => {
+                let (reply, answer) = tokio::sync::oneshot::channel();
+                tokio::spawn(async move {
+                    if let Ok(Err(error)) = answer.await {
+                        tracing::error!("{error}");
+                    }
+                });
+                Request::Reload(reply)
+            }
+        };
+        if requests.send(request).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Where the service keeps things. Against a simulated modem that is a directory of its own, gone at the end, so that
+/// a play never mixes with a real ledger.
+struct Room {
+    temporary: Option<PathBuf>,
+    dir: PathBuf,
+    systemd_owns_socket: bool,
+}
+
+impl Room {
+    fn of(options: &Options, service: &mut ServiceSettings) -> anyhow::Result<Self> {
+        if let Some(dir) = &options.state_dir {
+            service.state_dir.clone_from(dir);
+        }
+        if let Some(bus) = &options.bus {
+            service.bus = Some(bus.clone()).filter(|bus| bus != "system");
+        }
+        let mut temporary = None;
+        if options.simulate.is_some() && options.state_dir.is_none() {
+            let dir = std::env::temp_dir().join(format!("simbell-{}", std::process::id()));
+            make_dir(&dir)?;
+            service.state_dir.clone_from(&dir);
+            service.socket = dir.join("control.sock");
+            temporary = Some(dir);
+        }
+        if let Some(socket) = &options.socket {
+            service.socket.clone_from(socket);
+        }
+        make_dir(&service.state_dir)?;
+        if let Some(parent) = service.socket.parent() {
+            make_dir(parent)?;
+        }
+        let dir = service.state_dir.clone();
+        Ok(Self { temporary, dir, systemd_owns_socket: std::env::var_os("LISTEN_FDS").is_some() })
+    }
+
+    fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    fn leave(&self, socket: &Path) {
+        if !self.systemd_owns_socket {
+            let _ = std::fs::remove_file(socket);
+        }
+        if let Some(dir) = &self.temporary
+            && let Err(error) = std::fs::remove_dir_all(dir)
+        {
+            tracing::warn!(%error, "the temporary directory {} cannot be removed", dir.display());
+        }
+    }
+}
+
+fn make_dir(dir: &Path) -> anyhow::Result<()> {
+    if dir.as_os_str().is_empty() || dir.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o750)
+        .create(dir)
+        .with_context(|| format!("the directory {} cannot be made; make it, or name another", dir.display()))
+}
+
+fn open_ledger(service: &ServiceSettings) -> anyhow::Result<Store> {
+    let synchronous = match service.storage.durability {
+        Durability::Full => Synchronous::Full,
+        Durability::Normal => Synchronous::Normal,
+    };
+    let options = StoreOptions { synchronous, ..StoreOptions::default() };
+    Store::open(&service.state_dir.join(LEDGER), &options).map_err(anyhow::Error::from)
+}
+
+fn boot_id() -> anyhow::Result<BootId> {
+    const PATH: &str = "/proc/sys/kernel/random/boot_id";
+    let text = std::fs::read_to_string(PATH).with_context(|| {
+        format!("{PATH} cannot be read; a unit with ProcSubset=pid hides it, which simbelld cannot run with")
+    })?;
+    Ok(BootId::new(text)?)
+}
+
+/// How rules are loaded, by the configuration.
+#[must_use]
+pub fn rule_options(service: &ServiceSettings, language: &str) -> LoadOptions {
+    let mut limits = simbell_rules::Limits::default();
+    let asked = &service.rules.limits;
+    if let Some(operations) = asked.operations {
+        limits.operations = operations;
+    }
+    if let Some(memory) = asked.memory_bytes {
+        limits.memory = memory;
+    }
+    if let Some(time) = asked.time {
+        limits.deadline = time;
+    }
+    let names = |enabled: bool| {
+        service
+            .plugins
+            .iter()
+            .filter(move |(_, plugin)| plugin.enabled == enabled)
+            .map(|(name, _)| name.as_str().to_owned())
+    };
+    LoadOptions {
+        user_dir: Some(service.rules.dir.clone()),
+        plugin_dirs: service.rules.plugin_dirs.clone(),
+        enabled: names(true).collect(),
+        disabled: names(false).chain(service.rules.disabled.iter().map(|r| r.as_str().to_owned())).collect(),
+        settings: service
+            .plugins
+            .iter()
+            .map(|(name, plugin)| (name.as_str().to_owned(), to_toml(&plugin.settings)))
+            .collect(),
+        limits,
+        language: language.to_owned(),
+    }
+}
+
+fn to_toml(settings: &serde_json::Map<String, serde_json::Value>) -> toml::Table {
+    toml::Table::try_from(settings).unwrap_or_default()
+}
+
+type Reload = Box<dyn FnMut() -> Result<Reloaded, Vec<String>> + Send>;
+
+fn reloader(
+    options: Options,
+    gateway: Arc<dyn SmsGateway>,
+    shared: Arc<RwLock<Shared>>,
+    log: crate::logging::Handle,
+) -> Reload {
+    Box::new(move || {
+        let loaded = config::load(&config_path(options.config.as_deref()), &Environment::of_process())
+            .map_err(|problems| problems.list().iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let Loaded { settings, mut service, .. } = loaded;
+        let channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let rules = RuleSet::load(&rule_options(&service, &settings.language));
+        let broken = rules.descriptions().into_iter().filter_map(|rule| rule.problem);
+        let problems = rules.problems().iter().map(ToString::to_string).chain(broken).collect();
+        if let Ok(mut shared) = shared.write() {
+            shared.admin_groups.clone_from(&service.admin_groups);
+            shared.zone = settings.zone.clone();
+        }
+        if let Err(error) = log.modify(|filter| *filter = crate::logging::filter(service.log_level)) {
+            tracing::warn!(%error, "the log level cannot be changed");
+        }
+        Ok(Reloaded { settings, rules, channels, trust: service.clock_trust, problems })
+    })
+}
+
+/// The configuration's place.
+#[must_use]
+pub fn config_path(asked: Option<&Path>) -> PathBuf {
+    asked.map_or_else(|| PathBuf::from("/etc/simbell"), Path::to_path_buf)
+}
+
+fn join(errors: Vec<impl ToString>) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,142 @@
+//! The service as the control socket sees it: questions become requests to the engine.
+
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use simbell_api::{
+    Channel, ChannelTest, ControlError, GetUsageParams, Plan, ReloadReply, Reminder, Rule, SetUsageParams,
+    Sim, StatusReply, UsageChange, UsagePage,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::control::{Answer, ControlBackend, Following, Peer};
+use crate::engine::Request;
+
+/// A test message is waited for this long; then its outcome shows in `channels`.
+const TEST_WAIT: Duration = Duration::from_secs(20);
+
+/// Hands requests to the engine and waits for its answers.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    requests: mpsc::Sender<Request>,
+    shared: Arc<RwLock<Shared>>,
+}
+
+/// What the socket needs without asking the engine.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// Groups whose members may change things.
+    pub admin_groups: Vec<String>,
+    /// Zone of times in heartbeats.
+    pub zone: simbell_core::zone::ZoneRules,
+}
+
+impl Backend {
+    /// A backend that asks by `requests`.
+    #[must_use]
+    pub fn new(requests: mpsc::Sender<Request>, shared: Arc<RwLock<Shared>>) -> Self {
+        Self { requests, shared }
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<Answer<T>>) -> Request) -> Answer<T> {
+        let (reply, answer) = oneshot::channel();
+        let busy = || ControlError::Busy {
+            message: "the service is stopping".to_owned(),
+            hint: "try again when it is up: `systemctl status simbell`".to_owned(),
+        };
+        self.requests.send(request(reply)).await.map_err(|_| busy())?;
+        answer.await.map_err(|_| busy())?
+    }
+}
+
+impl ControlBackend for Backend {
+    fn now(&self) -> String {
+        let at = crate::clock::wall();
+        match self.shared.read() {
+            Ok(shared) => shared.zone.rfc3339(at),
+            Err(_) => simbell_core::zone::ZoneRules::utc().rfc3339(at),
+        }
+    }
+
+    fn admin_groups(&self) -> Vec<String> {
+        self.shared.read().map(|shared| shared.admin_groups.clone()).unwrap_or_default()
+    }
+
+    async fn status(&self, _: Peer) -> Answer<StatusReply> {
+        self.ask(Request::Status).await
+    }
+
+    async fn sims(&self, _: Peer) -> Answer<Vec<Sim>> {
+        self.ask(Request::Sims).await
+    }
+
+    async fn usage(&self, _: Peer, question: GetUsageParams) -> Answer<UsagePage> {
+        self.ask(|reply| Request::Usage(question, reply)).await
+    }
+
+    async fn set_usage(&self, peer: Peer, change: SetUsageParams) -> Answer<UsageChange> {
+        self.ask(|reply| Request::SetUsage(change, peer.uid, reply)).await
+    }
+
+    async fn plans(&self, _: Peer) -> Answer<Vec<Plan>> {
+        self.ask(Request::Plans).await
+    }
+
+    async fn plan(&self, _: Peer, sim: Option<String>) -> Answer<Plan> {
+        self.ask(|reply| Request::Plan(sim, reply)).await
+    }
+
+    async fn rules(&self, _: Peer) -> Answer<Vec<Rule>> {
+        self.ask(Request::Rules).await
+    }
+
+    async fn reminders(&self, _: Peer) -> Answer<Vec<Reminder>> {
+        self.ask(Request::Reminders).await
+    }
+
+    async fn acknowledge(&self, _: Peer, key: String) -> Answer<Reminder> {
+        self.ask(|reply| Request::Acknowledge(key, reply)).await
+    }
+
+    async fn snooze(&self, _: Peer, key: String, seconds: u64) -> Answer<Reminder> {
+        self.ask(|reply| Request::Snooze(key, seconds, reply)).await
+    }
+
+    async fn channels(&self, _: Peer) -> Answer<Vec<Channel>> {
+        self.ask(Request::Channels).await
+    }
+
+    async fn test_channel(&self, _: Peer, name: String) -> Answer<ChannelTest> {
+        let id = self.ask(|reply| Request::TestChannel(name, reply)).await?;
+        let deadline = tokio::time::Instant::now() + TEST_WAIT;
+        loop {
+            let outcome = self.ask(|reply| Request::DeliveryState(id.clone(), reply)).await?;
+            if outcome.state != "queued" || outcome.error.is_some() || tokio::time::Instant::now() >= deadline
+            {
+                return Ok(outcome);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn monitor(&self, _: Peer) -> Answer<Following> {
+        self.ask(Request::Monitor).await
+    }
+
+    async fn reload(&self, _: Peer) -> Answer<ReloadReply> {
+        self.ask(Request::Reload).await
+    }
+
+    async fn bug_report(&self, _: Peer) -> Answer<mpsc::Receiver<String>> {
+        let lines = self.ask(Request::BugReport).await?;
+        let (sender, receiver) = mpsc::channel(16);
+        tokio::spawn(async move {
+            for line in lines {
+                if sender.send(format!("{line}\n")).await.is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(receiver)
+    }
+}

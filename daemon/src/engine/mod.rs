@@ -1,0 +1,306 @@
+//! The engine: one consumer that hands each event to the pure state, commits, and only then acts.
+//!
+//! **Invariant:** what a step changes is in the ledger before anything is said of it: no reminder leaves, no
+//! follower is told and no caller is answered before the commit. One exception: while the ledger cannot be
+//! written, reminders about the service's own health are sent all the same, since they are the ones that say so.
+
+mod commit;
+mod perform;
+mod recording;
+mod request;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use simbell_core::event::{Event, Recorded};
+use simbell_core::health::WarningCode;
+use simbell_core::ident::BootId;
+use simbell_core::state::State;
+use simbell_core::time::Stamp;
+use simbell_modem::links::{LinkEvent, Links};
+use simbell_notify::{Dispatcher, Ended};
+use simbell_rules::RuleSet;
+use simbell_store::Store;
+use tokio::sync::{broadcast, mpsc};
+
+use crate::clock::{Clock, ClockWatch};
+use crate::service::Notifier;
+use simbell_api::MonitorEvent;
+
+pub use recording::pseudonymised;
+pub use request::{Reloaded, Request};
+
+/// How far a follower of the control socket may fall behind.
+const FOLLOWERS_BEHIND: usize = 256;
+
+/// Deliveries under way at the end may take this long.
+const LAST_DELIVERIES: Duration = Duration::from_secs(5);
+
+/// A commit that failed is tried again after this long.
+const COMMIT_AGAIN: Duration = Duration::from_secs(5);
+
+/// Everything that the engine drives. Parts are handed in, so that a test can put others in their place.
+pub struct Parts {
+    /// The clocks.
+    pub clock: Clock,
+    /// Tells when the wall clock is set.
+    pub clock_watch: ClockWatch,
+    /// The ledger.
+    pub store: Store,
+    /// The state as restored from it.
+    pub state: State,
+    /// The kernel's links.
+    pub links: Links,
+    /// What the modem watcher sees.
+    pub modems: mpsc::Receiver<Event>,
+    /// The rules.
+    pub rules: Arc<RuleSet>,
+    /// The channels.
+    pub dispatcher: Dispatcher,
+    /// Ends of deliveries.
+    pub ended: mpsc::Receiver<Ended>,
+    /// What callers of the control socket and signals ask for.
+    pub requests: mpsc::Receiver<Request>,
+    /// Reads configuration, rules and channels again.
+    pub reload: Box<dyn FnMut() -> Result<Reloaded, Vec<String>> + Send>,
+    /// Tells systemd.
+    pub notifier: Notifier,
+    /// This boot.
+    pub boot: BootId,
+}
+
+/// The engine.
+pub struct Engine {
+    clock: Clock,
+    clock_watch: ClockWatch,
+    store: Option<Store>,
+    state: State,
+    links: Links,
+    links_broken: bool,
+    modems: mpsc::Receiver<Event>,
+    rules: Arc<RuleSet>,
+    /// None once the engine has begun to end.
+    dispatcher: Option<Dispatcher>,
+    ended: mpsc::Receiver<Ended>,
+    requests: mpsc::Receiver<Request>,
+    reload: Box<dyn FnMut() -> Result<Reloaded, Vec<String>> + Send>,
+    notifier: Notifier,
+    boot: BootId,
+    followers: broadcast::Sender<Arc<MonitorEvent>>,
+    recording: VecDeque<Recorded>,
+    backlog: commit::Backlog,
+    commit_again: Option<tokio::time::Instant>,
+    stopping: bool,
+}
+
+/// Why the engine ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It was asked to stop, and everything is in the ledger.
+    Clean,
+    /// It was asked to stop, and the ledger could not be written: the last usage is lost where the kernel forgets it.
+    Uncommitted,
+}
+
+impl Engine {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            clock: parts.clock,
+            clock_watch: parts.clock_watch,
+            store: Some(parts.store),
+            state: parts.state,
+            links: parts.links,
+            links_broken: false,
+            modems: parts.modems,
+            rules: parts.rules,
+            dispatcher: Some(parts.dispatcher),
+            ended: parts.ended,
+            requests: parts.requests,
+            reload: parts.reload,
+            notifier: parts.notifier,
+            boot: parts.boot,
+            followers: broadcast::channel(FOLLOWERS_BEHIND).0,
+            recording: VecDeque::new(),
+            backlog: commit::Backlog::default(),
+            commit_again: None,
+            stopping: false,
+        }
+    }
+
+    /// Runs until it is asked to stop.
+    pub async fn run(mut self) -> Ending {
+        self.begin().await;
+        self.notifier.ready(&self.summary());
+        while !self.stopping {
+            self.turn().await;
+        }
+        self.end().await
+    }
+
+    async fn begin(&mut self) {
+        let links = self.links.read(None).unwrap_or_default();
+        self.feed(Event::Started { boot: self.boot.clone(), links }).await;
+        self.feed(Event::RulesLoaded(self.rules.descriptions())).await;
+    }
+
+    /// Waits for one thing to happen, and handles it.
+    async fn turn(&mut self) {
+        let at = self.stamp();
+        let wake = self.state.next_wake(at);
+        let read = self.state.next_read(at).filter(|_| !self.links_broken);
+        let wake_after = wake.as_ref().map(|w| w.after).into_iter().chain(read).min();
+        let timer = self.clock_watch.after(wake_after);
+        tokio::select! {
+            biased;
+            request = self.requests.recv() => match request {
+                Some(request) => self.serve(request).await,
+                None => self.stopping = true,
+            },
+            event = self.links.event(), if !self.links_broken => match event {
+                Ok(event) => self.link_event(event).await,
+                Err(error) => self.links_failed(&error).await,
+            },
+            event = self.modems.recv(), if !self.modems.is_closed() || !self.modems.is_empty() => match event {
+                Some(event) => self.modem_event(event).await,
+                None => {
+                    let text = "The task that watches ModemManager has ended. Restart the service: \
+                                `systemctl restart simbell`.";
+                    self.report(WarningCode::TaskRestarted, "modem watcher", Some(text.to_owned())).await;
+                }
+            },
+            ended = self.ended.recv() => if let Some(ended) = ended {
+                self.feed(Event::DeliveryEnded { id: ended.id, outcome: ended.outcome }).await;
+            },
+            clock_set = timer => {
+                if clock_set {
+                    self.feed(Event::ClockChanged).await;
+                }
+                self.woken().await;
+            }
+            () = sleep_until(self.commit_again) => self.commit_backlog().await,
+            () = self.notifier.watchdog_due() => self.notifier.alive(),
+        }
+    }
+
+    async fn woken(&mut self) {
+        let at = self.stamp();
+        if self.state.next_read(at).is_some_and(|after| after.as_millis() <= 0) {
+            self.read_links().await;
+        }
+        if self.state.next_wake(at).is_some_and(|wake| wake.after.as_millis() <= 0) {
+            self.feed(Event::WakeReached).await;
+        }
+    }
+
+    /// The kernel's counters as they are now: usage up to this instant lands where it belongs.
+    async fn read_links(&mut self) {
+        match self.links.read(None) {
+            Ok(links) => self.feed(Event::LinksRead(links)).await,
+            Err(error) => self.links_failed(&error).await,
+        }
+    }
+
+    async fn link_event(&mut self, event: LinkEvent) {
+        let event = match event {
+            LinkEvent::Appeared(link) | LinkEvent::Changed(link) => Event::LinkAppeared(link),
+            LinkEvent::Vanished(link) => Event::LinkVanished(link),
+            LinkEvent::Resynchronised(links) => Event::LinksResynchronised(links),
+        };
+        self.feed(event).await;
+    }
+
+    async fn links_failed(&mut self, error: &simbell_modem::links::LinksError) {
+        self.links_broken = true;
+        let text = format!(
+            "The kernel's counters cannot be read ({error}). Usage is not measured. Restart the service: \
+             `systemctl restart simbell`."
+        );
+        self.report(WarningCode::NotMeasured, "kernel", Some(text)).await;
+        match Links::open() {
+            Ok(links) => {
+                self.links = links;
+                self.links_broken = false;
+                if let Ok(links) = self.links.read(None) {
+                    self.feed(Event::LinksResynchronised(links)).await;
+                    self.report(WarningCode::NotMeasured, "kernel", None).await;
+                }
+            }
+            Err(error) => tracing::error!(%error, "netlink cannot be opened again"),
+        }
+    }
+
+    async fn modem_event(&mut self, event: Event) {
+        // A change of owner is preceded by a reading: growth so far belongs to the owner so far. Link events
+        // that wait are older than the modem's: they come first.
+        if matches!(
+            event,
+            Event::ModemSeen(_)
+                | Event::ModemVanished { .. }
+                | Event::ModemManagerVanished
+                | Event::BusLost(_)
+        ) {
+            self.read_links().await;
+        }
+        self.feed(event).await;
+    }
+
+    /// Reports something about the service itself, or that it is well again.
+    async fn report(&mut self, code: WarningCode, subject: &str, text: Option<String>) {
+        self.feed(Event::HealthReported { code, subject: subject.to_owned(), text }).await;
+    }
+
+    fn stamp(&self) -> Stamp {
+        self.clock.stamp()
+    }
+
+    async fn end(mut self) -> Ending {
+        self.notifier.stopping();
+        if let Ok(links) = self.links.read(None) {
+            self.feed(Event::LinksRead(links)).await;
+        }
+        self.feed(Event::StopRequested).await;
+        let mut last = Vec::new();
+        if let Some(dispatcher) = self.dispatcher.take() {
+            let stopped = dispatcher.stop(LAST_DELIVERIES);
+            tokio::pin!(stopped);
+            loop {
+                tokio::select! {
+                    () = &mut stopped => break,
+                    Some(one) = self.ended.recv() => last.push(one),
+                }
+            }
+        }
+        while let Ok(one) = self.ended.try_recv() {
+            last.push(one);
+        }
+        for one in last {
+            let at = self.clock.stamp();
+            let fx = self.state.step(at, &Event::DeliveryEnded { id: one.id, outcome: one.outcome });
+            self.backlog.changes.extend(fx.changes);
+        }
+        self.commit_backlog_once().await;
+        if self.backlog.changes.is_empty() {
+            Ending::Clean
+        } else {
+            tracing::error!(
+                changes = self.backlog.changes.len(),
+                "the ledger could not be written before the end"
+            );
+            Ending::Uncommitted
+        }
+    }
+
+    fn summary(&self) -> String {
+        crate::convert::summary(&self.state)
+    }
+}
+
+async fn sleep_until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

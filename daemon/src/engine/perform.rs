@@ -1,0 +1,174 @@
+//! Effects: carried out in order, after their commit; what comes back goes through the state again.
+
+use std::sync::Arc;
+
+use simbell_core::effect::{Effects, Evaluation, Notice};
+use simbell_core::event::{DeliveryOutcome, Event, Recorded, RuleResult};
+use simbell_core::reminder::Delivery;
+
+use super::{Engine, recording};
+use crate::convert;
+
+impl Engine {
+    /// Hands one event to the state and carries out everything that follows from it.
+    pub(super) async fn feed(&mut self, event: Event) {
+        let fx = self.step(&event);
+        self.backlog.then.push(fx);
+        self.settle().await;
+    }
+
+    pub(super) fn step(&mut self, event: &Event) -> Effects {
+        let at = self.stamp();
+        recording::keep(&mut self.recording, Recorded { at, event: event.clone() });
+        let mut fx = self.state.step(at, event);
+        self.backlog.changes.append(&mut fx.changes);
+        fx
+    }
+
+    /// Commits what waits, then does what waited, until nothing is left to do.
+    pub(super) async fn settle(&mut self) {
+        loop {
+            let committed = self.commit_backlog_once().await;
+            if !committed {
+                self.send_despite_failure();
+                return;
+            }
+            if self.backlog.then.is_empty() {
+                break;
+            }
+            let todo = std::mem::take(&mut self.backlog.then);
+            for fx in todo {
+                self.perform(fx).await;
+            }
+        }
+        self.notifier.status(|| convert::summary(&self.state));
+    }
+
+    /// Reminders about the service's own health leave while the ledger cannot be written: rules about health are
+    /// asked, and what they raise is sent under its dedupe key. Everything else waits.
+    fn send_despite_failure(&mut self) {
+        for _ in 0..4 {
+            let mut evaluations = Vec::new();
+            let mut deliveries = Vec::new();
+            for fx in &mut self.backlog.then {
+                let (health, rest) = std::mem::take(&mut fx.evaluate)
+                    .into_iter()
+                    .partition(|e: &Evaluation| e.trigger.kind() == "health");
+                fx.evaluate = rest;
+                evaluations.extend::<Vec<Evaluation>>(health);
+                let state = &self.state;
+                let about_health =
+                    |d: &Delivery| state.reminders().any(|r| r.key == d.reminder && r.trigger == "health");
+                let (urgent, rest) = std::mem::take(&mut fx.deliver).into_iter().partition(about_health);
+                fx.deliver = rest;
+                deliveries.extend::<Vec<Delivery>>(urgent);
+            }
+            if evaluations.is_empty() && deliveries.is_empty() {
+                break;
+            }
+            for delivery in deliveries {
+                self.hand_over(delivery);
+            }
+            if !evaluations.is_empty() {
+                // Health changes rarely, and each rule ends within its limits.
+                let results = evaluate(&self.rules, evaluations);
+                let fx = self.step(&Event::RulesEvaluated(results));
+                self.backlog.then.push(fx);
+            }
+        }
+    }
+
+    async fn perform(&mut self, fx: Effects) {
+        for query in fx.load_totals {
+            let Some(store) = &self.store else { continue };
+            match store.totals(&query) {
+                Ok(sums) => {
+                    let event = Event::TotalsLoaded {
+                        query,
+                        by_zone: sums.by_zone,
+                        corrections: sums.corrections,
+                        first_at: sums.first_at,
+                    };
+                    let fx = self.step(&event);
+                    self.backlog.then.push(fx);
+                }
+                Err(error) => tracing::error!(%error, "a sum of the ledger cannot be read"),
+            }
+        }
+        if !fx.evaluate.is_empty() {
+            let rules = Arc::clone(&self.rules);
+            let evaluations = fx.evaluate;
+            let asked: Vec<_> = evaluations.iter().map(|e| (e.rule.clone(), e.trigger.clone())).collect();
+            let results = tokio::task::spawn_blocking(move || evaluate(&rules, evaluations)).await;
+            let results = results.unwrap_or_else(|panic| {
+                tracing::error!(%panic, "evaluating rules ended unexpectedly");
+                asked
+                    .into_iter()
+                    .map(|(rule, trigger)| RuleResult { rule, trigger, findings: Vec::new(), error: None })
+                    .collect()
+            });
+            let fx = self.step(&Event::RulesEvaluated(results));
+            self.backlog.then.push(fx);
+        }
+        for notice in fx.notices {
+            self.publish(notice);
+        }
+        for delivery in fx.deliver {
+            self.hand_over(delivery);
+        }
+    }
+
+    fn hand_over(&mut self, delivery: Delivery) {
+        let desktop = self
+            .state
+            .settings()
+            .channels
+            .iter()
+            .any(|channel| channel.name == delivery.channel && channel.kind == "desktop");
+        if desktop {
+            let outcome = self.show_to_followers(&delivery);
+            let fx = self.step(&Event::DeliveryEnded { id: delivery.id, outcome });
+            self.backlog.then.push(fx);
+            return;
+        }
+        // While the service ends nothing new leaves: the ledger keeps it for the next start.
+        let Some(dispatcher) = &self.dispatcher else { return };
+        if let Err(ended) = dispatcher.deliver(delivery) {
+            let fx = self.step(&Event::DeliveryEnded { id: ended.id, outcome: ended.outcome });
+            self.backlog.then.push(fx);
+        }
+    }
+
+    /// The desktop is reached through `simbellctl watch --notify` in somebody's session.
+    fn show_to_followers(&self, delivery: &Delivery) -> DeliveryOutcome {
+        let said = convert::said(&self.state, self.stamp(), &delivery.reminder, Some(&delivery.message));
+        match said.map(|event| self.followers.send(Arc::new(event))) {
+            Some(Ok(_)) => DeliveryOutcome::Delivered,
+            Some(Err(_)) | None => DeliveryOutcome::Retry {
+                error: "nobody follows: no session runs `simbellctl watch --notify`".to_owned(),
+                after: None,
+            },
+        }
+    }
+
+    pub(super) fn publish(&mut self, notice: Notice) {
+        if self.followers.receiver_count() == 0 {
+            return;
+        }
+        let at = self.stamp();
+        for event in convert::notice(&self.state, at, &notice) {
+            // Nobody follows any more: nothing to tell.
+            let _ = self.followers.send(Arc::new(event));
+        }
+    }
+}
+
+fn evaluate(rules: &simbell_rules::RuleSet, evaluations: Vec<Evaluation>) -> Vec<RuleResult> {
+    evaluations
+        .into_iter()
+        .map(|e| {
+            let outcome = rules.evaluate(&e.rule, &e.trigger, &e.input);
+            RuleResult { rule: e.rule, trigger: e.trigger, findings: outcome.findings, error: outcome.error }
+        })
+        .collect()
+}

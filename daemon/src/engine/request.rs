@@ -1,0 +1,346 @@
+//! What callers of the control socket and signals ask of the engine.
+
+use std::sync::Arc;
+
+use simbell_api::{
+    Channel, ChannelTest, ControlError, GetUsageParams, Plan, ReloadReply, Reminder, Rule, SetUsageParams,
+    Sim, StatusReply, UsageChange, UsagePage,
+};
+use simbell_core::effect::Notice;
+use simbell_core::event::Event;
+use simbell_core::health::WarningCode;
+use simbell_core::ident::{ChannelName, Iccid, ModemId, ReminderKey};
+use simbell_core::ledger::Correction;
+use simbell_core::modem::{ModemState, ModemView, Registration};
+use simbell_core::reminder::{DeliveryState, ReminderState};
+use simbell_core::settings::Settings;
+use simbell_core::time::Span;
+use simbell_notify::Channel as Transport;
+use simbell_rules::RuleSet;
+use tokio::sync::oneshot;
+
+use super::Engine;
+use crate::clock::Trust;
+use crate::control::{Answer, Following};
+use crate::{convert, usage};
+
+/// What a reload brings: everything read anew and found good.
+pub struct Reloaded {
+    /// For the core.
+    pub settings: Settings,
+    /// The rules.
+    pub rules: RuleSet,
+    /// The channels.
+    pub channels: std::collections::BTreeMap<ChannelName, Transport>,
+    /// How far the clock is believed.
+    pub trust: Trust,
+    /// Things to know that do not stand in the way.
+    pub problems: Vec<String>,
+}
+
+/// The place that an answer is sent to.
+pub type Reply<T> = oneshot::Sender<Answer<T>>;
+
+/// One request.
+pub enum Request {
+    /// How the service is.
+    Status(Reply<StatusReply>),
+    /// Every SIM.
+    Sims(Reply<Vec<Sim>>),
+    /// One page of usage.
+    Usage(GetUsageParams, Reply<UsagePage>),
+    /// What usage really is; on behalf of a user id.
+    SetUsage(SetUsageParams, u32, Reply<UsageChange>),
+    /// Every plan.
+    Plans(Reply<Vec<Plan>>),
+    /// One plan.
+    Plan(Option<String>, Reply<Plan>),
+    /// Every rule.
+    Rules(Reply<Vec<Rule>>),
+    /// Every reminder.
+    Reminders(Reply<Vec<Reminder>>),
+    /// Seen.
+    Acknowledge(String, Reply<Reminder>),
+    /// Put off, by seconds.
+    Snooze(String, u64, Reply<Reminder>),
+    /// Every channel.
+    Channels(Reply<Vec<Channel>>),
+    /// Put a test message in a channel's outbox; gives its delivery id.
+    TestChannel(String, Reply<String>),
+    /// How a delivery stands.
+    DeliveryState(String, Reply<ChannelTest>),
+    /// The state and what follows.
+    Monitor(Reply<Following>),
+    /// Read everything anew.
+    Reload(Reply<ReloadReply>),
+    /// The recording, as lines.
+    BugReport(Reply<Vec<String>>),
+    /// The modem that a message leaves by: that of the SIM with this name or ICCID, or any that is registered.
+    ModemForSms(Option<String>, oneshot::Sender<Result<ModemId, String>>),
+    /// A message left by this modem, in so many parts.
+    SmsLeft(ModemId, u32),
+    /// Stop.
+    Stop,
+}
+
+impl Engine {
+    pub(super) async fn serve(&mut self, request: Request) {
+        // A caller that has gone away needs no answer.
+        match request {
+            Request::Status(reply) => {
+                let _ = reply.send(Ok(convert::status(&self.state, self.stopping)));
+            }
+            Request::Sims(reply) => {
+                self.fresh().await;
+                let _ = reply.send(Ok(convert::sims(&self.state)));
+            }
+            Request::Usage(question, reply) => {
+                self.fresh().await;
+                self.flush().await;
+                let answer = match &self.store {
+                    Some(store) => usage::page(&self.state, store, self.stamp(), &question),
+                    None => Err(convert::internal("the ledger is not there")),
+                };
+                let _ = reply.send(answer);
+            }
+            Request::SetUsage(change, uid, reply) => {
+                let answer = self.set_usage(change, uid).await;
+                let _ = reply.send(answer);
+            }
+            Request::Plans(reply) => {
+                let _ = reply.send(Ok(convert::plans(&self.state)));
+            }
+            Request::Plan(sim, reply) => {
+                let answer =
+                    self.sim_named(sim.as_deref()).and_then(|iccid| convert::plan(&self.state, &iccid));
+                let _ = reply.send(answer);
+            }
+            Request::Rules(reply) => {
+                let _ = reply.send(Ok(convert::rules(&self.state)));
+            }
+            Request::Reminders(reply) => {
+                let _ = reply.send(Ok(convert::reminders(&self.state)));
+            }
+            Request::Acknowledge(key, reply) => {
+                let answer = match self.reminder_named(&key) {
+                    Ok(key) => self.changed(Event::ReminderAcknowledged(key.clone()), &key).await,
+                    Err(error) => Err(error),
+                };
+                let _ = reply.send(answer);
+            }
+            Request::Snooze(key, seconds, reply) => {
+                let answer = match self.reminder_named(&key) {
+                    Ok(key) => {
+                        let span = Span::secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+                        self.changed(Event::ReminderSnoozed { key: key.clone(), span }, &key).await
+                    }
+                    Err(error) => Err(error),
+                };
+                let _ = reply.send(answer);
+            }
+            Request::Channels(reply) => {
+                let _ = reply.send(Ok(convert::channels(&self.state)));
+            }
+            Request::TestChannel(name, reply) => {
+                let answer = self.test_channel(&name).await;
+                let _ = reply.send(answer);
+            }
+            Request::DeliveryState(id, reply) => {
+                let _ = reply.send(Ok(self.delivery_state(&id)));
+            }
+            Request::Monitor(reply) => {
+                let changes = self.followers.subscribe();
+                let state = convert::monitor_state(&self.state, self.stamp());
+                let _ = reply.send(Ok(Following { state, changes }));
+                // A reminder for the desktop may have waited for somebody to follow.
+                self.feed(Event::WakeReached).await;
+            }
+            Request::Reload(reply) => {
+                let answer = self.reload().await;
+                let _ = reply.send(answer);
+            }
+            Request::BugReport(reply) => {
+                let lines = super::pseudonymised(self.recording.iter().cloned());
+                let _ = reply.send(Ok(lines));
+            }
+            Request::ModemForSms(via, reply) => {
+                let _ = reply.send(self.modem_for_sms(via.as_deref()));
+            }
+            Request::SmsLeft(modem, parts) => self.feed(Event::SmsSent { modem, parts }).await,
+            Request::Stop => self.stopping = true,
+        }
+    }
+
+    fn modem_for_sms(&self, via: Option<&str>) -> Result<ModemId, String> {
+        let ready = |modem: &&ModemView| {
+            matches!(modem.registration, Registration::Home | Registration::Roaming)
+                && !matches!(modem.state, ModemState::Failed | ModemState::Locked | ModemState::Disabled)
+        };
+        if let Some(name) = via {
+            let iccid = self.sim_named(Some(name)).map_err(|error| error.message().to_owned())?;
+            let modem = self.state.modem_with(&iccid).filter(ready);
+            return modem
+                .map(|modem| modem.id.clone())
+                .ok_or_else(|| format!("the SIM {name} is in no modem that is registered"));
+        }
+        let home = |modem: &&ModemView| modem.registration == Registration::Home;
+        let any = self.state.modems().filter(ready).find(home).or_else(|| self.state.modems().find(ready));
+        any.map(|modem| modem.id.clone()).ok_or_else(|| "no modem is registered with a network".to_owned())
+    }
+
+    /// Counters as of now, so that an answer is not a sample interval old.
+    async fn fresh(&mut self) {
+        if self.state.next_read(self.stamp()).is_some() && !self.links_broken {
+            self.read_links().await;
+        }
+    }
+
+    async fn flush(&mut self) {
+        let at = self.stamp();
+        let changes = self.state.flush(at);
+        self.backlog.changes.extend(changes);
+        self.settle().await;
+    }
+
+    pub(super) fn sim_named(&self, name: Option<&str>) -> Answer<Iccid> {
+        convert::sim_named(&self.state, name)
+    }
+
+    fn reminder_named(&self, key: &str) -> Answer<ReminderKey> {
+        self.state
+            .reminders()
+            .find(|r| r.key.as_str() == key && !matches!(r.state, ReminderState::Resolved { .. }))
+            .map(|r| r.key.clone())
+            .ok_or_else(|| ControlError::UnknownReminder {
+                message: format!("no reminder has the key {key:?} now"),
+                hint: "`simbellctl reminders` lists them".to_owned(),
+            })
+    }
+
+    async fn changed(&mut self, event: Event, key: &ReminderKey) -> Answer<Reminder> {
+        self.feed(event).await;
+        self.committed()?;
+        convert::reminder_by_key(&self.state, key).ok_or_else(|| convert::internal("the reminder is gone"))
+    }
+
+    fn committed(&self) -> Answer<()> {
+        if self.backlog.changes.is_empty() {
+            return Ok(());
+        }
+        Err(ControlError::LedgerNotWritable {
+            message: "the ledger cannot be written now; the change is kept and made as soon as it can"
+                .to_owned(),
+            hint: "see `simbellctl status` for the reason; free or mend the disk of the state directory"
+                .to_owned(),
+        })
+    }
+
+    async fn set_usage(&mut self, change: SetUsageParams, uid: u32) -> Answer<UsageChange> {
+        let iccid = self.sim_named(change.sim.as_deref())?;
+        let at = self.stamp();
+        if !at.trusted {
+            return Err(ControlError::Busy {
+                message: "the clock cannot be believed yet, so the cycle is not known".to_owned(),
+                hint: "set the clock or wait for NTP; see clock.trust in the configuration".to_owned(),
+            });
+        }
+        self.fresh().await;
+        let before = self.state.facts(&iccid).map_or(0, |f| f.used_bytes);
+        let bytes =
+            self.state.correction_to(&iccid, change.bytes).ok_or_else(|| ControlError::InvalidArgument {
+                argument: "bytes".to_owned(),
+                message: "the amount is too large".to_owned(),
+                hint: "give what the carrier says was used in this cycle, such as 6GB".to_owned(),
+            })?;
+        if bytes != 0 {
+            let correction = Correction {
+                iccid: iccid.clone(),
+                at: at.wall,
+                bytes,
+                author: format!("uid {uid}"),
+                reason: change.reason.unwrap_or_else(|| "usage set".to_owned()).chars().take(200).collect(),
+            };
+            self.feed(Event::UsageCorrected(correction)).await;
+            self.committed()?;
+        }
+        let after = self.state.facts(&iccid).map_or(0, |f| f.used_bytes);
+        Ok(UsageChange {
+            iccid: iccid.as_str().to_owned(),
+            before_bytes: before,
+            bytes: after,
+            correction_bytes: bytes,
+        })
+    }
+
+    async fn test_channel(&mut self, name: &str) -> Answer<String> {
+        let known = self.state.settings().channels.iter().find(|c| c.name.as_str() == name);
+        let Some(channel) = known.map(|c| c.name.clone()) else {
+            return Err(ControlError::UnknownChannel {
+                message: format!("no channel is called {name:?}"),
+                hint: "`simbellctl channels` lists them; they are set under [channels] in the configuration"
+                    .to_owned(),
+            });
+        };
+        let at = self.stamp();
+        self.feed(Event::ChannelTested(channel.clone())).await;
+        let prefix = format!("test/{channel}@");
+        self.state
+            .deliveries()
+            .filter(|d| d.id.starts_with(&prefix) && d.created_at >= at.wall)
+            .map(|d| d.id.clone())
+            .max()
+            .ok_or_else(|| convert::internal("the test message was not put in the outbox"))
+    }
+
+    fn delivery_state(&self, id: &str) -> ChannelTest {
+        let delivery = self.state.deliveries().find(|d| d.id == id);
+        let (state, error) = match delivery {
+            None => ("queued", None),
+            Some(d) => match d.state {
+                DeliveryState::Delivered => ("delivered", None),
+                DeliveryState::Failed | DeliveryState::Suppressed => ("failed", d.last_error.clone()),
+                DeliveryState::Queued | DeliveryState::Sending => ("queued", d.last_error.clone()),
+            },
+        };
+        ChannelTest { state: state.to_owned(), error }
+    }
+
+    async fn reload(&mut self) -> Answer<ReloadReply> {
+        self.notifier.reloading();
+        let result = (self.reload)();
+        let answer = match result {
+            Ok(new) => {
+                self.clock.set_trust(new.trust);
+                self.rules = Arc::new(new.rules);
+                if let Some(dispatcher) = &mut self.dispatcher {
+                    dispatcher.replace(new.channels);
+                }
+                self.feed(Event::SettingsLoaded(Box::new(new.settings))).await;
+                self.feed(Event::RulesLoaded(self.rules.descriptions())).await;
+                self.report(WarningCode::ConfigRejected, "", None).await;
+                let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+                Ok(ReloadReply {
+                    sims: count(self.state.settings().sims.len()),
+                    rules: count(self.state.rules().filter(|r| r.problem.is_none()).count()),
+                    problems: new.problems,
+                })
+            }
+            Err(problems) => {
+                let text = format!(
+                    "The configuration on disk has errors and is not in use: {}. `simbellctl config check` shows \
+                     them all.",
+                    problems.first().map_or("", String::as_str)
+                );
+                self.report(WarningCode::ConfigRejected, "", Some(text)).await;
+                Err(ControlError::ReloadRejected {
+                    message: "the configuration on disk has errors; what was in use stays in use".to_owned(),
+                    problems,
+                    hint: "mend them, then `simbellctl reload`".to_owned(),
+                })
+            }
+        };
+        self.notifier.ready(&self.summary());
+        self.publish(Notice::StatusChanged);
+        answer
+    }
+}

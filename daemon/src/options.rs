@@ -1,0 +1,156 @@
+//! The command line of the service.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Configuration: a file, or a directory with `simbell.toml` and `conf.d`.
+    pub config: Option<PathBuf>,
+    /// Directory of the ledger.
+    pub state_dir: Option<PathBuf>,
+    /// Control socket.
+    pub socket: Option<PathBuf>,
+    /// D-Bus address.
+    pub bus: Option<String>,
+    /// Scenario of a simulated modem.
+    pub simulate: Option<PathBuf>,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Run the service.
+    Run(Options),
+    /// Check configuration, rules and plugins, offline.
+    Check {
+        /// The configuration, as for the service.
+        config: Option<PathBuf>,
+        /// Rules or plugins to check instead of the configured ones.
+        rules: Vec<PathBuf>,
+        /// What to check.
+        what: What,
+        /// Whether to answer in JSON.
+        json: bool,
+    },
+    /// Print the usage.
+    Help,
+    /// Print the version.
+    Version,
+}
+
+/// What a check looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Configuration, rules and plugins.
+    Everything,
+    /// The configuration alone.
+    Config,
+    /// Rules and plugins alone.
+    Rules,
+}
+
+/// The usage, as printed.
+pub const USAGE: &str = "\
+simbelld - the bell for your SIM
+
+Usage: simbelld [OPTIONS]
+       simbelld check [--config PATH] [--only config|rules] [--rules PATH]... [--json]
+
+Options:
+  --config PATH      Configuration file, or a directory with simbell.toml and conf.d
+                     [default: /etc/simbell]
+  --state-dir DIR    Directory of the ledger [default: $STATE_DIRECTORY, /var/lib/simbell]
+  --socket PATH      Control socket [default: $RUNTIME_DIRECTORY/control.sock,
+                     /run/simbell/control.sock]
+  --bus ADDRESS      D-Bus address of ModemManager [default: the system bus]
+  --simulate FILE    Run against a simulated modem that follows this scenario
+  -h, --help         Print this
+  -V, --version      Print the version
+
+check reads the configuration, the rules and the plugins without running anything.
+Exit status: 0 done, 1 failed, 2 usage, 78 the configuration has errors.
+";
+
+/// Why a command line makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct OptionsError(String);
+
+/// Reads a command line without the program's name.
+///
+/// # Errors
+/// Says which argument makes no sense.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, OptionsError> {
+    use lexopt::prelude::{Long, Short, Value};
+    let bad = |error: lexopt::Error| OptionsError(error.to_string());
+    let mut parser = lexopt::Parser::from_args(args);
+    let mut options = Options::default();
+    let (mut checking, mut rules, mut what, mut json) = (false, Vec::new(), What::Everything, false);
+    while let Some(arg) = parser.next().map_err(bad)? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Short('V') | Long("version") => return Ok(Command::Version),
+            Long("config") => options.config = Some(parser.value().map_err(bad)?.into()),
+            Long("state-dir") if !checking => options.state_dir = Some(parser.value().map_err(bad)?.into()),
+            Long("socket") if !checking => options.socket = Some(parser.value().map_err(bad)?.into()),
+            Long("simulate") if !checking => options.simulate = Some(parser.value().map_err(bad)?.into()),
+            Long("bus") if !checking => {
+                let value = parser.value().map_err(bad)?;
+                let text = value.into_string().map_err(|_| OptionsError("--bus is not UTF-8".to_owned()))?;
+                options.bus = Some(text);
+            }
+            Long("rules") if checking => rules.push(parser.value().map_err(bad)?.into()),
+            Long("json") if checking => json = true,
+            Long("only") if checking => {
+                let value = parser.value().map_err(bad)?;
+                what = match value.to_str() {
+                    Some("config") => What::Config,
+                    Some("rules") => What::Rules,
+                    _ => return Err(OptionsError("--only takes config or rules".to_owned())),
+                };
+            }
+            Value(word) if word == "check" && !checking => checking = true,
+            other => return Err(bad(other.unexpected())),
+        }
+    }
+    if checking {
+        let what = if rules.is_empty() { what } else { What::Rules };
+        return Ok(Command::Check { config: options.config, rules, what, json });
+    }
+    Ok(Command::Run(options))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(text: &str) -> Result<Command, OptionsError> {
+        parse(text.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn options_are_read() {
+        let Ok(Command::Run(options)) = args("--config /c --state-dir=/s --socket /k --bus unix:path=/b")
+        else {
+            panic!("a run was asked for")
+        };
+        assert_eq!(options.state_dir, Some(PathBuf::from("/s")));
+        assert_eq!(options.bus.as_deref(), Some("unix:path=/b"));
+    }
+
+    #[test]
+    fn check_is_read() {
+        let command = args("check --config /c --rules a.rhai --json").unwrap();
+        let rules = vec![PathBuf::from("a.rhai")];
+        let expected = Command::Check { config: Some("/c".into()), rules, what: What::Rules, json: true };
+        assert_eq!(command, expected);
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_by_name() {
+        assert!(args("--stat-dir /s").unwrap_err().to_string().contains("--stat-dir"));
+        assert!(args("chekc").unwrap_err().to_string().contains("chekc"));
+    }
+}
