@@ -267,15 +267,11 @@ pub fn rule_options(service: &ServiceSettings, language: &str) -> LoadOptions {
         settings: service
             .plugins
             .iter()
-            .map(|(name, plugin)| (name.as_str().to_owned(), to_toml(&plugin.settings)))
+            .map(|(name, plugin)| (name.as_str().to_owned(), plugin.settings.clone()))
             .collect(),
         limits,
         language: language.to_owned(),
     }
-}
-
-fn to_toml(settings: &serde_json::Map<String, serde_json::Value>) -> toml::Table {
-    toml::Table::try_from(settings).unwrap_or_default()
 }
 
 type Reload = Box<dyn FnMut() -> Result<Reloaded, Vec<String>> + Send>;
@@ -287,7 +283,7 @@ fn reloader(
     log: crate::logging::Handle,
 ) -> Reload {
     Box::new(move || {
-        let loaded = config::load(&config_path(options.config.as_deref()), &Environment::of_process())
+        let loaded = load_config(options.config.as_deref())
             .map_err(|problems| problems.list().iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let Loaded { settings, mut service, .. } = loaded;
         let channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
@@ -306,10 +302,17 @@ fn reloader(
     })
 }
 
-/// The configuration's place.
-#[must_use]
-pub fn config_path(asked: Option<&Path>) -> PathBuf {
-    asked.map_or_else(|| PathBuf::from("/etc/simbell"), Path::to_path_buf)
+/// Where the configuration is, unless the command line names another place.
+const CONFIG: &str = "/etc/simbell";
+
+/// Reads the configuration: that asked for, or the system's. A system without one runs with the defaults.
+///
+/// # Errors
+/// Every problem of every file.
+pub fn load_config(asked: Option<&Path>) -> Result<Loaded, config::Problems> {
+    let path = asked.unwrap_or(Path::new(CONFIG));
+    let env = Environment::of_process();
+    if asked.is_none() && !path.exists() { config::defaults(path, &env) } else { config::load(path, &env) }
 }
 
 fn join(errors: Vec<impl ToString>) -> String {

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use serde_json::json;
 use simbell_rules::{RuleSet, Severity, check_file, check_plugin};
 
-use crate::app::{config_path, rule_options};
-use crate::config::{Environment, Loaded, load};
+use crate::app::{load_config, rule_options};
+use crate::config::Loaded;
 use crate::options::What;
 
 const EX_CONFIG: u8 = 78;

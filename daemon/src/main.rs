@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use simbelld::app::{RunError, config_path};
-use simbelld::config::{Environment, load};
+use simbelld::app::{RunError, load_config};
 use simbelld::options::{Command, Options, USAGE, parse};
 use simbelld::{app, check, logging};
 
@@ -34,8 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> ExitCode {
-    let path = config_path(options.config.as_deref());
-    let loaded = match load(&path, &Environment::of_process()) {
+    let loaded = match load_config(options.config.as_deref()) {
         Ok(loaded) => loaded,
         Err(problems) => {
             eprintln!("{problems}");

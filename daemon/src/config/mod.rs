@@ -72,6 +72,14 @@ pub fn load(path: &Path, env: &Environment) -> Result<Loaded, Problems> {
     read(&fragments, problems, path, env)
 }
 
+/// The configuration of a machine that has none: SIMs are tracked without plans, reminders go to the journal.
+///
+/// # Errors
+/// When not even the system's time zone can be read.
+pub fn defaults(dir: &Path, env: &Environment) -> Result<Loaded, Problems> {
+    read(&[], Vec::new(), dir, env)
+}
+
 fn read(
     fragments: &[Fragment],
     mut problems: Vec<Problem>,
