@@ -95,8 +95,9 @@ impl Email {
             login: config.login.clone(),
             from,
             to,
+            // A Message-ID is ASCII (RFC 5322, section 3.6.4), a domain need not be.
+            domain: if domain.is_ascii() { domain } else { hello.clone() },
             hello: ClientId::Domain(hello),
-            domain,
             redactor,
             timeout: config.timeout,
             reached: Mutex::default(),
