@@ -237,9 +237,16 @@ fn unknown_function(signature: &str, functions: &[String]) -> (String, Option<St
         .replace("i64", "number")
         .replace("decimal", "number");
     if name.chars().all(|c| c.is_ascii_punctuation() && c != '_') {
-        let hint = arguments.contains("()").then(|| {
-            "a value on one side is absent, `()`: test it first, as in `if x != () { … }`".to_owned()
-        });
+        let unit = [("DataSize", "5.GB"), ("Percent", "80.percent"), ("Span", "3.days")]
+            .into_iter()
+            .find(|(unit, _)| arguments.contains(unit) && arguments.contains("number"));
+        let hint = match unit {
+            _ if arguments.contains("()") => Some(
+                "a value on one side is absent, `()`: test it first, as in `if x != () { … }`".to_owned(),
+            ),
+            Some((_, example)) => Some(format!("a number needs a unit here, as in {example}")),
+            None => None,
+        };
         return (format!("`{name}` does not work on {}", listed(&arguments)), hint);
     }
     if FUNCTIONS.contains(&name) || functions.iter().any(|own| own == name) {

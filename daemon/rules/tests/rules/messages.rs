@@ -145,7 +145,8 @@ fn wrong_types_and_absent_values() {
         &failed("fn on_usage(sim) {\n    let x = sim.used + 5;\n}\n"),
         r#"r.rhai:2:22: `+` does not work on DataSize, number
   2 |     let x = sim.used + 5;
-    |                      ^"#,
+    |                      ^
+  hint: a number needs a unit here, as in 5.GB"#,
     );
     says(
         &failed("fn on_usage(sim) {\n    let x = sim.forecast.exhausted_at.date;\n}\n"),

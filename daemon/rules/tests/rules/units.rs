@@ -127,7 +127,7 @@ fn comparisons_of_different_things_are_errors_not_false() {
         ("sim.forecast.exhausted_at > 5", "the left side of `>` is absent"),
         ("5.GB <= sim.forecast.exhausted_at", "the right side of `<=` is absent"),
         ("sim.cycle.end > \"2026-12-01\"", "a date is written date(\"2026-11-22\")"),
-        ("5.GB + 1", "`+` does not work on DataSize, i64"),
+        ("5.GB + 1", "`+` does not work on DataSize, number"),
         ("sim.cycle.end + 5.hours", "a date moves by whole days only"),
     ] {
         let given = value(expression);
