@@ -43,8 +43,7 @@ pub fn run(config: Option<&Path>, rules: &[PathBuf], what: What, json: bool) -> 
 }
 
 fn configured(config: Option<&Path>, what: What, found: &mut Found) {
-    let Loaded { settings, mut service, files } = match load(&config_path(config), &Environment::of_process())
-    {
+    let Loaded { settings, mut service, files } = match load_config(config) {
         Ok(loaded) => loaded,
         Err(problems) => {
             found.config = problems.list().iter().map(ToString::to_string).collect();
