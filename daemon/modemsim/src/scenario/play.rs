@@ -168,22 +168,29 @@ async fn generate(
     let local = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = UdpSocket::bind(local).await.map_err(failed)?;
     socket.bind_device(Some(interface.as_bytes())).map_err(failed)?;
+    let send = async |bytes: u64| {
+        let payload = usize::try_from(bytes.saturating_sub(HEADERS)).unwrap_or_default();
+        socket.send_to(&vec![0; payload], address).await.map_err(failed)
+    };
     let began = Instant::now();
     let mut sent = 0_u64;
     loop {
         let elapsed = traffic.span.map_or_else(|| began.elapsed(), |span| began.elapsed().min(span));
-        let now = match (traffic.per_second, traffic.span) {
-            (false, None) => traffic.tx,
-            _ => due(traffic.tx, traffic, elapsed),
-        };
-        while sent.saturating_add(HEADERS) <= now {
-            let datagram = (now - sent).min(DATAGRAM);
-            let payload = usize::try_from(datagram - HEADERS).unwrap_or_default();
-            socket.send_to(&vec![0; payload], address).await.map_err(failed)?;
-            sent += datagram;
+        let at_once = !traffic.per_second && traffic.span.is_none();
+        let now = if at_once { traffic.tx } else { due(traffic.tx, traffic, elapsed) };
+        // As much more stays unsent as makes one datagram, so that the last ones can end on the byte.
+        while now.saturating_sub(sent) >= DATAGRAM + HEADERS {
+            send(DATAGRAM).await?;
+            sent += DATAGRAM;
         }
-        let ended = if traffic.per_second { traffic.span == Some(elapsed) } else { now == traffic.tx };
-        if ended {
+        if at_once || traffic.span == Some(elapsed) {
+            let rest = now.saturating_sub(sent);
+            if rest > DATAGRAM {
+                send(rest - HEADERS).await?;
+                send(HEADERS).await?;
+            } else if rest >= HEADERS {
+                send(rest).await?;
+            }
             return Ok(());
         }
         sleep(TICK).await;

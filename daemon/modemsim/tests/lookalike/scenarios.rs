@@ -178,3 +178,30 @@ async fn a_loop_plays_again() {
     }
     playing.abort();
 }
+
+#[tokio::test]
+async fn generated_datagrams_are_exact_in_ip_bytes() {
+    for (amount, how) in [(100_000_u64, "for = '150ms'"), (1_240, ""), (1_228, ""), (28, "")] {
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let scenario = format!(
+            "[[step]]\naction = 'traffic'\ntx = {amount}\n{how}\ngenerate = '{}'\ninterface = 'lo'",
+            socket.local_addr().unwrap()
+        );
+        let scenario = Scenario::parse(&scenario).unwrap();
+        let lookalike = scenario.lookalike().start();
+        let mut reports = lookalike.reports();
+        let playing = tokio::spawn(async move { play(&scenario, &lookalike).await });
+        let mut buffer = [0; 2048];
+        let mut received = 0;
+        while received < amount {
+            let next = tokio::time::timeout(super::client::DEADLINE, socket.recv(&mut buffer)).await;
+            received += next.expect("a datagram in time").unwrap() as u64 + 28;
+        }
+        playing.await.unwrap();
+        assert_eq!(received, amount);
+        assert!(socket.try_recv(&mut buffer).is_err(), "no more than asked for");
+        while let Ok(report) = reports.try_recv() {
+            assert!(!matches!(report, Report::StepFailed { .. }), "{report:?}");
+        }
+    }
+}
