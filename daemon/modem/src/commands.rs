@@ -8,12 +8,9 @@ use tokio::sync::watch;
 use zbus::wire::DynamicType;
 use zbus::{Connection, DBusError, Message, OwnedObjectPath, OwnedVariant, Variant};
 
+use crate::watcher::Timing;
 use crate::{names, sms};
 
-/// A question that nothing leaves the modem for.
-const SHORT: Duration = Duration::from_secs(20);
-/// A question to the network: ModemManager itself waits up to a minute and more for a modem.
-const LONG: Duration = Duration::from_secs(150);
 /// Longest answer kept, in characters.
 const TEXT: usize = 2000;
 
@@ -32,6 +29,7 @@ pub(crate) struct Directory {
 #[derive(Debug, Clone)]
 pub struct ModemCommands {
     directory: watch::Receiver<Directory>,
+    timing: Timing,
 }
 
 /// A message that left.
@@ -122,8 +120,8 @@ impl CommandError {
 }
 
 impl ModemCommands {
-    pub(crate) const fn new(directory: watch::Receiver<Directory>) -> Self {
-        Self { directory }
+    pub(crate) const fn new(directory: watch::Receiver<Directory>, timing: Timing) -> Self {
+        Self { directory, timing }
     }
 
     /// The modems that can be called now.
@@ -150,7 +148,7 @@ impl ModemCommands {
         let draft: HashMap<&str, Variant<'_>> =
             HashMap::from([("number", number.into()), ("text", text.into())]);
         let created = target
-            .call(&target.modem, names::MESSAGING, "Create", &draft, SHORT)
+            .call(&target.modem, names::MESSAGING, "Create", &draft, target.timing.command)
             .await
             .map_err(|failure| failure.before(ACTION))?;
         let message: OwnedObjectPath =
@@ -159,7 +157,7 @@ impl ModemCommands {
                 name: "invalid-reply".to_owned(),
                 text: error.to_string(),
             })?;
-        let sent = target.call(message.as_str(), names::SMS, "Send", &(), LONG).await;
+        let sent = target.call(message.as_str(), names::SMS, "Send", &(), target.timing.network).await;
         let outcome = match sent {
             Ok(_) => {
                 let reference = target.reference(message.as_str()).await;
@@ -168,7 +166,8 @@ impl ModemCommands {
             Err(failure) => Err(failure.after(ACTION)),
         };
         if !matches!(outcome, Err(CommandError::OutcomeUnknown { .. })) {
-            let deleted = target.call(&target.modem, names::MESSAGING, "Delete", &message, SHORT).await;
+            let deleted =
+                target.call(&target.modem, names::MESSAGING, "Delete", &message, target.timing.command).await;
             if let Err(failure) = deleted {
                 tracing::debug!(?failure, "a message that is done with could not be deleted");
             }
@@ -186,7 +185,7 @@ impl ModemCommands {
         const ACTION: &str = "run a USSD code";
         let target = self.target(modem, ACTION)?;
         let answer = target
-            .call(&target.modem, names::USSD, "Initiate", &code, LONG)
+            .call(&target.modem, names::USSD, "Initiate", &code, target.timing.network)
             .await
             .map_err(|failure| failure.after(ACTION))?;
         let text: String = answer.body().deserialize().map_err(|error| CommandError::Refused {
@@ -195,7 +194,7 @@ impl ModemCommands {
             text: error.to_string(),
         })?;
         if target.ussd_waits().await {
-            let _ = target.call(&target.modem, names::USSD, "Cancel", &(), SHORT).await;
+            let _ = target.call(&target.modem, names::USSD, "Cancel", &(), target.timing.command).await;
         }
         Ok(text.chars().take(TEXT).collect())
     }
@@ -204,7 +203,8 @@ impl ModemCommands {
         let directory = self.directory.borrow();
         let connection = directory.connection.clone().ok_or(CommandError::ModemManagerGone { action })?;
         let path = directory.modems.get(modem).ok_or(CommandError::UnknownModem { action })?;
-        Ok(Target { connection, destination: directory.destination.clone(), modem: path.clone() })
+        let destination = directory.destination.clone();
+        Ok(Target { connection, destination, modem: path.clone(), timing: self.timing })
     }
 }
 
@@ -213,6 +213,7 @@ struct Target {
     connection: Connection,
     destination: Option<String>,
     modem: String,
+    timing: Timing,
 }
 
 impl Target {
@@ -234,7 +235,8 @@ impl Target {
     }
 
     async fn property(&self, path: &str, interface: &str, name: &str) -> Option<u32> {
-        let reply = self.call(path, names::PROPERTIES, "Get", &(interface, name), SHORT).await.ok()?;
+        let reply =
+            self.call(path, names::PROPERTIES, "Get", &(interface, name), self.timing.command).await.ok()?;
         let value: OwnedVariant = reply.body().deserialize().ok()?;
         u32::try_from(value).ok()
     }

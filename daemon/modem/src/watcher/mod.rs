@@ -62,6 +62,10 @@ pub struct Timing {
     pub settle: Duration,
     /// From the first change to telling it, however many follow.
     pub settle_most: Duration,
+    /// A command that nothing leaves the modem for, before it counts as failed.
+    pub command: Duration,
+    /// A command that reaches the network: ModemManager itself waits a minute and more for a modem.
+    pub network: Duration,
 }
 
 impl Default for Timing {
@@ -71,6 +75,8 @@ impl Default for Timing {
             coalesce: Duration::from_millis(5),
             settle: Duration::from_millis(100),
             settle_most: Duration::from_millis(500),
+            command: Duration::from_secs(20),
+            network: Duration::from_secs(150),
         }
     }
 }
@@ -99,7 +105,7 @@ impl Watcher {
         timing: Timing,
     ) -> (Self, ModemCommands) {
         let directory = Arc::new(watch::Sender::new(Directory::default()));
-        let commands = ModemCommands::new(directory.subscribe());
+        let commands = ModemCommands::new(directory.subscribe(), timing);
         (Self { address, session: Session::new(timing), events, directory }, commands)
     }
 

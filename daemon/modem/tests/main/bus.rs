@@ -1,0 +1,70 @@
+//! The watcher on a real bus: the name's owners come and go, and so does the bus.
+
+use simbell_core::event::Event;
+use simbell_modem::BusAddress;
+
+use crate::fixture::*;
+
+fn lab_on(name: &str) -> (Bus, Lab) {
+    let directory = std::env::temp_dir().join(format!("simbell-modem-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let bus = Bus::start(&directory.join("bus"));
+    let address = BusAddress::At(bus.address());
+    (bus, Lab::new(directory, address, quick()))
+}
+
+#[tokio::test]
+async fn modemmanager_absent_appears_is_killed_and_comes_back_as_another() {
+    let (bus, mut lab) = lab_on("owners");
+    assert_eq!(lab.next().await, Event::BusConnected);
+    assert_eq!(lab.next().await, Event::ModemManagerVanished);
+    let mm = Mm::on_bus(&bus.address()).await;
+    assert!(matches!(lab.next().await, Event::ModemManagerAppeared { .. }));
+    mm.put_modem(M0, S0, IMEI, ICCID);
+    mm.add(M0).await;
+    assert_eq!(lab.seen().await.id.as_str(), IMEI);
+    mm.die().await;
+    assert_eq!(lab.next().await, Event::ModemManagerVanished);
+    assert_eq!(lab.commands.modems(), []);
+    let mm = Mm::on_bus(&bus.address()).await;
+    assert!(matches!(lab.next().await, Event::ModemManagerAppeared { .. }));
+    mm.put_modem(M0, S0, "353490069873327", ICCID);
+    mm.add(M0).await;
+    assert_eq!(lab.seen().await.id.as_str(), "353490069873327");
+}
+
+#[tokio::test]
+async fn what_a_former_owner_says_is_not_believed() {
+    let (bus, mut lab) = lab_on("former");
+    let former = Mm::on_bus(&bus.address()).await;
+    lab.appeared().await;
+    former.put_modem(M0, S0, IMEI, ICCID);
+    former.add(M0).await;
+    lab.seen().await;
+    // It loses the name, but lives on and talks.
+    former.release_name().await;
+    assert_eq!(lab.next().await, Event::ModemManagerVanished);
+    let present = Mm::on_bus(&bus.address()).await;
+    assert!(matches!(lab.next().await, Event::ModemManagerAppeared { .. }));
+    former.add(M0).await;
+    former.remove(M0, &[MODEM]).await;
+    present.put_modem(M1, S1, "353490069873327", ICCID);
+    present.add(M1).await;
+    assert_eq!(lab.seen().await.path, M1);
+}
+
+#[tokio::test]
+async fn a_restarted_bus_is_followed() {
+    let (bus, mut lab) = lab_on("restart");
+    let mm = Mm::on_bus(&bus.address()).await;
+    lab.appeared().await;
+    let place = std::path::PathBuf::from(bus.address().trim_start_matches("unix:path="));
+    drop(bus);
+    assert_eq!(lab.next().await, Event::ModemManagerVanished);
+    assert!(matches!(lab.next().await, Event::BusLost(_)));
+    drop(mm);
+    let bus = Bus::start(&place);
+    assert_eq!(lab.next().await, Event::BusConnected);
+    let _mm = Mm::on_bus(&bus.address()).await;
+    lab.appeared().await;
+}
