@@ -1,0 +1,325 @@
+//! The AT modem against the real ModemManager, seen through the real mmcli.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use simbell_modemsim::at::{CallState, IncomingSms, Modem, Operator, Profile, Sim, UssdAnswer};
+use simbell_modemsim::lab::{Kind, Lab, LabOptions, PATIENCE};
+
+const BETWEEN: Duration = Duration::from_millis(50);
+
+/// A lab with one modem that is registered.
+async fn registered(options: LabOptions, profile: Profile) -> (Lab, Modem) {
+    let mut lab = Lab::start(options).await.unwrap();
+    let modem = lab.add_modem(profile).await.unwrap();
+    lab.enable(&modem).await.unwrap();
+    (lab, modem)
+}
+
+/// What `mmcli … -K` prints, key by key.
+async fn keys(lab: &Lab, arguments: &[&str]) -> BTreeMap<String, String> {
+    let printed = lab.mmcli(&[arguments, &["-K"]].concat()).await.unwrap_or_default();
+    let pairs = printed.lines().filter_map(|line| line.split_once(':'));
+    pairs.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect()
+}
+
+/// Asks mmcli about the modem until a key has a value.
+async fn shows(lab: &Lab, modem: &Modem, key: &str, wanted: &str) {
+    let seen = std::cell::RefCell::default();
+    let looking = until(async || {
+        let path = lab.modem_path(modem).await.unwrap();
+        *seen.borrow_mut() = keys(lab, &["-m", path.as_str()]).await;
+        (seen.borrow().get(key).map(String::as_str) == Some(wanted)).then_some(())
+    });
+    assert!(looking.await.is_some(), "{key} did not become {wanted}: {:#?}", seen.borrow());
+}
+
+/// Looks until there is something to see; `None` when there never is.
+async fn until<T>(look: impl AsyncFn() -> Option<T>) -> Option<T> {
+    let looking = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looking).await.ok()
+}
+
+/// The texts of all complete received SMS, as mmcli shows them.
+async fn texts(lab: &Lab, modem: &Modem) -> Vec<(String, String)> {
+    let path = lab.modem_path(modem).await.unwrap();
+    let list = keys(lab, &["-m", path.as_str(), "--messaging-list-sms"]).await;
+    let mut texts = Vec::new();
+    for (_, sms) in list.iter().filter(|(key, _)| key.contains("value[")) {
+        let sms = keys(lab, &["-s", sms]).await;
+        if sms.get("sms.properties.state").map(String::as_str) == Some("received") {
+            texts.push((sms["sms.content.number"].clone(), sms["sms.content.text"].clone()));
+        }
+    }
+    texts.sort();
+    texts
+}
+
+#[tokio::test]
+async fn a_virtual_modem_appears_enables_and_registers() {
+    let (lab, modem) = registered(LabOptions::default(), Profile::lte()).await;
+    let path = lab.modem_path(&modem).await.unwrap();
+    let keys = keys(&lab, &["-m", path.as_str()]).await;
+    let get = |key: &str| keys[key].as_str();
+    assert_eq!(get("modem.generic.state"), "registered");
+    assert_eq!(get("modem.generic.manufacturer"), "Simbell");
+    assert_eq!(get("modem.generic.equipment-identifier"), "490154203237518");
+    assert_eq!(get("modem.generic.own-numbers.value[1]"), "+8613800138000");
+    shows(&lab, &modem, "modem.3gpp.registration-state", "home").await;
+    shows(&lab, &modem, "modem.3gpp.operator-code", "46000").await;
+    shows(&lab, &modem, "modem.3gpp.operator-name", "CHINA MOBILE").await;
+    shows(&lab, &modem, "modem.generic.access-technologies.value[1]", "lte").await;
+    shows(&lab, &modem, "modem.generic.signal-quality.value", "80").await;
+}
+
+#[tokio::test]
+async fn a_umts_modem_registers_too() {
+    let (lab, modem) = registered(LabOptions::default(), Profile::umts()).await;
+    shows(&lab, &modem, "modem.generic.access-technologies.value[1]", "umts").await;
+    shows(&lab, &modem, "modem.3gpp.registration-state", "home").await;
+}
+
+#[tokio::test]
+async fn it_roams_is_refused_searches_and_comes_home() {
+    let (lab, modem) = registered(LabOptions::default(), Profile::lte()).await;
+    modem.roam(&Operator::T_MOBILE_US);
+    shows(&lab, &modem, "modem.3gpp.registration-state", "roaming").await;
+    shows(&lab, &modem, "modem.3gpp.operator-code", "310260").await;
+    shows(&lab, &modem, "modem.3gpp.operator-name", "T-Mobile US").await;
+    modem.deny();
+    shows(&lab, &modem, "modem.3gpp.registration-state", "denied").await;
+    modem.search();
+    shows(&lab, &modem, "modem.3gpp.registration-state", "searching").await;
+    modem.register_home();
+    shows(&lab, &modem, "modem.3gpp.registration-state", "home").await;
+    shows(&lab, &modem, "modem.3gpp.operator-code", "46000").await;
+    modem.set_signal(1);
+    shows(&lab, &modem, "modem.generic.signal-quality.value", "20").await;
+}
+
+#[tokio::test]
+async fn sms_in_every_alphabet_and_in_parts_arrive_with_their_text() {
+    let (lab, modem) = registered(LabOptions::default(), Profile::lte()).await;
+    let long_gsm = "Your balance is 12.50 € {see @web}. ".repeat(6).trim_end().to_owned();
+    let long_ucs2 = "您的套餐剩余流量不足百分之十，请及时充值。😀".repeat(5);
+    let wanted = [
+        ("+8613800138001", "price: @ £ € {}[]~"),
+        ("10086", "您的余额为 12 元 😀"),
+        ("Simbell", long_gsm.as_str()),
+        ("10010", long_ucs2.as_str()),
+    ];
+    for (sender, text) in wanted {
+        modem.receive_sms(&IncomingSms::new(sender, text)).unwrap();
+    }
+    let mut wanted: Vec<(String, String)> = wanted.map(|(s, t)| (s.to_owned(), t.to_owned())).to_vec();
+    wanted.sort();
+    until(async || (texts(&lab, &modem).await.len() == wanted.len()).then_some(())).await.expect("all four SMS");
+    assert_eq!(texts(&lab, &modem).await, wanted);
+}
+
+/// Creates and sends an SMS with mmcli.
+async fn send(lab: &Lab, modem: &Modem, text: &str) -> Result<String, simbell_modemsim::lab::LabError> {
+    let path = lab.modem_path(modem).await?;
+    let create = format!("--messaging-create-sms=number=\"+8613900139000\",text=\"{text}\"");
+    let created = lab.mmcli(&["-m", path.as_str(), &create, "-K"]).await?;
+    let sms = created.split_whitespace().find(|word| word.contains("/SMS/")).unwrap().to_owned();
+    lab.mmcli(&["-s", &sms, "--send"]).await
+}
+
+#[tokio::test]
+async fn sms_that_are_sent_reach_the_network_with_their_text() {
+    let (lab, modem) = registered(LabOptions::default(), Profile::lte()).await;
+    let long = "流量提醒：本月已用 9 GB，共 10 GB。".repeat(6);
+    modem.fail_sms(Some(38));
+    let refused = send(&lab, &modem, "lost").await.unwrap_err();
+    assert!(refused.to_string().contains("38"), "{refused}");
+    modem.fail_sms(None);
+    for text in ["hello {€}", &long] {
+        send(&lab, &modem, text).await.unwrap();
+    }
+    let sent = modem.sent_sms_count(2, PATIENCE).await.unwrap();
+    assert_eq!((sent[0].to.as_str(), sent[0].text.as_str(), sent[0].parts), ("+8613900139000", "hello {€}", 1));
+    assert_eq!((sent[1].text.as_str(), sent[1].parts), (long.as_str(), 3));
+    assert_eq!(sent.len(), 2);
+}
+
+#[tokio::test]
+async fn ussd_codes_and_menus_are_answered() {
+    let (lab, modem) = registered(LabOptions::default(), Profile::lte()).await;
+    let path = lab.modem_path(&modem).await.unwrap();
+    modem.on_ussd("*100#", UssdAnswer::Text("余额 12.50 元".to_owned()));
+    let choices = [("1".to_owned(), UssdAnswer::Text("9 GB left".to_owned()))].into();
+    modem.on_ussd("*101#", UssdAnswer::Menu { text: "1 data 2 balance".to_owned(), choices });
+    let ask = async |what: &str| lab.mmcli(&["-m", path.as_str(), what]).await;
+    assert!(ask("--3gpp-ussd-initiate=*100#").await.unwrap().contains("余额 12.50 元"));
+    assert!(ask("--3gpp-ussd-initiate=*101#").await.unwrap().contains("1 data 2 balance"));
+    shows(&lab, &modem, "modem.3gpp.ussd.status", "user-response").await;
+    assert!(ask("--3gpp-ussd-respond=1").await.unwrap().contains("9 GB left"));
+    assert!(ask("--3gpp-ussd-initiate=*999#").await.is_err());
+    modem.notify_ussd("5 GB used");
+    shows(&lab, &modem, "modem.3gpp.ussd.network-notification", "5 GB used").await;
+    assert_eq!(modem.ussd_requests(), ["*100#", "*101#", "1", "*999#"]);
+}
+
+/// The paths and states of the modem's calls.
+async fn calls(lab: &Lab, modem: &Modem) -> Vec<(String, String)> {
+    let path = lab.modem_path(modem).await.unwrap();
+    let list = keys(lab, &["-m", path.as_str(), "--voice-list-calls"]).await;
+    let mut calls = Vec::new();
+    for (_, call) in list.iter().filter(|(key, _)| key.contains("value[")) {
+        let state = keys(lab, &["--call", call]).await;
+        calls.push((call.clone(), state.get("call.properties.state").cloned().unwrap_or_default()));
+    }
+    calls
+}
+
+/// Waits for a call in a state and returns its path.
+async fn call_in(lab: &Lab, modem: &Modem, wanted: &str) -> String {
+    let found = until(async || {
+        let calls = calls(lab, modem).await;
+        calls.into_iter().find(|(_, state)| state == wanted).map(|(path, _)| path)
+    });
+    found.await.unwrap_or_else(|| panic!("no call that is {wanted}"))
+}
+
+#[tokio::test]
+async fn calls_come_in_and_go_out() {
+    let (lab, modem) = registered(LabOptions::default(), Profile::lte()).await;
+    modem.call("+8613700137000");
+    let call = call_in(&lab, &modem, "ringing-in").await;
+    let number = keys(&lab, &["--call", &call]).await;
+    assert_eq!(number["call.properties.number"], "+8613700137000");
+    lab.mmcli(&["--call", &call, "--accept"]).await.unwrap();
+    modem.call_in_state(CallState::Active, PATIENCE).await.unwrap();
+    modem.remote_hangs_up().unwrap();
+    assert_eq!(call_in(&lab, &modem, "terminated").await, call);
+
+    let path = lab.modem_path(&modem).await.unwrap();
+    lab.mmcli(&["-m", path.as_str(), &format!("--voice-delete-call={call}")]).await.unwrap();
+    let created = lab.mmcli(&["-m", path.as_str(), "--voice-create-call=number=10086"]).await.unwrap();
+    let call = created.split_whitespace().find(|word| word.contains("/Call/")).unwrap().to_owned();
+    lab.mmcli(&["--call", &call, "--start"]).await.unwrap();
+    let dialled = modem.call_in_state(CallState::Dialing, PATIENCE).await.unwrap();
+    assert_eq!(dialled.number, "10086");
+    modem.remote_rings().unwrap();
+    call_in(&lab, &modem, "ringing-out").await;
+    modem.remote_answers().unwrap();
+    call_in(&lab, &modem, "active").await;
+    lab.mmcli(&["--call", &call, "--hangup"]).await.unwrap();
+    call_in(&lab, &modem, "terminated").await;
+    assert!(modem.calls().is_empty());
+    assert!(modem.remote_hangs_up().is_err());
+}
+
+#[tokio::test]
+async fn a_virtual_modem_is_unplugged_and_returns() {
+    let (mut lab, modem) = registered(LabOptions::default(), Profile::lte()).await;
+    let before = lab.modem_path(&modem).await.unwrap();
+    lab.unplug(&modem).await.unwrap();
+    assert!(!lab.mmcli(&["-L"]).await.unwrap().contains("/Modem/"));
+    lab.plug(&modem).await.unwrap();
+    let after = lab.enable(&modem).await.unwrap();
+    assert_ne!(before, after);
+    shows(&lab, &modem, "modem.generic.state", "registered").await;
+}
+
+#[tokio::test]
+async fn modemmanager_is_killed_and_returns_with_the_modem_disabled() {
+    let (mut lab, modem) = registered(LabOptions::default(), Profile::lte()).await;
+    modem.receive_sms(&IncomingSms::new("10086", "kept")).unwrap();
+    until(async || (texts(&lab, &modem).await.len() == 1).then_some(())).await.expect("the SMS");
+    lab.mm_kill();
+    assert!(lab.mmcli(&["-L"]).await.is_err());
+    lab.mm_start().await.unwrap();
+    shows(&lab, &modem, "modem.generic.state", "disabled").await;
+    let path = lab.enable(&modem).await.unwrap();
+    assert!(path.as_str().ends_with("/Modem/0"), "{path:?}");
+    until(async || (texts(&lab, &modem).await.len() == 1).then_some(())).await.expect("the stored SMS");
+    lab.mm_stop();
+    lab.mm_start().await.unwrap();
+    lab.enable(&modem).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_locked_sim_is_opened_with_its_pin() {
+    let sim = Sim { pin: Some("1234".to_owned()), ..Sim::china_mobile() };
+    let mut lab = Lab::start(LabOptions::default()).await.unwrap();
+    let modem = lab.add_modem(Profile::lte().with_sim(Some(sim))).await.unwrap();
+    shows(&lab, &modem, "modem.generic.state", "locked").await;
+    shows(&lab, &modem, "modem.generic.unlock-required", "sim-pin").await;
+    let path = lab.modem_path(&modem).await.unwrap();
+    let sim = keys(&lab, &["-m", path.as_str()]).await["modem.generic.sim"].clone();
+    assert!(lab.mmcli(&["-i", &sim, "--pin=9999"]).await.is_err());
+    shows(&lab, &modem, "modem.generic.unlock-retries.value[1]", "sim-pin (2)").await;
+    lab.mmcli(&["-i", &sim, "--pin=1234"]).await.unwrap();
+    lab.enable(&modem).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_sim_makes_a_new_modem() {
+    let (lab, modem) = registered(LabOptions::default(), Profile::telit()).await;
+    let before = lab.modem_path(&modem).await.unwrap();
+    modem.insert_sim(None);
+    shows(&lab, &modem, "modem.generic.state-failed-reason", "sim-missing").await;
+    modem.insert_sim(Some(Sim::china_unicom()));
+    let path = until(async || {
+        let path = lab.modem_path(&modem).await.unwrap();
+        let keys = keys(&lab, &["-m", path.as_str()]).await;
+        (keys.get("modem.generic.state").map(String::as_str) == Some("disabled")).then_some(path)
+    })
+    .await
+    .expect("the modem with the new SIM");
+    assert_ne!(before, path);
+    let sim = keys(&lab, &["-m", path.as_str()]).await["modem.generic.sim"].clone();
+    assert_eq!(keys(&lab, &["-i", &sim]).await["sim.properties.iccid"], "89860198765432109876");
+}
+
+#[tokio::test]
+async fn two_modems_are_independent() {
+    let (mut lab, first) = registered(LabOptions::default(), Profile::lte()).await;
+    let second = Profile::umts().with_imei("356938035643809").with_sim(Some(Sim::china_unicom()));
+    let second = lab.add_modem(second).await.unwrap();
+    lab.enable(&second).await.unwrap();
+    first.roam(&Operator::THREE_HK);
+    shows(&lab, &first, "modem.3gpp.registration-state", "roaming").await;
+    shows(&lab, &second, "modem.3gpp.registration-state", "home").await;
+    lab.unplug(&first).await.unwrap();
+    shows(&lab, &second, "modem.generic.state", "registered").await;
+}
+
+#[tokio::test]
+async fn a_ppp_bearer_connects_and_disconnects() {
+    let (lab, modem) = registered(LabOptions::default(), Profile::lte()).await;
+    let path = lab.modem_path(&modem).await.unwrap();
+    lab.mmcli(&["-m", path.as_str(), "--simple-connect=apn=cmnet"]).await.unwrap();
+    shows(&lab, &modem, "modem.generic.state", "connected").await;
+    assert!(modem.contexts().iter().any(|context| context.active));
+    modem.roam(&Operator::THREE_HK);
+    shows(&lab, &modem, "modem.3gpp.registration-state", "roaming").await;
+    lab.mmcli(&["-m", path.as_str(), "--simple-disconnect"]).await.unwrap();
+    shows(&lab, &modem, "modem.generic.state", "registered").await;
+    modem.refuse_data(Some("no credit"));
+    assert!(lab.mmcli(&["-m", path.as_str(), "--simple-connect=apn=cmnet"]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_modem_that_hangs_is_dropped() {
+    let (lab, modem) = registered(LabOptions::default(), Profile::lte()).await;
+    let path = lab.modem_path(&modem).await.unwrap();
+    modem.hang(true);
+    assert!(lab.mmcli(&["--timeout=5", "-m", path.as_str(), "--3gpp-ussd-initiate=*100#"]).await.is_err());
+    modem.hang(false);
+    modem.on_ussd("*100#", UssdAnswer::Text("back".to_owned()));
+    until(async || {
+        lab.mmcli(&["-m", path.as_str(), "--3gpp-ussd-initiate=*100#"]).await.is_ok().then_some(())
+    })
+    .await
+    .expect("an answer again");
+}
