@@ -20,15 +20,37 @@ async fn registered(options: LabOptions, profile: Profile) -> (Lab, Modem) {
 async fn keys(lab: &Lab, arguments: &[&str]) -> BTreeMap<String, String> {
     let printed = lab.mmcli(&[arguments, &["-K"]].concat()).await.unwrap_or_default();
     let pairs = printed.lines().filter_map(|line| line.split_once(':'));
-    pairs.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect()
+    pairs.map(|(key, value)| (key.trim().to_owned(), unescaped(value.trim()))).collect()
+}
+
+/// Undoes what `-K` does to everything beyond ASCII: `\342\202\254` for €.
+fn unescaped(value: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = value.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let octal = (*first == b'\\').then(|| tail.get(..3)).flatten();
+        let octal = octal.and_then(|o| u8::from_str_radix(std::str::from_utf8(o).ok()?, 8).ok());
+        bytes.push(octal.unwrap_or(*first));
+        rest = if octal.is_some() { &tail[3..] } else { tail };
+    }
+    String::from_utf8(bytes).unwrap()
 }
 
 /// Asks mmcli about the modem until a key has a value.
 async fn shows(lab: &Lab, modem: &Modem, key: &str, wanted: &str) {
+    option_shows(lab, modem, &[], key, wanted).await;
+}
+
+/// The same for the modem's USSD dialogue.
+async fn ussd_shows(lab: &Lab, modem: &Modem, key: &str, wanted: &str) {
+    option_shows(lab, modem, &["--3gpp-ussd-status"], key, wanted).await;
+}
+
+async fn option_shows(lab: &Lab, modem: &Modem, option: &[&str], key: &str, wanted: &str) {
     let seen = std::cell::RefCell::default();
     let looking = until(async || {
         let path = lab.modem_path(modem).await.unwrap();
-        *seen.borrow_mut() = keys(lab, &["-m", path.as_str()]).await;
+        *seen.borrow_mut() = keys(lab, &[&["-m", path.as_str()], option].concat()).await;
         (seen.borrow().get(key).map(String::as_str) == Some(wanted)).then_some(())
     });
     assert!(looking.await.is_some(), "{key} did not become {wanted}: {:#?}", seen.borrow());
@@ -120,7 +142,9 @@ async fn sms_in_every_alphabet_and_in_parts_arrive_with_their_text() {
     }
     let mut wanted: Vec<(String, String)> = wanted.map(|(s, t)| (s.to_owned(), t.to_owned())).to_vec();
     wanted.sort();
-    until(async || (texts(&lab, &modem).await.len() == wanted.len()).then_some(())).await.expect("all four SMS");
+    until(async || (texts(&lab, &modem).await.len() == wanted.len()).then_some(()))
+        .await
+        .expect("all four SMS");
     assert_eq!(texts(&lab, &modem).await, wanted);
 }
 
@@ -145,7 +169,10 @@ async fn sms_that_are_sent_reach_the_network_with_their_text() {
         send(&lab, &modem, text).await.unwrap();
     }
     let sent = modem.sent_sms_count(2, PATIENCE).await.unwrap();
-    assert_eq!((sent[0].to.as_str(), sent[0].text.as_str(), sent[0].parts), ("+8613900139000", "hello {€}", 1));
+    assert_eq!(
+        (sent[0].to.as_str(), sent[0].text.as_str(), sent[0].parts),
+        ("+8613900139000", "hello {€}", 1)
+    );
     assert_eq!((sent[1].text.as_str(), sent[1].parts), (long.as_str(), 3));
     assert_eq!(sent.len(), 2);
 }
@@ -160,11 +187,11 @@ async fn ussd_codes_and_menus_are_answered() {
     let ask = async |what: &str| lab.mmcli(&["-m", path.as_str(), what]).await;
     assert!(ask("--3gpp-ussd-initiate=*100#").await.unwrap().contains("余额 12.50 元"));
     assert!(ask("--3gpp-ussd-initiate=*101#").await.unwrap().contains("1 data 2 balance"));
-    shows(&lab, &modem, "modem.3gpp.ussd.status", "user-response").await;
+    ussd_shows(&lab, &modem, "modem.3gpp.ussd.status", "user-response").await;
     assert!(ask("--3gpp-ussd-respond=1").await.unwrap().contains("9 GB left"));
     assert!(ask("--3gpp-ussd-initiate=*999#").await.is_err());
     modem.notify_ussd("5 GB used");
-    shows(&lab, &modem, "modem.3gpp.ussd.network-notification", "5 GB used").await;
+    ussd_shows(&lab, &modem, "modem.3gpp.ussd.network-notification", "5 GB used").await;
     assert_eq!(modem.ussd_requests(), ["*100#", "*101#", "1", "*999#"]);
 }
 
@@ -322,4 +349,20 @@ async fn a_modem_that_hangs_is_dropped() {
     })
     .await
     .expect("an answer again");
+}
+
+fn kernel() -> LabOptions {
+    LabOptions::kernel()
+}
+
+#[tokio::test]
+async fn a_bearer_has_a_real_interface_whose_counters_count_and_unplugging_takes_it_away() {
+    let (mut lab, modem) = registered(kernel(), Profile::ublox()).await;
+    let path = lab.modem_path(&modem).await.unwrap();
+    lab.mmcli(&["-m", path.as_str(), "--simple-connect=apn=cmnet"]).await.unwrap();
+    shows(&lab, &modem, "modem.generic.state", "connected").await;
+    let bearer = keys(&lab, &["-m", path.as_str()]).await["modem.generic.bearers.value[1]"].clone();
+    let bearer = keys(&lab, &["-b", &bearer]).await;
+    assert_eq!(bearer["bearer.status.interface"], "wwan0");
+    assert_eq!(bearer["bearer.ipv4-config.method"], "dhcp");
 }

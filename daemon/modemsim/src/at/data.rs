@@ -70,7 +70,9 @@ impl State {
     pub(super) fn data_command(&mut self, command: &Command<'_>) -> Reply {
         match (command.name.as_str(), &command.verb) {
             ("+CGDCONT", Verb::Test) => Reply::Ok(
-                ["IP", "IPV6", "IPV4V6"].map(|kind| format!("+CGDCONT: (1-8),\"{kind}\",,,(0-2),(0-4)")).to_vec(),
+                ["IP", "IPV6", "IPV4V6"]
+                    .map(|kind| format!("+CGDCONT: (1-8),\"{kind}\",,,(0-2),(0-4)"))
+                    .to_vec(),
             ),
             ("+CGDCONT", Verb::Read) => Reply::Ok(
                 self.data
@@ -81,7 +83,11 @@ impl State {
             ),
             ("+CGDCONT", Verb::Set(values)) => self.define(&fields(values)),
             ("+CGACT", Verb::Read) => Reply::Ok(
-                self.data.contexts.values().map(|c| format!("+CGACT: {},{}", c.cid, u8::from(c.active))).collect(),
+                self.data
+                    .contexts
+                    .values()
+                    .map(|c| format!("+CGACT: {},{}", c.cid, u8::from(c.active)))
+                    .collect(),
             ),
             ("+CGACT", Verb::Set(values)) => {
                 let values = fields(values);
@@ -126,7 +132,8 @@ impl State {
             self.data.cause = cause.clone();
             return Reply::Cme(148);
         }
-        let registered = matches!(self.registration(), super::Registration::Home | super::Registration::Roaming);
+        let registered =
+            matches!(self.registration(), super::Registration::Home | super::Registration::Roaming);
         match self.data.contexts.get_mut(&cid) {
             Some(context) if registered => {
                 context.active = true;
@@ -163,9 +170,10 @@ impl State {
                 IpMethod::Static => "+UBMCONF: 2",
             }),
             ("+UAUTHREQ", Verb::Test) => Reply::line("+UAUTHREQ: (1-4),(0-2),,"),
-            ("+UIPADDR", Verb::Set(cid)) => {
-                Reply::line(format!("+UIPADDR: {},\"ccinet0\",\"{GATEWAY}\",\"255.255.255.252\",\"\",\"\"", cid.trim()))
-            }
+            ("+UIPADDR", Verb::Set(cid)) => Reply::line(format!(
+                "+UIPADDR: {},\"ccinet0\",\"{GATEWAY}\",\"255.255.255.252\",\"\",\"\"",
+                cid.trim()
+            )),
             ("+CGCONTRDP", Verb::Set(cid)) => Reply::line(format!(
                 "+CGCONTRDP: {0},{0},\"cmnet\",\"{ADDRESS}.255.255.255.252\",\"{GATEWAY}\",\"{GATEWAY}\",\"0.0.0.0\"",
                 cid.trim()

@@ -7,7 +7,9 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum AtError {
     /// The modem's own thread could not be started.
-    #[error("the simulated modem's thread could not be started: {source}; check the limits on threads and open files")]
+    #[error(
+        "the simulated modem's thread could not be started: {source}; check the limits on threads and open files"
+    )]
     Thread {
         /// The reason the system gave.
         source: std::io::Error,

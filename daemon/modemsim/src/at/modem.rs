@@ -308,7 +308,8 @@ impl Modem {
     /// # Errors
     /// [`AtError::TimedOut`].
     pub async fn sent_sms_count(&self, count: usize, within: Duration) -> Result<Vec<SentSms>, AtError> {
-        self.wait("SMS to be sent", within, |state| Some(state.sent_sms()).filter(|sent| sent.len() >= count)).await
+        self.wait("SMS to be sent", within, |state| Some(state.sent_sms()).filter(|sent| sent.len() >= count))
+            .await
     }
 
     /// The number of SMS in the modem's storage.
@@ -429,11 +430,17 @@ impl Modem {
     /// # Errors
     /// [`AtError::TimedOut`].
     pub async fn hears(&self, begins: &str, within: Duration) -> Result<String, AtError> {
-        self.wait("a command", within, |state| state.heard().into_iter().find(|line| line.starts_with(begins))).await
+        self.wait("a command", within, |state| {
+            state.heard().into_iter().find(|line| line.starts_with(begins))
+        })
+        .await
     }
 
     async fn wait<T>(
-        &self, what: &'static str, within: Duration, mut look: impl FnMut(&State) -> Option<T>,
+        &self,
+        what: &'static str,
+        within: Duration,
+        mut look: impl FnMut(&State) -> Option<T>,
     ) -> Result<T, AtError> {
         let mut changes = self.shared.changed.subscribe();
         let looking = async {
@@ -461,7 +468,11 @@ impl Modem {
     }
 
     fn call_progress(&self, to: CallState, action: &'static str) -> Result<(), AtError> {
-        if self.shared.change(|state| state.call_progress(to)) { Ok(()) } else { Err(AtError::NoCall { action }) }
+        if self.shared.change(|state| state.call_progress(to)) {
+            Ok(())
+        } else {
+            Err(AtError::NoCall { action })
+        }
     }
 
     fn next_port(&self) -> u8 {

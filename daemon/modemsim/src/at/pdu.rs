@@ -24,7 +24,8 @@ pub struct Timestamp {
 
 impl Timestamp {
     /// 2026-03-01T12:30:00+08.
-    pub const DEFAULT: Self = Self { year: 26, month: 3, day: 1, hour: 12, minute: 30, second: 0, quarters: 32 };
+    pub const DEFAULT: Self =
+        Self { year: 26, month: 3, day: 1, hour: 12, minute: 30, second: 0, quarters: 32 };
 
     fn encode(self) -> String {
         let zone = self.quarters.unsigned_abs();
@@ -198,7 +199,9 @@ fn address(sender: &str) -> Result<String, AtError> {
     let septets = text::to_septets(sender)
         .map(|s| s.concat())
         .filter(|s| !s.is_empty() && s.len() <= 11)
-        .ok_or(AtError::Sms { reason: "the sender is neither a number nor 1 to 11 characters of the GSM alphabet" })?;
+        .ok_or(AtError::Sms {
+            reason: "the sender is neither a number nor 1 to 11 characters of the GSM alphabet",
+        })?;
     // The length of a name counts the semi-octets in use.
     let semi = (septets.len() * 7).div_ceil(4);
     Ok(format!("{semi:02X}D0{}", text::hex(&text::pack(&septets, 0))))
@@ -255,9 +258,12 @@ fn split(characters: &[Vec<u8>], room: usize) -> Vec<Vec<u8>> {
 }
 
 fn numbered(
-    parts: Vec<Vec<u8>>, reference: u8, body: impl Fn(String, Vec<u8>) -> Body,
+    parts: Vec<Vec<u8>>,
+    reference: u8,
+    body: impl Fn(String, Vec<u8>) -> Body,
 ) -> Result<Vec<Body>, AtError> {
-    let total = u8::try_from(parts.len()).map_err(|_| AtError::Sms { reason: "it needs more than 255 parts" })?;
+    let total =
+        u8::try_from(parts.len()).map_err(|_| AtError::Sms { reason: "it needs more than 255 parts" })?;
     Ok((1..=total)
         .zip(parts)
         .map(|(number, part)| body(format!("050003{reference:02X}{total:02X}{number:02X}"), part))

@@ -18,7 +18,8 @@ pub(super) async fn serve<S>(shared: Arc<Shared>, index: u8, stream: S, mut urcs
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let mut port = Port { shared: Arc::clone(&shared), index, echo: true, line: Vec::new(), mode: Mode::Command };
+    let mut port =
+        Port { shared: Arc::clone(&shared), index, echo: true, line: Vec::new(), mode: Mode::Command };
     let (mut read, mut write) = tokio::io::split(stream);
     let mut buffer = [0u8; 1024];
     loop {
@@ -90,7 +91,8 @@ impl Port {
                 let pending = pending.clone();
                 self.mode = Mode::Command;
                 let text = std::mem::take(&mut self.line);
-                let reply = self.shared.change(|state| state.after_prompt(&pending, &String::from_utf8_lossy(&text)));
+                let reply =
+                    self.shared.change(|state| state.after_prompt(&pending, &String::from_utf8_lossy(&text)));
                 self.write(reply, out);
             }
             (Mode::Text(_), ESC) => {

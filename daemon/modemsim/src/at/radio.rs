@@ -110,7 +110,8 @@ impl State {
     fn registration_fields(&self, mode: u32) -> String {
         let registration = self.registration();
         if mode >= 2 && registration.registered() {
-            let cell = if registration == Registration::Home { ("83F7", "01CD31C5") } else { ("1A2B", "00C0FFEE") };
+            let cell =
+                if registration == Registration::Home { ("83F7", "01CD31C5") } else { ("1A2B", "00C0FFEE") };
             format!(
                 "{},\"{}\",\"{}\",{}",
                 registration.code(),
@@ -128,7 +129,9 @@ impl State {
             ("+CREG" | "+CGREG" | "+CEREG", verb) => self.registration_command(&command.name, verb),
             ("+COPS", verb) => self.operator_command(verb),
             ("+CSQ", Verb::Run) => Reply::line(format!("+CSQ: {},99", u32::from(self.radio.bars) * 6)),
-            ("+CESQ", Verb::Test) => Reply::line("+CESQ: (0-63,99),(0-7,99),(0-96,255),(0-49,255),(0-34,255),(0-97,255)"),
+            ("+CESQ", Verb::Test) => {
+                Reply::line("+CESQ: (0-63,99),(0-7,99),(0-96,255),(0-49,255),(0-34,255),(0-97,255)")
+            }
             ("+CESQ", Verb::Run) => Reply::line("+CESQ: 99,99,255,255,20,50"),
             ("+CIND", Verb::Test) => Reply::line(
                 "+CIND: (\"battchg\",(0-5)),(\"signal\",(0-5)),(\"service\",(0,1)),(\"message\",(0,1)),(\"call\",(0,1)),(\"roam\",(0,1)),(\"smsfull\",(0,1))",
@@ -197,12 +200,22 @@ impl State {
             Verb::Test => {
                 let act = self.profile.technology.code();
                 let mut found: Vec<String> = Vec::new();
-                for operator in
-                    [&self.radio.operator, &self.profile.home, &Operator::CHINA_UNICOM, &Operator::T_MOBILE_US]
-                {
-                    let state = if *operator == self.radio.operator && self.registration().registered() { 2 } else { 1 };
+                for operator in [
+                    &self.radio.operator,
+                    &self.profile.home,
+                    &Operator::CHINA_UNICOM,
+                    &Operator::T_MOBILE_US,
+                ] {
+                    let state = if *operator == self.radio.operator && self.registration().registered() {
+                        2
+                    } else {
+                        1
+                    };
                     let name = self.te_string(&operator.name);
-                    let entry = format!("({state},\"{name}\",\"{name}\",\"{}\",{act})", self.te_string(&operator.code));
+                    let entry = format!(
+                        "({state},\"{name}\",\"{name}\",\"{}\",{act})",
+                        self.te_string(&operator.code)
+                    );
                     if !found.iter().any(|f| f.contains(&format!("\"{}\"", self.te_string(&operator.code)))) {
                         found.push(entry);
                     }

@@ -126,7 +126,9 @@ impl State {
         let content = match (values.first().map(String::as_str), values.get(1).map(String::as_str)) {
             // EF_ICCID stays readable while the card is locked.
             (Some("176"), Some("12258")) => text::swapped(&card.iccid),
-            (Some("176"), Some("28589")) if self.sim.lock == Lock::Open => format!("000000{:02X}", card.mnc_length),
+            (Some("176"), Some("28589")) if self.sim.lock == Lock::Open => {
+                format!("000000{:02X}", card.mnc_length)
+            }
             _ => return Reply::line("+CRSM: 106,130"),
         };
         Reply::line(format!("+CRSM: 144,0,\"{content}\""))

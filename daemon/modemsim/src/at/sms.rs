@@ -10,6 +10,7 @@ const CAPACITY: usize = 50;
 const UNREAD: u8 = 0;
 const READ: u8 = 1;
 const UNSENT: u8 = 2;
+const INVALID_MEMORY: u16 = 302;
 const INVALID_INDEX: u16 = 321;
 const INVALID_PDU: u16 = 304;
 
@@ -76,7 +77,9 @@ impl State {
             ("+CMGF", Verb::Read) => Reply::line("+CMGF: 0"),
             // Text mode is not offered: ModemManager prefers PDUs.
             ("+CMGF", Verb::Set(mode)) if mode.trim() == "0" => Reply::ok(),
-            ("+CPMS", Verb::Test) => Reply::line("+CPMS: (\"ME\",\"SM\"),(\"ME\",\"SM\"),(\"ME\",\"SM\")"),
+            // The SIM's own storage is not offered: two would have to be told apart.
+            ("+CPMS", Verb::Test) => Reply::line("+CPMS: (\"ME\"),(\"ME\"),(\"ME\")"),
+            ("+CPMS", Verb::Set(memory)) if memory.contains("SM") => Reply::Cms(INVALID_MEMORY),
             ("+CPMS", Verb::Read) => {
                 let used = format!("\"ME\",{},{CAPACITY}", self.sms.stored.len());
                 Reply::line(format!("+CPMS: {used},{used},{used}"))
@@ -92,10 +95,12 @@ impl State {
             }
             ("+CMGL", Verb::Set(_) | Verb::Run) => self.list(),
             ("+CMGR", Verb::Set(index)) => self.read(index),
-            ("+CMGD", Verb::Set(values)) => match number(&fields(values), 0).and_then(|i| self.sms.stored.remove(&i)) {
-                Some(_) => Reply::ok(),
-                None => Reply::Cms(INVALID_INDEX),
-            },
+            ("+CMGD", Verb::Set(values)) => {
+                match number(&fields(values), 0).and_then(|i| self.sms.stored.remove(&i)) {
+                    Some(_) => Reply::ok(),
+                    None => Reply::Cms(INVALID_INDEX),
+                }
+            }
             ("+CMGS", Verb::Set(_)) => Reply::Prompt(Pending::Send),
             ("+CMGW", Verb::Set(values)) => {
                 let status = number(&fields(values), 1).and_then(|s| u8::try_from(s).ok()).unwrap_or(UNSENT);
@@ -173,7 +178,8 @@ impl State {
     fn collect(&mut self, part: Part, (reference, total, _): (u16, u8, u8)) {
         let to = part.to.clone();
         self.sms.partial.push(part);
-        let belongs = |p: &Part| p.to == to && matches!(p.joint, Some((r, t, _)) if r == reference && t == total);
+        let belongs =
+            |p: &Part| p.to == to && matches!(p.joint, Some((r, t, _)) if r == reference && t == total);
         if self.sms.partial.iter().filter(|p| belongs(p)).count() < usize::from(total) {
             return;
         }

@@ -90,20 +90,20 @@ impl State {
             "Z" => Reply::ok(),
             "I" => Reply::Ok(vec![self.profile.manufacturer.clone(), self.profile.model.clone()]),
             _ if name.starts_with('D') => self.dialled(&line[3..]),
-            "A" | "H" | "H0" | "+CHUP" | "+CHLD" | "+CLCC" | "+CLIP" | "+CRC" | "+CCWA" | "+VTS" | "+UCALLSTAT" => {
-                self.call_command(&command)
-            }
-            "+CREG" | "+CGREG" | "+CEREG" | "+COPS" | "+CSQ" | "+CESQ" | "+CIND" | "+CMER" | "+WS46" | "+CFUN"
-            | "+CTZU" | "+CCLK" => self.radio_command(&command),
-            "+CPIN" | "+CIMI" | "+CCID" | "+CNUM" | "+CRSM" | "+CSIM" | "+CLCK" | "+CPWD" | "+UPINCNT" | "#QSS" => {
-                self.sim_command(&command)
-            }
+            "A" | "H" | "H0" | "+CHUP" | "+CHLD" | "+CLCC" | "+CLIP" | "+CRC" | "+CCWA" | "+VTS"
+            | "+UCALLSTAT" => self.call_command(&command),
+            "+CREG" | "+CGREG" | "+CEREG" | "+COPS" | "+CSQ" | "+CESQ" | "+CIND" | "+CMER" | "+WS46"
+            | "+CFUN" | "+CTZU" | "+CCLK" => self.radio_command(&command),
+            "+CPIN" | "+CIMI" | "+CCID" | "+CNUM" | "+CRSM" | "+CSIM" | "+CLCK" | "+CPWD" | "+UPINCNT"
+            | "#QSS" => self.sim_command(&command),
             "+CMGF" | "+CPMS" | "+CNMI" | "+CMGL" | "+CMGR" | "+CMGD" | "+CMGS" | "+CMGW" | "+CMSS" => {
                 self.sms_command(&command)
             }
             "+CUSD" => self.ussd_command(&command),
-            "+CGDCONT" | "+CGACT" | "+CGEREP" | "+CEER" | "+CGPADDR" | "+URAT" | "+UBANDSEL" | "+UUSBCONF"
-            | "+UBMCONF" | "+UAUTHREQ" | "+UIPADDR" | "+CGCONTRDP" | "+UGCNTRD" => self.data_command(&command),
+            "+CGDCONT" | "+CGACT" | "+CGEREP" | "+CEER" | "+CGPADDR" | "+URAT" | "+UBANDSEL"
+            | "+UUSBCONF" | "+UBMCONF" | "+UAUTHREQ" | "+UIPADDR" | "+CGCONTRDP" | "+UGCNTRD" => {
+                self.data_command(&command)
+            }
             _ => self.general_command(&command),
         }
     }
@@ -128,7 +128,9 @@ impl State {
                 Reply::ok()
             }
             ("+CSCS", Verb::Test) => Reply::line("+CSCS: (\"GSM\",\"IRA\",\"UCS2\")"),
-            ("+CSCS", Verb::Read) => Reply::line(format!("+CSCS: \"{}\"", if self.ucs2 { "UCS2" } else { "GSM" })),
+            ("+CSCS", Verb::Read) => {
+                Reply::line(format!("+CSCS: \"{}\"", if self.ucs2 { "UCS2" } else { "GSM" }))
+            }
             ("+CSCS", Verb::Set(charset)) => {
                 self.ucs2 = charset.contains("UCS2");
                 Reply::ok()

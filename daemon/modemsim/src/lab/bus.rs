@@ -57,10 +57,9 @@ fn session(socket: &Path) -> String {
 
 /// Writes the rules of Debian's own system.conf, and includes the policy files of the services that run here.
 fn system(socket: &Path) -> Result<String, LabError> {
-    for (file, program, package) in [
-        (MODEM_MANAGER_POLICY, "ModemManager", "modemmanager"),
-        (POLKIT_POLICY, "polkitd", "polkitd"),
-    ] {
+    for (file, program, package) in
+        [(MODEM_MANAGER_POLICY, "ModemManager", "modemmanager"), (POLKIT_POLICY, "polkitd", "polkitd")]
+    {
         if !Path::new(file).is_file() {
             return Err(LabError::Missing { program, package });
         }

@@ -16,7 +16,11 @@ type Details = HashMap<String, String>;
 #[interface(name = "org.freedesktop.PolicyKit1.Authority")]
 impl Authority {
     fn check_authorization(
-        &self, _subject: (String, HashMap<String, OwnedVariant>), _action: String, _details: Details, _flags: u32,
+        &self,
+        _subject: (String, HashMap<String, OwnedVariant>),
+        _action: String,
+        _details: Details,
+        _flags: u32,
         _cancellation: String,
     ) -> ((bool, bool, Details),) {
         // One structure, not three values: polkit's library aborts its caller over the difference.

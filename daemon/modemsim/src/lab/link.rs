@@ -43,7 +43,10 @@ impl Link {
 
 fn transfer(from: &Path, source: [u8; 4], to: &Path, target: [u8; 4], ip_bytes: u64) -> io::Result<()> {
     if ip_bytes < HEADERS {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "an IP packet with UDP has at least 28 bytes"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "an IP packet with UDP has at least 28 bytes",
+        ));
     }
     let receiver = socket_in(to, target)?;
     let sender = socket_in(from, source)?;

@@ -201,7 +201,9 @@ impl Lab {
     /// [`LabError::Missing`].
     pub fn command_as(&self, user: &str, program: impl AsRef<OsStr>) -> Result<Command, LabError> {
         let mut command = self.command(SETPRIV.find()?)?;
-        command.args(["--reuid", user, "--clear-groups", "--inh-caps=-all", "--no-new-privs", "--"]).arg(program);
+        command
+            .args(["--reuid", user, "--clear-groups", "--inh-caps=-all", "--no-new-privs", "--"])
+            .arg(program);
         Ok(command)
     }
 
@@ -228,7 +230,9 @@ impl Lab {
     /// [`LabError::File`]; [`LabError::Unknown`] on a session bus, where polkit is not asked.
     pub fn polkit_rules(&self, rules: &str) -> Result<(), LabError> {
         if self.options.bus != Bus::System {
-            return Err(LabError::Unknown { what: "a session bus has no polkit; start the lab with Bus::System" });
+            return Err(LabError::Unknown {
+                what: "a session bus has no polkit; start the lab with Bus::System",
+            });
         }
         let file = self.dir.path().join("rules.d/50-lab.rules");
         std::fs::write(&file, rules).map_err(|source| LabError::File { path: file, source })
@@ -266,7 +270,9 @@ impl Lab {
             return Ok(());
         }
         match self.options.kind {
-            Kind::Virtual => self.client.virtual_plug(&self.slots[at].device(self.dir.path()), &self.slots[at]).await?,
+            Kind::Virtual => {
+                self.client.virtual_plug(&self.slots[at].device(self.dir.path()), &self.slots[at]).await?
+            }
             Kind::Kernel => {
                 self.furnish(at)?;
                 for port in self.slots[at].ports() {
@@ -344,13 +350,17 @@ impl Lab {
     pub fn link(&self, modem: &Modem) -> Result<Link, LabError> {
         let slot = &self.slots[self.slot(modem)?];
         match &self.room {
-            Some(room) if slot.plugged && slot.interface().is_some() && self.options.kind == Kind::Kernel => Ok(Link {
-                near_net: room.host_net(),
-                far_net: room.network_net(),
-                near: [10, 64, slot.number, 2],
-                far: [10, 64, slot.number, 1],
+            Some(room) if slot.plugged && slot.interface().is_some() && self.options.kind == Kind::Kernel => {
+                Ok(Link {
+                    near_net: room.host_net(),
+                    far_net: room.network_net(),
+                    near: [10, 64, slot.number, 2],
+                    far: [10, 64, slot.number, 1],
+                })
+            }
+            _ => Err(LabError::Unknown {
+                what: "only a plugged-in u-blox modem in the kernel kind has an interface",
             }),
-            _ => Err(LabError::Unknown { what: "only a plugged-in u-blox modem in the kernel kind has an interface" }),
         }
     }
 
@@ -394,7 +404,8 @@ impl Lab {
                 command.arg(format!("--initial-kernel-events={}", events.display()))
             }
         };
-        self.modem_manager = Some(self.starter.start_logged(command, &self.dir.path().join("modemmanager.log"))?);
+        self.modem_manager =
+            Some(self.starter.start_logged(command, &self.dir.path().join("modemmanager.log"))?);
         self.client.wait_for_name("org.freedesktop.ModemManager1").await?;
         for slot in self.slots.iter().filter(|slot| slot.plugged) {
             if self.options.kind == Kind::Virtual {

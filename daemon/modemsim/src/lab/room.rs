@@ -47,7 +47,9 @@ impl Room {
     /// Makes the namespaces and waits until they are furnished.
     pub fn new(dir: &Path, starter: &Starter) -> Result<Self, LabError> {
         if !rustix::process::geteuid().is_root() {
-            return Err(LabError::NotRoot { what: "a lab with namespaces of its own (kernel events, system bus)" });
+            return Err(LabError::NotRoot {
+                what: "a lab with namespaces of its own (kernel events, system bus)",
+            });
         }
         IP.find()?;
         NSENTER.find()?;

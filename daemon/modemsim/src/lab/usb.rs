@@ -94,7 +94,8 @@ fn write(path: &Path, value: &str) -> Result<(), LabError> {
     if let Some(dir) = path.parent() {
         make_dir(dir)?;
     }
-    std::fs::write(path, format!("{value}\n")).map_err(|source| LabError::File { path: path.to_owned(), source })
+    std::fs::write(path, format!("{value}\n"))
+        .map_err(|source| LabError::File { path: path.to_owned(), source })
 }
 
 fn make_dir(path: &Path) -> Result<(), LabError> {
@@ -102,5 +103,6 @@ fn make_dir(path: &Path) -> Result<(), LabError> {
 }
 
 fn link(target: &Path, path: &Path) -> Result<(), LabError> {
-    std::os::unix::fs::symlink(target, path).map_err(|source| LabError::File { path: path.to_owned(), source })
+    std::os::unix::fs::symlink(target, path)
+        .map_err(|source| LabError::File { path: path.to_owned(), source })
 }
