@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use simbell_modemsim::at::{CallState, IncomingSms, Modem, Operator, Profile, Sim, UssdAnswer};
-use simbell_modemsim::lab::{Kind, Lab, LabOptions, PATIENCE};
+use simbell_modemsim::at::{CallState, IncomingSms, IpMethod, Modem, Operator, Profile, Sim, UssdAnswer};
+use simbell_modemsim::lab::{Lab, LabOptions, PATIENCE};
 
 const BETWEEN: Duration = Duration::from_millis(50);
 
@@ -351,18 +351,151 @@ async fn a_modem_that_hangs_is_dropped() {
     .expect("an answer again");
 }
 
-fn kernel() -> LabOptions {
-    LabOptions::kernel()
+/// IP bytes received and sent on the modem's interface, as the kernel counts them less the Ethernet headers.
+fn counters(lab: &Lab, interface: &str) -> (u64, u64) {
+    let mut command = lab.command("ip").unwrap();
+    let output = command.args(["-s", "-j", "link", "show", "dev", interface]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let links: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let ip_bytes = |direction: &str| {
+        let counters = &links[0]["stats64"][direction];
+        counters["bytes"].as_u64().unwrap() - 14 * counters["packets"].as_u64().unwrap()
+    };
+    (ip_bytes("rx"), ip_bytes("tx"))
+}
+
+/// Connects and returns what mmcli shows of the bearer.
+async fn connect(lab: &Lab, modem: &Modem) -> BTreeMap<String, String> {
+    let path = lab.modem_path(modem).await.unwrap();
+    lab.mmcli(&["-m", path.as_str(), "--simple-connect=apn=cmnet"]).await.unwrap();
+    shows(lab, modem, "modem.generic.state", "connected").await;
+    let bearer = keys(lab, &["-m", path.as_str()]).await["modem.generic.bearers.value[1]"].clone();
+    keys(lab, &["-b", &bearer]).await
 }
 
 #[tokio::test]
-async fn a_bearer_has_a_real_interface_whose_counters_count_and_unplugging_takes_it_away() {
-    let (mut lab, modem) = registered(kernel(), Profile::ublox()).await;
-    let path = lab.modem_path(&modem).await.unwrap();
-    lab.mmcli(&["-m", path.as_str(), "--simple-connect=apn=cmnet"]).await.unwrap();
-    shows(&lab, &modem, "modem.generic.state", "connected").await;
-    let bearer = keys(&lab, &["-m", path.as_str()]).await["modem.generic.bearers.value[1]"].clone();
-    let bearer = keys(&lab, &["-b", &bearer]).await;
+async fn a_kernel_modem_has_a_bearer_on_a_real_interface_that_counts() {
+    let (lab, modem) = registered(LabOptions::kernel(), Profile::ublox()).await;
+    let bearer = connect(&lab, &modem).await;
     assert_eq!(bearer["bearer.status.interface"], "wwan0");
     assert_eq!(bearer["bearer.ipv4-config.method"], "dhcp");
+    assert_eq!(counters(&lab, "wwan0"), (0, 0));
+    let link = lab.link(&modem).unwrap();
+    link.download(500_000).unwrap();
+    link.upload(28).unwrap();
+    link.upload(200_001).unwrap();
+    assert_eq!(counters(&lab, "wwan0"), (500_000, 200_029));
+    modem.drop_data(true);
+    shows(&lab, &modem, "modem.generic.state", "registered").await;
+}
+
+#[tokio::test]
+async fn a_static_address_is_shown_where_the_modem_bridges() {
+    let profile = Profile { ip_method: IpMethod::Static, ..Profile::ublox() };
+    let (lab, modem) = registered(LabOptions::kernel(), profile).await;
+    let bearer = connect(&lab, &modem).await;
+    assert_eq!(bearer["bearer.ipv4-config.method"], "static");
+    assert_eq!(bearer["bearer.ipv4-config.address"], "10.64.0.2");
+    assert_eq!(bearer["bearer.ipv4-config.prefix"], "30");
+}
+
+#[tokio::test]
+async fn a_kernel_modem_is_unplugged_under_traffic_and_returns() {
+    let (mut lab, modem) = registered(LabOptions::kernel(), Profile::ublox()).await;
+    connect(&lab, &modem).await;
+    let link = lab.link(&modem).unwrap();
+    let (started, running) = std::sync::mpsc::channel();
+    let traffic = std::thread::spawn(move || {
+        while link.download(100_000).is_ok() {
+            let _ = started.send(());
+        }
+    });
+    running.recv().unwrap();
+    lab.unplug(&modem).await.unwrap();
+    traffic.join().unwrap();
+    assert!(!lab.mmcli(&["-L"]).await.unwrap().contains("/Modem/"));
+    assert!(lab.link(&modem).is_err());
+
+    lab.plug(&modem).await.unwrap();
+    lab.enable(&modem).await.unwrap();
+    connect(&lab, &modem).await;
+    lab.link(&modem).unwrap().upload(1_000).unwrap();
+    assert_eq!(counters(&lab, "wwan0"), (0, 1_000));
+}
+
+#[tokio::test]
+async fn a_killed_modemmanager_finds_kernel_modems_again_and_their_counters_went_on() {
+    let (mut lab, modem) = registered(LabOptions::kernel(), Profile::ublox()).await;
+    connect(&lab, &modem).await;
+    let link = lab.link(&modem).unwrap();
+    link.download(10_000).unwrap();
+    lab.mm_kill();
+    link.download(5_000).unwrap();
+    lab.mm_start().await.unwrap();
+    shows(&lab, &modem, "modem.generic.state", "disabled").await;
+    lab.enable(&modem).await.unwrap();
+    assert_eq!(connect(&lab, &modem).await["bearer.status.interface"], "wwan0");
+    assert_eq!(counters(&lab, "wwan0"), (15_000, 0));
+}
+
+#[tokio::test]
+async fn a_generic_kernel_modem_speaks_over_its_terminals() {
+    let (lab, modem) = registered(LabOptions::kernel(), Profile::lte()).await;
+    shows(&lab, &modem, "modem.generic.plugin", "generic").await;
+    modem.receive_sms(&IncomingSms::new("10086", "over a terminal")).unwrap();
+    until(async || (texts(&lab, &modem).await.len() == 1).then_some(())).await.expect("the SMS");
+    send(&lab, &modem, "and back").await.unwrap();
+    assert_eq!(modem.sent_sms_count(1, PATIENCE).await.unwrap()[0].text, "and back");
+    connect(&lab, &modem).await;
+    let path = lab.modem_path(&modem).await.unwrap();
+    lab.mmcli(&["-m", path.as_str(), "--simple-disconnect"]).await.unwrap();
+    shows(&lab, &modem, "modem.generic.state", "registered").await;
+}
+
+/// Lets nobody send SMS.
+const RULE: &str = r#"polkit.addRule(function(action, subject) {
+    if (subject.user == "nobody" && action.id == "org.freedesktop.ModemManager1.Messaging") return polkit.Result.YES;
+});"#;
+
+/// Creates an SMS as nobody; the error is what mmcli said.
+fn create_as_nobody(lab: &Lab, path: &str) -> Result<String, String> {
+    let mut command = lab.command_as("nobody", "mmcli").unwrap();
+    command.args(["-m", path, "--messaging-create-sms=number=10086,text=hi"]);
+    let output = command.output().unwrap();
+    let said =
+        String::from_utf8_lossy(if output.status.success() { &output.stdout } else { &output.stderr }).into();
+    if output.status.success() { Ok(said) } else { Err(said) }
+}
+
+#[tokio::test]
+async fn on_a_system_bus_polkit_decides_who_sends_sms() {
+    let (lab, modem) = registered(LabOptions::system(""), Profile::lte()).await;
+    let path = lab.modem_path(&modem).await.unwrap();
+    let refused = create_as_nobody(&lab, path.as_str()).unwrap_err();
+    assert!(refused.contains("org.freedesktop.ModemManager1.Messaging"), "{refused}");
+    lab.polkit_rules(RULE).unwrap();
+    until(async || create_as_nobody(&lab, path.as_str()).ok()).await.expect("the rule to be in force");
+
+    let (allowed, modem) = registered(LabOptions::system(RULE), Profile::lte()).await;
+    let path = allowed.modem_path(&modem).await.unwrap();
+    create_as_nobody(&allowed, path.as_str()).unwrap();
+}
+
+#[tokio::test]
+async fn a_lab_leaves_nothing_behind() {
+    let (mut lab, modem) = registered(LabOptions::kernel(), Profile::ublox()).await;
+    let dir = lab.dir().to_owned();
+    lab.unplug(&modem).await.unwrap();
+    lab.plug(&modem).await.unwrap();
+    drop((lab, modem));
+    assert!(!dir.exists());
+    let name = dir.to_string_lossy().into_owned();
+    let left: Vec<String> = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains(&name))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -30,7 +30,7 @@ impl Timestamp {
     fn encode(self) -> String {
         let zone = self.quarters.unsigned_abs();
         // The sign is bit 3 of the first semi-octet on the wire: the low half's top bit once swapped.
-        let high = zone / 10 | if self.quarters < 0 { 8 } else { 0 };
+        let high = (zone / 10) | if self.quarters < 0 { 8 } else { 0 };
         let fields = [self.year, self.month, self.day, self.hour, self.minute, self.second];
         let mut digits: String = fields.iter().map(|f| text::swapped(&format!("{f:02}"))).collect();
         digits.push_str(&format!("{}{high:X}", zone % 10));

@@ -1,10 +1,10 @@
 //! The private bus: a session bus, or a system-type bus with Debian's own policy files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::error::LabError;
-use super::process::{DBUS_DAEMON, Running, Starter};
+use super::process::{DBUS_DAEMON, MODEM_MANAGER, POLKITD, Program, Running, Starter};
 
 /// The kind of bus the lab runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,8 +16,8 @@ pub enum Bus {
     System,
 }
 
-const MODEM_MANAGER_POLICY: &str = "/usr/share/dbus-1/system.d/org.freedesktop.ModemManager1.conf";
-const POLKIT_POLICY: &str = "/usr/share/dbus-1/system.d/org.freedesktop.PolicyKit1.conf";
+/// Where packages put policy files; which one differs between releases of Debian.
+const POLICIES: [&str; 2] = ["/usr/share/dbus-1/system.d", "/etc/dbus-1/system.d"];
 
 /// Starts dbus-daemon and returns it with its address, once it listens.
 pub(super) fn start(kind: Bus, dir: &Path, starter: &Starter) -> Result<(Running, String), LabError> {
@@ -57,13 +57,8 @@ fn session(socket: &Path) -> String {
 
 /// Writes the rules of Debian's own system.conf, and includes the policy files of the services that run here.
 fn system(socket: &Path) -> Result<String, LabError> {
-    for (file, program, package) in
-        [(MODEM_MANAGER_POLICY, "ModemManager", "modemmanager"), (POLKIT_POLICY, "polkitd", "polkitd")]
-    {
-        if !Path::new(file).is_file() {
-            return Err(LabError::Missing { program, package });
-        }
-    }
+    let modem_manager = policy_file("org.freedesktop.ModemManager1.conf", MODEM_MANAGER)?;
+    let polkit = policy_file("org.freedesktop.PolicyKit1.conf", POLKITD)?;
     let policy = format!(
         r#"<policy context="default">
     <allow user="*"/>
@@ -80,10 +75,17 @@ fn system(socket: &Path) -> Result<String, LabError> {
     <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Introspectable"/>
     <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Properties"/>
   </policy>
-  <include>{MODEM_MANAGER_POLICY}</include>
-  <include>{POLKIT_POLICY}</include>"#
+  <include>{}</include>
+  <include>{}</include>"#,
+        modem_manager.display(),
+        polkit.display()
     );
     Ok(config("system", socket, &policy))
+}
+
+fn policy_file(name: &str, of: Program) -> Result<PathBuf, LabError> {
+    let found = POLICIES.iter().map(|dir| Path::new(dir).join(name)).find(|file| file.is_file());
+    found.ok_or(LabError::Missing { program: of.name, package: of.package })
 }
 
 fn config(kind: &str, socket: &Path, policy: &str) -> String {

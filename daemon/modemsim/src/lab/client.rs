@@ -137,6 +137,12 @@ impl Client {
         proxy.ok()?.get_managed_objects().await.ok()
     }
 
+    fn end_of_log(&self) -> String {
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        let end = log.get(log.len().saturating_sub(4000)..).unwrap_or_default();
+        String::from_utf8_lossy(end).into_owned()
+    }
+
     /// Looks again and again until there is something to see.
     async fn until<T>(&self, what: String, look: impl AsyncFn() -> Option<T>) -> Result<T, LabError> {
         let looking = async {
@@ -150,7 +156,7 @@ impl Client {
         tokio::time::timeout(PATIENCE, looking).await.map_err(|_| LabError::TimedOut {
             what,
             waited: PATIENCE,
-            log: self.log.clone(),
+            log: self.end_of_log(),
         })
     }
 }

@@ -67,14 +67,14 @@ pub enum LabError {
         what: &'static str,
     },
     /// Something did not happen in time.
-    #[error("{what} did not happen within {waited:?}; ModemManager's log is {log}")]
+    #[error("{what} did not happen within {waited:?}; the end of ModemManager's log:\n{log}")]
     TimedOut {
         /// What was waited for.
         what: String,
         /// How long.
         waited: Duration,
-        /// Where to look.
-        log: PathBuf,
+        /// The last lines of ModemManager's log, at most 4000 bytes.
+        log: String,
     },
 }
 

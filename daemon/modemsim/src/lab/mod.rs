@@ -56,7 +56,7 @@ use room::Room;
 use usb::{Port, UsbDevice};
 
 /// How long the lab waits for ModemManager; far beyond what it takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How modems are shown to ModemManager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -134,7 +134,7 @@ impl Lab {
         let starter = Starter::new()?;
         let room = match (options.kind, options.bus) {
             (Kind::Virtual, Bus::Session) => None,
-            _ => Some(Room::new(dir.path(), &starter)?),
+            (kind, _) => Some(Room::new(dir.path(), &starter, kind == Kind::Kernel)?),
         };
         let (bus, address) = bus::start(options.bus, dir.path(), &starter)?;
         let client = Client::connect(&address, dir.path()).await?;
@@ -176,7 +176,6 @@ impl Lab {
     }
 
     /// A connection to the bus, as root or whoever runs the test.
-    #[must_use]
     pub fn connection(&self) -> &zbus::Connection {
         self.client.connection()
     }
@@ -350,13 +349,9 @@ impl Lab {
     pub fn link(&self, modem: &Modem) -> Result<Link, LabError> {
         let slot = &self.slots[self.slot(modem)?];
         match &self.room {
-            Some(room) if slot.plugged && slot.interface().is_some() && self.options.kind == Kind::Kernel => {
-                Ok(Link {
-                    near_net: room.host_net(),
-                    far_net: room.network_net(),
-                    near: [10, 64, slot.number, 2],
-                    far: [10, 64, slot.number, 1],
-                })
+            Some(room) if slot.plugged && slot.interface().is_some() => {
+                let (near_net, far_net) = room.nets()?;
+                Ok(Link { near_net, far_net, near: [10, 64, slot.number, 2], far: [10, 64, slot.number, 1] })
             }
             _ => Err(LabError::Unknown {
                 what: "only a plugged-in u-blox modem in the kernel kind has an interface",

@@ -7,12 +7,12 @@ use std::process::Command;
 use super::error::LabError;
 use super::process::{IP, NSENTER, Running, Starter, UNSHARE, run};
 
-/// A mount namespace with its own `/dev`, `/sys/class/{tty,net}` and polkit rules, and two network namespaces: the
-/// host's side of the modem and the mobile network behind it.
+/// A mount namespace with its own `/dev`, `/sys/class/{tty,net}` and polkit rules and, where modems have network
+/// interfaces, two network namespaces: the host's side of the modem and the mobile network behind it.
 #[derive(Debug)]
 pub(super) struct Room {
     host: Running,
-    network: Running,
+    network: Option<Running>,
 }
 
 /// Prepares the mounts and waits; $1 is the lab's directory.
@@ -36,7 +36,7 @@ ln -s pts/ptmx /dev/ptmx
 mount --bind sys/class/tty /sys/class/tty
 mount --bind sys/class/net /sys/class/net
 if [ -d /etc/polkit-1/rules.d ]; then mount --bind rules.d /etc/polkit-1/rules.d; fi
-ip link set lo up
+ip link set lo up || true
 echo ready
 exec sleep infinity
 "#;
@@ -45,7 +45,9 @@ const PREPARE_NETWORK: &str = "ip link set lo up; echo ready; exec sleep infinit
 
 impl Room {
     /// Makes the namespaces and waits until they are furnished.
-    pub fn new(dir: &Path, starter: &Starter) -> Result<Self, LabError> {
+    ///
+    /// Without `links` the network is the host's: abstract sockets are seen only within one network namespace.
+    pub fn new(dir: &Path, starter: &Starter, links: bool) -> Result<Self, LabError> {
         if !rustix::process::geteuid().is_root() {
             return Err(LabError::NotRoot {
                 what: "a lab with namespaces of its own (kernel events, system bus)",
@@ -55,17 +57,25 @@ impl Room {
         NSENTER.find()?;
         let unshare = UNSHARE.find()?;
         let mut host = Command::new(&unshare);
-        host.args(["--mount", "--net", "--propagation", "private", "sh", "-c", PREPARE, "sh"]).arg(dir);
+        host.args(["--mount", "--propagation", "private"]);
+        if !links {
+            host.args(["sh", "-c", PREPARE, "sh"]).arg(dir);
+            return Ok(Self { host: ready(starter.start(host)?)?, network: None });
+        }
+        host.args(["--net", "sh", "-c", PREPARE, "sh"]).arg(dir);
         let mut network = Command::new(&unshare);
         network.args(["--net", "sh", "-c", PREPARE_NETWORK]);
-        Ok(Self { host: ready(starter.start(host)?)?, network: ready(starter.start(network)?)? })
+        Ok(Self { host: ready(starter.start(host)?)?, network: Some(ready(starter.start(network)?)?) })
     }
 
     /// Wraps a command so that it runs in the host's namespaces.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Result<Command, LabError> {
         let mut command = Command::new(NSENTER.find()?);
         let id = self.host.id();
-        command.arg(format!("--mount=/proc/{id}/ns/mnt")).arg(format!("--net=/proc/{id}/ns/net"));
+        command.arg(format!("--mount=/proc/{id}/ns/mnt"));
+        if self.network.is_some() {
+            command.arg(format!("--net=/proc/{id}/ns/net"));
+        }
         command.arg("--").arg(program);
         Ok(command)
     }
@@ -94,7 +104,8 @@ ip address add "10.64.$2.2/30" dev "$1"
 ip neighbour replace "10.64.$2.1" lladdr 02:00:00:00:00:01 dev "$1" nud permanent
 ip link set "$1" up"#;
         let mut near = self.command("sh")?;
-        near.args(["-c", script, "sh", name, &number.to_string(), &self.network.id().to_string()]);
+        let network = self.network_id()?;
+        near.args(["-c", script, "sh", name, &number.to_string(), &network.to_string()]);
         run(near)?;
         let script = r#"
 set -e
@@ -103,7 +114,7 @@ ip address add "10.64.$1.1/30" dev "far$1"
 ip neighbour replace "10.64.$1.2" lladdr 02:00:00:00:00:02 dev "far$1" nud permanent
 ip link set "far$1" up"#;
         let mut far = Command::new(NSENTER.find()?);
-        far.arg(format!("--net=/proc/{}/ns/net", self.network.id()));
+        far.arg(format!("--net=/proc/{network}/ns/net"));
         far.args(["--", "sh", "-c", script, "sh", &number.to_string()]);
         run(far).map(drop)
     }
@@ -115,14 +126,16 @@ ip link set "far$1" up"#;
         run(command).map(drop)
     }
 
-    /// The network namespace of the modem's host.
-    pub fn host_net(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/ns/net", self.host.id()))
+    /// The network namespaces of the modem's host and of the mobile network.
+    pub fn nets(&self) -> Result<(PathBuf, PathBuf), LabError> {
+        let path = |id: u32| PathBuf::from(format!("/proc/{id}/ns/net"));
+        Ok((path(self.host.id()), path(self.network_id()?)))
     }
 
-    /// The network namespace of the mobile network.
-    pub fn network_net(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/ns/net", self.network.id()))
+    fn network_id(&self) -> Result<u32, LabError> {
+        let network =
+            self.network.as_ref().ok_or(LabError::Unknown { what: "this lab has no network interfaces" })?;
+        Ok(network.id())
     }
 }
 
