@@ -242,11 +242,15 @@ fn spot(text: &str, span: std::ops::Range<usize>, show: Show) -> Spot {
     let ahead = text.get(line_start..start).unwrap_or_default();
     let marked = text.get(start..end).unwrap_or_default();
 
-    let previous = before.get(..line_start.saturating_sub(1)).unwrap_or_default().lines().next_back();
-    let guarded = [Some(line), previous].into_iter().flatten().any(|line| {
-        let lower = line.to_ascii_lowercase();
-        SECRET_WORDS.iter().any(|word| lower.contains(word)) || has_private_digits(line)
-    });
+    // A line without a key of its own goes on from the last line that has one.
+    let above = before.get(..line_start.saturating_sub(1)).unwrap_or_default();
+    let key_line = above.lines().rev().find(|line| line.contains('=') || line.trim_start().starts_with('['));
+    let previous = above.lines().next_back();
+    let guarded =
+        [Some(line), previous, key_line.filter(|_| !line.contains('='))].into_iter().flatten().any(|line| {
+            let lower = line.to_ascii_lowercase();
+            SECRET_WORDS.iter().any(|word| lower.contains(word)) || has_private_digits(line)
+        });
     let kept = match show {
         // A header holds nothing private and reads better whole.
         Show::UpToMark if line.trim_start().starts_with('[') => {
@@ -334,6 +338,7 @@ mod tests {
             ("password = \"hunter2\" x", "x"),
             ("Authorization = \"hunter2\"", "\"hunter2\""),
             ("token =\n\"hunter2\"", "\"hunter2\""),
+            ("token = [\n\n  # mine\n  \"hunter2\" x\n]", "x"),
         ] {
             let text = shown(text, piece, Show::Line);
             assert!(!text.contains("hunter2"), "{text}");
