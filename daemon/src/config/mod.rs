@@ -1,5 +1,5 @@
 //! The configuration, in three stages: the files as they are (`fragments`), one tree in which each value knows
-//! where it came from (`merged`), and settings that are checked whole ([`settings`]).
+//! where it came from (`merged`), and settings that are checked whole (`settings`).
 //!
 //! Every problem is found at once, in every file, with file, line, column, key and a way out. What may be
 //! written is shown in `contrib/conf.d/example.toml`.
