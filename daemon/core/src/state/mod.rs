@@ -121,6 +121,7 @@ impl State {
                 self.accounting.started(boot, links, at);
                 self.last_read_boot_ms = at.boot_ms;
                 self.configured_sims(at, fx);
+                self.give_up_unknown(fx);
                 if !at.trusted || self.undated.contains(boot) {
                     self.clock_trust_changed(at, fx);
                 }

@@ -78,6 +78,29 @@ impl State {
         self.settings.channels.iter().find(|c| c.name == *name)
     }
 
+    fn costs(&self, name: &ChannelName) -> bool {
+        self.channel(name).is_some_and(|channel| channel.kind == "sms")
+    }
+
+    /// A message that costs money and was being sent when the service ended may have left: it is not sent again.
+    pub(super) fn give_up_unknown(&mut self, fx: &mut Effects) {
+        let unknown: Vec<Delivery> =
+            self.deliveries.values().filter(|d| d.state == DeliveryState::Sending).cloned().collect();
+        for mut delivery in unknown {
+            if self.costs(&delivery.channel) {
+                delivery.state = DeliveryState::Failed;
+                delivery.last_error = Some(
+                    "the service ended while the message was being sent; whether it left is not known, and it costs \
+                     money, so it is not sent again"
+                        .to_owned(),
+                );
+            } else {
+                delivery.state = DeliveryState::Queued;
+            }
+            self.keep_delivery(delivery, fx);
+        }
+    }
+
     /// Why a channel may not be used now: its cap for today is reached, or it would cost roaming fees.
     fn forbidden(&self, channel: &ChannelSettings, at: Stamp) -> Option<String> {
         if let Some(cap) = channel.daily_cap {
@@ -143,6 +166,11 @@ impl State {
             .collect();
         for mut delivery in due {
             self.in_flight.insert(delivery.id.clone());
+            if self.costs(&delivery.channel) {
+                // In the ledger before it leaves: after a crash a message that costs money is not sent again.
+                delivery.state = DeliveryState::Sending;
+                self.keep_delivery(delivery.clone(), fx);
+            }
             let waited = at.wall.since(delivery.created_at);
             if waited >= DELAYED_FROM {
                 let chinese = self.settings.language.starts_with("zh");
