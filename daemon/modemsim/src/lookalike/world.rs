@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use tokio::sync::broadcast;
-use zbus::Variant;
 
 use super::device::{Device, Shown, state};
 use super::fault::Fault;
-use super::interfaces::{
-    BEARER, CALL, FIRMWARE, GPP, LOCATION, MESSAGING, MM, MODEM, ROOT, SIM, USSD, VOICE,
-};
+use super::interfaces::{BEARER, GPP, LOCATION, MESSAGING, MM, MODEM, ROOT, USSD, VOICE};
 use super::shape::{self, paths, text};
-use super::spec::{ModemSpec, Network, Refusal, Report, SentSms, SimSpec};
+use super::spec::{ModemSpec, Network, Refusal, Report, SentSms};
 use super::tree::{Props, Tree};
 
 /// Everything there is.
@@ -322,145 +319,6 @@ impl World {
         if let Some((path, _)) = self.enabled(index) {
             self.tree.set(&path, MODEM, [("SignalQuality", (percent, true).into())]);
         }
-        Ok(())
-    }
-
-    /// Exchanges what is in a slot; the modem must be shown again for ModemManager to see it.
-    pub(crate) fn fill_slot(&mut self, index: usize, slot: usize, sims: Vec<SimSpec>) -> Result<(), Fault> {
-        let device = self.device(index)?;
-        let filled = device.slots.get_mut(slot).ok_or_else(|| Fault::core("NotFound", "no such slot"))?;
-        *filled = sims;
-        device.network = Network::Home;
-        Ok(())
-    }
-
-    /// Makes the eSIM profile of that ICCID the one in use; which slot it is in.
-    pub(crate) fn use_profile(&mut self, index: usize, iccid: &str) -> Result<usize, Fault> {
-        let device = self.device(index)?;
-        for (slot, sims) in device.slots.iter_mut().enumerate() {
-            if let Some(at) = sims.iter().position(|sim| sim.iccid == iccid) {
-                sims.swap(0, at);
-                return Ok(slot);
-            }
-        }
-        Err(Fault::core("NotFound", "no such profile in this modem"))
-    }
-
-    /// Locks the SIM: the modem is shown again, locked.
-    pub(crate) fn lock(&mut self, index: usize) -> Result<(), Fault> {
-        let device = self.device(index)?;
-        device.locked = true;
-        device.pin_tries = 3;
-        self.vanish(index);
-        self.appear(index);
-        Ok(())
-    }
-
-    /// Unlocks the SIM: single interfaces go and come on the same path.
-    pub(crate) fn unlock(&mut self, index: usize) -> Result<(), Fault> {
-        let device = self.device(index)?;
-        device.locked = false;
-        device.pin_tries = 3;
-        let Some(sim) = device.sim().cloned() else { return Ok(()) };
-        let Some(shown) = device.shown.as_ref().filter(|shown| shown.state == state::LOCKED) else {
-            return Ok(());
-        };
-        let path = shown.path.clone();
-        let sim_path = shown.sim_paths.get(device.primary).cloned().unwrap_or_default();
-        let mut interfaces = shape::modem(device, state::DISABLED, &[], 0);
-        self.tree.set(&path, MODEM, [("UnlockRequired", 1_u32.into())]);
-        self.set_state(index, 1, 0);
-        self.tree.set(
-            &sim_path,
-            SIM,
-            [
-                ("Imsi", text(&sim.imsi)),
-                ("OperatorIdentifier", text(&sim.operator_code)),
-                ("OperatorName", text(&sim.operator_name)),
-            ],
-        );
-        self.tree.remove_interfaces(&path, &[GPP, VOICE, FIRMWARE]);
-        interfaces.retain(|(name, _)| ![MODEM, super::interfaces::SIMPLE].contains(name));
-        self.tree.add(&path, interfaces);
-        let numbers = vec![sim.number].into_iter().filter(|number| !number.is_empty()).collect::<Vec<_>>();
-        self.tree.set(&path, MODEM, [("OwnNumbers", numbers.into())]);
-        self.set_state(index, state::DISABLED, 0);
-        if self.auto_enable { self.enable(index) } else { Ok(()) }
-    }
-
-    /// A PIN given by a client.
-    pub(crate) fn enter_pin(&mut self, index: usize, pin: &str) -> Result<(), Fault> {
-        let device = self.device(index)?;
-        if device.spec.pin == pin {
-            return self.unlock(index);
-        }
-        device.pin_tries = device.pin_tries.saturating_sub(1);
-        let retries = std::collections::HashMap::from([(2_u32, device.pin_tries), (4, 10), (3, 3), (5, 10)]);
-        let path = self.shown(index)?.path.clone();
-        self.tree.set(&path, MODEM, [("UnlockRetries", retries.into())]);
-        Err(Fault::new("MobileEquipment.IncorrectPassword", "Incorrect password"))
-    }
-
-    /// The network says something by USSD without being asked, or asks.
-    pub(crate) fn ussd_from_network(&mut self, index: usize, content: &str, asks: bool) -> Result<(), Fault> {
-        let path = self.shown(index)?.path.clone();
-        if asks {
-            self.tree.set(&path, USSD, [("State", 3_u32.into()), ("NetworkRequest", text(content))]);
-        } else {
-            self.tree.set(&path, USSD, [("NetworkNotification", text(content))]);
-        }
-        Ok(())
-    }
-
-    /// A client's USSD code or response.
-    pub(crate) fn ussd_asked(&mut self, index: usize, code: &str) -> Result<String, Fault> {
-        let modem = self.device(index)?.spec.name.clone();
-        let path = self.shown(index)?.path.clone();
-        self.report(Report::UssdAsked { modem, code: code.to_owned() });
-        self.tree.set(&path, USSD, [("State", 2_u32.into())]);
-        let Some(answer) = self.ussd.iter().find(|answer| answer.code == code).cloned() else {
-            self.tree.set(&path, USSD, [("State", 1_u32.into())]);
-            return Err(Fault::new("MobileEquipment.NotSupported", "USSD code not known to the network"));
-        };
-        self.tree.set(&path, USSD, [("State", (if answer.menu { 3_u32 } else { 1 }).into())]);
-        Ok(answer.reply)
-    }
-
-    /// A call begins: `incoming` rings, outgoing has not been started. Its path.
-    pub(crate) fn new_call(&mut self, index: usize, number: &str, incoming: bool) -> Result<String, Fault> {
-        self.shown(index)?;
-        let call = self.numbers.next("Call");
-        let (state, direction) = if incoming { (3, 1) } else { (0, 2) };
-        self.tree.add(&call, shape::call(state, direction, number));
-        let shown = self.shown(index)?;
-        shown.calls.push(call.clone());
-        let (path, calls) = (shown.path.clone(), shown.calls.clone());
-        self.tree.set(&path, VOICE, [("Calls", paths(calls.iter().map(String::as_str)))]);
-        self.tree.emit(&path, VOICE, "CallAdded", &super::tree::object(&call));
-        Ok(call)
-    }
-
-    /// A call's state changes; `new` and `reason` are `MMCallState` and `MMCallStateReason`.
-    pub(crate) fn set_call(&mut self, call: &str, new: i32, reason: u32) {
-        let Some(Variant::I32(old)) = self.tree.property(call, CALL, "State") else { return };
-        let old = *old;
-        if old == new {
-            return;
-        }
-        let stored = i32::try_from(reason).unwrap_or_default();
-        self.tree.set(call, CALL, [("State", new.into()), ("StateReason", stored.into())]);
-        self.tree.emit(call, CALL, "StateChanged", &(old, new, reason));
-    }
-
-    pub(crate) fn delete_call(&mut self, index: usize, call: &str) -> Result<(), Fault> {
-        let shown = self.shown(index)?;
-        let known = shown.calls.iter().position(|known| known == call);
-        let known = known.ok_or_else(|| Fault::core("NotFound", "no such call"))?;
-        shown.calls.remove(known);
-        let (path, calls) = (shown.path.clone(), shown.calls.clone());
-        self.tree.remove(call);
-        self.tree.set(&path, VOICE, [("Calls", paths(calls.iter().map(String::as_str)))]);
-        self.tree.emit(&path, VOICE, "CallDeleted", &super::tree::object(call));
         Ok(())
     }
 
