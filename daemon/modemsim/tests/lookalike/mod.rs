@@ -3,4 +3,5 @@ mod bus;
 mod client;
 mod mmcli;
 mod program;
+mod real;
 mod scenarios;
