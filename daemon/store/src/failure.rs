@@ -84,6 +84,8 @@ impl ErrorKind {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy,
             // A short read means that the file ends before its own page count says.
             ErrorCode::SystemIoFailure if extended == rusqlite::ffi::SQLITE_IOERR_SHORT_READ => Self::Damaged,
+            // The shared memory beside the log could not grow: on a full disk the first thing to fail.
+            ErrorCode::SystemIoFailure if extended == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Self::Full,
             ErrorCode::SystemIoFailure => Self::Io,
             _ => Self::Internal,
         }

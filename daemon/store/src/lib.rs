@@ -16,6 +16,7 @@
 //! An entry measured before the clock was trusted waits in a table of its own. Once its boot is dated it becomes a
 //! slot that begins at the first instant it covers, to the millisecond: never rounded down into an earlier cycle.
 
+mod access;
 mod apply;
 mod backup;
 mod failure;

@@ -1,10 +1,12 @@
 //! Opening the ledger: made, migrated or refused.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::access::{Access, reserve_index};
 use crate::backup::{self, BackupError};
 use crate::failure::ErrorKind;
 use crate::lock::{LockFailure, WriterLock, beside};
@@ -15,9 +17,11 @@ use crate::probe::{Found, ProbeFailure, probe};
 /// The ledger, open for writing. There is one in the world for each file.
 #[derive(Debug)]
 pub struct Store {
-    // Dropped in this order: the ledger is closed before another writer may have it.
+    // Dropped in this order: the connection before the file that its locks hang on, and before another writer may
+    // have the ledger.
     pub(crate) conn: Connection,
-    pub(crate) path: PathBuf,
+    index: Option<File>,
+    path: PathBuf,
     _lock: WriterLock,
 }
 
@@ -121,7 +125,8 @@ impl Store {
     /// See [`OpenError`]; [`OpenError::kind`] tells a program what to do.
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
         let lock = take_lock(path)?;
-        let found = look(path)?;
+        let access = Access::allowed(path);
+        let found = look(path, access)?;
         let version = match found {
             Found::Nothing => 0,
             Found::Ledger { version, .. } if version > SCHEMA_VERSION => {
@@ -141,7 +146,7 @@ impl Store {
             }
         };
         let failed = |action| move |source| sqlite_failure(path, action, source);
-        let mut conn = connect(path, options).map_err(failed("opened"))?;
+        let (mut conn, index) = connect(path, options, access).map_err(failed("opened"))?;
         if matches!(found, Found::Ledger { left_open: true, .. }) {
             let problems = backup::check(&conn, "quick_check").map_err(failed("checked"))?;
             if let Some(first) = problems.into_iter().next() {
@@ -154,7 +159,14 @@ impl Store {
         }
         migrate(&mut conn, version).map_err(failed("migrated"))?;
         conn.set_prepared_statement_cache_capacity(48);
-        Ok(Self { conn, path: path.to_owned(), _lock: lock })
+        Ok(Self { conn, index, path: path.to_owned(), _lock: lock })
+    }
+
+    /// Whether others may read the ledger while it is open here. They may not where the file system cannot promise to
+    /// keep the blocks of the index that readers share.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.index.is_some()
     }
 
     /// Where the ledger lies.
@@ -171,8 +183,8 @@ fn take_lock(path: &Path) -> Result<WriterLock, OpenError> {
     })
 }
 
-fn look(path: &Path) -> Result<Found, OpenError> {
-    probe(path).map_err(|failure| match failure {
+fn look(path: &Path, access: Access) -> Result<Found, OpenError> {
+    probe(path, access).map_err(|failure| match failure {
         ProbeFailure::File(source) => OpenError::File { path: path.to_owned(), action: "read", source },
         ProbeFailure::Sqlite(source) => sqlite_failure(path, "opened", source),
     })
@@ -185,7 +197,24 @@ fn sqlite_failure(path: &Path, action: &'static str, source: rusqlite::Error) ->
     OpenError::Sqlite { path: path.to_owned(), action, source }
 }
 
-fn connect(path: &Path, options: &StoreOptions) -> rusqlite::Result<Connection> {
+/// Connects, shared if `access` and the file system allow; the open index comes along.
+fn connect(
+    path: &Path,
+    options: &StoreOptions,
+    access: Access,
+) -> rusqlite::Result<(Connection, Option<File>)> {
+    if access == Access::Shared {
+        let conn = prepare(path, options, Access::Shared)?;
+        match reserve_index(path) {
+            Ok(index) => return Ok((conn, Some(index))),
+            Err(error) => tracing::debug!(%error, "the ledger's index cannot be shared"),
+        }
+        drop(conn);
+    }
+    Ok((prepare(path, options, Access::Alone)?, None))
+}
+
+fn prepare(path: &Path, options: &StoreOptions, access: Access) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -194,16 +223,18 @@ fn connect(path: &Path, options: &StoreOptions) -> rusqlite::Result<Connection> 
     conn.busy_timeout(Duration::from_millis(u64::from(options.busy_timeout_ms)))?;
     // Takes effect in a new file only.
     conn.pragma_update(None, "page_size", options.page_size)?;
-    let mode: String = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    if !mode.eq_ignore_ascii_case("wal") {
-        // Shared memory is missing on some file systems; a rollback journal is as safe there, and writes more.
-        tracing::warn!(mode, "the ledger has no write-ahead log on this file system");
+    if access == Access::Alone {
+        // Before the log is touched: then its index is never a file.
+        conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     }
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
     conn.pragma_update(None, "synchronous", options.synchronous.pragma())?;
     conn.pragma_update(None, "wal_autocheckpoint", options.wal_autocheckpoint)?;
     conn.pragma_update(None, "cache_size", -i64::from(options.cache_kib))?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "cell_size_check", true)?;
+    // The log and its index are there from the first read on.
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
     Ok(conn)
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::access::Access;
 use crate::lock::beside;
 use crate::migrate::APPLICATION_ID;
 
@@ -32,7 +33,7 @@ pub(crate) enum ProbeFailure {
 }
 
 /// Looks at the file's header, and through SQLite only where a write-ahead log may hold a newer one.
-pub(crate) fn probe(path: &Path) -> Result<Found, ProbeFailure> {
+pub(crate) fn probe(path: &Path, access: Access) -> Result<Found, ProbeFailure> {
     let mut header = [0_u8; 100];
     let read = match File::open(path) {
         Ok(mut file) => read_up_to(&mut file, &mut header).map_err(ProbeFailure::File)?,
@@ -48,7 +49,7 @@ pub(crate) fn probe(path: &Path) -> Result<Found, ProbeFailure> {
         return Ok(if blank { Found::Damaged } else { Found::Foreign });
     }
     if left_open {
-        return through_sqlite(path).map_err(ProbeFailure::Sqlite);
+        return through_sqlite(path, access).map_err(ProbeFailure::Sqlite);
     }
     if read < header.len() {
         return Ok(Found::Damaged);
@@ -56,16 +57,19 @@ pub(crate) fn probe(path: &Path) -> Result<Found, ProbeFailure> {
     let (application, version) = (big_endian(&header, 68), big_endian(&header, 60));
     if application == 0 && version == 0 {
         // A creation that was killed before its first commit leaves an empty database.
-        return through_sqlite(path).map_err(ProbeFailure::Sqlite);
+        return through_sqlite(path, access).map_err(ProbeFailure::Sqlite);
     }
     Ok(judge(application, version, false))
 }
 
 /// Asks SQLite without letting it move the log into the file: a newer ledger stays as it is.
-fn through_sqlite(path: &Path) -> rusqlite::Result<Found> {
+fn through_sqlite(path: &Path, access: Access) -> rusqlite::Result<Found> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    if access == Access::Alone {
+        conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    }
     let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
