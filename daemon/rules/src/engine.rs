@@ -53,15 +53,19 @@ pub(crate) fn build(limits: &Limits) -> Engine {
         engine.disable_symbol(word);
     }
     engine.on_progress(meter::progress);
-    engine.on_print(|text| tracing::debug!(target: "simbell_rules::print", "{}", harmless(text, 200)));
-    engine.on_debug(|text, _, position| {
-        tracing::debug!(target: "simbell_rules::print", %position, "{}", harmless(text, 200));
-    });
+    engine.on_print(|text| printed(text));
+    engine.on_debug(|text, _, _| printed(text));
 
     value::register(&mut engine);
     host::register(&mut engine);
     close(&mut engine, limits);
     engine
+}
+
+fn printed(text: &str) {
+    if meter::may_print() {
+        tracing::debug!(target: "simbell_rules::print", "{}", harmless(text, 200));
+    }
 }
 
 /// Replaces functions of Rhai's packages that use much before their result is measured, or that recurse.

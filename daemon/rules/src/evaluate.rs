@@ -78,6 +78,27 @@ pub(crate) fn run(
     Evaluated { findings, failure, stats }
 }
 
+/// Calls the first hook that answers the trigger with nothing around it, and says whether there was one.
+pub(crate) fn bare(
+    engine: &Engine,
+    limits: &Limits,
+    compiled: &Compiled,
+    trigger: &Trigger,
+    input: &Arc<RuleInput>,
+) -> bool {
+    let run = Run::new(input, trigger, limits);
+    let tag = Tag { constants: Arc::clone(&compiled.constants), run: Some(run.clone()) };
+    let hook = compiled.hooks.iter().find(|hook| hook.trigger == trigger.kind());
+    let Some((hook, arguments)) = hook.and_then(|hook| Some((hook, arguments(*hook, trigger, &run, input)?)))
+    else {
+        return false;
+    };
+    let options = CallFnOptions::new().eval_ast(false).with_tag(tag);
+    engine
+        .call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &compiled.ast, hook.name, arguments)
+        .is_ok()
+}
+
 /// What the hook is called with; none where it does not answer this occasion.
 fn arguments(hook: Hook, trigger: &Trigger, run: &Run, input: &RuleInput) -> Option<Vec<Dynamic>> {
     match (hook.name, hook.arity, trigger) {

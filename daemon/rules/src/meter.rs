@@ -22,11 +22,15 @@ pub struct Stats {
 /// Reads the clock once in so many operations: reading it costs as much as several operations do.
 const OPERATIONS_A_LOOK: u64 = 64;
 
+/// How often one run may print.
+const MOST_PRINTS: u32 = 20;
+
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
     until: Instant,
     memory: i64,
     operations: u64,
+    prints: u32,
 }
 
 thread_local! {
@@ -38,7 +42,7 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct RunMeter {
     began: Instant,
-    allocations: simbell_alloc::Meter,
+    _allocations: simbell_alloc::Meter,
     not_send: PhantomData<*const ()>,
 }
 
@@ -48,8 +52,8 @@ impl RunMeter {
         let began = Instant::now();
         let until = began.checked_add(limits.deadline).unwrap_or(began);
         let memory = i64::try_from(limits.memory).unwrap_or(i64::MAX);
-        BOUNDS.set(Some(Bounds { until, memory, operations: 0 }));
-        Self { began, allocations: simbell_alloc::Meter::arm(), not_send: PhantomData }
+        BOUNDS.set(Some(Bounds { until, memory, operations: 0, prints: 0 }));
+        Self { began, _allocations: simbell_alloc::Meter::arm(), not_send: PhantomData }
     }
 
     /// Ends the run and says what it used.
@@ -65,8 +69,17 @@ impl RunMeter {
 impl Drop for RunMeter {
     fn drop(&mut self) {
         BOUNDS.set(None);
-        let _ = &self.allocations;
     }
+}
+
+/// Whether the run may print once more: a log is no place for a rule's loop.
+pub(crate) fn may_print() -> bool {
+    let Some(mut bounds) = BOUNDS.get() else {
+        return false;
+    };
+    bounds.prints = bounds.prints.saturating_add(1);
+    BOUNDS.set(Some(bounds));
+    bounds.prints <= MOST_PRINTS
 }
 
 /// Rhai's progress callback: a reason ends the script, and no `catch` of it holds that back.

@@ -155,6 +155,16 @@ impl RuleSet {
         }
     }
 
+    /// Calls a rule's function as the script engine alone would: no deadline, no count of memory, no guard against a
+    /// panic, findings thrown away. What [`Self::evaluate`] is measured against; false where nothing was called.
+    #[must_use]
+    pub fn call_bare(&self, rule: &RuleName, trigger: &Trigger, input: &Arc<RuleInput>) -> bool {
+        self.rules
+            .get(rule)
+            .and_then(|rule| rule.compiled.as_ref())
+            .is_some_and(|compiled| evaluate::bare(&self.engine, &self.limits, compiled, trigger, input))
+    }
+
     /// The entries of a folder in the order of their names; hidden ones left out.
     fn entries(&mut self, dir: &Path) -> Vec<PathBuf> {
         let shown = dir.display().to_string();
