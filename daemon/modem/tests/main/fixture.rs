@@ -55,6 +55,7 @@ struct State {
     replies: HashMap<&'static str, Reply>,
     called: Vec<String>,
     asked: Vec<String>,
+    unanswered: Vec<Message>,
 }
 
 /// The look of a ModemManager over one connection.
@@ -301,6 +302,10 @@ impl Mm {
         }
     }
 
+    pub fn properties(&self, path: &str, interface: &str) -> HashMap<String, OwnedVariant> {
+        copy(&self.state.lock().unwrap().table[path]).remove(interface).unwrap()
+    }
+
     pub fn forget(&self, path: &str) {
         self.state.lock().unwrap().table.remove(path);
     }
@@ -364,6 +369,27 @@ impl Mm {
         self.state.lock().unwrap().silent.clear();
     }
 
+    /// Answers what was not answered so far.
+    pub async fn answer_late(&self) {
+        self.answer_again();
+        let unanswered = std::mem::take(&mut self.state.lock().unwrap().unanswered);
+        for message in unanswered {
+            self.reply(&message).await.unwrap();
+        }
+    }
+
+    /// Says it to the one who asked something that was not answered, and to nobody else.
+    pub async fn whisper<B: serde::Serialize + DynamicType>(
+        &self,
+        path: &str,
+        interface: &str,
+        member: &str,
+        body: &B,
+    ) {
+        let asker = self.state.lock().unwrap().unanswered[0].header().sender().unwrap().to_string();
+        self.connection.emit_signal(Some(asker.as_str()), path, interface, member, body).await.unwrap();
+    }
+
     pub fn replies(&self, method: &'static str, reply: Reply) {
         self.state.lock().unwrap().replies.insert(method, reply);
     }
@@ -396,6 +422,7 @@ impl Mm {
         let (at, method) = (header.path().unwrap().to_string(), header.member().unwrap().to_string());
         self.state.lock().unwrap().asked.push(method.clone());
         if self.state.lock().unwrap().silent.iter().any(|what| *what == at || *what == method) {
+            self.state.lock().unwrap().unanswered.push(message.clone());
             return Ok(());
         }
         match method.as_str() {
