@@ -46,14 +46,19 @@ async fn what_a_former_owner_answers_or_says_is_not_believed() {
     assert_eq!(lab.next().await, Event::ModemManagerVanished);
     let present = Mm::on_bus(&bus.address()).await;
     assert!(matches!(lab.next().await, Event::ModemManagerAppeared { .. }));
+    present.put_modem(M1, S1, "353490069873327", ICCID);
+    present.add(M1).await;
+    assert_eq!(lab.seen().await.path, M1);
     let added = (path(M0), std::collections::HashMap::from([(MODEM, former.properties(M0, MODEM))]));
     former.whisper(ROOT, "org.freedesktop.DBus.ObjectManager", "InterfacesAdded", &added).await;
     former.add(M0).await;
     former.answer_late().await;
-    // One bus, one order: what the former owner said has arrived before this.
-    present.put_modem(M1, S1, "353490069873327", ICCID);
-    present.add(M1).await;
-    assert_eq!(lab.seen().await.path, M1);
+    // One bus, one order: what the former owner said has arrived before this, and settled before the next.
+    for model in ["M2", "M3", "M4"] {
+        present.change(M1, MODEM, &[("Model", own(model))]).await;
+        let view = lab.seen().await;
+        assert_eq!((view.path.as_str(), view.model.as_str()), (M1, model));
+    }
     assert_eq!(lab.commands.modems().len(), 1);
 }
 
