@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use simbell_modemsim::at::Profile;
+use simbell_modemsim::lab::{self, Lab, LabOptions};
 use simbell_modemsim::lookalike::{PrivateBus, Report};
 use simbell_modemsim::scenario::{Scenario, play};
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// Simulated modems: a ModemManager look-alike on D-Bus.
+/// Simulated modems: a ModemManager look-alike on D-Bus, and an AT modem for the real one.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -21,6 +23,8 @@ struct Cli {
 enum Command {
     /// Run a ModemManager look-alike; says what happens in JSON lines.
     Lookalike(LookalikeArgs),
+    /// Show an AT modem to the real ModemManager, and work it by hand from standard input.
+    At(AtArgs),
     /// Check a scenario and end.
     Check {
         /// Scenario, in TOML.
@@ -42,6 +46,28 @@ struct LookalikeArgs {
 }
 
 #[derive(Debug, Args)]
+struct AtArgs {
+    /// D-Bus address of a running ModemManager with --test-enable; without it a bus and a ModemManager are started.
+    #[arg(long)]
+    bus: Option<String>,
+    /// Modem to play.
+    #[arg(long, value_enum, default_value = "lte")]
+    model: Model,
+    /// Ports as terminals and a network interface, by kernel events (root; not with --bus).
+    #[arg(long, conflicts_with = "bus")]
+    kernel: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Model {
+    Lte,
+    Umts,
+    Telit,
+    Quectel,
+    Ublox,
+}
+
+#[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Front {
     /// Serve D-Bus clients directly at this Unix socket, without a bus.
@@ -60,6 +86,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Lookalike(args) => lookalike(&args).await,
+        Command::At(args) => at(&args).await,
         Command::Check { scenario } => Scenario::load(&scenario).map(|_| ()).map_err(Into::into),
     };
     match done {
@@ -112,6 +139,55 @@ async fn lookalike(args: &LookalikeArgs) -> anyhow::Result<()> {
     };
     remove_socket(args.front.socket.as_deref());
     drop((lookalike, bus));
+    ended
+}
+
+/// Serves an AT modem until standard input ends or the program is told to stop.
+async fn at(args: &AtArgs) -> anyhow::Result<()> {
+    let profile = match args.model {
+        Model::Lte => Profile::lte(),
+        Model::Umts => Profile::umts(),
+        Model::Telit => Profile::telit(),
+        Model::Quectel => Profile::quectel(),
+        Model::Ublox => Profile::ublox(),
+    };
+    let mut lab = None;
+    let modem = match &args.bus {
+        Some(address) => lab::attach(address, profile).await?,
+        None => {
+            let options = if args.kernel { LabOptions::kernel() } else { LabOptions::default() };
+            let mut started = Lab::start(options).await?;
+            let modem = started.add_modem(profile).await?;
+            println!("DBUS_SYSTEM_BUS_ADDRESS={}", started.address());
+            lab = Some(started);
+            modem
+        }
+    };
+    println!("{}", lab::WORDS);
+    let (lines, mut said) = tokio::sync::mpsc::channel::<String>(16);
+    // A thread of its own, not tokio's stdin: that one would hold up the end of the process.
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if lines.blocking_send(line).is_err() {
+                break;
+            }
+        }
+    });
+    let working = async {
+        while let Some(line) = said.recv().await {
+            match lab::obey(&modem, &line) {
+                Ok(told) if told.is_empty() => {}
+                Ok(told) => println!("{told}"),
+                Err(error) => eprintln!("{error}"),
+            }
+        }
+        Ok(())
+    };
+    let ended = tokio::select! {
+        ended = until_stopped(false) => ended,
+        ended = working => ended,
+    };
+    drop(lab);
     ended
 }
 

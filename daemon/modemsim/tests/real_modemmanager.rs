@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests fail as the tests do
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use simbell_modemsim::at::{CallState, IncomingSms, IpMethod, Modem, Operator, Profile, Sim, UssdAnswer};
@@ -491,13 +494,49 @@ async fn a_lab_leaves_nothing_behind() {
     lab.plug(&modem).await.unwrap();
     drop((lab, modem));
     assert!(!dir.exists());
+    assert!(processes_of(&dir).is_empty(), "{:?}", processes_of(&dir));
+}
+
+/// The command lines of programs that have to do with a lab's directory or bus.
+fn processes_of(dir: &Path) -> Vec<String> {
     let name = dir.to_string_lossy().into_owned();
-    let left: Vec<String> = std::fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains(&name))
-        .collect();
-    assert!(left.is_empty(), "{left:?}");
+    let mut found = Vec::new();
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let read = |file: &str| std::fs::read(process.path().join(file)).unwrap_or_default();
+        let (line, environment) = (read("cmdline"), read("environ"));
+        if [&line, &environment].iter().any(|text| String::from_utf8_lossy(text).contains(&name)) {
+            found.push(String::from_utf8_lossy(&line).replace('\0', " "));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn the_program_plays_a_modem_by_hand_and_its_death_takes_all_with_it() {
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_simbell-modemsim"))
+        .args(["at", "--kernel", "--model", "ublox"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = BufReader::new(program.stdout.take().unwrap()).lines();
+    let address = printed.next().unwrap().unwrap();
+    let (_, address) = address.split_once('=').unwrap();
+    let dir = PathBuf::from(address.strip_prefix("unix:path=").unwrap()).parent().unwrap().to_owned();
+    program.stdin.as_mut().unwrap().write_all(b"ussd *100# 12\nsms 10086 hi\nroam\n").unwrap();
+    let mmcli = |arguments: &[&str]| {
+        let mut mmcli = std::process::Command::new("mmcli");
+        let output = mmcli.env("DBUS_SYSTEM_BUS_ADDRESS", address).args(arguments).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    mmcli(&["-m", "0", "--enable"]);
+    until(async || mmcli(&["-m", "0", "-K"]).contains(": roaming").then_some(())).await.expect("roaming");
+    until(async || mmcli(&["-s", "0", "-K"]).contains(": hi").then_some(())).await.expect("the SMS");
+    let count = processes_of(&dir).len();
+    assert!(count >= 3, "{:?}", processes_of(&dir));
+    program.kill().unwrap();
+    program.wait().unwrap();
+    until(async || processes_of(&dir).is_empty().then_some(())).await.expect("every program to end");
+    let leftover = std::fs::remove_dir_all(&dir);
+    assert!(leftover.is_ok() || !dir.exists());
 }

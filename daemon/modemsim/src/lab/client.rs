@@ -8,9 +8,10 @@ use zbus::fdo::{DBusProxy, ManagedObjects, ObjectManagerProxy};
 use zbus::names::{BusName, OwnedInterfaceName};
 use zbus::{OwnedObjectPath, OwnedVariant, Variant};
 
+use super::PATIENCE;
 use super::error::LabError;
 use super::usb::Port;
-use super::{PATIENCE, Slot};
+use crate::at::Plugin;
 
 const NAME: &str = "org.freedesktop.ModemManager1";
 const ROOT: &str = "/org/freedesktop/ModemManager1";
@@ -58,17 +59,8 @@ impl Client {
         }
     }
 
-    /// Plugs a virtual modem in: the first time by its profile, later by ending its inhibition.
-    pub async fn virtual_plug(&self, device: &str, slot: &Slot) -> Result<(), LabError> {
-        match self.inhibit(device, false).await {
-            Ok(()) => Ok(()),
-            Err(_) => self.set_profile(slot).await,
-        }
-    }
-
-    pub async fn set_profile(&self, slot: &Slot) -> Result<(), LabError> {
-        let plugin = slot.modem.profile().plugin.name();
-        let body = (slot.id(), plugin, slot.sockets.clone());
+    pub async fn set_profile(&self, id: &str, plugin: Plugin, sockets: &[String]) -> Result<(), LabError> {
+        let body = (id, plugin.name(), sockets);
         self.connection
             .call_method(Some(NAME), ROOT, Some("org.freedesktop.ModemManager1.Test"), "SetProfile", &body)
             .await

@@ -32,6 +32,7 @@
 mod bus;
 mod client;
 mod consent;
+mod console;
 mod error;
 mod link;
 mod process;
@@ -49,6 +50,7 @@ use zbus::OwnedObjectPath;
 use crate::at::{Modem, Plugin, Profile};
 pub use bus::Bus;
 use client::Client;
+pub use console::{ConsoleError, WORDS, obey};
 pub use error::LabError;
 pub use link::Link;
 use process::{MMCLI, MODEM_MANAGER, POLKITD, Running, SETPRIV, Starter, finished, shown};
@@ -117,8 +119,35 @@ struct Slot {
     modem: Modem,
     number: u8,
     plugged: bool,
+    /// The virtual kind: ModemManager knows the device and was told to leave it alone.
+    inhibited: bool,
     /// The virtual kind: the sockets' names; made once.
     sockets: Vec<String>,
+}
+
+/// Shows a modem to a real ModemManager on a bus that is there already, started with `--test-enable`. It is served
+/// as long as a handle of the modem lives.
+///
+/// # Errors
+/// [`LabError::Bus`] when there is no such bus or no ModemManager with its test interface.
+pub async fn attach(address: &str, profile: Profile) -> Result<Modem, LabError> {
+    let client = Client::connect(address, Path::new("/nonexistent")).await?;
+    let modem = Modem::start(profile)?;
+    let id = format!("simbell{}", std::process::id());
+    let sockets = listen(&modem, &id)?;
+    client.set_profile(&id, modem.profile().plugin, &sockets).await?;
+    Ok(modem)
+}
+
+/// Opens the sockets of a virtual modem.
+fn listen(modem: &Modem, prefix: &str) -> Result<Vec<String>, LabError> {
+    let mut sockets = Vec::new();
+    for port in 0..modem.profile().ports {
+        let name = format!("abstract:{prefix}-{port}");
+        modem.listen(&name)?;
+        sockets.push(name);
+    }
+    Ok(sockets)
 }
 
 impl Lab {
@@ -246,15 +275,11 @@ impl Lab {
     pub async fn add_modem(&mut self, profile: Profile) -> Result<Modem, LabError> {
         let modem = Modem::start(profile)?;
         let number = u8::try_from(self.slots.len()).unwrap_or(u8::MAX);
-        let mut sockets = Vec::new();
-        if self.options.kind == Kind::Virtual {
-            for port in 0..modem.profile().ports {
-                let name = format!("abstract:{}-{number}-{port}", self.dir.name());
-                modem.listen(&name)?;
-                sockets.push(name);
-            }
-        }
-        self.slots.push(Slot { modem: modem.clone(), number, plugged: false, sockets });
+        let sockets = match self.options.kind {
+            Kind::Virtual => listen(&modem, &format!("{}-{number}", self.dir.name()))?,
+            Kind::Kernel => Vec::new(),
+        };
+        self.slots.push(Slot { modem: modem.clone(), number, plugged: false, inhibited: false, sockets });
         self.plug(&modem).await?;
         Ok(modem)
     }
@@ -269,9 +294,11 @@ impl Lab {
             return Ok(());
         }
         match self.options.kind {
-            Kind::Virtual => {
-                self.client.virtual_plug(&self.slots[at].device(self.dir.path()), &self.slots[at]).await?
+            Kind::Virtual if self.slots[at].inhibited => {
+                self.client.inhibit(&self.slots[at].device(self.dir.path()), false).await?;
+                self.slots[at].inhibited = false;
             }
+            Kind::Virtual => self.set_profile(&self.slots[at]).await?,
             Kind::Kernel => {
                 self.furnish(at)?;
                 for port in self.slots[at].ports() {
@@ -307,7 +334,10 @@ impl Lab {
                 UsbDevice::new(self.dir.path(), self.slots[at].number).remove(&ports)?;
                 self.write_events()?;
             }
-            _ => self.client.inhibit(&device, true).await?,
+            _ => {
+                self.client.inhibit(&device, true).await?;
+                self.slots[at].inhibited = true;
+            }
         }
         modem.power_cycle();
         self.client.wait_for_removal(&device).await
@@ -404,11 +434,15 @@ impl Lab {
         self.client.wait_for_name("org.freedesktop.ModemManager1").await?;
         for slot in self.slots.iter().filter(|slot| slot.plugged) {
             if self.options.kind == Kind::Virtual {
-                self.client.set_profile(slot).await?;
+                self.set_profile(slot).await?;
             }
             self.client.modem_path(&slot.device(self.dir.path())).await?;
         }
         Ok(())
+    }
+
+    async fn set_profile(&self, slot: &Slot) -> Result<(), LabError> {
+        self.client.set_profile(&slot.id(), slot.modem.profile().plugin, &slot.sockets).await
     }
 
     /// Shows the modem's ports in the lab's `/dev`, sysfs and network.

@@ -61,37 +61,20 @@ impl Starter {
         Ok(Self { requests: Some(requests), thread: Some(thread) })
     }
 
-    /// Starts a program that dies with the lab. Its standard output is left to the caller's choice.
+    /// Starts a program that dies with the lab; what it writes is for [`Running`] to read.
     pub fn start(&self, command: Command) -> Result<Running, LabError> {
-        let program = command.get_program().to_string_lossy().into_owned();
-        let mut bound = Command::new(SETPRIV.find()?);
-        bound.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
-        for (key, value) in command.get_envs() {
-            match value {
-                Some(value) => bound.env(key, value),
-                None => bound.env_remove(key),
-            };
-        }
-        bound.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        self.spawn(bound, program)
+        let mut bound = bound(&command)?;
+        bound.stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.spawn(bound, shown(&command))
     }
 
-    /// Starts a program whose output goes to a file.
+    /// Starts a program that dies with the lab and writes to a file.
     pub fn start_logged(&self, command: Command, log: &Path) -> Result<Running, LabError> {
-        let program = command.get_program().to_string_lossy().into_owned();
         let failed = |source| LabError::File { path: log.to_owned(), source };
         let file = File::options().create(true).append(true).open(log).map_err(failed)?;
-        let copy = file.try_clone().map_err(failed)?;
-        let mut bound = Command::new(SETPRIV.find()?);
-        bound.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
-        for (key, value) in command.get_envs() {
-            match value {
-                Some(value) => bound.env(key, value),
-                None => bound.env_remove(key),
-            };
-        }
-        bound.stdin(Stdio::null()).stdout(file).stderr(copy);
-        self.spawn(bound, program)
+        let mut bound = bound(&command)?;
+        bound.stderr(file.try_clone().map_err(failed)?).stdout(file);
+        self.spawn(bound, shown(&command))
     }
 
     fn spawn(&self, command: Command, program: String) -> Result<Running, LabError> {
@@ -104,6 +87,20 @@ impl Starter {
             .map_err(|source| LabError::Start { program, source })?;
         Ok(Running { child })
     }
+}
+
+/// Wraps a command so that the kernel kills it with the thread that starts it.
+fn bound(command: &Command) -> Result<Command, LabError> {
+    let mut bound = Command::new(SETPRIV.find()?);
+    bound.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
+    for (key, value) in command.get_envs() {
+        match value {
+            Some(value) => bound.env(key, value),
+            None => bound.env_remove(key),
+        };
+    }
+    bound.stdin(Stdio::null());
+    Ok(bound)
 }
 
 impl Drop for Starter {
@@ -189,4 +186,37 @@ pub(super) fn finished(command: String, output: &std::process::Output) -> Result
 pub(super) fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_names_its_package() {
+        let error = Program { name: "no-such-program", package: "its-package" }.find().unwrap_err();
+        assert_eq!(error.kind(), "missing");
+        assert!(error.to_string().contains("install the Debian package its-package"), "{error}");
+    }
+
+    #[test]
+    fn a_failed_command_says_what_it_said() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo no room >&2; exit 3"]);
+        let error = run(command).unwrap_err().to_string();
+        assert!(error.contains("no room") && error.contains('3'), "{error}");
+    }
+
+    #[test]
+    fn a_running_program_ends_with_its_handle() {
+        let starter = Starter::new().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo up; exec sleep 1000"]);
+        let mut running = starter.start(command).unwrap();
+        assert_eq!(running.first_line(), "up");
+        let process = PathBuf::from(format!("/proc/{}", running.id()));
+        assert!(process.exists());
+        drop(running);
+        assert!(!process.exists());
+    }
 }
