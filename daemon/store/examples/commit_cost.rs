@@ -1,7 +1,7 @@
 //! What a commit costs: commits like the service's own, at a steady pace, with the figures of `/proc/self/io` and of
 //! the block device they end on.
 //!
-//! `commit_cost LEDGER DEVICE BEARERS WARM_UP COMMITS PAUSE_MS PAGE_SIZE CHECKPOINT full|normal`: DEVICE is a name in
+//! `commit_cost LEDGER DEVICE BEARERS WARM_UP COMMITS PAUSE_MS PAGE_SIZE CHECKPOINT full|normal readers|alone`: DEVICE is a name in
 //! `/sys/block` that nothing else writes to; WARM_UP commits are made without a pause and not measured.
 
 use std::path::Path;
@@ -18,7 +18,7 @@ const MINUTE: i64 = 60_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [ledger, device, bearers, warm_up, commits, pause, page_size, checkpoint, synchronous] =
+    let [ledger, device, bearers, warm_up, commits, pause, page_size, checkpoint, synchronous, readers] =
         arguments.as_slice()
     else {
         return Err("see the top of this file for the arguments".into());
@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         page_size: page_size.parse()?,
         wal_autocheckpoint: checkpoint.parse()?,
         synchronous: if synchronous == "full" { Synchronous::Full } else { Synchronous::Normal },
+        readers: readers == "readers",
         ..StoreOptions::default()
     };
     let boot = BootId::new("boot")?;

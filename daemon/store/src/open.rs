@@ -125,7 +125,7 @@ impl Store {
     /// See [`OpenError`]; [`OpenError::kind`] tells a program what to do.
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
         let lock = take_lock(path)?;
-        let access = Access::allowed(path);
+        let access = if options.readers { Access::allowed(path) } else { Access::Alone };
         let found = look(path, access)?;
         let version = match found {
             Found::Nothing => 0,

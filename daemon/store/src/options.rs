@@ -10,6 +10,9 @@ pub struct StoreOptions {
     pub wal_autocheckpoint: u32,
     /// When a commit counts as done.
     pub synchronous: Synchronous,
+    /// Whether others (the sqlite3 shell) may read the ledger while it is open, where the file system allows it. Alone,
+    /// a commit costs less than half the bytes: the index that readers share is written back as well.
+    pub readers: bool,
     /// Memory for pages, in KiB.
     pub cache_kib: u32,
     /// How long to wait for a reader or a person's sqlite3 shell that holds the write lock, in milliseconds.
@@ -31,6 +34,7 @@ impl Default for StoreOptions {
             page_size: 1024,
             wal_autocheckpoint: 1000,
             synchronous: Synchronous::Full,
+            readers: true,
             cache_kib: 256,
             busy_timeout_ms: 2000,
         }

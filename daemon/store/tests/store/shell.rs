@@ -116,3 +116,17 @@ fn the_shell_cannot_put_a_figure_where_a_figure_does_not_fit() {
         .expect("install the sqlite3 program (Debian: apt-get install sqlite3)");
     assert!(!output.status.success(), "STRICT tables refuse it");
 }
+
+#[test]
+fn a_ledger_opened_alone_is_closed_to_the_shell_until_it_is_closed() {
+    let dir = Dir::new("alone");
+    drop(filled(&dir));
+    let options = simbell_store::StoreOptions { readers: false, ..simbell_store::StoreOptions::default() };
+    let mut store = simbell_store::Store::open(&dir.ledger(), &options).unwrap();
+    store.apply(&[usage(1, 1, NOVEMBER, 1, 0)]).unwrap();
+    assert!(!store.is_shared() && !dir.path().join("ledger.db-shm").exists());
+    let refused = sqlite3(&dir, "SELECT * FROM sims");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("locked"));
+    drop(store);
+    assert_eq!(answer(&dir, "SELECT sum(rx_bytes) FROM usage").trim(), "1001");
+}
