@@ -8,7 +8,6 @@ use simbell_modemsim::at::Profile;
 use simbell_modemsim::lab::{self, Lab, LabOptions};
 use simbell_modemsim::lookalike::{PrivateBus, Report};
 use simbell_modemsim::scenario::{Scenario, play};
-use tokio::io::AsyncReadExt as _;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 /// Simulated modems: a ModemManager look-alike on D-Bus, and an AT modem for the real one.
@@ -134,8 +133,10 @@ async fn lookalike(args: &LookalikeArgs) -> anyhow::Result<()> {
                 None => std::future::pending().await,
             }
         } => Err(failed),
-        failed = async { playing.await; std::future::pending().await } => failed,
-        told = tell(reports) => told,
+        failed = async {
+            tokio::join!(playing, tell(reports));
+            std::future::pending().await
+        } => failed,
     };
     remove_socket(args.front.socket.as_deref());
     drop((lookalike, bus));
@@ -198,29 +199,28 @@ async fn until_stopped(stdin: bool) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let closed = async {
         // A thread of its own, not tokio's stdin: that one would hold up the end of the process.
-        let (parent, mut watch) = tokio::net::UnixStream::pair()?;
-        let parent = parent.into_std()?;
+        let (open, closed) = tokio::sync::oneshot::channel::<()>();
         std::thread::spawn(move || {
-            let mut buffer = [0; 256];
-            while std::io::Read::read(&mut std::io::stdin(), &mut buffer).is_ok_and(|read| read > 0) {}
-            drop(parent);
+            // However reading ends, it has ended.
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            drop(open);
         });
-        watch.read_u8().await.map_or(Ok(()), |_| Ok(()))
+        let _ = closed.await;
     };
     tokio::select! {
         _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
-        closed = closed, if stdin => closed,
+        () = closed, if stdin => Ok(()),
     }
 }
 
-/// Says every report as it comes.
-async fn tell(mut reports: broadcast::Receiver<Report>) -> anyhow::Result<()> {
+/// Says every report as it comes; with nobody listening any more it serves on, silently.
+async fn tell(mut reports: broadcast::Receiver<Report>) {
     loop {
         match reports.recv().await {
-            Ok(report) => say(&report)?,
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return Ok(()),
+            Ok(report) if say(&report).is_err() => return,
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
         }
     }
 }

@@ -236,9 +236,16 @@ pub(crate) fn read(
             asks: block.flag(problems, "asks").unwrap_or(false),
         },
         "call" => call(problems, block),
-        "signal" => Action::Signal(block.number(problems, "percent").unwrap_or(0).min(100)),
+        "signal" => {
+            let percent = block.number(problems, "percent").unwrap_or(101);
+            if percent > 100 {
+                let text = "expected a percentage from 0 to 100";
+                problems.add(block.offset_of("percent"), &block.key("percent"), text);
+            }
+            Action::Signal(percent)
+        }
         "swap-sim" => {
-            let slot = block.number(problems, "slot").map_or(1, |slot| slot as usize);
+            let slot = slot(problems, block, modem);
             let gap = block.span(problems, "gap").unwrap_or(SIM_GAP);
             let name = block.text(problems, "sim");
             let place = (block.offset_of("sim"), block.key("sim"));
@@ -246,7 +253,7 @@ pub(crate) fn read(
             Action::SwapSim { slot, sims, gap }
         }
         "switch-slot" => Action::SwitchSlot {
-            slot: block.number(problems, "slot").map_or(1, |slot| slot as usize),
+            slot: slot(problems, block, modem),
             gap: block.span(problems, "gap").unwrap_or(SIM_GAP),
         },
         "switch-profile" => {
@@ -278,6 +285,17 @@ pub(crate) fn read(
             return None;
         }
     })
+}
+
+/// A slot of the modem, 1-based; the first unless given.
+fn slot(problems: &mut Problems<'_>, block: &mut Block<'_, '_>, modem: Option<&ModemSpec>) -> usize {
+    let slot = block.number(problems, "slot").map_or(1, |slot| slot as usize);
+    let most = modem.map_or(1, |modem| modem.slots.len());
+    if slot == 0 || slot > most {
+        let text = format!("expected a slot from 1 to {most}");
+        problems.add(block.offset_of("slot"), &block.key("slot"), text);
+    }
+    slot
 }
 
 fn sim_in_use(modem: Option<&ModemSpec>) -> Option<&SimSpec> {

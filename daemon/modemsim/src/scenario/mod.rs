@@ -135,11 +135,15 @@ fn read_document(problems: &mut Problems<'_>, table: &DeTable<'_>) -> Scenario {
         }
     }
     let modem_blocks = top.blocks(problems, "modem");
-    let mut modems: Vec<ModemSpec> = modem_blocks
-        .into_iter()
-        .enumerate()
-        .map(|(index, block)| read_modem(problems, block, index, &sims))
-        .collect();
+    let mut modems: Vec<ModemSpec> = Vec::new();
+    for (index, block) in modem_blocks.into_iter().enumerate() {
+        let offset = block.offset();
+        let modem = read_modem(problems, block, index, &sims);
+        if modems.iter().any(|other| other.name == modem.name) {
+            problems.add(offset, &format!("modem[{index}].name"), format!("“{}” is there twice", modem.name));
+        }
+        modems.push(modem);
+    }
     if modems.is_empty() {
         modems.push(ModemSpec::numbered(0));
     }

@@ -341,3 +341,21 @@ async fn wrong_arguments_are_refused() {
     // One structure as the only argument.
     client.call(&modem, MODEM, "SetCurrentModes", &((8_u32, 8_u32),)).await.unwrap();
 }
+
+#[tokio::test]
+async fn many_modems_on_interfaces_of_their_own() {
+    let lookalike = Lookalike::builder().modems(64).stats_every(Duration::ZERO).start();
+    let client = Client::direct(&lookalike).await;
+    for modem in 0..64 {
+        let interface = Some(format!("veth{modem}"));
+        lookalike.connect_bearer(modem, BearerSpec { interface, ..BearerSpec::default() }).unwrap();
+    }
+    let managed = client.managed().await;
+    let imeis: std::collections::BTreeSet<String> =
+        managed.values().map(|modem| format!("{:?}", *modem[MODEM]["EquipmentIdentifier"])).collect();
+    assert_eq!((managed.len(), imeis.len()), (64, 64));
+    for number in 0..64 {
+        let interface = client.get(&at("Bearer", number), BEARER, "Interface").await;
+        assert_eq!(String::try_from(interface).unwrap(), format!("veth{number}"));
+    }
+}

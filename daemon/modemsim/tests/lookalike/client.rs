@@ -36,7 +36,9 @@ impl Client {
     }
 
     async fn over(builder: zbus::connection::Builder<'_>) -> Self {
-        let connection = builder.p2p().build().await.unwrap();
+        // Signals wait here until a test looks at them; with the queue full, answers would wait behind them.
+        let queue = std::num::NonZeroUsize::new(8192).unwrap();
+        let connection = builder.p2p().max_queued(queue).build().await.unwrap();
         let client = Self { stream: MessageStream::from(&connection), connection, destination: None };
         // Once this is answered, the server has this client on its list for signals.
         client.call(ROOT, "org.freedesktop.DBus.Peer", "Ping", &()).await.unwrap();

@@ -47,6 +47,29 @@ async fn serves_a_socket_until_its_standard_input_closes() {
 }
 
 #[tokio::test]
+async fn serves_on_when_nobody_reads_its_reports() {
+    let scratch = PrivateBus::start().await.unwrap();
+    let socket = scratch.directory().join("mm.sock");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_simbell-modemsim"))
+        .args(["lookalike", "--socket"])
+        .arg(&socket)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    tokio::time::timeout(DEADLINE, lines.next_line()).await.expect("a line in time").unwrap().unwrap();
+    drop(lines);
+    let client = Client::at(&format!("unix:path={}", socket.display())).await;
+    let ussd = "org.freedesktop.ModemManager1.Modem.Modem3gpp.Ussd";
+    for _ in 0..3 {
+        // Each is reported, to nobody.
+        assert!(client.call(&at("Modem", 0), ussd, "Initiate", &"*1#").await.is_err());
+    }
+    assert_eq!(client.managed().await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_wrong_scenario_is_refused() {
     let scratch = PrivateBus::start().await.unwrap();
     let scenario = scratch.directory().join("scenario.toml");

@@ -86,6 +86,11 @@ fn keys_of_other_actions_are_refused() {
     assert!(found[0].starts_with("line 3: step[0].apn: unknown key"), "{found:?}");
     let found = problems("[[step]]\naction = 'traffic'\nrx = 1\nrx_rate = 1");
     assert!(found[0].contains("and not both"), "{found:?}");
+    let found = problems("[[modem]]\nname='a'\n[[modem]]\nname='a'\n[[step]]\naction='switch-slot'\nslot=2");
+    assert!(found[0].starts_with("line 3: modem[1].name: “a” is there twice"), "{found:?}");
+    assert!(found[1].ends_with("expected a slot from 1 to 1"), "{found:?}");
+    let found = problems("[[step]]\naction = 'signal'");
+    assert!(found[0].contains("percent: expected a percentage"), "{found:?}");
     let found = problems("[[step]]\naction = 'home'\ntimes = 2");
     assert!(found[0].contains("“every”"), "{found:?}");
 }
