@@ -1,1 +1,34 @@
-//! The control program of simbelld
+//! The control program of simbelld: asks over its socket and shows the answers.
+
+pub mod cli;
+mod failure;
+mod out;
+mod parse;
+mod show;
+mod verb;
+
+use std::process::ExitCode;
+
+pub use failure::CtlError;
+use out::Out;
+
+/// Does what the command line asks.
+#[must_use]
+pub fn run(cli: cli::Cli) -> ExitCode {
+    let mut out = Out::new(cli.json);
+    let json = cli.json;
+    let outcome = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| CtlError::io("the program cannot start", source))
+        .and_then(|runtime| runtime.block_on(verb::run(cli, &mut out)));
+    match outcome {
+        Ok(verb::Verdict::Done) => ExitCode::SUCCESS,
+        Ok(verb::Verdict::ConditionTrue) => ExitCode::from(5),
+        Err(CtlError::ClosedPipe) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.report(json);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -407,18 +407,24 @@ fn reminder(key: &str, occurrence: u32) -> Reminder {
         sim_name: Some("home".into()),
         state: "firing".into(),
         urgency: "warning".into(),
-        text: "home: 80 % of 6 GB used, 1.10 GB left until 15 December".into(),
+        text: match key {
+            "data-threshold/80/0011" => "home: 80 % of 6 GB used, 1.10 GB left until 15 December".into(),
+            other => format!("home: {other}"),
+        },
         raised_at: "2026-11-22T19:30:00+01:00".into(),
         next_at: Some("2026-11-23T07:00:00+01:00".into()),
         snoozed_until: None,
         occurrence,
         late_seconds: None,
-        deliveries: vec![Delivery {
-            channel: "mail".into(),
-            state: "queued".into(),
-            attempts: 2,
-            last_error: Some("connection refused".into()),
-        }],
+        deliveries: vec![
+            Delivery {
+                channel: "mail".into(),
+                state: "queued".into(),
+                attempts: 2,
+                last_error: Some("connection refused".into()),
+            },
+            Delivery { channel: "desktop".into(), state: "delivered".into(), attempts: 1, last_error: None },
+        ],
     }
 }
 

@@ -1,0 +1,241 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_simbellctl_global_optspecs
+    string join \n socket= json h/help V/version
+end
+
+function __fish_simbellctl_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_simbellctl_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_simbellctl_using_subcommand
+    set -l cmd (__fish_simbellctl_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "status" -d 'Show the service, its SIMs, reminders and channels'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "sims" -d 'List the SIMs that are known'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "usage" -d 'Show what was used, by hour, day or cycle; or say what it really is'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "plan" -d 'Show, add or check plans'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "rules" -d 'List or check rules'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "reminders" -d 'List, acknowledge or snooze reminders'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "channels" -d 'List or test channels'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "watch" -d 'Follow what happens'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "reload" -d 'Have the service read its configuration, rules and plugins again'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "config" -d 'Check the configuration without the service'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "bug-report" -d 'Save a recording of what happened, pseudonymised, to report a bug with'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "version" -d 'Show the versions of this program and of the service'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "completions" -d 'Print completions for a shell'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "man" -d 'Print the manual page, or write every page to a directory'
+complete -c simbellctl -n "__fish_simbellctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand status" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand status" -l check -d 'Exit with 5 when anything is wrong: a warning, or ModemManager absent'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand status" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand status" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand status" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand sims" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand sims" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand sims" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand sims" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set help" -l sim -d 'Of this SIM, by name or ICCID; of every SIM unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set help" -l by -d 'How to add up' -r -f -a "hour\t'By the hour'
+day\t'By the day, in the plan\'s zone'
+cycle\t'By the billing cycle'"
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set help" -l from -d 'From this date or RFC 3339 time on; from the beginning of the cycle unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set help" -l to -d 'Until before this date or RFC 3339 time; until now unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set help" -l check -d 'Exit with 5 when a SIM has used this much of its cycle\'s allowance (80%), or this much data (5GB), or more' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set help" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set help" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set help" -f -a "set" -d 'Say what the usage of the cycle really is, such as 6GB, by a correction in the ledger'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from set" -l sim -d 'Of this SIM, by name or ICCID; may be left out where there is only one' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from set" -l reason -d 'Why, for the ledger' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from set" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from set" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from set" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from help" -f -a "set" -d 'Say what the usage of the cycle really is, such as 6GB, by a correction in the ledger'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and not __fish_seen_subcommand_from show add check help" -l sim -d 'Of this SIM, by name or ICCID' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and not __fish_seen_subcommand_from show add check help" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and not __fish_seen_subcommand_from show add check help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and not __fish_seen_subcommand_from show add check help" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and not __fish_seen_subcommand_from show add check help" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and not __fish_seen_subcommand_from show add check help" -f -a "show" -d 'Show the plans'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and not __fish_seen_subcommand_from show add check help" -f -a "add" -d 'Make a plan: asks what is not given, and prints the block for the configuration'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and not __fish_seen_subcommand_from show add check help" -f -a "check" -d 'Check the plans of the configuration without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and not __fish_seen_subcommand_from show add check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from show" -l sim -d 'Of this SIM, by name or ICCID' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from show" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from show" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l sim -d 'For this SIM that the service knows, by name or ICCID' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l iccid -d 'For the SIM with this ICCID, known or not' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l sim-name -d 'What to call the SIM' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l name -d 'What to call the plan' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l data -d 'The allowance, such as 6GB, or `unlimited`' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l every -d 'How long it lasts: `month`, a length such as `30 days` or `4 weeks`, or `used` for a bucket with no end' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l day -d 'The day a month\'s cycle starts on: 1 to 31, or `last`' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l start -d 'First day of a bundle or bucket, such as 2026-11-01' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l renews -d 'Whether a new bundle follows by itself; it does unless given' -r -f -a "true\t''
+false\t''"
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l timezone -d 'Time zone of its days, such as Europe/Berlin; this machine\'s unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l write -d 'Write the block to a file, /etc/simbell/conf.d/plan-NAME.toml unless given' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from check" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from check" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show the plans'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make a plan: asks what is not given, and prints the block for the configuration'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the plans of the configuration without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list check help" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list check help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list check help" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list check help" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list check help" -f -a "list" -d 'List the rules, those that cannot run included'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list check help" -f -a "check" -d 'Check rules without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the rules, those that cannot run included'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check rules without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and not __fish_seen_subcommand_from list ack snooze help" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and not __fish_seen_subcommand_from list ack snooze help" -l check -d 'Exit with 5 when any reminder fires'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and not __fish_seen_subcommand_from list ack snooze help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and not __fish_seen_subcommand_from list ack snooze help" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and not __fish_seen_subcommand_from list ack snooze help" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and not __fish_seen_subcommand_from list ack snooze help" -f -a "list" -d 'List the reminders that are not resolved'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and not __fish_seen_subcommand_from list ack snooze help" -f -a "ack" -d 'Acknowledge a reminder: it is not said again while it holds'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and not __fish_seen_subcommand_from list ack snooze help" -f -a "snooze" -d 'Put a reminder off'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and not __fish_seen_subcommand_from list ack snooze help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from list" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from list" -l check -d 'Exit with 5 when any reminder fires'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from ack" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from ack" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from ack" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from ack" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from snooze" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from snooze" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from snooze" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from snooze" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the reminders that are not resolved'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from help" -f -a "ack" -d 'Acknowledge a reminder: it is not said again while it holds'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from help" -f -a "snooze" -d 'Put a reminder off'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and not __fish_seen_subcommand_from list test help" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and not __fish_seen_subcommand_from list test help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and not __fish_seen_subcommand_from list test help" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and not __fish_seen_subcommand_from list test help" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and not __fish_seen_subcommand_from list test help" -f -a "list" -d 'List the channels'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and not __fish_seen_subcommand_from list test help" -f -a "test" -d 'Have a channel say a test message'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and not __fish_seen_subcommand_from list test help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and __fish_seen_subcommand_from list" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and __fish_seen_subcommand_from test" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and __fish_seen_subcommand_from test" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and __fish_seen_subcommand_from test" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the channels'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and __fish_seen_subcommand_from help" -f -a "test" -d 'Have a channel say a test message'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand channels; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand watch" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand watch" -l notify -d 'Show reminders as desktop notifications, and wait for the service where it is not there'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand watch" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand watch" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand watch" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reload" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reload" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reload" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand reload" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and not __fish_seen_subcommand_from check help" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and not __fish_seen_subcommand_from check help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and not __fish_seen_subcommand_from check help" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and not __fish_seen_subcommand_from check help" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and not __fish_seen_subcommand_from check help" -f -a "check" -d 'Check the configuration, every problem with file, line and key'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and not __fish_seen_subcommand_from check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and __fish_seen_subcommand_from check" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and __fish_seen_subcommand_from check" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the configuration, every problem with file, line and key'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand bug-report" -s o -l output -d 'Where to save it; standard output unless given' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand bug-report" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand bug-report" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand bug-report" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand bug-report" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand version" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand version" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand version" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand version" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand completions" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand completions" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand completions" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand man" -l dir -d 'Write every page to this directory' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand man" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand man" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand man" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand man" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "status" -d 'Show the service, its SIMs, reminders and channels'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "sims" -d 'List the SIMs that are known'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "usage" -d 'Show what was used, by hour, day or cycle; or say what it really is'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "plan" -d 'Show, add or check plans'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "rules" -d 'List or check rules'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "reminders" -d 'List, acknowledge or snooze reminders'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "channels" -d 'List or test channels'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "watch" -d 'Follow what happens'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "reload" -d 'Have the service read its configuration, rules and plugins again'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "config" -d 'Check the configuration without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "bug-report" -d 'Save a recording of what happened, pseudonymised, to report a bug with'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "version" -d 'Show the versions of this program and of the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "completions" -d 'Print completions for a shell'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "man" -d 'Print the manual page, or write every page to a directory'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from usage" -f -a "set" -d 'Say what the usage of the cycle really is, such as 6GB, by a correction in the ledger'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from plan" -f -a "show" -d 'Show the plans'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from plan" -f -a "add" -d 'Make a plan: asks what is not given, and prints the block for the configuration'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from plan" -f -a "check" -d 'Check the plans of the configuration without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "list" -d 'List the rules, those that cannot run included'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "check" -d 'Check rules without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from reminders" -f -a "list" -d 'List the reminders that are not resolved'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from reminders" -f -a "ack" -d 'Acknowledge a reminder: it is not said again while it holds'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from reminders" -f -a "snooze" -d 'Put a reminder off'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from channels" -f -a "list" -d 'List the channels'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from channels" -f -a "test" -d 'Have a channel say a test message'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check the configuration, every problem with file, line and key'

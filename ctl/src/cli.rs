@@ -1,0 +1,319 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::parse::{Amount, Span, Threshold};
+
+/// The bell for your SIM: what it has used, what is left, and what reminds you of it
+#[derive(Debug, Parser)]
+#[command(
+    name = "simbellctl",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Exit status: 0 done, 1 failed, 2 wrong usage, 3 service not reachable, 4 not permitted, \
+                  5 the condition of --check is true."
+)]
+pub struct Cli {
+    /// The service's socket
+    #[arg(long, global = true, value_name = "PATH", default_value = simbell_api::SOCKET_PATH)]
+    pub socket: PathBuf,
+    /// Print JSON: one object on one line, or one object a line for lists and streams
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show the service, its SIMs, reminders and channels
+    Status(StatusArgs),
+    /// List the SIMs that are known
+    Sims,
+    /// Show what was used, by hour, day or cycle; or say what it really is
+    Usage(UsageArgs),
+    /// Show, add or check plans
+    Plan(PlanArgs),
+    /// List or check rules
+    Rules(RulesArgs),
+    /// List, acknowledge or snooze reminders
+    Reminders(RemindersArgs),
+    /// List or test channels
+    Channels(ChannelsArgs),
+    /// Follow what happens
+    Watch(WatchArgs),
+    /// Have the service read its configuration, rules and plugins again
+    Reload,
+    /// Check the configuration without the service
+    Config(ConfigArgs),
+    /// Save a recording of what happened, pseudonymised, to report a bug with
+    BugReport(BugReportArgs),
+    /// Show the versions of this program and of the service
+    Version,
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write every page to a directory
+    Man(ManArgs),
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Exit with 5 when anything is wrong: a warning, or ModemManager absent
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `usage`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct UsageArgs {
+    /// A change
+    #[command(subcommand)]
+    pub verb: Option<UsageVerb>,
+    /// Of this SIM, by name or ICCID; of every SIM unless given
+    #[arg(long, value_name = "NAME|ICCID")]
+    pub sim: Option<String>,
+    /// How to add up
+    #[arg(long, value_enum, default_value_t = By::Day)]
+    pub by: By,
+    /// From this date or RFC 3339 time on; from the beginning of the cycle unless given
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Until before this date or RFC 3339 time; until now unless given
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// Exit with 5 when a SIM has used this much of its cycle's allowance (80%), or this much data (5GB), or more
+    #[arg(long, value_name = "LIMIT")]
+    pub check: Option<Threshold>,
+}
+
+/// `usage VERB`.
+#[derive(Debug, Subcommand)]
+pub enum UsageVerb {
+    /// Say what the usage of the cycle really is, such as 6GB, by a correction in the ledger
+    Set {
+        /// Usage of the cycle up to now
+        #[arg(value_name = "AMOUNT")]
+        amount: Amount,
+        /// Of this SIM, by name or ICCID; may be left out where there is only one
+        #[arg(long, value_name = "NAME|ICCID")]
+        sim: Option<String>,
+        /// Why, for the ledger
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
+/// How to add up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// By the hour
+    Hour,
+    /// By the day, in the plan's zone
+    Day,
+    /// By the billing cycle
+    Cycle,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct PlanArgs {
+    /// What to do; `show` unless given
+    #[command(subcommand)]
+    pub verb: Option<PlanVerb>,
+    /// Of this SIM, by name or ICCID
+    #[arg(long, value_name = "NAME|ICCID")]
+    pub sim: Option<String>,
+}
+
+/// `plan VERB`.
+#[derive(Debug, Subcommand)]
+pub enum PlanVerb {
+    /// Show the plans
+    Show {
+        /// Of this SIM, by name or ICCID
+        #[arg(long, value_name = "NAME|ICCID")]
+        sim: Option<String>,
+    },
+    /// Make a plan: asks what is not given, and prints the block for the configuration
+    Add(Box<PlanAddArgs>),
+    /// Check the plans of the configuration without the service
+    Check {
+        /// Configuration file or directory
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+    },
+}
+
+/// `plan add`.
+#[derive(Debug, Args)]
+pub struct PlanAddArgs {
+    /// For this SIM that the service knows, by name or ICCID
+    #[arg(long, value_name = "NAME|ICCID", conflicts_with = "iccid")]
+    pub sim: Option<String>,
+    /// For the SIM with this ICCID, known or not
+    #[arg(long, value_name = "ICCID")]
+    pub iccid: Option<String>,
+    /// What to call the SIM
+    #[arg(long, value_name = "NAME")]
+    pub sim_name: Option<String>,
+    /// What to call the plan
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The allowance, such as 6GB, or `unlimited`
+    #[arg(long, value_name = "AMOUNT")]
+    pub data: Option<String>,
+    /// How long it lasts: `month`, a length such as `30 days` or `4 weeks`, or `used` for a bucket with no end
+    #[arg(long, value_name = "PERIOD")]
+    pub every: Option<String>,
+    /// The day a month's cycle starts on: 1 to 31, or `last`
+    #[arg(long, value_name = "DAY")]
+    pub day: Option<String>,
+    /// First day of a bundle or bucket, such as 2026-11-01
+    #[arg(long, value_name = "DATE")]
+    pub start: Option<String>,
+    /// Whether a new bundle follows by itself; it does unless given
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    pub renews: Option<bool>,
+    /// Time zone of its days, such as Europe/Berlin; this machine's unless given
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// Write the block to a file, /etc/simbell/conf.d/plan-NAME.toml unless given
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "")]
+    pub write: Option<PathBuf>,
+}
+
+/// `rules`.
+#[derive(Debug, Args)]
+pub struct RulesArgs {
+    /// What to do; `list` unless given
+    #[command(subcommand)]
+    pub verb: Option<RulesVerb>,
+}
+
+/// `rules VERB`.
+#[derive(Debug, Subcommand)]
+pub enum RulesVerb {
+    /// List the rules, those that cannot run included
+    List,
+    /// Check rules without the service
+    Check {
+        /// A rule's file, or a directory of rules
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+    },
+}
+
+/// `reminders`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct RemindersArgs {
+    /// What to do; `list` unless given
+    #[command(subcommand)]
+    pub verb: Option<RemindersVerb>,
+    /// Exit with 5 when any reminder fires
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `reminders VERB`.
+#[derive(Debug, Subcommand)]
+pub enum RemindersVerb {
+    /// List the reminders that are not resolved
+    List {
+        /// Exit with 5 when any reminder fires
+        #[arg(long)]
+        check: bool,
+    },
+    /// Acknowledge a reminder: it is not said again while it holds
+    Ack {
+        /// Its key, from the list
+        key: String,
+    },
+    /// Put a reminder off
+    Snooze {
+        /// Its key, from the list
+        key: String,
+        /// For how long, such as 30m, 2h or 1d
+        span: Span,
+    },
+}
+
+/// `channels`.
+#[derive(Debug, Args)]
+pub struct ChannelsArgs {
+    /// What to do; `list` unless given
+    #[command(subcommand)]
+    pub verb: Option<ChannelsVerb>,
+}
+
+/// `channels VERB`.
+#[derive(Debug, Subcommand)]
+pub enum ChannelsVerb {
+    /// List the channels
+    List,
+    /// Have a channel say a test message
+    Test {
+        /// Its name
+        name: String,
+    },
+}
+
+/// `watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Show reminders as desktop notifications, and wait for the service where it is not there
+    #[cfg(feature = "notify")]
+    #[arg(long)]
+    pub notify: bool,
+}
+
+/// `config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub verb: ConfigVerb,
+}
+
+/// `config VERB`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Check the configuration, every problem with file, line and key
+    Check {
+        /// Configuration file or directory; the system's unless given
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+    },
+}
+
+/// `bug-report`.
+#[derive(Debug, Args)]
+pub struct BugReportArgs {
+    /// Where to save it; standard output unless given
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write every page to this directory
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}

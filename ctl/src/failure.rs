@@ -1,0 +1,115 @@
+//! What can go wrong, as told to people and to programs.
+
+use std::error::Error as _;
+use std::io::{self, Write as _};
+
+use simbell_api::{ClientError, ControlError, Failure, FailureOutput};
+
+use crate::show::text;
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CtlError {
+    /// The service refused or could not be asked.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The command line makes no sense.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Something else failed.
+    #[error("{message}")]
+    Failed {
+        /// A stable name, for programs.
+        kind: &'static str,
+        /// What failed.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+        /// What the system said.
+        source: Option<io::Error>,
+    },
+    /// Nobody reads any more.
+    #[error("standard output was closed")]
+    ClosedPipe,
+}
+
+impl CtlError {
+    pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: hint.into() }
+    }
+
+    pub(crate) fn failed(kind: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Failed { kind, message: message.into(), hint: Some(hint.into()), source: None }
+    }
+
+    pub(crate) fn io(message: impl Into<String>, source: io::Error) -> Self {
+        Self::Failed { kind: "Io", message: message.into(), hint: None, source: Some(source) }
+    }
+
+    /// The exit status: 1 failed, 2 usage, 3 not reachable, 4 not permitted.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Client(error) if error.is_unreachable() => 3,
+            Self::Client(error) if error.is_not_permitted() => 4,
+            Self::Client(_) | Self::Failed { .. } => 1,
+            Self::Usage { .. } => 2,
+            Self::ClosedPipe => 0,
+        }
+    }
+
+    /// A stable name, for programs.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Client(error) => error.kind(),
+            Self::Usage { .. } => "Usage",
+            Self::Failed { kind, .. } => kind,
+            Self::ClosedPipe => "ClosedPipe",
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Client(error) => error.hint(),
+            Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Failed { hint, .. } => hint.clone(),
+            Self::ClosedPipe => None,
+        }
+    }
+
+    /// Says it on standard error; with `json` as an object on standard output too.
+    pub(crate) fn report(&self, json: bool) {
+        let mut said = format!("error: {}\n", text::safe(&self.to_string()));
+        if let Self::Client(ClientError::Refused { error: ControlError::ReloadRejected { problems, .. } }) =
+            self
+        {
+            for problem in problems {
+                said.push_str(&format!("  {}\n", text::safe(problem)));
+            }
+        }
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            said.push_str(&format!("caused by: {}\n", text::safe(&error.to_string())));
+            cause = error.source();
+        }
+        let hint = self.hint();
+        if let Some(hint) = &hint {
+            said.push_str(&format!("hint: {}\n", text::safe(hint)));
+        }
+        // Where standard error is closed there is nobody left to tell; the exit status still does.
+        let _closed = io::stderr().write_all(said.as_bytes());
+        if json {
+            let error = Failure { kind: self.kind().to_owned(), message: self.to_string(), hint };
+            let line = text::json(&FailureOutput { error });
+            let _closed = writeln!(io::stdout(), "{line}");
+        }
+    }
+}

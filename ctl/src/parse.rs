@@ -1,0 +1,172 @@
+//! Values on the command line: amounts, spans, thresholds. All exact.
+
+use std::str::FromStr;
+
+/// An amount of data: `6GB`, `500 MB`, `1.5GiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amount(pub u64);
+
+impl FromStr for Amount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = || format!("{text:?} is no amount of data; write it like 6GB, 500MB or 1.5GiB");
+        let trimmed = text.trim();
+        let split = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(|| {
+            format!("{text:?} has no unit; write it like 6GB, 500MB, or 6000000000B for bytes")
+        })?;
+        let (number, unit) = trimmed.split_at(split);
+        let unit: u128 = match unit.trim().to_ascii_lowercase().as_str() {
+            "b" => 1,
+            "k" | "kb" => 1_000,
+            "m" | "mb" => 1_000_000,
+            "g" | "gb" => 1_000_000_000,
+            "t" | "tb" => 1_000_000_000_000,
+            "kib" => 1 << 10,
+            "mib" => 1 << 20,
+            "gib" => 1 << 30,
+            "tib" => 1 << 40,
+            _ => return Err(expected()),
+        };
+        let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+        if whole.is_empty() || (number.contains('.') && part.is_empty()) || part.len() > 9 {
+            return Err(expected());
+        }
+        let whole: u128 = whole.parse().map_err(|_| expected())?;
+        let scale = 10_u128.pow(u32::try_from(part.len()).unwrap_or(0));
+        let part: u128 = if part.is_empty() { 0 } else { part.parse().map_err(|_| expected())? };
+        let scaled = whole.checked_mul(scale).and_then(|whole| whole.checked_add(part));
+        let bytes = scaled.and_then(|scaled| scaled.checked_mul(unit)).map(|product| product / scale);
+        bytes
+            .and_then(|bytes| u64::try_from(bytes).ok())
+            .filter(|bytes| i64::try_from(*bytes).is_ok())
+            .map(Self)
+            .ok_or_else(|| format!("{text:?} is more than any SIM can use"))
+    }
+}
+
+/// A length of time in seconds: `90s`, `30m`, `2h`, `1d`, `1w`, `1h30m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub u64);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = || format!("{text:?} is no length of time; write it like 30m, 2h, 1d or 1h30m");
+        let mut total: u64 = 0;
+        let mut rest = text.trim();
+        if rest.is_empty() {
+            return Err(expected());
+        }
+        while !rest.is_empty() {
+            let split = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(expected)?;
+            let (number, tail) = rest.split_at(split);
+            let number: u64 = number.parse().map_err(|_| expected())?;
+            let end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+            let (unit, tail) = tail.split_at(end);
+            let unit: u64 = match unit.trim() {
+                "s" | "sec" => 1,
+                "m" | "min" => 60,
+                "h" => 3_600,
+                "d" => 86_400,
+                "w" => 604_800,
+                _ => return Err(expected()),
+            };
+            total = number.checked_mul(unit).and_then(|part| total.checked_add(part)).ok_or_else(expected)?;
+            rest = tail;
+        }
+        if total == 0 { Err(expected()) } else { Ok(Self(total)) }
+    }
+}
+
+/// What `usage --check` compares with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threshold {
+    /// A share of the allowance, in thousandths of a percent.
+    Share(u64),
+    /// An amount of data.
+    Amount(Amount),
+}
+
+impl FromStr for Threshold {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some(number) = text.trim().strip_suffix('%') else { return text.parse().map(Self::Amount) };
+        let expected = || format!("{text:?} is no share; write it like 80%");
+        let (whole, part) = number.trim().split_once('.').unwrap_or((number.trim(), ""));
+        if part.len() > 3 {
+            return Err(expected());
+        }
+        let digits = format!("{whole}{part:0<3}");
+        if whole.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(expected());
+        }
+        digits.parse().map(Self::Share).map_err(|_| expected())
+    }
+}
+
+impl Threshold {
+    /// Whether usage reaches it; a share of nothing is never reached.
+    pub fn reached(self, used: u64, allowance: Option<u64>) -> bool {
+        match self {
+            Self::Amount(Amount(limit)) => used >= limit,
+            Self::Share(thousandths) => allowance.is_some_and(|allowance| {
+                u128::from(used).saturating_mul(100_000)
+                    >= u128::from(allowance).saturating_mul(u128::from(thousandths))
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_exact() {
+        for (text, bytes) in [
+            ("6GB", 6_000_000_000),
+            ("500 mb", 500_000_000),
+            ("1.5GiB", 1_610_612_736),
+            ("0.000000001GB", 1),
+            ("7B", 7),
+            ("9.2tb", 9_200_000_000_000),
+        ] {
+            assert_eq!(text.parse(), Ok(Amount(bytes)), "{text}");
+        }
+        for text in ["6", "GB", "1.GB", ".5GB", "-1GB", "6XB", "", "1e3GB", "99999999999TB", "1.2.3GB"] {
+            assert!(text.parse::<Amount>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_add_up() {
+        for (text, seconds) in
+            [("90s", 90), ("2h", 7200), ("1h30m", 5400), ("1d 2h", 93_600), ("1w", 604_800)]
+        {
+            assert_eq!(text.parse(), Ok(Span(seconds)), "{text}");
+        }
+        for text in ["", "2", "h", "0h", "2y", "-2h", "99999999999999999999h"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn thresholds_hold_at_their_very_value() {
+        let share: Threshold = "80%".parse().unwrap();
+        assert!(share.reached(800, Some(1000)));
+        assert!(!share.reached(799, Some(1000)));
+        assert!(!share.reached(799, None));
+        let finer: Threshold = "99.5%".parse().unwrap();
+        assert!(finer.reached(995, Some(1000)));
+        assert!(!finer.reached(994, Some(1000)));
+        let amount: Threshold = "5GB".parse().unwrap();
+        assert!(amount.reached(5_000_000_000, None));
+        assert!(!amount.reached(4_999_999_999, None));
+        for text in ["%", "x%", "1.2345%", "80"] {
+            assert!(text.parse::<Threshold>().is_err(), "{text}");
+        }
+    }
+}

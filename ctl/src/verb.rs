@@ -1,0 +1,105 @@
+//! What each verb does, one file a noun.
+
+mod channels;
+mod check;
+#[cfg(feature = "notify")]
+mod notify;
+mod plan;
+mod plan_add;
+mod reminders;
+mod report;
+mod rules;
+mod shell;
+mod sims;
+mod status;
+mod usage;
+mod version;
+mod watch;
+
+use std::path::Path;
+
+use simbell_api::Client;
+
+use crate::cli::{ChannelsVerb, Cli, ConfigVerb, PlanVerb, RemindersVerb, RulesVerb, UsageVerb, Verb};
+use crate::failure::CtlError;
+use crate::out::Out;
+
+/// How a verb ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Done.
+    Done,
+    /// Done, and the condition of `--check` is true.
+    ConditionTrue,
+}
+
+impl Verdict {
+    fn check(asked: bool, condition: bool) -> Self {
+        if asked && condition { Self::ConditionTrue } else { Self::Done }
+    }
+}
+
+/// Does what is asked.
+pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
+    let socket = cli.socket.as_path();
+    match cli.verb {
+        Verb::Status(args) => status::run(&mut connect(socket, out).await?, out, args.check).await,
+        Verb::Sims => sims::run(&mut connect(socket, out).await?, out).await,
+        Verb::Usage(args) => match args.verb {
+            Some(UsageVerb::Set { amount, sim, reason }) => {
+                usage::set(&mut connect(socket, out).await?, out, amount, sim, reason).await
+            }
+            None => usage::run(&mut connect(socket, out).await?, out, &args).await,
+        },
+        Verb::Plan(args) => match args.verb {
+            None => plan::show(&mut connect(socket, out).await?, out, args.sim).await,
+            Some(PlanVerb::Show { sim }) => plan::show(&mut connect(socket, out).await?, out, sim).await,
+            Some(PlanVerb::Add(add)) => plan_add::run(socket, out, *add).await,
+            Some(PlanVerb::Check { path }) => check::config(out, path.as_deref()),
+        },
+        Verb::Rules(args) => match args.verb {
+            None | Some(RulesVerb::List) => rules::run(&mut connect(socket, out).await?, out).await,
+            Some(RulesVerb::Check { path }) => check::rules(out, path.as_deref()),
+        },
+        Verb::Reminders(args) => match args.verb {
+            None => reminders::list(&mut connect(socket, out).await?, out, args.check).await,
+            Some(RemindersVerb::List { check }) => {
+                reminders::list(&mut connect(socket, out).await?, out, check).await
+            }
+            Some(RemindersVerb::Ack { key }) => {
+                reminders::acknowledge(&mut connect(socket, out).await?, out, &key).await
+            }
+            Some(RemindersVerb::Snooze { key, span }) => {
+                reminders::snooze(&mut connect(socket, out).await?, out, &key, span).await
+            }
+        },
+        Verb::Channels(args) => match args.verb {
+            None | Some(ChannelsVerb::List) => channels::list(&mut connect(socket, out).await?, out).await,
+            Some(ChannelsVerb::Test { name }) => {
+                channels::test(&mut connect(socket, out).await?, out, &name).await
+            }
+        },
+        Verb::Watch(args) => watch::run(socket, out, &args).await,
+        Verb::Reload => report::reload(&mut connect(socket, out).await?, out).await,
+        Verb::Config(args) => match args.verb {
+            ConfigVerb::Check { path } => check::config(out, path.as_deref()),
+        },
+        Verb::BugReport(args) => {
+            report::bug_report(connect(socket, out).await?, out, args.output.as_deref()).await
+        }
+        Verb::Version => version::run(socket, out).await,
+        Verb::Completions(args) => shell::completions(out, args.shell),
+        Verb::Man(args) => shell::man(out, args.dir.as_deref()),
+    }
+}
+
+/// Connects, and tells a person of a difference between the versions.
+async fn connect(socket: &Path, out: &Out) -> Result<Client, CtlError> {
+    let client = Client::connect(socket).await?;
+    if let Some(skew) = client.skew()
+        && !out.json
+    {
+        out.note(&skew);
+    }
+    Ok(client)
+}

@@ -1,0 +1,63 @@
+//! `config check`, `plan check` and `rules check`: simbelld does it, offline.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use simbell_api::CheckOutput;
+
+use super::Verdict;
+use crate::failure::CtlError;
+use crate::out::Out;
+
+pub(super) fn config(out: &mut Out, path: Option<&Path>) -> Result<Verdict, CtlError> {
+    run(out, "--config", path)
+}
+
+pub(super) fn rules(out: &mut Out, path: Option<&Path>) -> Result<Verdict, CtlError> {
+    run(out, "--rules", path)
+}
+
+fn run(out: &mut Out, option: &str, path: Option<&Path>) -> Result<Verdict, CtlError> {
+    let program = simbelld();
+    let mut command = Command::new(&program);
+    command.arg("check").stdin(Stdio::null());
+    if let Some(path) = path {
+        command.arg(option).arg(path);
+    }
+    let cannot = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => CtlError::failed(
+            "CheckerMissing",
+            "simbelld, which does the checking, was not found beside this program nor in PATH",
+            "install the package simbell on this machine",
+        ),
+        _ => CtlError::io(format!("{} cannot be run", program.display()), error),
+    };
+    let ok = if out.json {
+        let output = command.output().map_err(cannot)?;
+        let mut lines: Vec<String> = Vec::new();
+        for stream in [&output.stdout, &output.stderr] {
+            lines.extend(String::from_utf8_lossy(stream).lines().map(str::to_owned));
+        }
+        let ok = output.status.success();
+        out.json(&CheckOutput { ok, lines })?;
+        ok
+    } else {
+        command.status().map_err(cannot)?.success()
+    };
+    if ok { Ok(Verdict::Done) } else { Err(problems(option)) }
+}
+
+fn problems(option: &str) -> CtlError {
+    let what = if option == "--rules" { "the rules have problems" } else { "the configuration has problems" };
+    CtlError::failed("CheckFailed", what, "mend what is named above and check again")
+}
+
+/// Beside this program, where a build or an installation puts both; else by PATH.
+fn simbelld() -> PathBuf {
+    std::env::current_exe()
+        .ok()
+        .and_then(|own| own.parent().map(|dir| dir.join("simbelld")))
+        .filter(|beside| beside.is_file())
+        .unwrap_or_else(|| PathBuf::from("simbelld"))
+}

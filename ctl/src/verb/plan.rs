@@ -1,0 +1,76 @@
+//! `plan show`.
+
+use simbell_api::{Client, Plan};
+
+use super::Verdict;
+use crate::failure::CtlError;
+use crate::out::Out;
+use crate::show::amount::{amount, maybe, share};
+use crate::show::text;
+
+pub(super) async fn show(
+    client: &mut Client,
+    out: &mut Out,
+    sim: Option<String>,
+) -> Result<Verdict, CtlError> {
+    let plans = match sim {
+        Some(sim) => vec![client.plan(Some(sim)).await?],
+        None => client.plans().await?,
+    };
+    if out.json {
+        for plan in &plans {
+            out.json(plan)?;
+        }
+    } else if plans.is_empty() {
+        out.text("No SIM has a plan yet; make one with `simbellctl plan add`.\n")?;
+    } else {
+        let page: Vec<String> = plans.iter().map(describe).collect();
+        out.text(&page.join("\n"))?;
+    }
+    Ok(Verdict::Done)
+}
+
+fn describe(plan: &Plan) -> String {
+    let mut lines = vec![format!("{}: {}", plan.sim.as_deref().unwrap_or(&plan.iccid), plan.name)];
+    let data = plan.data_bytes.map_or_else(|| "no limit".to_owned(), amount);
+    lines.push(format!("  allowance  {data}, {}", period(plan)));
+    let mut counted = match plan.counts.as_str() {
+        "both" => "received and sent".to_owned(),
+        other => format!("{other} only"),
+    };
+    if !plan.roaming_counts {
+        counted.push_str(", not while roaming");
+    }
+    lines.push(format!("  counts     {counted}"));
+    if let Some(used) = plan.billed_bytes {
+        let share = share(used, plan.data_bytes).map(|share| format!(" ({share})")).unwrap_or_default();
+        lines.push(format!("  used       {}{share}, {} left", amount(used), maybe(plan.remaining_bytes)));
+    }
+    if let Some(start) = &plan.cycle.start {
+        let end =
+            plan.cycle.end.as_deref().map_or_else(|| "until used".to_owned(), |end| format!("until {end}"));
+        let left = plan.cycle.days_left.map(|days| format!(", {days} days left")).unwrap_or_default();
+        lines.push(format!("  cycle      {start} {end}{left}"));
+    }
+    lines.push(format!("  time zone  {}", plan.timezone));
+    lines.push(format!("  ICCID      {}", plan.iccid));
+    lines.iter().map(|line| text::safe(line) + "\n").collect()
+}
+
+fn period(plan: &Plan) -> String {
+    let start = plan.start.as_deref().unwrap_or("?");
+    match plan.period.as_str() {
+        "month" => match plan.day.as_deref() {
+            Some("last") => "each month from its last day".to_owned(),
+            Some(day) => format!("each month from day {day}"),
+            None => "each month".to_owned(),
+        },
+        "days" => {
+            let days = plan.days.unwrap_or(0);
+            let again = if plan.renews == Some(true) { ", again and again" } else { ", once" };
+            format!("{days} days from {start}{again}")
+        }
+        "bucket" => format!("until used, from {start}"),
+        other => other.to_owned(),
+    }
+}

@@ -1,0 +1,102 @@
+//! `sims`, and the SIMs of `status`.
+
+use simbell_api::{Client, Sim};
+
+use super::Verdict;
+use crate::failure::CtlError;
+use crate::out::Out;
+use crate::show::amount::{amount, maybe, share};
+use crate::show::table::{Column, Table};
+use crate::show::time;
+
+pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, CtlError> {
+    let sims = client.sims().await?;
+    if out.json {
+        for sim in &sims {
+            out.json(sim)?;
+        }
+        return Ok(Verdict::Done);
+    }
+    if sims.is_empty() {
+        out.text("No SIM has been seen yet.\n")?;
+        return Ok(Verdict::Done);
+    }
+    let mut table = Table::new(vec![
+        ("ICCID", Column::Whole),
+        ("NAME", Column::Text),
+        ("OPERATOR", Column::Text),
+        ("STATE", Column::Text),
+        ("SIGNAL", Column::Number),
+        ("LAST SEEN", Column::Whole),
+    ]);
+    for sim in &sims {
+        table.row(vec![
+            sim.iccid.clone(),
+            sim.name.clone().unwrap_or_else(|| "-".to_owned()),
+            sim.operator.clone().unwrap_or_else(|| "-".to_owned()),
+            state(sim).to_owned(),
+            sim.signal_percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent} %")),
+            sim.last_seen.as_deref().map_or_else(|| "never".to_owned(), time::absolute),
+        ]);
+    }
+    let page = table.render(out.width, out.color);
+    out.text(&page)?;
+    Ok(Verdict::Done)
+}
+
+/// Usage of each SIM in a line.
+pub(super) fn summary(sims: &[Sim], out: &Out) -> String {
+    let mut table = Table::new(vec![
+        ("SIM", Column::Text),
+        ("STATE", Column::Text),
+        ("PLAN", Column::Text),
+        ("USED", Column::Number),
+        ("", Column::Number),
+        ("LEFT", Column::Number),
+        ("CYCLE ENDS", Column::Whole),
+        ("RUNS OUT", Column::Whole),
+    ]);
+    for sim in sims {
+        let used = sim.billed_bytes.unwrap_or(sim.measured_bytes);
+        let ends = match (&sim.cycle.end, sim.cycle.days_left) {
+            (Some(end), Some(days)) => format!("{end} ({days} d)"),
+            (Some(end), None) => end.clone(),
+            (None, _) => "-".to_owned(),
+        };
+        let out_on = sim
+            .forecast
+            .exhausted_at
+            .as_deref()
+            .map_or_else(|| "-".to_owned(), |at| at.split_once('T').map_or(at, |(date, _)| date).to_owned());
+        table.row(vec![
+            called(sim),
+            state(sim).to_owned(),
+            sim.plan.clone().unwrap_or_else(|| "-".to_owned()),
+            amount(used),
+            share(used, sim.allowance_bytes).unwrap_or_default(),
+            maybe(sim.remaining_bytes),
+            ends,
+            out_on,
+        ]);
+    }
+    table.render(out.width, out.color)
+}
+
+/// Its name, or the tail of its ICCID.
+pub(super) fn called(sim: &Sim) -> String {
+    sim.name.clone().unwrap_or_else(|| {
+        let tail = sim.iccid.get(sim.iccid.len().saturating_sub(4)..).unwrap_or(&sim.iccid);
+        format!("SIM …{tail}")
+    })
+}
+
+/// In a word.
+const fn state(sim: &Sim) -> &'static str {
+    match (sim.active, sim.roaming, sim.connected, sim.measured) {
+        (_, _, true, false) => "unmeasured",
+        (true, Some(true), _, _) => "roaming",
+        (true, _, true, _) => "online",
+        (true, _, false, _) => "active",
+        (false, ..) => "absent",
+    }
+}

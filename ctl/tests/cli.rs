@@ -1,0 +1,131 @@
+//! simbellctl as it is run, against the real socket server with a service in memory behind it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "cli/desktop.rs"]
+mod desktop;
+#[path = "../../daemon/src/control/fake.rs"]
+#[allow(dead_code, reason = "shared with the server's own tests, which use the rest")]
+mod fake;
+#[path = "cli/follow.rs"]
+mod follow;
+#[path = "cli/offline.rs"]
+mod offline;
+#[path = "cli/reference.rs"]
+mod reference;
+#[path = "cli/schema.rs"]
+mod schema;
+#[path = "cli/verbs.rs"]
+mod verbs;
+
+use simbelld::control as server;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use fake::Fake;
+use server::{Access, Limits, bind, serve_with};
+
+/// A directory of its own, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("simbellctl-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        Self(dir)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.join("control.sock")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A server on a thread of its own, ended when dropped.
+struct Served {
+    fake: Arc<Fake>,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    fn start(path: &Path, fake: Fake) -> Self {
+        Self::start_for(path, Arc::new(fake), Access::system())
+    }
+
+    fn start_for(path: &Path, fake: Arc<Fake>, access: Access) -> Self {
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (ready, is_ready) = mpsc::channel();
+        let path = path.to_owned();
+        let backend = Arc::clone(&fake);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = bind(&path).unwrap();
+                ready.send(()).unwrap();
+                tokio::select! {
+                    () = serve_with(listener, backend, Limits::default(), access) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        is_ready.recv().unwrap();
+        Self { fake, stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ended = thread.join();
+        }
+    }
+}
+
+fn ctl(socket: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_simbellctl"));
+    command.arg("--socket").arg(socket).stdin(Stdio::null()).env_remove("NO_COLOR");
+    command
+}
+
+fn run(socket: &Path, args: &[&str]) -> Output {
+    ctl(socket).args(args).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// What it printed, once it ended well.
+fn good(socket: &Path, args: &[&str]) -> String {
+    let output = run(socket, args);
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {}{}", stdout(&output), stderr(&output));
+    stdout(&output)
+}
+
+/// Waits for something to become true; fails after half a minute.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

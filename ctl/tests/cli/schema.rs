@@ -1,0 +1,142 @@
+//! What `--json` prints is what the schema files promise.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::*;
+
+/// As far as the schemas go: types, required keys, items, and null.
+fn conforms(value: &Value, schema: &Value, at: &str) {
+    if let Some(options) = schema["anyOf"].as_array() {
+        let fits = options.iter().any(|option| option["type"] == "null" && value.is_null());
+        if !fits {
+            let other = options.iter().find(|option| option["type"] != "null").unwrap();
+            conforms(value, other, at);
+        }
+        return;
+    }
+    let ok = match schema["type"].as_str().unwrap() {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "boolean" => value.is_boolean(),
+        other => panic!("{at}: schema of type {other}"),
+    };
+    assert!(ok, "{at}: {value} is no {}", schema["type"]);
+    if let Some(properties) = schema["properties"].as_object() {
+        for required in schema["required"].as_array().unwrap() {
+            let key = required.as_str().unwrap();
+            let member = value.get(key).unwrap_or_else(|| panic!("{at}: {key} is left out of {value}"));
+            conforms(member, &properties[key], &format!("{at}.{key}"));
+        }
+    }
+    if let Some(items) = value.as_array() {
+        for item in items {
+            conforms(item, &schema["items"], &format!("{at}[]"));
+        }
+    }
+}
+
+pub fn check(verb: &str, line: &str) -> Value {
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../daemon/api/schema").join(format!("{verb}.json"));
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{verb}: {error}: {line}"));
+    conforms(&value, &serde_json::from_str(&text).unwrap(), verb);
+    value
+}
+
+#[test]
+fn every_verb_keeps_its_schema() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    let key = "data-threshold/80/0011";
+    for (verb, args, lines) in [
+        ("status", vec!["status"], 1),
+        ("sims", vec!["sims"], 2),
+        ("usage", vec!["usage", "--by", "hour", "--sim", "home"], 1),
+        ("usage-set", vec!["usage", "set", "6GB", "--sim", "home", "--reason", "before"], 1),
+        ("plan-show", vec!["plan"], 1),
+        ("plan-show", vec!["plan", "show", "--sim", "home"], 1),
+        (
+            "plan-add",
+            vec!["plan", "add", "--sim", "home", "--data", "6GB", "--every", "month", "--day", "1"],
+            1,
+        ),
+        ("rules-list", vec!["rules"], 2),
+        ("reminders", vec!["reminders"], 1),
+        ("reminders", vec!["reminders", "snooze", key, "2h"], 1),
+        ("reminders", vec!["reminders", "ack", key], 1),
+        ("channels", vec!["channels"], 3),
+        ("channels-test", vec!["channels", "test", "mail"], 1),
+        ("reload", vec!["reload"], 1),
+        ("bug-report", vec!["bug-report"], 5),
+        ("version", vec!["version"], 1),
+    ] {
+        let mut args = args;
+        args.push("--json");
+        let said = good(&socket, &args);
+        assert_eq!(said.lines().count(), lines, "{verb}: {said}");
+        for line in said.lines() {
+            check(verb, line);
+        }
+    }
+}
+
+#[test]
+fn what_scripts_rely_on() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    let status: Value = serde_json::from_str(&good(&socket, &["--json", "status"])).unwrap();
+    for key in ["version", "state", "clock_trusted", "warnings"] {
+        assert!(status["service"].get(key).is_some(), "service.{key}");
+    }
+    for key in ["present", "version"] {
+        assert!(status["modemmanager"].get(key).is_some(), "modemmanager.{key}");
+    }
+    let travel = status["sims"].as_array().unwrap().iter().find(|sim| sim["iccid"] == fake::TRAVEL).unwrap();
+    for key in [
+        "iccid",
+        "name",
+        "imsi",
+        "eid",
+        "operator",
+        "roaming",
+        "active",
+        "plan",
+        "measured_bytes",
+        "billed_bytes",
+        "remaining_bytes",
+    ] {
+        assert!(travel.get(key).is_some(), "sims[].{key} must be there, if only as null");
+    }
+    assert_eq!(travel["remaining_bytes"], Value::Null);
+    for (object, keys) in [("cycle", ["start", "end"]), ("forecast", ["exhausted_at", "end_of_cycle_bytes"])]
+    {
+        for key in keys {
+            assert_eq!(travel[object].get(key), Some(&Value::Null), "sims[].{object}.{key}");
+        }
+    }
+    assert_eq!(status["reminders"].as_array().unwrap().len(), 1);
+    assert_eq!(status["channels"].as_array().unwrap().len(), 3);
+
+    let usage: Value =
+        serde_json::from_str(&good(&socket, &["usage", "--json", "--sim", "home", "--by", "hour"])).unwrap();
+    assert_eq!(usage["rows"].as_array().unwrap().len(), 101, "every page, on one line");
+    for key in ["start", "end", "zone", "rx_bytes", "tx_bytes", "source", "gap"] {
+        assert!(usage["rows"][0].get(key).is_some(), "rows[].{key}");
+    }
+    assert_eq!(usage["total"]["rx_bytes"], 3_000_000_000_u64);
+
+    let reminder: Value = serde_json::from_str(&good(&socket, &["reminders", "--json"])).unwrap();
+    for key in ["key", "rule", "sim", "state", "urgency", "text", "raised_at", "next_at", "deliveries"] {
+        assert!(reminder.get(key).is_some(), "reminders {key}");
+    }
+    for key in ["channel", "state", "attempts", "last_error"] {
+        assert!(reminder["deliveries"][0].get(key).is_some(), "deliveries[].{key}");
+    }
+}

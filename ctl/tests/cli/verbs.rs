@@ -1,0 +1,209 @@
+//! Verbs as people and scripts see them.
+
+use std::io::Read;
+
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+use super::*;
+
+const KEY: &str = "data-threshold/80/0011";
+
+#[test]
+fn pages_fit_and_hold_no_control_characters() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    for args in [
+        &["status"][..],
+        &["sims"],
+        &["usage", "--by", "hour"],
+        &["usage", "--by", "day"],
+        &["usage", "--by", "cycle"],
+        &["plan"],
+        &["rules"],
+        &["reminders"],
+        &["channels"],
+    ] {
+        let said = good(&socket, args);
+        for line in said.lines() {
+            assert!(line.width() <= 80, "{args:?}: {} columns: {line}", line.width());
+            assert!(!line.chars().any(char::is_control), "{args:?}: {line:?}");
+        }
+    }
+}
+
+#[test]
+fn status_tells_the_whole_story() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    let said = good(&socket, &["status"]);
+    for part in [
+        "running, clock trusted, ModemManager 1.24.0",
+        "! rule-disabled (my-rule)",
+        "did you mean `remind`?",
+        "home",
+        "4.90 GB",
+        "81 %",
+        "1.10 GB",
+        "2026-12-15 (23 d)",
+        "旅行",
+        "simbellctl plan add",
+        "key: data-threshold/80/0011",
+        "mail queued after 2 tries: connection refused",
+        "phone",
+    ] {
+        assert!(said.contains(part), "{part:?} is missing:\n{said}");
+    }
+}
+
+#[test]
+fn changes_say_what_they_did() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    assert_eq!(
+        good(&socket, &["usage", "set", "6GB", "--sim", "home"]),
+        "The usage of the cycle is 6.00 GB now; it was 4.90 GB. The ledger has an entry of +1.10 GB.\n"
+    );
+    assert!(good(&socket, &["reminders", "snooze", KEY, "2h"]).contains("snoozed until 2026-11-22 23:00"));
+    assert!(good(&socket, &["reminders", "ack", KEY]).starts_with("acknowledged"));
+    assert_eq!(good(&socket, &["channels", "test", "mail"]), "mail delivered a test message.\n");
+    assert!(good(&socket, &["reload"]).contains("my-rule.rhai:3:7"));
+}
+
+#[test]
+fn conditions_give_their_own_exit_status() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let served = Served::start(&socket, Fake::new(16));
+    for (args, code) in [
+        (&["status", "--check"][..], 5),
+        (&["reminders", "--check"], 5),
+        (&["reminders", "list", "--check"], 5),
+        (&["usage", "--check", "80%", "--sim", "home"], 5),
+        (&["usage", "--check", "82%", "--sim", "home"], 0),
+        (&["usage", "--check", "4.9GB"], 5),
+        (&["usage", "--check", "4.91GB"], 0),
+        (&["usage", "--json", "--check", "80%"], 5),
+        (&["status"], 0),
+    ] {
+        let output = run(&socket, args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
+        assert!(!output.stdout.is_empty(), "{args:?}");
+    }
+    drop(served);
+    let _well = Served::start(&socket, Fake::new(16).well());
+    assert_eq!(run(&socket, &["status", "--check"]).status.code(), Some(0));
+    assert_eq!(run(&socket, &["reminders", "--check"]).status.code(), Some(0));
+}
+
+#[test]
+fn failures_say_what_and_why_and_what_to_do() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+
+    let absent = run(&socket, &["status"]);
+    assert_eq!(absent.status.code(), Some(3));
+    let said = stderr(&absent);
+    assert!(said.starts_with("error: the service is not running"), "{said}");
+    assert!(said.contains("\ncaused by: "), "{said}");
+    assert!(said.contains("\nhint: start it with `systemctl start simbell`"), "{said}");
+    assert!(absent.stdout.is_empty());
+
+    let absent = run(&socket, &["--json", "status"]);
+    let object = schema::check("error", stdout(&absent).trim_end());
+    assert_eq!(object["error"]["kind"], "NotRunning");
+
+    let _served = Served::start(&socket, Fake::new(16));
+    for (args, code, part) in [
+        (&["reminders", "ack", "nosuch"][..], 1, "hint: see them with `simbellctl reminders`"),
+        (&["plan", "show", "--sim", "nosuch"], 1, "no SIM is called \"nosuch\""),
+        (&["channels", "test", "phone"], 1, "no modem is registered"),
+        (&["usage", "set", "6"], 2, "has no unit"),
+        (&["reminders", "snooze", KEY, "soon"], 2, "write it like 30m"),
+        (&["nosuch"], 2, "unrecognized subcommand"),
+        (&["plan", "add", "--iccid", fake::HOME, "--data", "6GB"], 2, "--every is missing"),
+    ] {
+        let output = run(&socket, args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(part), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn changing_without_the_right_is_refused() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let nobody = Access::new(vec![], "/nonexistent".into(), "/nonexistent".into());
+    let fake = Arc::new(Fake::new(16).with_admin_groups(&["simbell-admin"]));
+    let _served = Served::start_for(&socket, fake, nobody);
+    good(&socket, &["status"]);
+    let output = run(&socket, &["--json", "reload"]);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("hint: run this as root, or as a member of simbell-admin"),
+        "{}",
+        stderr(&output)
+    );
+    let object: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(object["error"]["kind"], "NotPermitted");
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    for args in [&["usage", "--by", "hour"][..], &["--json", "bug-report"], &["man"], &["--help"]] {
+        let mut child =
+            ctl(&socket).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(said, "", "{args:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{args:?}");
+    }
+}
+
+#[test]
+fn colour_is_for_terminals_that_want_it() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    let on_a_terminal = |variable: (&str, &str)| {
+        let command = format!("{} --socket {} status", env!("CARGO_BIN_EXE_simbellctl"), socket.display());
+        let output = Command::new("script")
+            .args(["-qec", &command, "/dev/null"])
+            .env("TERM", "xterm")
+            .env_remove("NO_COLOR")
+            .env(variable.0, variable.1)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap_or_else(|error| panic!("script: {error}; install bsdutils"));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(on_a_terminal(("LANG", "C.UTF-8")).contains("\u{1b}[1m"));
+    let plain = on_a_terminal(("NO_COLOR", "1"));
+    assert!(plain.contains("4.90 GB") && !plain.contains('\u{1b}'), "{plain}");
+}
+
+#[test]
+fn a_report_is_saved_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    let file = scratch.0.join("report.jsonl");
+    let path = file.to_str().unwrap();
+    good(&socket, &["bug-report", "-o", path]);
+    let saved = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(saved.lines().count(), 3);
+    assert!(saved.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(good(&socket, &["bug-report"]), saved);
+    let again = run(&socket, &["bug-report", "-o", path]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("exists already"));
+}
