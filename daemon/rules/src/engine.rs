@@ -53,7 +53,7 @@ pub(crate) fn build(limits: &Limits) -> Engine {
         engine.disable_symbol(word);
     }
     engine.on_progress(meter::progress);
-    engine.on_print(|text| printed(text));
+    engine.on_print(printed);
     engine.on_debug(|text, _, _| printed(text));
 
     value::register(&mut engine);

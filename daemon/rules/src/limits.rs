@@ -11,6 +11,8 @@ pub struct Limits {
     pub deadline: Duration,
     /// Bytes held in all, where the counting allocator is installed.
     pub memory: u64,
+    /// Bytes of the thread's stack; the thread needs as much again for what runs between two operations.
+    pub stack: usize,
     /// Function calls within calls.
     pub call_levels: usize,
     /// Expressions within expressions.
@@ -39,6 +41,7 @@ impl Default for Limits {
             operations: 100_000,
             deadline: Duration::from_millis(500),
             memory: 8 << 20,
+            stack: 768 << 10,
             call_levels: 16,
             expression_depth: 32,
             string_bytes: 4_096,

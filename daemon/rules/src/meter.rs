@@ -29,6 +29,8 @@ const MOST_PRINTS: u32 = 20;
 struct Bounds {
     until: Instant,
     memory: i64,
+    stack: usize,
+    stack_base: usize,
     operations: u64,
     prints: u32,
 }
@@ -52,7 +54,15 @@ impl RunMeter {
         let began = Instant::now();
         let until = began.checked_add(limits.deadline).unwrap_or(began);
         let memory = i64::try_from(limits.memory).unwrap_or(i64::MAX);
-        BOUNDS.set(Some(Bounds { until, memory, operations: 0, prints: 0 }));
+        let bounds = Bounds {
+            until,
+            memory,
+            stack: limits.stack,
+            stack_base: stack_place(),
+            operations: 0,
+            prints: 0,
+        };
+        BOUNDS.set(Some(bounds));
         Self { began, _allocations: simbell_alloc::Meter::arm(), not_send: PhantomData }
     }
 
@@ -90,8 +100,19 @@ pub(crate) fn progress(operations: u64) -> Option<Dynamic> {
     if simbell_alloc::held() > bounds.memory {
         return Some(format!("held more than {} MiB of memory", bounds.memory >> 20).into());
     }
+    if stack_place().abs_diff(bounds.stack_base) > bounds.stack {
+        return Some("called and nested too deeply".into());
+    }
     if operations.is_multiple_of(OPERATIONS_A_LOOK) && Instant::now() >= bounds.until {
         return Some("ran for too long".into());
     }
     None
+}
+
+/// Where on its stack the thread is. Rhai counts calls and the depth of expressions, each by itself; what both come to
+/// on the stack, whose end would end the process, is known by looking.
+#[inline(never)]
+fn stack_place() -> usize {
+    let here = 0_u8;
+    std::ptr::from_ref(std::hint::black_box(&here)).addr()
 }

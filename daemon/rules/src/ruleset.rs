@@ -132,7 +132,7 @@ impl RuleSet {
     }
 
     /// Asks one rule. Runs on the calling thread until the rule ends or a limit ends it, so call it on a thread that
-    /// may block. A panic in it is caught and is the rule's error.
+    /// may block, with a stack of 2 MiB at least. A panic in it is caught and is the rule's error.
     #[must_use]
     pub fn evaluate(&self, rule: &RuleName, trigger: &Trigger, input: &Arc<RuleInput>) -> Outcome {
         let Some(rule) = self.rules.get(rule) else {

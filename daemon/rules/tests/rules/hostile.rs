@@ -117,6 +117,7 @@ const ROOMY: Limits = Limits {
     operations: 1 << 40,
     deadline: Duration::from_secs(3_600),
     memory: 1 << 20,
+    stack: 768 << 10,
     call_levels: 16,
     expression_depth: 32,
     string_bytes: 1 << 30,

@@ -194,3 +194,37 @@ fn later_folders_win_and_own_rules_win_over_plugins() {
     options.user_dir = Some(local.path().join("nowhere"));
     assert_eq!(said(&RuleSet::load(&options), "steps"), "local");
 }
+
+#[test]
+fn hostile_manifests_are_refused() {
+    let folder = Folder::new();
+    let deep = format!(
+        "{MANIFEST}\n[settings.x]\ntype = \"int\"\nlist = true\ndefault = {}{}",
+        "[".repeat(20_000),
+        "]".repeat(20_000)
+    );
+    let dotted = format!("{MANIFEST}\nsettings{} = 1", ".a".repeat(20_000));
+    for wrong in
+        [deep.as_str(), dotted.as_str(), "", "api", "api = 1\napi = 1", "\u{0}", "[[settings]]", "name = 5"]
+    {
+        plugin(&folder, "x", wrong, MAIN);
+        let description = RuleSet::load(&options(&folder)).descriptions().pop().expect("described");
+        let problem = description.problem.expect("a problem");
+        assert!(problem.contains("plugin.toml"), "{problem}");
+        assert!(problem.len() < 4_000, "{} bytes", problem.len());
+    }
+}
+
+#[test]
+fn rules_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>(_: &T) {}
+    let folder = Folder::new();
+    folder.write("r.rhai", "fn on_usage(sim) { remind(\"k\", `${sim.used}`) }");
+    let rules = folder.load();
+    shared(&rules);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(said(&rules, "r"), "2 GB"));
+        }
+    });
+}
