@@ -183,6 +183,32 @@ async fn sms_that_are_sent_reach_the_network_with_their_text() {
 }
 
 #[tokio::test]
+async fn sms_that_arrive_in_haste_are_all_there_after_the_next_enable() {
+    let (lab, modem) = registered(LabOptions::default(), Profile::lte()).await;
+    for number in 0..10 {
+        modem.receive_sms_hastily(&IncomingSms::new("10086", &format!("number {number}"))).unwrap();
+    }
+    lab.disable(&modem).await.unwrap();
+    lab.enable(&modem).await.unwrap();
+    until(async || (texts(&lab, &modem).await.len() == 10).then_some(())).await.expect("ten SMS");
+}
+
+#[tokio::test]
+async fn a_status_report_is_an_sms_of_its_own() {
+    let (lab, modem) = registered(LabOptions::default(), Profile::lte()).await;
+    send(&lab, &modem, "hello").await.unwrap();
+    let sent = modem.sent_sms_count(1, PATIENCE).await.unwrap().remove(0);
+    modem.report_delivery(&sent);
+    until(async || {
+        let sms = keys(&lab, &["-s", "1"]).await;
+        let report = sms.get("sms.properties.pdu-type").map(String::as_str) == Some("status-report");
+        report.then(|| assert_eq!(sms["sms.content.number"], "+8613900139000"))
+    })
+    .await
+    .expect("the report");
+}
+
+#[tokio::test]
 async fn ussd_codes_and_menus_are_answered() {
     let (lab, modem) = registered(LabOptions::default(), Profile::lte()).await;
     let path = lab.modem_path(&modem).await.unwrap();
@@ -342,7 +368,7 @@ async fn a_ppp_bearer_connects_and_disconnects() {
 }
 
 #[tokio::test]
-async fn a_modem_that_hangs_is_dropped() {
+async fn a_modem_that_hung_answers_again() {
     let (lab, modem) = registered(LabOptions::default(), Profile::lte()).await;
     let path = lab.modem_path(&modem).await.unwrap();
     modem.hang(true);

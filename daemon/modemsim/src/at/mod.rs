@@ -29,6 +29,7 @@ mod pdu;
 mod port;
 mod profile;
 mod radio;
+mod shared;
 mod sim;
 mod sms;
 mod state;

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::os::linux::net::SocketAddrExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use super::call::{CallState, CallView};
 use super::data::ContextView;
@@ -19,15 +18,10 @@ use super::pdu::{IncomingSms, SentSms};
 use super::port::serve;
 use super::profile::{Operator, Profile, Sim};
 use super::radio::Registration;
+use super::shared::{Announcement, Shared, announce};
 use super::state::State;
 use super::tty::Tty;
 use super::ussd::UssdAnswer;
-
-/// Between two announcements: ModemManager drops one that arrives while it still reads the SMS before.
-const BETWEEN: Duration = Duration::from_millis(60);
-/// The longest wait for the host to read an SMS before the next is announced.
-const READING: Duration = Duration::from_secs(3);
-const QUEUE: usize = 1024;
 
 /// A simulated AT modem; clones are hands of the same modem, which ends with the last of them.
 #[derive(Debug, Clone)]
@@ -43,71 +37,6 @@ struct Body {
     announcements: mpsc::UnboundedSender<Announcement>,
     tasks: Mutex<BTreeMap<u8, JoinHandle<()>>>,
     _end: oneshot::Sender<()>,
-}
-
-/// What is told to the host at a pace it can follow.
-#[derive(Debug)]
-enum Announcement {
-    Sms(u32),
-    Line(&'static str),
-}
-
-/// What the ports share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    state: Mutex<State>,
-    ports: Mutex<BTreeMap<u8, PortEntry>>,
-    changed: watch::Sender<u64>,
-}
-
-#[derive(Debug)]
-struct PortEntry {
-    urcs: mpsc::Sender<String>,
-    data: bool,
-}
-
-impl Shared {
-    pub fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes the state and wakes who waits for it. Unsolicited codes stay queued for [`Self::flush`].
-    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let result = change(&mut self.lock());
-        self.changed.send_modify(|version| *version = version.wrapping_add(1));
-        result
-    }
-
-    /// Hands the queued unsolicited codes to the first port that takes commands.
-    pub fn flush(&self) {
-        let mut state = self.lock();
-        let urcs = state.take_urcs();
-        if state.hung || urcs.is_empty() {
-            return;
-        }
-        let ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(port) = ports.values().find(|p| !p.data && !p.urcs.is_closed()) {
-            for urc in urcs {
-                // A host that reads nothing for this long misses codes, as on a real modem.
-                let _ = port.urcs.try_send(urc);
-            }
-        }
-    }
-
-    pub fn carries_data(&self, index: u8, data: bool) {
-        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(port) = ports.get_mut(&index) {
-            port.data = data;
-        }
-    }
-
-    /// Makes the entry of a port, replacing what was there.
-    fn open(&self, index: u8) -> mpsc::Receiver<String> {
-        let (urcs, receiver) = mpsc::channel(QUEUE);
-        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
-        ports.insert(index, PortEntry { urcs, data: false });
-        receiver
-    }
 }
 
 impl Modem {
@@ -129,11 +58,7 @@ impl Modem {
                 runtime.shutdown_background();
             })
             .map_err(|source| AtError::Thread { source })?;
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(profile)),
-            ports: Mutex::new(BTreeMap::new()),
-            changed: watch::Sender::new(0),
-        });
+        let shared = Arc::new(Shared::new(State::new(profile)));
         let (announcements, queue) = mpsc::unbounded_channel();
         handle.spawn(announce(Arc::clone(&shared), queue));
         let body = Body { runtime: handle, announcements, tasks: Mutex::new(BTreeMap::new()), _end: end };
@@ -214,7 +139,7 @@ impl Modem {
         for task in std::mem::take(&mut *tasks).into_values() {
             task.abort();
         }
-        self.shared.ports.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared.close();
     }
 
     /// Starts afresh, as after the power was gone: contexts, calls and settings are lost, stored SMS and the SIM stay.
@@ -310,6 +235,11 @@ impl Modem {
     pub async fn sent_sms_count(&self, count: usize, within: Duration) -> Result<Vec<SentSms>, AtError> {
         self.wait("SMS to be sent", within, |state| Some(state.sent_sms()).filter(|sent| sent.len() >= count))
             .await
+    }
+
+    /// Reports a sent SMS as delivered (`+CDS`), whether a report was asked for or not.
+    pub fn report_delivery(&self, sent: &SentSms) {
+        self.tell(|state| state.report_delivery(sent));
     }
 
     /// The number of SMS in the modem's storage.
@@ -485,27 +415,5 @@ impl Modem {
         if let Some(former) = tasks.insert(index, task) {
             former.abort();
         }
-    }
-}
-
-/// Tells the host of SMS and ended calls, leaving it the time it needs.
-async fn announce(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceiver<Announcement>) {
-    while let Some(announcement) = queue.recv().await {
-        tokio::time::sleep(BETWEEN).await;
-        match announcement {
-            Announcement::Line(line) => shared.change(|state| state.urc(line.to_owned())),
-            Announcement::Sms(index) => {
-                let told = shared.change(|state| state.announce_sms(index));
-                shared.flush();
-                let mut changes = shared.changed.subscribe();
-                let deadline = Instant::now() + READING;
-                while told && shared.lock().unread(index) {
-                    if tokio::time::timeout_at(deadline, changes.changed()).await.is_err() {
-                        break;
-                    }
-                }
-            }
-        }
-        shared.flush();
     }
 }

@@ -98,6 +98,16 @@ pub struct SentSms {
     pub parts: u8,
     /// Whether a status report was asked for.
     pub report: bool,
+    /// The message reference of the last part, as `+CMGS` gave it to the host.
+    pub reference: u8,
+}
+
+impl SentSms {
+    /// Writes the SMS-STATUS-REPORT of the message's delivery.
+    pub(super) fn delivered(&self) -> Result<Pdu, AtError> {
+        let time = Timestamp::DEFAULT.encode();
+        Ok(Pdu::with_service_centre(&format!("06{:02X}{}{time}{time}00", self.reference, address(&self.to)?)))
+    }
 }
 
 impl std::fmt::Debug for SentSms {

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use super::command::{Pending, Reply};
-use super::modem::Shared;
+use super::shared::Shared;
 
 const CTRL_Z: u8 = 0x1a;
 const ESC: u8 = 0x1b;

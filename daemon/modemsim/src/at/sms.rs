@@ -22,6 +22,7 @@ pub(super) struct Messages {
     partial: Vec<Part>,
     reference: u8,
     announces: bool,
+    reports: bool,
     failure: Option<u16>,
 }
 
@@ -34,7 +35,7 @@ struct Stored {
 impl Messages {
     /// The same after the modem lost its power.
     pub fn powered_on(self) -> Self {
-        Self { announces: false, partial: Vec::new(), ..self }
+        Self { announces: false, reports: false, partial: Vec::new(), ..self }
     }
 }
 
@@ -66,6 +67,13 @@ impl State {
         self.sms.announces
     }
 
+    /// Tells the host that a sent SMS was delivered, if it asked to be told of such.
+    pub(super) fn report_delivery(&mut self, sent: &SentSms) {
+        if let (true, Ok(pdu)) = (self.sms.reports, sent.delivered()) {
+            self.urc(format!("+CDS: {}\r\n{}", pdu.length, pdu.hex));
+        }
+    }
+
     /// Says whether the host has not read a received SMS yet.
     pub(super) fn unread(&self, index: u32) -> bool {
         self.sms.stored.get(&index).is_some_and(|s| s.status == UNREAD)
@@ -90,7 +98,9 @@ impl State {
             }
             ("+CNMI", Verb::Test) => Reply::line("+CNMI: (0-2),(0-3),(0,2),(0-2),(0,1)"),
             ("+CNMI", Verb::Set(values)) => {
-                self.sms.announces = number(&fields(values), 1) == Some(1);
+                let values = fields(values);
+                self.sms.announces = number(&values, 1) == Some(1);
+                self.sms.reports = number(&values, 3) == Some(1);
                 Reply::ok()
             }
             ("+CMGL", Verb::Set(_) | Verb::Run) => self.list(),
@@ -167,7 +177,8 @@ impl State {
         self.sms.reference = self.sms.reference.wrapping_add(1);
         match part.joint {
             None => {
-                self.sms.sent.push(SentSms { to: part.to, text: part.text, parts: 1, report: part.report });
+                let Part { to, text, report, .. } = part;
+                self.sms.sent.push(SentSms { to, text, parts: 1, report, reference: self.sms.reference });
             }
             Some(joint) => self.collect(part, joint),
         }
@@ -189,6 +200,6 @@ impl State {
         parts.sort_by_key(|p| p.joint.map(|(_, _, number)| number));
         let report = parts.iter().any(|p| p.report);
         let text = parts.into_iter().map(|p| p.text).collect();
-        self.sms.sent.push(SentSms { to, text, parts: total, report });
+        self.sms.sent.push(SentSms { to, text, parts: total, report, reference: self.sms.reference });
     }
 }

@@ -107,11 +107,16 @@ impl Client {
         .await
     }
 
-    pub async fn enable(&self, path: &OwnedObjectPath) -> Result<(), LabError> {
+    pub async fn set_enabled(&self, path: &OwnedObjectPath, enabled: bool) -> Result<(), LabError> {
         self.connection
-            .call_method(Some(NAME), path, Some(MODEM), "Enable", &(true))
+            .call_method(Some(NAME), path, Some(MODEM), "Enable", &(enabled))
             .await
-            .map_err(|source| LabError::Bus { action: "Modem.Enable", source })?;
+            .map(drop)
+            .map_err(|source| LabError::Bus { action: "Modem.Enable", source })
+    }
+
+    pub async fn enable(&self, path: &OwnedObjectPath) -> Result<(), LabError> {
+        self.set_enabled(path, true).await?;
         self.until(format!("the registration of {}", path.as_str()), async || {
             let objects = self.objects().await?;
             let state = state(objects.get(path)?)?;

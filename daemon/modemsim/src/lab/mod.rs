@@ -33,69 +33,37 @@ mod bus;
 mod client;
 mod consent;
 mod console;
+mod dir;
 mod error;
 mod link;
+mod options;
 mod process;
 mod room;
+mod slot;
 mod usb;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use zbus::OwnedObjectPath;
 
-use crate::at::{Modem, Plugin, Profile};
+use crate::at::{Modem, Profile};
 pub use bus::Bus;
 use client::Client;
 pub use console::{ConsoleError, WORDS, obey};
+use dir::Dir;
 pub use error::LabError;
 pub use link::Link;
+pub use options::{Kind, LabOptions};
 use process::{MMCLI, MODEM_MANAGER, POLKITD, Running, SETPRIV, Starter, finished, shown};
 use room::Room;
-use usb::{Port, UsbDevice};
+use slot::Slot;
+use usb::UsbDevice;
 
 /// How long the lab waits for ModemManager; far beyond what it takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How modems are shown to ModemManager.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Kind {
-    /// Abstract sockets and the test interface.
-    #[default]
-    Virtual,
-    /// Terminals and a network interface, reported by kernel events.
-    Kernel,
-}
-
-/// What lab to start.
-#[derive(Debug, Clone, Default)]
-pub struct LabOptions {
-    /// How modems are shown to ModemManager.
-    pub kind: Kind,
-    /// The bus they are on.
-    pub bus: Bus,
-    /// polkit rules (JavaScript) in force from the start, on a system bus; [`Lab::polkit_rules`] changes them later.
-    pub polkit_rules: String,
-    /// Writes every AT command to ModemManager's log; it is then ten times slower.
-    pub debug: bool,
-}
-
-impl LabOptions {
-    /// Terminals and a network interface, on a session bus.
-    #[must_use]
-    pub fn kernel() -> Self {
-        Self { kind: Kind::Kernel, ..Self::default() }
-    }
-
-    /// Virtual modems on a system-type bus with Debian's own policy and the real polkitd.
-    #[must_use]
-    pub fn system(polkit_rules: &str) -> Self {
-        Self { bus: Bus::System, polkit_rules: polkit_rules.to_owned(), ..Self::default() }
-    }
-}
 
 /// A private bus, ModemManager and modems; see the module.
 #[derive(Debug)]
@@ -111,18 +79,6 @@ pub struct Lab {
     room: Option<Room>,
     starter: Starter,
     dir: Dir,
-}
-
-/// A modem and where it is plugged in.
-#[derive(Debug)]
-struct Slot {
-    modem: Modem,
-    number: u8,
-    plugged: bool,
-    /// The virtual kind: ModemManager knows the device and was told to leave it alone.
-    inhibited: bool,
-    /// The virtual kind: the sockets' names; made once.
-    sockets: Vec<String>,
 }
 
 /// Shows a modem to a real ModemManager on a bus that is there already, started with `--test-enable`. It is served
@@ -353,6 +309,14 @@ impl Lab {
         Ok(path)
     }
 
+    /// Disables a modem.
+    ///
+    /// # Errors
+    /// [`LabError::Bus`] with ModemManager's reason.
+    pub async fn disable(&self, modem: &Modem) -> Result<(), LabError> {
+        self.client.set_enabled(&self.modem_path(modem).await?, false).await
+    }
+
     /// Waits until ModemManager shows the modem with its first state settled and returns its object path, which
     /// changes with every unplug, SIM change and restart.
     ///
@@ -481,81 +445,5 @@ impl Lab {
             .iter()
             .position(|slot| slot.modem.same(modem))
             .ok_or(LabError::Unknown { what: "this modem is not one of this lab" })
-    }
-}
-
-impl Slot {
-    /// `Modem.Device` of this modem.
-    fn device(&self, lab: &Path) -> String {
-        if self.sockets.is_empty() {
-            UsbDevice::new(lab, self.number).path().display().to_string()
-        } else {
-            format!("/virtual/{}", self.id())
-        }
-    }
-
-    fn id(&self) -> String {
-        format!("modem{}", self.number)
-    }
-
-    /// The network interface, where the modem has one.
-    fn interface(&self) -> Option<String> {
-        (self.modem.profile().plugin == Plugin::Ublox).then(|| format!("wwan{}", self.number))
-    }
-
-    /// The ports the kernel shows: terminals first.
-    fn ports(&self) -> Vec<Port> {
-        let count = self.modem.profile().ports;
-        let terminals = (0..count).map(|port| {
-            let name = format!("ttyACM{}", u32::from(self.number) * u32::from(count) + u32::from(port));
-            Port { subsystem: "tty", name }
-        });
-        terminals.chain(self.interface().map(|name| Port { subsystem: "net", name })).collect()
-    }
-}
-
-/// The lab's directory, removed when dropped.
-#[derive(Debug)]
-struct Dir(PathBuf);
-
-static LABS: AtomicU32 = AtomicU32::new(0);
-
-impl Dir {
-    fn new() -> Result<Self, LabError> {
-        let base = std::env::temp_dir();
-        sweep(&base);
-        let number = LABS.fetch_add(1, Ordering::Relaxed);
-        let path = base.join(format!("simbell-lab-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).map_err(|source| LabError::File { path: path.clone(), source })?;
-        // /tmp may be a link; ModemManager resolves the paths it gives as Device.
-        let path = path.canonicalize().map_err(|source| LabError::File { path, source })?;
-        Ok(Self(path))
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn name(&self) -> String {
-        self.0.file_name().unwrap_or_default().to_string_lossy().into_owned()
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Removes directories of labs whose process was killed.
-fn sweep(base: &Path) {
-    let Ok(entries) = std::fs::read_dir(base) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(rest) = name.strip_prefix("simbell-lab-") else { continue };
-        let owner = rest.split('-').next().unwrap_or_default();
-        if !owner.is_empty() && !Path::new("/proc").join(owner).exists() {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
     }
 }
