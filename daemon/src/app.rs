@@ -283,7 +283,7 @@ fn reloader(
     log: crate::logging::Handle,
 ) -> Reload {
     Box::new(move || {
-        let loaded = load_config(options.config.as_deref())
+        let loaded = load_config(options.config.as_deref(), &Environment::of_process())
             .map_err(|problems| problems.list().iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let Loaded { settings, mut service, .. } = loaded;
         let channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
@@ -309,10 +309,9 @@ const CONFIG: &str = "/etc/simbell";
 ///
 /// # Errors
 /// Every problem of every file.
-pub fn load_config(asked: Option<&Path>) -> Result<Loaded, config::Problems> {
+pub fn load_config(asked: Option<&Path>, env: &Environment) -> Result<Loaded, config::Problems> {
     let path = asked.unwrap_or(Path::new(CONFIG));
-    let env = Environment::of_process();
-    if asked.is_none() && !path.exists() { config::defaults(path, &env) } else { config::load(path, &env) }
+    if asked.is_none() && !path.exists() { config::defaults(path, env) } else { config::load(path, env) }
 }
 
 fn join(errors: Vec<impl ToString>) -> String {

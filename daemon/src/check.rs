@@ -8,7 +8,7 @@ use serde_json::json;
 use simbell_rules::{RuleSet, Severity, check_file, check_plugin};
 
 use crate::app::{load_config, rule_options};
-use crate::config::Loaded;
+use crate::config::{Environment, Loaded};
 use crate::options::What;
 
 const EX_CONFIG: u8 = 78;
@@ -43,7 +43,9 @@ pub fn run(config: Option<&Path>, rules: &[PathBuf], what: What, json: bool) -> 
 }
 
 fn configured(config: Option<&Path>, what: What, found: &mut Found) {
-    let Loaded { settings, mut service, files } = match load_config(config) {
+    // Whoever checks need not be who may read the secrets.
+    let env = Environment::of_process().assuming_secrets();
+    let Loaded { settings, mut service, files } = match load_config(config, &env) {
         Ok(loaded) => loaded,
         Err(problems) => {
             found.config = problems.list().iter().map(ToString::to_string).collect();

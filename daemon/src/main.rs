@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use simbelld::app::{RunError, load_config};
+use simbelld::config::Environment;
 use simbelld::options::{Command, Options, USAGE, parse};
 use simbelld::{app, check, logging};
 
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> ExitCode {
-    let loaded = match load_config(options.config.as_deref()) {
+    let loaded = match load_config(options.config.as_deref(), &Environment::of_process()) {
         Ok(loaded) => loaded,
         Err(problems) => {
             eprintln!("{problems}");

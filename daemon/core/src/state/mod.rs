@@ -9,6 +9,8 @@ mod outbox;
 mod reminders;
 pub mod restored;
 mod schedules;
+#[cfg(test)]
+mod tests;
 mod usage;
 mod wake;
 mod warnings;

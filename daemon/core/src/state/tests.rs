@@ -1,0 +1,446 @@
+//! Reminders, schedules and the outbox, step by step.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+
+use super::*;
+use crate::bytes::Bytes;
+use crate::counter::{LinkCounters, LinkReading};
+use crate::effect::Evaluation;
+use crate::event::{DeliveryOutcome, RuleResult};
+use crate::ident::{ChannelName, IfIndex, PlanName, SimName};
+use crate::modem::{BearerView, EsimStatus, ModemState, Registration, SimKind, SimView};
+use crate::plan::{AnchorDay, Counts, Period, Plan};
+use crate::reminder::{DeliveryState, Finding, ReminderState, Repeat, Urgency};
+use crate::schedule::{QuietHours, Schedule, TimeOfDay};
+use crate::settings::{ChannelSettings, SimSettings};
+use crate::time::Span;
+use crate::view::Trigger;
+
+const SIM: &str = "8900100000000000017";
+
+fn iccid() -> Iccid {
+    Iccid::new(SIM).unwrap()
+}
+
+fn channel(name: &str, kind: &str, cap: Option<u32>) -> ChannelSettings {
+    ChannelSettings {
+        name: ChannelName::new(name).unwrap(),
+        kind: kind.to_owned(),
+        daily_cap: cap,
+        while_roaming: false,
+        deadline: Span::secs(86_400),
+    }
+}
+
+fn settings() -> Settings {
+    let plan = Plan {
+        name: PlanName::new("home").unwrap(),
+        data: Some(Bytes(1_000_000)),
+        period: Period::Monthly(AnchorDay::Day(1)),
+        counts: Counts::Both,
+        roaming_counts: true,
+    };
+    let sim =
+        SimSettings { name: Some(SimName::new("home").unwrap()), plan: Some(plan), zone: ZoneRules::utc() };
+    Settings {
+        zone: ZoneRules::utc(),
+        language: "en".to_owned(),
+        sims: BTreeMap::from([(iccid(), sim)]),
+        sample_every: Span::secs(20),
+        max_unsaved_bytes: 10_000_000,
+        max_unsaved_time: Span::secs(300),
+        default_channels: vec![ChannelName::new("mail").unwrap()],
+        channels: vec![channel("mail", "email", None), channel("sms", "sms", Some(2))],
+        quiet: None,
+        ppp_interface: None,
+    }
+}
+
+fn rule(name: &str, trigger: &str, schedules: Vec<Schedule>) -> RuleDescription {
+    RuleDescription {
+        name: RuleName::new(name).unwrap(),
+        file: format!("{name}.rhai"),
+        plugin: false,
+        summary: String::new(),
+        triggers: vec![trigger.to_owned()],
+        schedules,
+        problem: None,
+    }
+}
+
+/// 2026-11-10T00:00:00Z.
+const DAY: i64 = 1_794_268_800;
+
+/// A state, and a clock that the test turns.
+struct Bench {
+    state: State,
+    secs: i64,
+    trusted: bool,
+}
+
+impl Bench {
+    fn new(settings: Settings, rules: &[RuleDescription]) -> Self {
+        let state = State::restored(settings, Restored::empty());
+        let mut bench = Self { state, secs: DAY + 12 * 3600, trusted: true };
+        bench.feed(&Event::Started { boot: BootId::new("boot-1").unwrap(), links: Vec::new() });
+        bench.feed(&Event::RulesLoaded(rules.to_vec()));
+        bench
+    }
+
+    fn at(&self) -> Stamp {
+        Stamp {
+            wall: Timestamp::from_secs(self.secs),
+            boot_ms: u64::try_from((self.secs - DAY) * 1000).unwrap(),
+            trusted: self.trusted,
+        }
+    }
+
+    /// One step; totals that are asked for are answered with nothing in the ledger.
+    fn feed(&mut self, event: &Event) -> Effects {
+        let at = self.at();
+        let mut fx = self.state.step(at, event);
+        for query in std::mem::take(&mut fx.load_totals) {
+            let loaded = Event::TotalsLoaded { query, by_zone: Vec::new(), corrections: 0, first_at: None };
+            let more = self.state.step(at, &loaded);
+            fx.evaluate.extend(more.evaluate);
+            fx.deliver.extend(more.deliver);
+        }
+        fx
+    }
+
+    fn after(&mut self, secs: i64) -> Effects {
+        self.secs += secs;
+        self.feed(&Event::WakeReached)
+    }
+
+    fn evaluated(&mut self, rule: &str, trigger: Trigger, findings: Vec<Finding>) -> Effects {
+        let result = RuleResult { rule: RuleName::new(rule).unwrap(), trigger, findings, error: None };
+        self.feed(&Event::RulesEvaluated(vec![result]))
+    }
+
+    fn only_reminder(&self) -> &Reminder {
+        let mut all = self.state.reminders();
+        let first = all.next().expect("one reminder");
+        assert!(all.next().is_none(), "only one reminder");
+        first
+    }
+}
+
+fn finding(key: &str) -> Finding {
+    Finding {
+        key: key.to_owned(),
+        sim: Some(iccid()),
+        text: "80 % used".to_owned(),
+        urgency: Urgency::Warning,
+        repeat: Repeat::Once,
+        channels: None,
+    }
+}
+
+fn usage() -> Trigger {
+    Trigger::Usage { sim: iccid() }
+}
+
+fn said(fx: &Effects) -> usize {
+    fx.notices.iter().filter(|n| matches!(n, Notice::ReminderSaid { .. })).count()
+}
+
+#[test]
+fn while_a_rule_keeps_raising_it_is_one_reminder_said_once() {
+    let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
+    let first = bench.evaluated("r", usage(), vec![finding("eighty")]);
+    assert_eq!((said(&first), first.deliver.len()), (1, 1));
+    for _ in 0..3 {
+        bench.secs += 60;
+        let again = bench.evaluated("r", usage(), vec![finding("eighty")]);
+        assert_eq!((said(&again), again.deliver.len()), (0, 0));
+    }
+    assert_eq!(bench.only_reminder().occurrence, 1);
+    assert_eq!(bench.only_reminder().key.as_str(), "r/eighty/0017");
+}
+
+#[test]
+fn what_is_no_longer_raised_is_resolved_and_may_ring_anew() {
+    let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
+    bench.evaluated("r", usage(), vec![finding("eighty")]);
+    // Another kind of trigger says nothing about what usage raised.
+    bench.evaluated("r", Trigger::Roaming { sim: iccid() }, vec![]);
+    assert_eq!(bench.only_reminder().state, ReminderState::Firing);
+    bench.evaluated("r", usage(), vec![]);
+    assert!(matches!(bench.only_reminder().state, ReminderState::Resolved { .. }));
+    bench.secs += 60;
+    assert_eq!(said(&bench.evaluated("r", usage(), vec![finding("eighty")])), 1);
+}
+
+#[test]
+fn it_repeats_until_acknowledged() {
+    let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
+    let repeating = Finding { repeat: Repeat::Every(Span::secs(3600)), ..finding("eighty") };
+    bench.evaluated("r", usage(), vec![repeating]);
+    assert_eq!(said(&bench.after(3599)), 0);
+    let again = bench.after(1);
+    assert_eq!((said(&again), bench.only_reminder().occurrence), (1, 2));
+    let key = bench.only_reminder().key.clone();
+    bench.feed(&Event::ReminderAcknowledged(key));
+    assert_eq!(said(&bench.after(7200)), 0);
+    assert!(matches!(bench.only_reminder().state, ReminderState::Acknowledged { .. }));
+}
+
+#[test]
+fn snoozed_is_said_again_when_the_time_is_over() {
+    let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
+    bench.evaluated("r", usage(), vec![finding("eighty")]);
+    let key = bench.only_reminder().key.clone();
+    bench.feed(&Event::ReminderSnoozed { key, span: Span::secs(600) });
+    assert_eq!(said(&bench.after(599)), 0);
+    assert_eq!(said(&bench.after(1)), 1);
+}
+
+#[test]
+fn quiet_hours_hold_back_all_but_the_critical() {
+    let mut quiet = settings();
+    let time = |hour| TimeOfDay::new(hour, 0).unwrap();
+    quiet.quiet = Some(QuietHours { from: time(11), until: time(14) });
+    let mut bench = Bench::new(quiet, &[rule("r", "usage", vec![])]);
+    let critical = Finding { urgency: Urgency::Critical, ..finding("all") };
+    let fx = bench.evaluated("r", usage(), vec![finding("eighty"), critical]);
+    assert_eq!(said(&fx), 1, "the critical one");
+    assert_eq!(said(&bench.after(2 * 3600 - 1)), 0);
+    assert_eq!(said(&bench.after(1)), 1, "the other at 14:00");
+}
+
+#[test]
+fn a_missed_schedule_rings_once_and_says_that_it_is_late() {
+    let seven = Schedule::Daily(TimeOfDay::new(7, 0).unwrap());
+    let mut bench = Bench::new(settings(), &[rule("daily", "schedule", vec![seven])]);
+    // Three days asleep: three times missed.
+    let woken = bench.after(3 * 86_400 + 3600);
+    let [Evaluation { trigger, .. }] = woken.evaluate.as_slice() else {
+        panic!("one evaluation, not {:?}", woken.evaluate)
+    };
+    let Trigger::Schedule { due, .. } = trigger else { panic!("a schedule") };
+    assert_eq!(due.as_secs(), DAY + 3 * 86_400 + 7 * 3600, "the newest missed time");
+    assert!(bench.after(1).evaluate.is_empty(), "not asked twice while it runs");
+    let fx = bench.evaluated("daily", trigger.clone(), vec![finding("summary")]);
+    assert!(fx.deliver[0].message.text.contains("late by 6 h"), "{}", fx.deliver[0].message.text);
+    let marks = fx.changes.iter().filter(|c| matches!(c, Change::KeepScheduleMark { .. })).count();
+    assert_eq!(marks, 1, "served, in the same transaction as what came of it");
+    assert!(bench.after(60).evaluate.is_empty());
+}
+
+#[test]
+fn each_time_a_schedule_is_due_it_is_said() {
+    let seven = Schedule::Daily(TimeOfDay::new(7, 0).unwrap());
+    let mut bench = Bench::new(settings(), &[rule("daily", "schedule", vec![seven])]);
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let to_seven = 86_400 - (bench.secs - DAY - 7 * 3600).rem_euclid(86_400);
+        let woken = bench.after(to_seven);
+        let trigger = woken.evaluate[0].trigger.clone();
+        let fx = bench.evaluated("daily", trigger, vec![finding("summary")]);
+        assert_eq!(fx.deliver.len(), 1);
+        ids.push(fx.deliver[0].id.clone());
+        bench.feed(&Event::DeliveryEnded {
+            id: ids[ids.len() - 1].clone(),
+            outcome: DeliveryOutcome::Delivered,
+        });
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 3, "each has a dedupe key of its own");
+}
+
+#[test]
+fn before_the_clock_is_trusted_nothing_is_asked_but_health() {
+    let seven = Schedule::Daily(TimeOfDay::new(7, 0).unwrap());
+    let rules = [rule("u", "usage", vec![]), rule("s", "schedule", vec![seven]), rule("h", "health", vec![])];
+    let state = State::restored(settings(), Restored::empty());
+    let mut bench = Bench { state, secs: DAY + 60, trusted: false };
+    bench.feed(&Event::Started { boot: BootId::new("boot-1").unwrap(), links: Vec::new() });
+    let fx = bench.feed(&Event::RulesLoaded(rules.to_vec()));
+    let asked: Vec<&str> = fx.evaluate.iter().map(|e| e.trigger.kind()).collect();
+    assert_eq!(asked, ["health"]);
+    assert!(bench.after(86_400).evaluate.is_empty());
+    bench.trusted = true;
+    let fx = bench.feed(&Event::ClockChanged);
+    assert!(fx.evaluate.iter().any(|e| e.trigger.kind() == "usage"));
+    assert!(fx.changes.iter().any(|c| matches!(c, Change::DateEntries { .. })));
+}
+
+#[test]
+fn a_failed_delivery_is_tried_again_and_then_given_up() {
+    let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
+    let fx = bench.evaluated("r", usage(), vec![finding("eighty")]);
+    let id = fx.deliver[0].id.clone();
+    let failed = DeliveryOutcome::Retry { error: "refused".to_owned(), after: None };
+    let mut tries = 0;
+    loop {
+        bench.feed(&Event::DeliveryEnded { id: id.clone(), outcome: failed.clone() });
+        tries += 1;
+        let delivery = bench.state.deliveries().find(|d| d.id == id).unwrap();
+        let Some(next) = delivery.next_at else {
+            assert_eq!(delivery.state, DeliveryState::Failed);
+            break;
+        };
+        let wait = next.as_secs() - bench.secs + 1;
+        assert_eq!(bench.after(wait).deliver.len(), 1);
+        assert!(tries < 100, "it ends");
+    }
+    assert!(tries > 10, "it was tried {tries} times within a day");
+    assert!(bench.state.warnings().any(|w| w.code == WarningCode::ChannelFailing));
+}
+
+#[test]
+fn a_short_message_is_capped_and_not_sent_again_after_a_crash() {
+    let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
+    let by_sms =
+        |key: &str| Finding { channels: Some(vec![ChannelName::new("sms").unwrap()]), ..finding(key) };
+    let fx = bench.evaluated("r", usage(), vec![by_sms("a"), by_sms("b"), by_sms("c")]);
+    assert_eq!(fx.deliver.len(), 2, "the cap of a day");
+    let sending = fx
+        .changes
+        .iter()
+        .filter_map(|c| match c {
+            Change::KeepDelivery(d) if d.state == DeliveryState::Sending => Some(d.clone()),
+            _ => None,
+        })
+        .collect::<Vec<_>>();
+    assert_eq!(sending.len(), 2, "in the ledger before it leaves");
+    let suppressed = bench.state.deliveries().find(|d| d.state == DeliveryState::Suppressed).unwrap();
+    assert!(suppressed.last_error.as_deref().unwrap().contains("cap of 2"));
+
+    let restored = Restored { deliveries: sending, ..Restored::empty() };
+    let mut after =
+        Bench { state: State::restored(settings(), restored), secs: bench.secs + 5, trusted: true };
+    let fx = after.feed(&Event::Started { boot: BootId::new("boot-1").unwrap(), links: Vec::new() });
+    assert!(fx.deliver.is_empty());
+    assert!(after.state.deliveries().all(|d| d.state == DeliveryState::Failed));
+}
+
+#[test]
+fn any_other_message_is_delivered_after_a_crash() {
+    let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
+    let fx = bench.evaluated("r", usage(), vec![finding("eighty")]);
+    let restored = Restored { deliveries: fx.deliver.clone(), ..Restored::empty() };
+    let mut after =
+        Bench { state: State::restored(settings(), restored), secs: bench.secs + 5, trusted: true };
+    let again = after.feed(&Event::Started { boot: BootId::new("boot-1").unwrap(), links: Vec::new() });
+    assert_eq!(again.deliver[0].id, fx.deliver[0].id, "under the same dedupe key");
+}
+
+#[test]
+fn a_rule_with_an_error_is_disabled_alone() {
+    let mut bench = Bench::new(settings(), &[rule("bad", "usage", vec![]), rule("good", "usage", vec![])]);
+    let error = Some("bad.rhai:3:1: unknown".to_owned());
+    let result =
+        RuleResult { rule: RuleName::new("bad").unwrap(), trigger: usage(), findings: vec![], error };
+    bench.feed(&Event::RulesEvaluated(vec![result]));
+    assert!(bench.state.warnings().any(|w| w.code == WarningCode::RuleDisabled && w.subject == "bad"));
+    bench.feed(&Event::UsageCorrected(crate::ledger::Correction {
+        iccid: iccid(),
+        at: Timestamp::from_secs(bench.secs),
+        bytes: 900_000,
+        author: "uid 0".to_owned(),
+        reason: String::new(),
+    }));
+    let at = bench.at();
+    let input = bench.state.facts(&iccid()).unwrap();
+    assert_eq!(input.used_bytes, 900_000);
+    assert_eq!(at.wall.as_secs(), bench.secs);
+}
+
+fn modem(registration: Registration, connected: bool) -> ModemView {
+    ModemView {
+        id: ModemId::new("350000000000017").unwrap(),
+        path: "/org/freedesktop/ModemManager1/Modem/0".to_owned(),
+        device: "/sys/x".to_owned(),
+        manufacturer: "a".to_owned(),
+        model: "b".to_owned(),
+        state: if connected { ModemState::Connected } else { ModemState::Registered },
+        failed_reason: None,
+        unlock_required: None,
+        own_numbers: Vec::new(),
+        sim: Some(SimView {
+            iccid: Some(iccid()),
+            imsi: None,
+            eid: None,
+            operator_code: None,
+            operator_name: Some("Home".to_owned()),
+            kind: SimKind::Unknown,
+            esim: EsimStatus::Unknown,
+            active: true,
+        }),
+        slots: Vec::new(),
+        primary_slot: None,
+        registration,
+        operator_code: None,
+        operator_name: None,
+        access: Vec::new(),
+        signal_percent: None,
+        bearers: vec![BearerView {
+            path: "/bearer/0".to_owned(),
+            connected,
+            interface: Some("wwan0".to_owned()),
+            ppp: false,
+            apn: None,
+            stats: None,
+            stats_supported: false,
+            connection_error: None,
+        }],
+        net_ports: vec!["wwan0".to_owned()],
+    }
+}
+
+fn link(rx: u64) -> LinkReading {
+    LinkReading {
+        ifindex: IfIndex(7),
+        name: "wwan0".to_owned(),
+        ethernet: false,
+        counters: LinkCounters { rx_bytes: rx, rx_packets: 1, tx_bytes: 0, tx_packets: 0 },
+    }
+}
+
+#[test]
+fn growth_while_connected_counts_and_rules_are_asked_when_it_matters() {
+    let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
+    bench.feed(&Event::LinkAppeared(link(5_000)));
+    bench.feed(&Event::LinksRead(vec![link(5_000)]));
+    bench.feed(&Event::ModemSeen(Box::new(modem(Registration::Home, true))));
+    let small = bench.feed(&Event::LinksRead(vec![link(5_100)]));
+    assert!(small.evaluate.is_empty(), "less than a thousandth of the allowance");
+    let fx = bench.feed(&Event::LinksRead(vec![link(805_000)]));
+    assert_eq!(fx.evaluate.len(), 1);
+    assert_eq!(bench.state.facts(&iccid()).unwrap().used_bytes, 800_000, "not what passed before");
+    assert!(bench.state.next_read(bench.at()).is_some());
+    bench.feed(&Event::ModemSeen(Box::new(modem(Registration::Home, false))));
+    assert!(bench.state.next_read(bench.at()).is_none(), "nothing connected, nothing to read");
+}
+
+#[test]
+fn roaming_asks_the_rules_and_opens_a_zone_of_its_own() {
+    let mut bench = Bench::new(settings(), &[rule("r", "roaming", vec![])]);
+    bench.feed(&Event::LinkAppeared(link(0)));
+    bench.feed(&Event::ModemSeen(Box::new(modem(Registration::Home, true))));
+    bench.feed(&Event::LinksRead(vec![link(1_000)]));
+    let fx = bench.feed(&Event::ModemSeen(Box::new(modem(Registration::Roaming, true))));
+    assert_eq!(fx.evaluate.len(), 1);
+    bench.feed(&Event::LinksRead(vec![link(4_000)]));
+    let facts = bench.state.facts(&iccid()).unwrap();
+    assert_eq!((facts.used_bytes, facts.roaming_bytes), (4_000, 3_000));
+}
+
+#[test]
+fn a_new_cycle_begins_at_midnight_and_asks_the_ledger() {
+    let mut bench = Bench::new(settings(), &[]);
+    let december = NaiveDate::from_ymd_opt(2026, 12, 1).unwrap();
+    let until = ZoneRules::utc().day_start(december).as_secs() - bench.secs;
+    let wake = bench.state.next_wake(bench.at()).unwrap();
+    assert_eq!((wake.reason, wake.after.as_secs()), ("cycle ends", until));
+    bench.secs += until;
+    let at = bench.at();
+    let fx = bench.state.step(at, &Event::WakeReached);
+    assert_eq!(fx.load_totals.len(), 1);
+    assert_eq!(fx.load_totals[0].from, ZoneRules::utc().day_start(december));
+}
