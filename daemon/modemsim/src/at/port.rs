@@ -156,3 +156,80 @@ impl Port {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::DuplexStream;
+
+    use super::*;
+    use crate::at::{IncomingSms, Modem, Operator, Profile};
+
+    /// A modem and the host's end of its first port.
+    fn plugged(profile: Profile) -> (Modem, DuplexStream) {
+        let modem = Modem::start(profile).unwrap();
+        let (host, port) = tokio::io::duplex(1 << 16);
+        modem.attach(0, port);
+        (modem, host)
+    }
+
+    /// Writes a command and reads until the answer's end.
+    async fn ask(host: &mut DuplexStream, command: &str, end: &str) -> String {
+        host.write_all(command.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !String::from_utf8_lossy(&answer).ends_with(end) {
+            answer.push(host.read_u8().await.unwrap());
+        }
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn commands_are_echoed_until_told_not_to() {
+        let (_modem, mut host) = plugged(Profile::lte());
+        assert_eq!(ask(&mut host, "AT\r", "OK\r\n").await, "AT\r\r\nOK\r\n");
+        ask(&mut host, "ATE0\r", "OK\r\n").await;
+        assert_eq!(ask(&mut host, "AT+CIMI\r", "OK\r\n").await, "\r\n460001234567890\r\n\r\nOK\r\n");
+    }
+
+    #[tokio::test]
+    async fn the_host_is_told_only_what_it_asked_for() {
+        let (modem, mut host) = plugged(Profile::lte());
+        ask(&mut host, "ATE0\r", "OK\r\n").await;
+        modem.roam(&Operator::T_MOBILE_US);
+        modem.receive_sms_hastily(&IncomingSms::new("10086", "unheard")).unwrap();
+        // Whatever had been told would stand before this answer.
+        assert_eq!(ask(&mut host, "AT+CREG=1\r", "OK\r\n").await, "\r\nOK\r\n");
+        modem.register_home();
+        assert_eq!(ask(&mut host, "", "+CREG: 1\r\n").await, "\r\n+CREG: 1\r\n");
+    }
+
+    #[tokio::test]
+    async fn errors_carry_their_code_once_asked() {
+        let (_modem, mut host) = plugged(Profile::lte().with_sim(None));
+        ask(&mut host, "ATE0\r", "OK\r\n").await;
+        assert_eq!(ask(&mut host, "AT+CPIN?\r", "ERROR\r\n").await, "\r\nERROR\r\n");
+        ask(&mut host, "AT+CMEE=1\r", "OK\r\n").await;
+        assert_eq!(ask(&mut host, "AT+CPIN?\r", "10\r\n").await, "\r\n+CME ERROR: 10\r\n");
+    }
+
+    #[tokio::test]
+    async fn garbage_and_endless_lines_are_survived() {
+        let (_modem, mut host) = plugged(Profile::lte());
+        ask(&mut host, "ATE0\r", "OK\r\n").await;
+        assert_eq!(ask(&mut host, "\u{0}\u{ff}{\r", "ERROR\r\n").await, "\r\nERROR\r\n");
+        assert_eq!(ask(&mut host, &format!("{}\r", "A".repeat(50_000)), "ERROR\r\n").await, "\r\nERROR\r\n");
+        assert_eq!(ask(&mut host, "ATD\r", "CARRIER\r\n").await, "\r\nNO CARRIER\r\n");
+        assert_eq!(ask(&mut host, "AT\r", "OK\r\n").await, "\r\nOK\r\n");
+    }
+
+    #[tokio::test]
+    async fn a_pdu_follows_the_prompt_and_is_decoded() {
+        let (modem, mut host) = plugged(Profile::lte());
+        ask(&mut host, "ATE0\r", "OK\r\n").await;
+        ask(&mut host, "AT+CMGS=23\r", "> ").await;
+        let answer = ask(&mut host, "0011000B916407281553F80000AA0AE8329BFD4697D9EC37\u{1a}", "OK\r\n").await;
+        assert_eq!(answer, "\r\n+CMGS: 1\r\n\r\nOK\r\n");
+        assert_eq!(modem.sent_sms()[0].text, "hellohello");
+        ask(&mut host, "AT+CMGS=23\r", "> ").await;
+        assert_eq!(ask(&mut host, "nonsense\u{1a}", "304\r\n").await, "\r\n+CMS ERROR: 304\r\n");
+    }
+}

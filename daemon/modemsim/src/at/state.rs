@@ -89,7 +89,7 @@ impl State {
             "" | "V1" | "X4" | "&C1" | "&D2" | "E0" | "E1" => Reply::ok(),
             "Z" => Reply::ok(),
             "I" => Reply::Ok(vec![self.profile.manufacturer.clone(), self.profile.model.clone()]),
-            _ if name.starts_with('D') => self.dialled(&line[3..]),
+            _ if name.starts_with('D') => self.dialled(line.get(3..).unwrap_or_default()),
             "A" | "H" | "H0" | "+CHUP" | "+CHLD" | "+CLCC" | "+CLIP" | "+CRC" | "+CCWA" | "+VTS"
             | "+UCALLSTAT" => self.call_command(&command),
             "+CREG" | "+CGREG" | "+CEREG" | "+COPS" | "+CSQ" | "+CESQ" | "+CIND" | "+CMER" | "+WS46"
