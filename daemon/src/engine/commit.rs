@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use simbell_core::effect::{Change, Effects};
 use simbell_core::event::Event;
+use simbell_core::health::WarningCode;
+use simbell_core::time::Timestamp;
+use simbell_store::{ApplyError, Retention};
 
 use super::{COMMIT_AGAIN, Engine};
 
@@ -74,8 +77,14 @@ impl Engine {
         }
         let Some(mut store) = self.store.take() else { return false };
         let changes = std::mem::take(&mut self.backlog.changes);
+        let prune_at = self.prune_due();
         let done = tokio::task::spawn_blocking(move || {
             let result = store.apply(&changes);
+            if let (Ok(()), Some(now)) = (&result, prune_at)
+                && let Err(error) = store.prune(now, &Retention::default())
+            {
+                tracing::warn!(%error, "old rows of the ledger could not be forgotten");
+            }
             (store, changes, result)
         })
         .await;
@@ -89,6 +98,25 @@ impl Engine {
                     self.backlog.then.push(fx);
                 }
                 true
+            }
+            Ok((store, mut changes, Err(ApplyError::Overflow { index, change, figure })))
+                if index < changes.len() =>
+            {
+                // Trying again cannot mend a sum that does not fit: the rest must not wait for it.
+                self.store = Some(store);
+                changes.remove(index);
+                self.backlog.changes = changes;
+                tracing::error!(change, figure, "a sum does not fit into the ledger and is not booked");
+                let fx = self.step(&Event::HealthReported {
+                    code: WarningCode::Overflow,
+                    subject: figure.to_owned(),
+                    text: Some(format!(
+                        "A sum ({figure}) does not fit into the ledger and was not booked. Please report this with \
+                         `simbellctl bug-report`."
+                    )),
+                });
+                self.backlog.then.push(fx);
+                Box::pin(self.commit_backlog_once()).await
             }
             Ok((store, changes, Err(error))) => {
                 self.store = Some(store);
@@ -109,6 +137,18 @@ impl Engine {
                 false
             }
         }
+    }
+
+    /// Once a day, while the date can be believed, old rows are forgotten.
+    fn prune_due(&mut self) -> Option<Timestamp> {
+        const DAY_MS: u64 = 86_400_000;
+        let at = self.stamp();
+        let due =
+            at.trusted && self.pruned_boot_ms.is_none_or(|last| at.boot_ms.saturating_sub(last) >= DAY_MS);
+        due.then(|| {
+            self.pruned_boot_ms = Some(at.boot_ms);
+            at.wall
+        })
     }
 
     /// Tries again to commit what waits, and does what waited for it.

@@ -91,6 +91,7 @@ pub struct Engine {
     recording: VecDeque<Recorded>,
     backlog: commit::Backlog,
     commit_again: Option<tokio::time::Instant>,
+    pruned_boot_ms: Option<u64>,
     stopping: bool,
 }
 
@@ -126,6 +127,7 @@ impl Engine {
             recording: VecDeque::new(),
             backlog: commit::Backlog::default(),
             commit_again: None,
+            pruned_boot_ms: None,
             stopping: false,
         }
     }

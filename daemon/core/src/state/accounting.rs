@@ -686,18 +686,6 @@ impl Accounting {
     pub fn is_uncertain(&self, iccid: &Iccid) -> bool {
         self.links.values().any(|c| c.presumed && c.owner.as_ref().is_some_and(|o| o.iccid == *iccid))
     }
-
-    /// Undated usage that waits for the clock is dated: later bookings of this boot carry dates.
-    pub fn date_pending(&mut self, offset_ms: i64) {
-        for slot in &mut self.pending {
-            if let When::Undated { boot_hour_ms, .. } = &slot.when {
-                let wall = Timestamp::from_millis(millis(*boot_hour_ms).saturating_add(offset_ms));
-                slot.when = When::Hour(wall.hour_start());
-                slot.from = slot.from.saturating_add(offset_ms);
-                slot.until = slot.until.saturating_add(offset_ms);
-            }
-        }
-    }
 }
 
 /// The instant at which each SIM's cycle began: a slot never spans it.

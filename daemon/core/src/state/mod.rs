@@ -246,7 +246,7 @@ impl State {
     fn clock_trust_changed(&mut self, at: Stamp, fx: &mut Effects) {
         if at.trusted {
             let offset_ms = at.wall.as_millis().saturating_sub(i64::try_from(at.boot_ms).unwrap_or(i64::MAX));
-            self.accounting.date_pending(offset_ms);
+            // Usage not committed yet goes in undated, before the change that dates it with the rest.
             if let Some(boot) = self.boot.clone() {
                 fx.changes.push(Change::DateEntries { boot, offset_ms });
             }
