@@ -6,6 +6,7 @@
 //! While nothing happens on the bus, nothing happens here.
 
 mod ask;
+mod follow;
 mod modem;
 mod recent;
 mod session;
