@@ -48,11 +48,15 @@ pub enum RunError {
 /// When it cannot begin, or could not commit at its end.
 pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle) -> Result<(), RunError> {
     let Loaded { settings, mut service, .. } = loaded;
-    let room = Room::of(options, &mut service)?;
+    let mut room = Room::of(options, &mut service)?;
     // The socket comes first: a second service must not touch the ledger of the first.
     let listener = match listener_from_systemd().context("the socket that systemd passed cannot be used")? {
         Some(listener) => listener,
-        None => control::bind(&service.socket).map_err(anyhow::Error::from)?,
+        None => {
+            let listener = control::bind(&service.socket).map_err(anyhow::Error::from)?;
+            room.socket = Some(service.socket.clone());
+            listener
+        }
     };
     let notifier = Notifier::from_env();
     let boot = boot_id()?;
@@ -121,7 +125,7 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     };
     watching.abort();
     drop(simulator);
-    room.leave(&service.socket);
+    drop(room);
     match ending {
         Ending::Clean => Ok(()),
         Ending::Uncommitted => Err(anyhow::anyhow!(
@@ -160,11 +164,12 @@ async fn signals(requests: mpsc::Sender<Request>) {
 }
 
 /// Where the service keeps things. Against a simulated modem that is a directory of its own, gone at the end, so that
-/// a play never mixes with a real ledger.
+/// a play never mixes with a real ledger. Taken away when dropped: that directory, and the socket where it was made
+/// here; one that systemd passed stays, since systemd listens on it.
 struct Room {
     temporary: Option<PathBuf>,
     dir: PathBuf,
-    systemd_owns_socket: bool,
+    socket: Option<PathBuf>,
 }
 
 impl Room {
@@ -191,15 +196,18 @@ impl Room {
             make_dir(parent)?;
         }
         let dir = service.state_dir.clone();
-        Ok(Self { temporary, dir, systemd_owns_socket: std::env::var_os("LISTEN_FDS").is_some() })
+        Ok(Self { temporary, dir, socket: None })
     }
 
     fn path(&self) -> &Path {
         &self.dir
     }
+}
 
-    fn leave(&self, socket: &Path) {
-        if !self.systemd_owns_socket {
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Some(socket) = &self.socket {
+            // Gone already is as good.
             let _ = std::fs::remove_file(socket);
         }
         if let Some(dir) = &self.temporary

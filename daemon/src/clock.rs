@@ -20,7 +20,7 @@ pub enum Trust {
     /// the host of a virtual machine.
     #[default]
     Auto,
-    /// When it is plausible and the kernel says that it is synchronised.
+    /// When it is plausible and the kernel or systemd-timesyncd says that it is synchronised.
     Synchronised,
     /// When it is plausible: for machines that are never synchronised and have their clock set by hand.
     Plausible,
@@ -67,8 +67,8 @@ impl Clock {
         plausible
             && match self.trust {
                 Trust::Plausible => true,
-                Trust::Synchronised => simbell_adjtimex::synchronised(),
-                Trust::Auto => self.vouched_by_hardware || simbell_adjtimex::synchronised(),
+                Trust::Synchronised => synchronised(),
+                Trust::Auto => self.vouched_by_hardware || synchronised(),
             }
     }
 }
@@ -82,6 +82,11 @@ pub fn wall() -> Timestamp {
 
 fn millis(secs: i64, nanos: impl TryInto<i64>) -> i64 {
     secs.saturating_mul(1000).saturating_add(nanos.try_into().unwrap_or(0) / 1_000_000)
+}
+
+/// The kernel's word; and systemd-timesyncd's, since a unit with `ProtectClock=` may not ask the kernel.
+fn synchronised() -> bool {
+    simbell_adjtimex::synchronised() || Path::new("/run/systemd/timesync/synchronized").exists()
 }
 
 /// A battery-backed clock, or a host that hands its own time to a virtual machine.

@@ -66,10 +66,13 @@ impl Notifier {
         }
     }
 
-    /// Tells the watchdog. Called by the engine's own loop, so that a loop that hangs is noticed.
-    pub fn alive(&mut self) {
-        tell(&[NotifyState::Watchdog]);
-        self.due = self.watchdog.map(|half| Instant::now() + half);
+    /// Tells the watchdog when it is to be told. Called by the engine's own loop, so that a loop that hangs is noticed.
+    pub fn alive_if_due(&mut self) {
+        let now = Instant::now();
+        if self.due.is_some_and(|due| due <= now) {
+            tell(&[NotifyState::Watchdog]);
+            self.due = self.watchdog.map(|half| now + half);
+        }
     }
 }
 

@@ -59,7 +59,7 @@ pub enum CommandError {
     /// polkit or the bus's policy says no.
     #[error(
         "cannot {action}: not authorized ({text}); install simbell's polkit rule \
-         (/usr/share/polkit-1/rules.d/simbell.rules) and see that its user is the one simbelld runs as"
+         (/usr/share/polkit-1/rules.d/50-simbell.rules) and see that its user is the one simbelld runs as"
     )]
     NotAuthorized {
         /// What was to be done.
