@@ -317,6 +317,7 @@ async fn a_locked_sim_is_opened_with_its_pin() {
     assert!(lab.mmcli(&["-i", &sim, "--pin=9999"]).await.is_err());
     shows(&lab, &modem, "modem.generic.unlock-retries.value[1]", "sim-pin (2)").await;
     lab.mmcli(&["-i", &sim, "--pin=1234"]).await.unwrap();
+    shows(&lab, &modem, "modem.generic.state", "disabled").await;
     lab.enable(&modem).await.unwrap();
 }
 

@@ -19,7 +19,7 @@ pub struct LabOptions {
     pub kind: Kind,
     /// The bus they are on.
     pub bus: Bus,
-    /// polkit rules (JavaScript) in force from the start, on a system bus; [`Lab::polkit_rules`] changes them later.
+    /// polkit rules (JavaScript) in force from the start, on a system bus; [`super::Lab::polkit_rules`] changes them later.
     pub polkit_rules: String,
     /// Writes every AT command to ModemManager's log; it is then ten times slower.
     pub debug: bool,
