@@ -22,11 +22,12 @@ pub struct Dump {
     buffer: Vec<u8>,
 }
 
-/// A list as told.
-struct Told<T> {
-    found: Vec<T>,
+/// How a list was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Whole,
     /// Links came or went meanwhile: the list may lack one that was there all the time.
-    interrupted: bool,
+    Interrupted,
 }
 
 impl Dump {
@@ -35,40 +36,42 @@ impl Dump {
         Ok(Self { socket: Some(open_socket()?), sequence: 0, buffer: vec![0; BUFFER] })
     }
 
-    /// The counters of every link by interface index: `RTM_GETSTATS`, two system calls on a small system.
-    pub fn counters(&mut self) -> Result<Vec<(u32, LinkCounters)>, LinksError> {
+    /// The counters of every link by interface index into `found`: `RTM_GETSTATS`, two system calls on a small
+    /// system.
+    pub fn counters(&mut self, found: &mut Vec<(u32, LinkCounters)>) -> Result<(), LinksError> {
         // Each figure is right whatever came or went meanwhile, so an interrupted dump is as good.
-        let told = self.ask("counters", wire::stats_request, |message| match message {
+        self.ask("counters", wire::stats_request, found, |message| match message {
             Message::Stats(ifindex, counters) => Some((ifindex, counters)),
             _ => None,
         })?;
-        Ok(told.found)
+        Ok(())
     }
 
     /// Every link with its name, type and counters: `RTM_GETLINK`.
     pub fn links(&mut self) -> Result<Vec<LinkMessage>, LinksError> {
-        let mut attempt = 1;
-        loop {
-            let told = self.ask("links", wire::links_request, |message| match message {
-                Message::NewLink(link) => Some(link),
+        let mut found = Vec::new();
+        for _ in 0..ATTEMPTS {
+            let told = self.ask("links", wire::links_request, &mut found, |message| match message {
+                Message::NewLink(link) => Some(*link),
                 _ => None,
             })?;
-            if !told.interrupted || attempt >= ATTEMPTS {
-                return Ok(told.found);
+            if told == Told::Whole {
+                break;
             }
-            attempt += 1;
         }
+        Ok(found)
     }
 
     fn ask<const N: usize, T>(
         &mut self,
         what: &'static str,
         request: fn(u32) -> [u8; N],
+        found: &mut Vec<T>,
         pick: fn(Message) -> Option<T>,
-    ) -> Result<Told<T>, LinksError> {
-        let mut asked = self.ask_once(what, request, pick);
+    ) -> Result<Told, LinksError> {
+        let mut asked = self.ask_once(what, request, found, pick);
         if matches!(asked, Err(LinksError::NoEnd { .. })) {
-            asked = self.ask_once(what, request, pick);
+            asked = self.ask_once(what, request, found, pick);
         }
         asked
     }
@@ -77,8 +80,9 @@ impl Dump {
         &mut self,
         what: &'static str,
         request: fn(u32) -> [u8; N],
+        found: &mut Vec<T>,
         pick: fn(Message) -> Option<T>,
-    ) -> Result<Told<T>, LinksError> {
+    ) -> Result<Told, LinksError> {
         let socket = match self.socket.take() {
             Some(socket) => socket,
             None => open_socket()?,
@@ -88,7 +92,8 @@ impl Dump {
         socket
             .send(&request(self.sequence), 0)
             .map_err(|source| LinksError::Socket { action: "ask the kernel", source })?;
-        let mut told = Told { found: Vec::new(), interrupted: false };
+        found.clear();
+        let mut told = Told::Whole;
         loop {
             // A dump is told synchronously: nothing to read means that nothing will come.
             let length = match receive(&socket, &mut self.buffer) {
@@ -110,7 +115,9 @@ impl Dump {
                 if sequence != self.sequence {
                     continue;
                 }
-                told.interrupted |= interrupted;
+                if interrupted {
+                    told = Told::Interrupted;
+                }
                 match message {
                     Message::Done(0) => {
                         self.socket = Some(socket);
@@ -120,7 +127,7 @@ impl Dump {
                         let source = io::Error::from_raw_os_error(errno);
                         return Err(LinksError::Refused { what, source });
                     }
-                    message => told.found.extend(pick(message)),
+                    message => found.extend(pick(message)),
                 }
             }
         }

@@ -49,6 +49,8 @@ pub struct Links {
     dump: Dump,
     listen: TokioSocket,
     buffer: Vec<u8>,
+    /// Kept for its room.
+    counted: Vec<(u32, LinkCounters)>,
     inventory: BTreeMap<u32, Known>,
     pending: VecDeque<LinkEvent>,
     /// Notifications were lost and the inventory cannot be trusted.
@@ -90,6 +92,7 @@ impl Links {
             dump: Dump::open()?,
             listen,
             buffer: vec![0; BUFFER],
+            counted: Vec::new(),
             inventory: BTreeMap::new(),
             pending: VecDeque::new(),
             overrun: false,
@@ -107,19 +110,31 @@ impl Links {
     /// When the kernel does not answer; the next reading may succeed, nothing is lost.
     pub fn read(&mut self, wanted: Option<&[IfIndex]>) -> Result<Vec<LinkReading>, LinksError> {
         // The dump comes first: whatever happened before it is then in the listening socket's queue.
-        let Self { dump, .. } = self;
-        let counters = dump.counters()?;
+        self.dump.counters(&mut self.counted)?;
         self.drain();
         if self.overrun {
             return Ok(Vec::new());
         }
-        let mut readings = Vec::with_capacity(wanted.map_or(counters.len(), <[_]>::len));
-        for (ifindex, counters) in counters {
+        let mut readings = Vec::with_capacity(wanted.map_or(self.counted.len(), <[_]>::len));
+        // Kernels list links by index, as the inventory does: one walk through both finds nearly all.
+        let mut inventory = self.inventory.iter_mut().peekable();
+        let mut strays = Vec::new();
+        for (ifindex, counters) in self.counted.iter().copied() {
             if wanted.is_some_and(|wanted| !wanted.contains(&IfIndex(ifindex)))
                 || self.pending.iter().any(|event| event.is_about(ifindex))
             {
                 continue;
             }
+            while inventory.next_if(|(known, _)| **known < ifindex).is_some() {}
+            match inventory.next_if(|(known, _)| **known == ifindex) {
+                Some((_, known)) => {
+                    known.last = counters;
+                    readings.push(known.reading(ifindex));
+                }
+                None => strays.push((ifindex, counters)),
+            }
+        }
+        for (ifindex, counters) in strays {
             if let Some(known) = self.inventory.get_mut(&ifindex) {
                 known.last = counters;
                 readings.push(known.reading(ifindex));
@@ -203,8 +218,8 @@ impl Links {
                 let datagram = self.buffer.get(..length).unwrap_or_default();
                 for framed in wire::messages(datagram) {
                     let event = match framed.message {
-                        Message::NewLink(link) => appeared_or_changed(&mut self.inventory, link),
-                        Message::DelLink(link) => vanished(&mut self.inventory, link),
+                        Message::NewLink(link) => appeared_or_changed(&mut self.inventory, *link),
+                        Message::DelLink(link) => vanished(&mut self.inventory, *link),
                         _ => None,
                     };
                     self.pending.extend(event);

@@ -47,9 +47,9 @@ pub struct LinkMessage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// `RTM_NEWLINK`: a link is there, new or changed.
-    NewLink(LinkMessage),
+    NewLink(Box<LinkMessage>),
     /// `RTM_DELLINK`: a link is gone; the counters are final.
-    DelLink(LinkMessage),
+    DelLink(Box<LinkMessage>),
     /// `RTM_NEWSTATS`: interface index and its counters.
     Stats(u32, LinkCounters),
     /// The end of a dump; 0, or a positive error number.
@@ -93,20 +93,21 @@ pub fn links_request(sequence: u32) -> [u8; HEADER + IFINFOMSG] {
 pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Framed> + '_ {
     let mut rest = datagram;
     std::iter::from_fn(move || {
-        let length = usize::try_from(u32_at(rest, 0)?).ok()?;
-        let kind = u16_at(rest, 4)?;
-        let flags = u16_at(rest, 6)?;
-        let sequence = u32_at(rest, 8)?;
+        // One check of the length for the whole header: a reading of 64 links is made of little else.
+        let header = rest.first_chunk::<HEADER>()?;
+        let length = usize::try_from(u32_at(header, 0)?).ok()?;
+        let (kind, flags, sequence) = (u16_at(header, 4)?, u16_at(header, 6)?, u32_at(header, 8)?);
         let body = rest.get(HEADER..length)?;
         rest = rest.get(align(length)..).unwrap_or_default();
         Some(Framed { sequence, interrupted: flags & NLM_F_DUMP_INTR != 0, message: message(kind, body) })
     })
 }
 
+#[inline]
 fn message(kind: u16, body: &[u8]) -> Message {
     match kind {
-        NEWLINK => link(body).map_or(Message::Other, Message::NewLink),
-        DELLINK => link(body).map_or(Message::Other, Message::DelLink),
+        NEWLINK => link(body).map_or(Message::Other, |link| Message::NewLink(Box::new(link))),
+        DELLINK => link(body).map_or(Message::Other, |link| Message::DelLink(Box::new(link))),
         NEWSTATS => stats(body).unwrap_or(Message::Other),
         // A dump that failed half-way says so in the payload of its end.
         NLMSG_DONE => Message::Done(i32_at(body, 0).unwrap_or(0).saturating_neg()),
@@ -144,6 +145,7 @@ fn stats(body: &[u8]) -> Option<Message> {
 
 /// `rtnl_link_stats64`: `rx_packets`, `tx_packets`, `rx_bytes`, `tx_bytes` come first.
 fn link_counters(value: &[u8]) -> Option<LinkCounters> {
+    let value = value.first_chunk::<32>()?;
     Some(LinkCounters {
         rx_packets: u64_at(value, 0)?,
         tx_packets: u64_at(value, 8)?,
@@ -189,14 +191,17 @@ fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
     }
 }
 
+#[inline]
 fn array_at<const N: usize>(from: &[u8], at: usize) -> Option<[u8; N]> {
     from.get(at..)?.first_chunk::<N>().copied()
 }
 
+#[inline]
 fn u16_at(from: &[u8], at: usize) -> Option<u16> {
     array_at(from, at).map(u16::from_ne_bytes)
 }
 
+#[inline]
 fn u32_at(from: &[u8], at: usize) -> Option<u32> {
     array_at(from, at).map(u32::from_ne_bytes)
 }
@@ -205,6 +210,7 @@ fn i32_at(from: &[u8], at: usize) -> Option<i32> {
     array_at(from, at).map(i32::from_ne_bytes)
 }
 
+#[inline]
 fn u64_at(from: &[u8], at: usize) -> Option<u64> {
     array_at(from, at).map(u64::from_ne_bytes)
 }
@@ -258,7 +264,7 @@ mod tests {
             [Framed {
                 sequence: 0,
                 interrupted: false,
-                message: Message::DelLink(LinkMessage {
+                message: Message::DelLink(Box::new(LinkMessage {
                     ifindex: 7,
                     name: Some("wwan0".into()),
                     ethernet: true,
@@ -268,7 +274,7 @@ mod tests {
                         rx_bytes: 3 << 33,
                         tx_bytes: 4 << 33
                     }),
-                }),
+                })),
             }]
         );
     }
