@@ -1,6 +1,7 @@
 //! What modems are asked to do: send a message, run a USSD code.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use simbell_core::ident::ModemId;
@@ -25,10 +26,32 @@ pub(crate) struct Directory {
     pub modems: BTreeMap<ModemId, String>,
 }
 
+/// Paths of the messages that [`ModemCommands`] sends: whoever sends by it learns the outcome from it, and the
+/// watcher tells only of messages that others send.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OwnMessages(Arc<Mutex<BTreeSet<String>>>);
+
+impl OwnMessages {
+    fn add(&self, path: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+    }
+
+    /// Forgets a message; whether it was one of ours.
+    pub fn remove(&self, path: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(path)
+    }
+
+    /// Forgets all: paths are reused.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 /// Calls modems; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ModemCommands {
     directory: watch::Receiver<Directory>,
+    own: OwnMessages,
     timing: Timing,
 }
 
@@ -120,8 +143,8 @@ impl CommandError {
 }
 
 impl ModemCommands {
-    pub(crate) const fn new(directory: watch::Receiver<Directory>, timing: Timing) -> Self {
-        Self { directory, timing }
+    pub(crate) const fn new(directory: watch::Receiver<Directory>, own: OwnMessages, timing: Timing) -> Self {
+        Self { directory, own, timing }
     }
 
     /// The modems that can be called now.
@@ -157,6 +180,7 @@ impl ModemCommands {
                 name: "invalid-reply".to_owned(),
                 text: error.to_string(),
             })?;
+        self.own.add(message.as_str());
         let sent = target.call(message.as_str(), names::SMS, "Send", &(), target.timing.network).await;
         let outcome = match sent {
             Ok(_) => {
@@ -165,6 +189,10 @@ impl ModemCommands {
             }
             Err(failure) => Err(failure.after(ACTION)),
         };
+        if outcome.is_err() {
+            // Should it leave after all, the watcher tells.
+            self.own.remove(message.as_str());
+        }
         if !matches!(outcome, Err(CommandError::OutcomeUnknown { .. })) {
             let deleted =
                 target.call(&target.modem, names::MESSAGING, "Delete", &message, target.timing.command).await;

@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use zbus::{Connection, MessageStream, connection};
 
-use crate::commands::{Directory, ModemCommands};
+use crate::commands::{Directory, ModemCommands, OwnMessages};
 
 use self::session::Session;
 
@@ -93,6 +93,8 @@ pub struct Watcher {
 
 impl Watcher {
     /// A watcher that tells `events`, and the handle to call modems through it.
+    ///
+    /// Messages sent by the handle are not told as `SmsSent`: its caller knows.
     #[must_use]
     pub fn new(address: BusAddress, events: mpsc::Sender<Event>) -> (Self, ModemCommands) {
         Self::with_timing(address, events, Timing::default())
@@ -106,8 +108,9 @@ impl Watcher {
         timing: Timing,
     ) -> (Self, ModemCommands) {
         let directory = Arc::new(watch::Sender::new(Directory::default()));
-        let commands = ModemCommands::new(directory.subscribe(), timing);
-        (Self { address, session: Session::new(timing), events, directory }, commands)
+        let own = OwnMessages::default();
+        let commands = ModemCommands::new(directory.subscribe(), own.clone(), timing);
+        (Self { address, session: Session::new(timing, own), events, directory }, commands)
     }
 
     /// Follows until nobody takes the events any more. A lost bus is found again.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use zbus::message::Type;
 use zbus::{Message, OwnedObjectPath};
 
+use crate::commands::OwnMessages;
 use crate::names;
 use crate::props::{Props, Raw};
 
@@ -47,12 +48,13 @@ pub struct Session {
     pub(super) modems: BTreeMap<String, Modem>,
     pub(super) details: Details,
     pub(super) recent: Recent,
+    pub(super) own: OwnMessages,
     directory_changed: bool,
 }
 
 impl Session {
     /// Nothing known yet.
-    pub fn new(timing: Timing) -> Self {
+    pub fn new(timing: Timing, own: OwnMessages) -> Self {
         Self {
             timing,
             owner: Owner::Unknown,
@@ -65,6 +67,7 @@ impl Session {
             modems: BTreeMap::new(),
             details: Details::default(),
             recent: Recent::default(),
+            own,
             directory_changed: false,
         }
     }
@@ -169,6 +172,7 @@ impl Session {
 
     fn clear(&mut self) {
         self.questions.forget();
+        self.own.clear();
         self.modems.clear();
         self.details = Details::default();
         self.retry = None;

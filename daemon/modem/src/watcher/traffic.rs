@@ -58,6 +58,7 @@ impl Session {
 
     /// A message is gone.
     pub(super) fn sms_deleted(&mut self, modem: &str, path: &str) {
+        self.own.remove(path);
         if let Some(modem) = self.modems.get_mut(modem) {
             modem.sms.remove(path);
         }
@@ -78,7 +79,7 @@ impl Session {
         if sms::stage(&props) == SmsStage::Sent {
             // Whoever sent it may delete it at once: it is not read again.
             *track = SmsTrack::Done;
-            self.tell(&modem, |modem| Event::SmsSent { modem, parts });
+            self.sms_left(&modem, path, parts);
         } else {
             *track = SmsTrack::Reading { outgoing: true };
             self.ask_about(&modem, path, names::SMS, now);
@@ -108,10 +109,14 @@ impl Session {
                     self.tell(modem, |modem| Event::SmsReceived { modem, sms });
                 }
             }
-            SmsStage::Sent if outgoing => {
-                self.tell(modem, |modem| Event::SmsSent { modem, parts });
-            }
+            SmsStage::Sent if outgoing => self.sms_left(modem, path, parts),
             _ => {}
+        }
+    }
+
+    fn sms_left(&mut self, modem: &str, path: &str, parts: u32) {
+        if !self.own.remove(path) {
+            self.tell(modem, |modem| Event::SmsSent { modem, parts });
         }
     }
 

@@ -208,13 +208,30 @@ async fn what_the_network_says_by_ussd_is_told() {
 
 #[tokio::test]
 async fn a_message_is_sent_with_its_parts_and_reference_and_tidied_away() {
-    let (lab, mm) = one_modem("send").await;
+    let (mut lab, mm) = one_modem("send").await;
     let id = lab.commands.modems().remove(0);
-    mm.put_sms(SMS0, 5, 2, "x");
+    mm.put_sms(SMS0, 0, 2, "x");
+    mm.say(M0, MESSAGING, "Added", &(path(SMS0), false)).await;
     mm.replies("Create", Reply::Path(SMS0));
     let receipt = lab.commands.send_sms(&id, "+15551234", &"я".repeat(71)).await.unwrap();
     assert_eq!((receipt.parts, receipt.reference), (2, Some(42)));
     assert_eq!(mm.called(), ["Create 0", "Send 0", "Delete 0"]);
+    // Whoever sent it has the receipt: it is not told again as one that others sent.
+    mm.change(SMS0, SMS, &[("State", own(5_u32))]).await;
+    lab.nothing_before_a_change(&mm).await;
+}
+
+#[tokio::test]
+async fn a_message_of_unknown_outcome_that_leaves_late_is_told() {
+    let (mut lab, mm) = one_modem("late").await;
+    let id = lab.commands.modems().remove(0);
+    mm.put_sms(SMS0, 0, 2, "x");
+    mm.say(M0, MESSAGING, "Added", &(path(SMS0), false)).await;
+    mm.replies("Create", Reply::Path(SMS0));
+    mm.replies("Send", Reply::Silence);
+    assert_eq!(lab.commands.send_sms(&id, "+1", "x").await.unwrap_err().kind(), "outcome-unknown");
+    mm.change(SMS0, SMS, &[("State", own(5_u32))]).await;
+    assert!(matches!(lab.next().await, Event::SmsSent { parts: 1, .. }));
 }
 
 #[tokio::test]
