@@ -45,7 +45,7 @@ pub fn run(config: Option<&Path>, rules: &[PathBuf], what: What, json: bool) -> 
 fn configured(config: Option<&Path>, what: What, found: &mut Found) {
     // Whoever checks need not be who may read the secrets.
     let env = Environment::of_process().assuming_secrets();
-    let Loaded { settings, mut service, files } = match load_config(config, &env) {
+    let Loaded { settings, service, files } = match load_config(config, &env) {
         Ok(loaded) => loaded,
         Err(problems) => {
             found.config = problems.list().iter().map(ToString::to_string).collect();
@@ -53,11 +53,6 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
         }
     };
     found.files = files.len();
-    if what != What::Rules
-        && let Err(errors) = simbell_notify::build_channels(std::mem::take(&mut service.channels), None)
-    {
-        found.config.extend(errors.iter().map(ToString::to_string));
-    }
     if what == What::Config {
         return;
     }

@@ -444,3 +444,14 @@ fn a_new_cycle_begins_at_midnight_and_asks_the_ledger() {
     assert_eq!(fx.load_totals.len(), 1);
     assert_eq!(fx.load_totals[0].from, ZoneRules::utc().day_start(december));
 }
+
+#[test]
+fn rules_about_usage_are_asked_once_each_local_day() {
+    let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
+    assert!(bench.after(60).evaluate.is_empty());
+    let wake = bench.state.next_wake(bench.at()).unwrap();
+    assert_eq!(wake.reason, "a new day");
+    let asked = bench.after(wake.after.as_secs());
+    assert_eq!(asked.evaluate.len(), 1);
+    assert!(bench.after(60).evaluate.is_empty());
+}

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
+
 use super::State;
 use super::accounting::{Booked, Splits};
 use crate::cycle::{Cycle, cycle_at};
@@ -41,6 +43,8 @@ pub struct Sim {
     grown: u64,
     grown_boot_ms: Option<u64>,
     evaluate: bool,
+    /// The local day on which the rules were asked last: what depends on the date changes at midnight.
+    evaluated_on: Option<NaiveDate>,
 }
 
 /// Sums of ledger entries, committed or about to be.
@@ -67,6 +71,7 @@ impl Sim {
             grown: 0,
             grown_boot_ms: None,
             evaluate: false,
+            evaluated_on: None,
         }
     }
 
@@ -251,7 +256,8 @@ impl State {
         i64::try_from(wanted).ok()
     }
 
-    /// Asks the rules about every SIM whose usage moved by a thousandth of its allowance, or is waiting.
+    /// Asks the rules about every SIM whose usage moved by a thousandth of its allowance, or is waiting, and about each
+    /// at the beginning of its day.
     pub(super) fn evaluate_usage(&mut self, at: Stamp, fx: &mut Effects) {
         if !at.trusted
             || !self.rules.values().any(|r| r.problem.is_none() && r.triggers.iter().any(|t| t == "usage"))
@@ -268,12 +274,14 @@ impl State {
                 .and_then(|plan| plan.data)
                 .map_or(NO_PLAN_QUANTUM, |data| (data.0 / 1000).max(1));
             let stale = sim.stale_at().is_some_and(|due| at.boot_ms >= due);
-            if sim.evaluate || sim.grown >= quantum || stale {
-                due.push(iccid.clone());
+            let today = self.zone_of(iccid).date(at.wall);
+            if sim.evaluate || sim.grown >= quantum || stale || sim.evaluated_on != Some(today) {
+                due.push((iccid.clone(), today));
             }
         }
-        for iccid in due {
+        for (iccid, today) in due {
             if let Some(sim) = self.sims.get_mut(&iccid) {
+                sim.evaluated_on = Some(today);
                 sim.evaluate = false;
                 sim.grown = 0;
                 sim.grown_boot_ms = None;

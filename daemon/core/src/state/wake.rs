@@ -30,6 +30,13 @@ impl State {
                     wakes.push(Wake { after: wall(end), reason: "cycle ends" });
                 }
             }
+            if !self.sims.is_empty() && self.rules.values().any(|r| r.triggers.iter().any(|t| t == "usage")) {
+                let midnights = self.sims.keys().filter_map(|iccid| {
+                    let zone = self.zone_of(iccid);
+                    zone.date(at.wall).succ_opt().map(|tomorrow| zone.day_start(tomorrow))
+                });
+                wakes.extend(midnights.min().map(|due| Wake { after: wall(due), reason: "a new day" }));
+            }
             for reminder in self.reminders.values() {
                 let due = match &reminder.state {
                     ReminderState::Pending | ReminderState::Firing => reminder.next_at,
