@@ -1,4 +1,5 @@
 //! Tests of the whole service: the real programs, on real parts.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "main/docs.rs"]
 mod docs;
