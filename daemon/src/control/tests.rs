@@ -59,9 +59,9 @@ impl Raw {
         Self(UnixStream::connect(path).await.unwrap())
     }
 
+    /// In one go; what the service thinks of it is read, even where it hung up meanwhile.
     async fn send(&mut self, text: &str) {
-        self.0.write_all(text.as_bytes()).await.unwrap();
-        self.0.write_all(&[0]).await.unwrap();
+        let _hung_up = self.0.write_all(format!("{text}\0").as_bytes()).await;
     }
 
     /// The next message; none when the service hung up.

@@ -127,3 +127,41 @@ fn few_descriptors() {
         Client::connect(&served.path).await.unwrap().status().await.unwrap();
     });
 }
+
+/// One call by a client that does not try again.
+fn ask_once(path: &Path) -> String {
+    use std::io::{BufRead, BufReader, Write};
+    let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+    let _turned_away = stream.write_all(format!("{STATUS}\0").as_bytes());
+    let mut reply = Vec::new();
+    let _hung_up = BufReader::new(stream).read_until(0, &mut reply);
+    String::from_utf8_lossy(&reply).into_owned()
+}
+
+#[tokio::test]
+async fn one_that_behaves_is_answered_in_a_storm_of_connections() {
+    let served = start(Fake::new(16), Limits::default(), me());
+    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let storm = {
+        let (path, over) = (served.path.clone(), Arc::clone(&over));
+        tokio::task::spawn_blocking(move || {
+            let mut held = std::collections::VecDeque::new();
+            let mut count = 0_u32;
+            while !over.load(Ordering::Relaxed) {
+                held.extend(std::os::unix::net::UnixStream::connect(&path));
+                if held.len() > 250 {
+                    held.pop_front();
+                }
+                count += 1;
+            }
+            count
+        })
+    };
+    for _ in 0..20 {
+        let path = served.path.clone();
+        let said = tokio::task::spawn_blocking(move || ask_once(&path)).await.unwrap();
+        assert!(said.contains("\"state\":\"running\""), "{said}");
+    }
+    over.store(true, Ordering::Relaxed);
+    assert!(storm.await.unwrap() > 100, "that was no storm");
+}

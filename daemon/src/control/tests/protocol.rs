@@ -96,6 +96,25 @@ async fn a_follower_gets_the_state_then_changes_then_heartbeats() {
 }
 
 #[tokio::test]
+async fn a_follower_that_goes_is_noticed_before_the_next_heartbeat() {
+    let limits = Limits { heartbeat: Duration::from_secs(3600), ..Limits::default() };
+    let served = start(Fake::new(16), limits, me());
+    let mut raw = Raw::connect(&served.path).await;
+    raw.send(r#"{"method":"org.simbell.Control.Monitor","more":true}"#).await;
+    while raw.next().await.unwrap()["parameters"]["event"] != "ready" {}
+    assert_eq!(served.fake.followers(), 1);
+    drop(raw);
+    eventually("it is noticed", || served.fake.followers() == 0).await;
+
+    // One that talks meanwhile is told to use another connection.
+    let mut raw = Raw::connect(&served.path).await;
+    raw.send(r#"{"method":"org.simbell.Control.Monitor","more":true}"#).await;
+    while raw.next().await.unwrap()["parameters"]["event"] != "ready" {}
+    assert_eq!(error_of(&raw.ask(STATUS).await), "org.simbell.Control.Malformed");
+    assert_eq!(raw.next().await, None);
+}
+
+#[tokio::test]
 async fn what_cannot_be_answered_is_refused_by_name() {
     let served = start(Fake::new(16), Limits::default(), me());
     let mut raw = Raw::connect(&served.path).await;
