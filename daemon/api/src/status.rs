@@ -61,7 +61,7 @@ named! {
         pub plan: Option<String>,
         /// What the plan allows in a cycle; null for no limit.
         pub allowance_bytes: Option<u64>,
-        /// Bytes measured in this cycle, both directions; since ever without a plan.
+        /// Bytes of the ledger in this cycle, both directions, corrections included; of the calendar month without a plan.
         pub measured_bytes: u64,
         /// Bytes as the plan counts them in this cycle, corrections included; null without a plan.
         pub billed_bytes: Option<u64>,
@@ -69,7 +69,7 @@ named! {
         pub remaining_bytes: Option<u64>,
         /// Bytes of this cycle used while roaming.
         pub roaming_bytes: u64,
-        /// The billing cycle; its members are null without a plan.
+        /// The billing cycle; the calendar month without a plan; its members are null before the clock is trusted.
         pub cycle: Cycle,
         /// Where this leads; its members are null where nothing can be said.
         pub forecast: Forecast,

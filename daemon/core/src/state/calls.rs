@@ -38,8 +38,13 @@ impl State {
                     fx.changes.push(Change::AppendCall(active.ended(at, true)));
                 }
             }
-            CallState::Unknown
-            | CallState::Dialing
+            // Deleted while it was active: nobody saw its end.
+            CallState::Unknown => {
+                if let Some(active) = self.calls.remove(&key) {
+                    fx.changes.push(Change::AppendCall(active.ended(at, false)));
+                }
+            }
+            CallState::Dialing
             | CallState::RingingOut
             | CallState::RingingIn
             | CallState::Held
