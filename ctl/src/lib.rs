@@ -25,6 +25,7 @@ pub fn run(cli: cli::Cli) -> ExitCode {
     match outcome {
         Ok(verb::Verdict::Done) => ExitCode::SUCCESS,
         Ok(verb::Verdict::ConditionTrue) => ExitCode::from(5),
+        Ok(verb::Verdict::Failed) => ExitCode::FAILURE,
         Err(CtlError::ClosedPipe) => ExitCode::SUCCESS,
         Err(error) => {
             error.report(json);

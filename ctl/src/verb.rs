@@ -31,6 +31,8 @@ pub(crate) enum Verdict {
     Done,
     /// Done, and the condition of `--check` is true.
     ConditionTrue,
+    /// Failed, and what was printed says why.
+    Failed,
 }
 
 impl Verdict {

@@ -29,7 +29,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fake::Fake;
-use server::{Access, Limits, bind, serve_with};
+use server::{Access, BindError, Limits, bind, serve_with};
 
 /// A directory of its own, removed at the end.
 struct Scratch(PathBuf);
@@ -74,7 +74,16 @@ impl Served {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let listener = bind(&path).unwrap();
+                // A program being started by another test holds copies of every descriptor until it runs, and so
+                // keeps an ended listener alive for a moment.
+                let mut bound = bind(&path);
+                eventually("the socket is free", || {
+                    if matches!(bound, Err(BindError::Served { .. })) {
+                        bound = bind(&path);
+                    }
+                    !matches!(bound, Err(BindError::Served { .. }))
+                });
+                let listener = bound.unwrap();
                 ready.send(()).unwrap();
                 tokio::select! {
                     () = serve_with(listener, backend, Limits::default(), access) => {}

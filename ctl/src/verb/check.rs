@@ -11,19 +11,20 @@ use crate::failure::CtlError;
 use crate::out::Out;
 
 pub(super) fn config(out: &mut Out, path: Option<&Path>) -> Result<Verdict, CtlError> {
-    run(out, "--config", path)
+    run(out, "config", path)
 }
 
 pub(super) fn rules(out: &mut Out, path: Option<&Path>) -> Result<Verdict, CtlError> {
-    run(out, "--rules", path)
+    run(out, "rules", path)
 }
 
-fn run(out: &mut Out, option: &str, path: Option<&Path>) -> Result<Verdict, CtlError> {
+/// Has simbelld check the configuration or the rules alone; the system's, or those at `path`.
+fn run(out: &mut Out, what: &str, path: Option<&Path>) -> Result<Verdict, CtlError> {
     let program = simbelld();
     let mut command = Command::new(&program);
-    command.arg("check").stdin(Stdio::null());
+    command.args(["check", "--only", what]).stdin(Stdio::null());
     if let Some(path) = path {
-        command.arg(option).arg(path);
+        command.arg(format!("--{what}")).arg(path);
     }
     let cannot = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => CtlError::failed(
@@ -41,16 +42,19 @@ fn run(out: &mut Out, option: &str, path: Option<&Path>) -> Result<Verdict, CtlE
         }
         let ok = output.status.success();
         out.json(&CheckOutput { ok, lines })?;
+        if !ok {
+            return Ok(Verdict::Failed);
+        }
         ok
     } else {
         command.status().map_err(cannot)?.success()
     };
-    if ok { Ok(Verdict::Done) } else { Err(problems(option)) }
+    if ok { Ok(Verdict::Done) } else { Err(problems(what)) }
 }
 
-fn problems(option: &str) -> CtlError {
-    let what = if option == "--rules" { "the rules have problems" } else { "the configuration has problems" };
-    CtlError::failed("CheckFailed", what, "mend what is named above and check again")
+fn problems(what: &str) -> CtlError {
+    let said = if what == "rules" { "the rules have problems" } else { "the configuration has problems" };
+    CtlError::failed("CheckFailed", said, "mend what is named above and check again")
 }
 
 /// Beside this program, where a build or an installation puts both; else by PATH.

@@ -156,13 +156,16 @@ fn checking_is_what_simbelld_says() {
     std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).unwrap();
     let wrong = run(&bin, &["config", "check", "/some/where"]);
     assert_eq!(wrong.status.code(), Some(1));
-    assert_eq!(stdout(&wrong), "args: check --config /some/where\n");
+    assert_eq!(stdout(&wrong), "args: check --only config --config /some/where\n");
     assert!(stderr(&wrong).contains("simbell.toml:3:1: wrong\nerror: the configuration has problems"));
-    assert_eq!(stdout(&run(&bin, &["rules", "check", "my.rhai"])), "args: check --rules my.rhai\n");
+    assert_eq!(
+        stdout(&run(&bin, &["rules", "check", "my.rhai"])),
+        "args: check --only rules --rules my.rhai\n"
+    );
 
     let json = run(&bin, &["--json", "config", "check"]);
-    let lines = stdout(&json);
-    let object = schema::check("check", lines.lines().next().unwrap());
+    assert_eq!(json.status.code(), Some(1));
+    let object = schema::check("check", stdout(&json).trim_end());
     assert_eq!(object["ok"], false);
     assert_eq!(object["lines"][1], "simbell.toml:3:1: wrong");
 
