@@ -3,5 +3,7 @@
 
 #[path = "main/docs.rs"]
 mod docs;
+#[path = "main/service.rs"]
+mod service;
 #[path = "main/walls.rs"]
 mod walls;
