@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use simbell_core::effect::{Change, Effects};
 use simbell_core::event::Event;
 use simbell_core::health::WarningCode;
+use simbell_core::ledger::Baseline;
 use simbell_core::time::Timestamp;
 use simbell_store::{ApplyError, Retention};
 
@@ -47,7 +48,10 @@ impl Backlog {
 
 fn key(change: &Change) -> Option<String> {
     match change {
-        Change::SetBaseline(base) => Some(format!("baseline {}", base.counter)),
+        // The last word on a counter holds: a baseline set anew must not be dropped by what came before it.
+        Change::SetBaseline(Baseline { counter, .. }) | Change::DropBaseline { counter } => {
+            Some(format!("baseline {counter}"))
+        }
         Change::AddUsage(slot) => Some(format!("usage {:?} {:?}", slot.epoch, slot.when)),
         Change::KeepReminder(reminder) => Some(format!("reminder {}", reminder.key)),
         Change::KeepDelivery(delivery) => Some(format!("delivery {}", delivery.id)),

@@ -145,7 +145,16 @@ impl Engine {
     }
 
     async fn begin(&mut self) {
-        let links = self.links.read(None).unwrap_or_default();
+        // A list, and not a reading: that would leave out links about which there is news, and a link left out here
+        // would count as vanished.
+        let links = match self.links.resync() {
+            Ok(links) => links,
+            Err(error) => {
+                tracing::error!(%error, "the kernel's links cannot be listed");
+                self.links_broken = true;
+                Vec::new()
+            }
+        };
         self.feed(Event::Started { boot: self.boot.clone(), links }).await;
         self.feed(Event::RulesLoaded(self.rules.descriptions())).await;
     }
@@ -237,8 +246,8 @@ impl Engine {
     }
 
     async fn modem_event(&mut self, event: Event) {
-        // A change of owner is preceded by a reading: growth so far belongs to the owner so far. Link events
-        // that wait are older than the modem's: they come first.
+        // A change of owner is preceded by a reading: growth so far belongs to the owner so far. What the reading
+        // comes upon is older than the modem's news: it comes first.
         if matches!(
             event,
             Event::ModemSeen(_)
@@ -247,6 +256,9 @@ impl Engine {
                 | Event::BusLost(_)
         ) {
             self.read_links().await;
+            while let Some(event) = self.links.come_upon() {
+                self.link_event(event).await;
+            }
         }
         self.feed(event).await;
     }
@@ -264,6 +276,9 @@ impl Engine {
         self.notifier.stopping();
         if let Ok(links) = self.links.read(None) {
             self.feed(Event::LinksRead(links)).await;
+        }
+        while let Some(event) = self.links.come_upon() {
+            self.link_event(event).await;
         }
         self.feed(Event::StopRequested).await;
         let mut last = Vec::new();

@@ -28,15 +28,26 @@ impl Engine {
     /// Commits what waits, then does what waited, until nothing is left to do.
     pub(super) async fn settle(&mut self) {
         loop {
+            if self.backlog.then.iter().any(|fx| !fx.load_totals.is_empty()) {
+                // A sum of the ledger replaces that in memory: all of the usage in memory has to be in it.
+                let at = self.stamp();
+                let changes = self.state.flush(at);
+                self.backlog.changes.extend(changes);
+            }
             let committed = self.commit_backlog_once().await;
             if !committed {
                 self.send_despite_failure();
                 return;
             }
-            if self.backlog.then.is_empty() {
+            if !self.backlog.changes.is_empty() {
+                // What the commit itself brought about is committed too before it is done.
+                continue;
+            }
+            let mut todo = std::mem::take(&mut self.backlog.then);
+            if todo.is_empty() {
                 break;
             }
-            let todo = std::mem::take(&mut self.backlog.then);
+            self.load_totals(&mut todo);
             for fx in todo {
                 self.perform(fx).await;
             }
@@ -78,8 +89,10 @@ impl Engine {
         }
     }
 
-    async fn perform(&mut self, fx: Effects) {
-        for query in fx.load_totals {
+    /// Sums asked for, read at once after a commit: before anything else can happen.
+    fn load_totals(&mut self, todo: &mut [Effects]) {
+        let queries: Vec<_> = todo.iter_mut().flat_map(|fx| std::mem::take(&mut fx.load_totals)).collect();
+        for query in queries {
             let Some(store) = &self.store else { continue };
             match store.totals(&query) {
                 Ok(sums) => {
@@ -95,6 +108,9 @@ impl Engine {
                 Err(error) => tracing::error!(%error, "a sum of the ledger cannot be read"),
             }
         }
+    }
+
+    async fn perform(&mut self, fx: Effects) {
         if !fx.evaluate.is_empty() {
             let rules = Arc::clone(&self.rules);
             let evaluations = fx.evaluate;

@@ -75,7 +75,7 @@ impl State {
             }),
             connected,
             measured: modem
-                .is_none_or(|m| m.bearers.iter().filter(|b| b.connected).all(|b| self.is_measured(b))),
+                .is_none_or(|m| m.bearers.iter().filter(|b| b.connected).all(|b| self.is_measured(m, b))),
             signal_percent: modem.and_then(|m| m.signal_percent),
             plan: plan.map(|plan| plan.name.as_str().to_owned()),
             used_bytes: used,

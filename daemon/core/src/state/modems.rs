@@ -93,11 +93,13 @@ impl State {
     }
 
     /// Whether a connected bearer has a counter that can be read.
-    pub(super) fn is_measured(&self, bearer: &BearerView) -> bool {
+    pub(super) fn is_measured(&self, modem: &ModemView, bearer: &BearerView) -> bool {
         let name =
             if bearer.ppp { self.settings.ppp_interface.as_deref() } else { bearer.interface.as_deref() };
         name.is_some_and(|name| self.accounting.has_link(name))
-            || (bearer.stats_supported && bearer.stats.is_some())
+            || (bearer.stats_supported
+                && bearer.stats.is_some()
+                && !self.accounting.is_counted_by_kernel(&modem.id, bearer))
     }
 
     fn judge_modem(&mut self, view: &ModemView, fx: &mut Effects) {
@@ -118,7 +120,7 @@ impl State {
             }
             _ => self.well(WarningCode::ModemUnusable, view.id.as_str(), fx),
         }
-        let unmeasured = view.bearers.iter().find(|b| b.connected && !self.is_measured(b));
+        let unmeasured = view.bearers.iter().find(|b| b.connected && !self.is_measured(view, b));
         match unmeasured {
             Some(bearer) => {
                 let port = bearer.interface.as_deref().unwrap_or("none");

@@ -168,6 +168,11 @@ impl Links {
         }
     }
 
+    /// An event that a reading came upon, without waiting for more: it is older than the reading.
+    pub fn come_upon(&mut self) -> Option<LinkEvent> {
+        self.pending.pop_front()
+    }
+
     /// Forgets what was known and lists every link anew, with its counters as of now.
     ///
     /// # Errors

@@ -1,0 +1,160 @@
+//! One counter: what it says, what of that is booked, and whose it is.
+
+use serde::{Deserialize, Serialize};
+
+use super::Owner;
+use crate::counter::LinkReading;
+use crate::ident::{BootId, IfIndex};
+use crate::ledger::{Baseline, EpochId, Source};
+use crate::modem::BearerStats;
+use crate::time::{Stamp, Timestamp};
+
+/// One counter, of the kernel or of ModemManager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counter {
+    pub source: Source,
+    pub ifindex: Option<IfIndex>,
+    pub interface: Option<String>,
+    pub start: Option<Timestamp>,
+    pub latest: (u64, u64),
+    pub booked: (u64, u64),
+    pub booked_at: Stamp,
+    pub owner: Option<Owner>,
+    pub epoch: Option<EpochId>,
+    pub presumed: bool,
+    /// The owner is the ledger's word alone: while the service did not run another SIM may have come into use.
+    pub unconfirmed: bool,
+    /// Taken when the modem began to connect: growth since then belongs to the bearer that comes of it.
+    pub connecting: Option<(u64, u64)>,
+    /// What it counted when the service first saw it.
+    pub first: (u64, u64),
+    /// It appeared while the service watched, and nobody has owned it yet.
+    pub newborn: bool,
+    /// Whether the link's frames carry an Ethernet header.
+    pub ethernet: bool,
+    pub dirty: bool,
+}
+impl Counter {
+    pub fn link(reading: &LinkReading, at: Stamp) -> Self {
+        Self {
+            source: Source::Kernel,
+            ifindex: Some(reading.ifindex),
+            interface: Some(reading.name.clone()),
+            start: None,
+            latest: reading.ip_bytes(),
+            booked: reading.ip_bytes(),
+            booked_at: at,
+            owner: None,
+            epoch: None,
+            presumed: false,
+            unconfirmed: false,
+            connecting: None,
+            first: reading.ip_bytes(),
+            newborn: false,
+            ethernet: reading.ethernet,
+            dirty: false,
+        }
+    }
+
+    pub fn bearer(now: (u64, u64), start: Option<Timestamp>, at: Stamp) -> Self {
+        Self {
+            source: Source::Modem,
+            ifindex: None,
+            interface: None,
+            start,
+            latest: now,
+            booked: now,
+            booked_at: at,
+            owner: None,
+            epoch: None,
+            presumed: false,
+            unconfirmed: false,
+            connecting: None,
+            first: now,
+            newborn: false,
+            ethernet: false,
+            dirty: false,
+        }
+    }
+
+    pub fn growth(&self) -> (u64, u64) {
+        (self.latest.0.saturating_sub(self.booked.0), self.latest.1.saturating_sub(self.booked.1))
+    }
+
+    pub fn continues(&self, stats: &BearerStats) -> bool {
+        self.start == stats.start
+    }
+
+    pub fn rebase(&mut self, now: (u64, u64), at: Stamp) {
+        self.latest = now;
+        self.first = now;
+        self.booked = now;
+        self.booked_at = at;
+        self.dirty = true;
+    }
+
+    /// A modem with the owner's SIM was seen: the owner is certain.
+    pub fn confirm(&mut self) {
+        self.presumed = false;
+        self.unconfirmed = false;
+    }
+
+    /// The link has, or lacks, an Ethernet header from now on: its bytes are counted in another way.
+    pub fn change_type(&mut self, reading: &LinkReading) {
+        let (before, now) = (self.latest, reading.ip_bytes());
+        let move_on = |mark: (u64, u64)| {
+            (
+                now.0.saturating_sub(before.0.saturating_sub(mark.0)),
+                now.1.saturating_sub(before.1.saturating_sub(mark.1)),
+            )
+        };
+        self.booked = move_on(self.booked);
+        self.connecting = self.connecting.map(move_on);
+        self.first = move_on(self.first);
+        self.latest = now;
+        self.ethernet = reading.ethernet;
+        self.dirty = true;
+    }
+
+    /// Goes on from a baseline of the ledger; the owner is presumed until a modem confirms it.
+    pub fn resume(&mut self, base: &Baseline, at: Stamp) {
+        self.booked = (base.rx_bytes, base.tx_bytes);
+        self.booked_at = Stamp {
+            wall: base.read_at.unwrap_or(at.wall),
+            boot_ms: base.read_boot_ms.min(at.boot_ms),
+            trusted: base.read_at.is_some(),
+        };
+        self.epoch = base.epoch;
+        self.newborn = false;
+        self.presumed = true;
+        self.unconfirmed = true;
+        if let (Some(iccid), Some(modem)) = (&base.iccid, &base.modem) {
+            self.owner = Some(Owner {
+                iccid: iccid.clone(),
+                zone: base.zone.clone(),
+                apn: base.apn.clone(),
+                modem: modem.clone(),
+            });
+        }
+    }
+
+    pub fn baseline(&self, key: &str, boot: Option<&BootId>) -> Option<Baseline> {
+        let owner = self.owner.as_ref()?;
+        Some(Baseline {
+            counter: key.to_owned(),
+            boot: boot?.clone(),
+            ifindex: self.ifindex,
+            interface: self.interface.clone(),
+            rx_bytes: self.booked.0,
+            tx_bytes: self.booked.1,
+            connection_start: self.start,
+            modem: Some(owner.modem.clone()),
+            apn: owner.apn.clone(),
+            iccid: Some(owner.iccid.clone()),
+            zone: owner.zone.clone(),
+            epoch: self.epoch,
+            read_at: super::dated(self.booked_at),
+            read_boot_ms: self.booked_at.boot_ms,
+        })
+    }
+}

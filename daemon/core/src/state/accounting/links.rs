@@ -1,0 +1,260 @@
+//! The kernel's links: read, come, go, and are used by the bearers of a modem.
+
+use std::collections::BTreeMap;
+
+use super::{Accounting, Booked, Counter, Owner, Splits, link_key};
+use crate::counter::LinkReading;
+use crate::effect::Change;
+use crate::ident::{Iccid, IfIndex};
+use crate::ledger::{GapReason, Zone};
+use crate::modem::{ModemState, ModemView};
+use crate::time::Stamp;
+
+/// What settling a modem's links and bearers rests on.
+pub(super) struct Seen<'a> {
+    pub modem: &'a ModemView,
+    pub iccid: Option<&'a Iccid>,
+    pub zone: &'a Zone,
+    pub ppp_interface: Option<&'a str>,
+    pub just_seen: bool,
+    pub at: Stamp,
+    pub splits: &'a Splits,
+}
+
+impl Accounting {
+    /// Books the growth of every link read.
+    pub fn links_read(&mut self, readings: &[LinkReading], at: Stamp, splits: &Splits) -> Vec<Booked> {
+        let mut booked = Vec::new();
+        for reading in readings {
+            self.link_read(reading, at, splits, &mut booked);
+        }
+        booked
+    }
+
+    /// As [`Accounting::links_read`], and links that are not in the dump are gone: their last bytes are lost.
+    pub fn links_resynchronised(&mut self, dump: &[LinkReading], at: Stamp, splits: &Splits) -> Vec<Booked> {
+        let booked = self.links_read(dump, at, splits);
+        let gone: Vec<IfIndex> =
+            self.links.keys().filter(|index| !dump.iter().any(|r| r.ifindex == **index)).copied().collect();
+        for index in gone {
+            if let Some(link) = self.links.remove(&index)
+                && let Some(base) = link.baseline(&link_key(index), self.boot.as_ref())
+            {
+                self.remember_vanished(&base, index);
+                self.lose(&base, GapReason::EventsLost, at);
+            }
+        }
+        booked
+    }
+
+    /// A link appeared: what it counted until now was counted elsewhere, in another network namespace, or is nothing.
+    pub fn link_appeared(&mut self, reading: &LinkReading, at: Stamp, splits: &Splits) -> Vec<Booked> {
+        let mut booked = Vec::new();
+        if self.links.contains_key(&reading.ifindex) {
+            // Renamed, or of another type now: the same counter.
+            self.link_read(reading, at, splits, &mut booked);
+        } else {
+            let mut link = Counter::link(reading, at);
+            link.newborn = true;
+            self.links.insert(reading.ifindex, link);
+        }
+        booked
+    }
+
+    /// No modem is about to use a link that nobody has claimed: what it counts from now on is not its birth's.
+    pub fn forget_newborn(&mut self) {
+        for link in self.links.values_mut().filter(|link| link.owner.is_none()) {
+            link.newborn = false;
+        }
+    }
+
+    /// A link vanished: its final counters are booked to whoever used it last.
+    pub fn link_vanished(&mut self, reading: &LinkReading, at: Stamp, splits: &Splits) -> Vec<Booked> {
+        let mut booked = Vec::new();
+        // The modem that went just before used it to the end. What the ledger alone says of a time when the service
+        // did not run may not hold any more.
+        if let Some(link) = self.links.get_mut(&reading.ifindex).filter(|link| !link.unconfirmed) {
+            link.presumed = false;
+        }
+        self.link_read(reading, at, splits, &mut booked);
+        if let Some(link) = self.links.remove(&reading.ifindex) {
+            if link.unconfirmed
+                && link.growth() != (0, 0)
+                && let Some(base) = link.baseline(&link_key(reading.ifindex), self.boot.as_ref())
+            {
+                self.lose_keeping(&base, GapReason::InterfaceVanished, at);
+            }
+            if link.epoch.is_some() {
+                self.changes.push(Change::DropBaseline { counter: link_key(reading.ifindex) });
+            }
+            if let (Some(owner), Some(name)) = (link.owner, link.interface) {
+                self.vanished.insert(name, (owner.iccid, reading.ifindex));
+            }
+        }
+        booked
+    }
+
+    fn link_read(&mut self, reading: &LinkReading, at: Stamp, splits: &Splits, booked: &mut Vec<Booked>) {
+        let Some(mut link) = self.links.remove(&reading.ifindex) else {
+            self.links.insert(reading.ifindex, Counter::link(reading, at));
+            return;
+        };
+        if link.interface.as_deref() != Some(reading.name.as_str()) {
+            link.interface = Some(reading.name.clone());
+            link.dirty = true;
+        }
+        // A link changes its type only while nothing passes: what passed before had the header it had before.
+        let now = reading.counters.ip_bytes(link.ethernet);
+        if now.0 < link.latest.0 || now.1 < link.latest.1 {
+            // What passed before the reset and what passed since cannot be told apart from a counter that lies.
+            let lost = link.baseline(&link_key(reading.ifindex), self.boot.as_ref());
+            link.rebase(now, at);
+            link.connecting = None;
+            link.newborn = false;
+            if let Some(base) = lost {
+                self.lose_keeping(&base, GapReason::CounterReset, at);
+            }
+        } else {
+            link.latest = now;
+            if link.owner.is_none() {
+                link.booked = now;
+                link.booked_at = at;
+            } else if !link.presumed {
+                self.book(&mut link, at, splits, booked);
+            }
+        }
+        if link.ethernet != reading.ethernet {
+            link.change_type(reading);
+        }
+        self.links.insert(reading.ifindex, link);
+    }
+
+    pub(super) fn settle_links(&mut self, seen: &Seen<'_>, booked: &mut Vec<Booked>) {
+        let wanted = self.wanted_links(seen);
+        let indexes: Vec<IfIndex> = self.links.keys().copied().collect();
+        for index in indexes {
+            let Some(mut link) = self.links.remove(&index) else { continue };
+            match wanted.get(&index) {
+                Some(owner) => self.settle_used(index, &mut link, owner, seen, booked),
+                None => self.settle_unused(index, &mut link, seen, booked),
+            }
+            self.links.insert(index, link);
+        }
+    }
+
+    fn wanted_links(&self, seen: &Seen<'_>) -> BTreeMap<IfIndex, Owner> {
+        let mut wanted = BTreeMap::new();
+        let Some(iccid) = seen.iccid else { return wanted };
+        for bearer in seen.modem.bearers.iter().filter(|b| b.connected) {
+            let name = if bearer.ppp { seen.ppp_interface } else { bearer.interface.as_deref() };
+            let Some(index) = name.and_then(|name| self.link_named(name)) else { continue };
+            let owner = Owner {
+                iccid: iccid.clone(),
+                zone: seen.zone.clone(),
+                apn: bearer.apn.clone(),
+                modem: seen.modem.id.clone(),
+            };
+            wanted.insert(index, owner);
+        }
+        wanted
+    }
+
+    fn link_named(&self, name: &str) -> Option<IfIndex> {
+        self.links.iter().find(|(_, link)| link.interface.as_deref() == Some(name)).map(|(index, _)| *index)
+    }
+
+    /// Whether a bearer has a kernel counter.
+    #[must_use]
+    pub fn has_link(&self, name: &str) -> bool {
+        self.link_named(name).is_some()
+    }
+
+    /// No bearer of the modem uses the link.
+    fn settle_unused(
+        &mut self,
+        index: IfIndex,
+        link: &mut Counter,
+        seen: &Seen<'_>,
+        booked: &mut Vec<Booked>,
+    ) {
+        use ModemState as S;
+        let state = seen.modem.state;
+        if let Some(owner) = link.owner.clone().filter(|owner| owner.modem == seen.modem.id) {
+            match seen.iccid {
+                // A locked or failed modem does not tell its SIM: wait for one that does.
+                None if link.presumed => {}
+                Some(now) if *now != owner.iccid => self.abandon(&link_key(index), link, seen.at),
+                _ => {
+                    let was_presumed = link.presumed;
+                    link.confirm();
+                    self.book(link, seen.at, seen.splits, booked);
+                    // After a restart of ModemManager a modem comes back disabled and without bearers, while its
+                    // connection may still be up: the counter stays its own until it is enabled again.
+                    let not_started =
+                        matches!(state, S::Unknown | S::Initializing | S::Locked | S::Disabled | S::Failed);
+                    if was_presumed && not_started {
+                        link.presumed = true;
+                    } else {
+                        self.release(&link_key(index), link);
+                    }
+                }
+            }
+        }
+        let Some(name) = link.interface.as_ref().filter(|name| seen.modem.net_ports.contains(name)) else {
+            return;
+        };
+        if link.owner.is_none() {
+            // The modem is there and not connected: what its link counted until now is no connection's.
+            self.vanished.remove(name);
+            link.newborn = false;
+            if state == S::Connecting {
+                link.connecting.get_or_insert(link.latest);
+            } else {
+                link.connecting = None;
+            }
+        }
+    }
+
+    /// A bearer of the modem uses the link.
+    fn settle_used(
+        &mut self,
+        index: IfIndex,
+        link: &mut Counter,
+        wanted: &Owner,
+        seen: &Seen<'_>,
+        booked: &mut Vec<Booked>,
+    ) {
+        match link.owner.clone() {
+            Some(owner) if owner == *wanted => {
+                link.confirm();
+                self.book(link, seen.at, seen.splits, booked);
+            }
+            Some(owner) if owner.iccid == wanted.iccid => {
+                link.confirm();
+                self.book(link, seen.at, seen.splits, booked);
+                self.claim(link, wanted.clone(), seen.at);
+            }
+            Some(_) => {
+                if link.presumed {
+                    self.abandon(&link_key(index), link, seen.at);
+                } else {
+                    self.book(link, seen.at, seen.splits, booked);
+                }
+                self.claim(link, wanted.clone(), seen.at);
+            }
+            None => {
+                let replaced = link.interface.as_ref().and_then(|name| self.vanished.remove(name));
+                let replaces = replaced.is_some_and(|(iccid, old)| iccid == wanted.iccid && index.0 > old.0);
+                link.booked = match link.connecting {
+                    _ if link.newborn || replaces => link.first,
+                    Some(connecting) => connecting,
+                    None => link.latest,
+                };
+                self.claim(link, wanted.clone(), seen.at);
+                self.book(link, seen.at, seen.splits, booked);
+            }
+        }
+        link.newborn = false;
+        link.connecting = None;
+    }
+}
