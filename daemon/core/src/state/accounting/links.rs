@@ -1,6 +1,7 @@
 //! The kernel's links: read, come, go, and are used by the bearers of a modem.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::{Accounting, Booked, Counter, Owner, Splits, link_key};
 use crate::counter::LinkReading;
@@ -50,13 +51,13 @@ impl Accounting {
     /// A link appeared: what it counted until now was counted elsewhere, in another network namespace, or is nothing.
     pub fn link_appeared(&mut self, reading: &LinkReading, at: Stamp, splits: &Splits) -> Vec<Booked> {
         let mut booked = Vec::new();
-        if self.links.contains_key(&reading.ifindex) {
-            // Renamed, or of another type now: the same counter.
-            self.link_read(reading, at, splits, &mut booked);
-        } else {
+        if let Entry::Vacant(place) = self.links.entry(reading.ifindex) {
             let mut link = Counter::link(reading, at);
             link.newborn = true;
-            self.links.insert(reading.ifindex, link);
+            place.insert(link);
+        } else {
+            // Renamed, or of another type now: the same counter.
+            self.link_read(reading, at, splits, &mut booked);
         }
         booked
     }
