@@ -3,7 +3,13 @@
 
 #[path = "main/docs.rs"]
 mod docs;
+#[path = "main/fixture.rs"]
+mod fixture;
 #[path = "main/service.rs"]
 mod service;
+#[path = "main/traffic.rs"]
+mod traffic;
 #[path = "main/walls.rs"]
 mod walls;
+#[path = "main/wire.rs"]
+mod wire;

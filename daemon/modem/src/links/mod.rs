@@ -270,9 +270,13 @@ fn appeared_or_changed(inventory: &mut BTreeMap<u32, Known>, link: LinkMessage) 
                 known.name = name;
             }
             known.ethernet = link.ethernet;
-            known.last = link.counters.unwrap_or(known.last);
-            ((&before.0, before.1) != (&known.name, known.ethernet))
-                .then(|| LinkEvent::Changed(known.reading(link.ifindex)))
+            if (&before.0, before.1) != (&known.name, known.ethernet) {
+                known.last = link.counters.unwrap_or(known.last);
+                return Some(LinkEvent::Changed(known.reading(link.ifindex)));
+            }
+            // A link that is taken down before it goes tells so, with figures that its driver may have taken back.
+            known.last = link.counters.map_or(known.last, |told| largest(told, known.last));
+            None
         }
         None => {
             let known =
@@ -352,6 +356,7 @@ mod tests {
         let mut inventory = BTreeMap::new();
         for (told, end) in [(Some(900), 900), (Some(0), 500), (None, 500)] {
             appeared_or_changed(&mut inventory, message(Some("wwan0"), true, Some(500)));
+            appeared_or_changed(&mut inventory, message(Some("wwan0"), true, Some(0)));
             let Some(LinkEvent::Vanished(link)) = vanished(&mut inventory, message(None, true, told)) else {
                 panic!("the name is known");
             };

@@ -273,12 +273,12 @@ impl World {
         self.step(&Op::Read);
         self.bench.commit();
         self.check();
-        for sim in 0..2 {
+        for (sim, name) in SIMS.iter().enumerate() {
             let (sum, truth) = (self.bench.ledger.sum(sim), self.truth[sim]);
             if self.unseen[sim] {
                 continue;
             }
-            let gap = self.bench.ledger.gaps.iter().any(|(iccid, _)| iccid == SIMS[sim]);
+            let gap = self.bench.ledger.gaps.iter().any(|(iccid, _)| iccid == name);
             assert!(sum == truth || (self.lost[sim] && gap), "{sum:?} of {truth:?}, gap: {gap}");
             if !self.ever_untrusted {
                 assert_eq!(self.bench.measured(sim), sum.0 + sum.1, "in memory as in the ledger");
