@@ -33,9 +33,16 @@ impl Gateway {
             Ok(receipt) => {
                 // The engine may be stopping; the message has left all the same.
                 let _ = self.requests.send(Request::SmsLeft(modem, receipt.parts)).await;
+                let _ = self.requests.send(Request::SmsRefused(None)).await;
                 Ok(receipt.parts)
             }
-            Err(error) => Err(failure(&error)),
+            Err(error) => {
+                if matches!(error, CommandError::NotAuthorized { .. }) {
+                    let text = format!("Messages cannot leave: {error}.");
+                    let _ = self.requests.send(Request::SmsRefused(Some(text))).await;
+                }
+                Err(failure(&error))
+            }
         }
     }
 }

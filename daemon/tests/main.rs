@@ -1,10 +1,18 @@
 //! Tests of the whole service: the real programs, on real parts.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "main/bell.rs"]
+mod bell;
 #[path = "main/docs.rs"]
 mod docs;
 #[path = "main/fixture.rs"]
 mod fixture;
+#[path = "main/modemmanager.rs"]
+mod modemmanager;
+#[path = "main/receivers.rs"]
+mod receivers;
+#[path = "main/reminders.rs"]
+mod reminders;
 #[path = "main/service.rs"]
 mod service;
 #[path = "main/traffic.rs"]

@@ -79,6 +79,8 @@ pub enum Request {
     ModemForSms(Option<String>, oneshot::Sender<Result<ModemId, String>>),
     /// A message left by this modem, in so many parts.
     SmsLeft(ModemId, u32),
+    /// ModemManager refused to send a message to a service without rights, and why; none where it let one leave.
+    SmsRefused(Option<String>),
     /// Stop.
     Stop,
 }
@@ -167,6 +169,9 @@ impl Engine {
                 let _ = reply.send(self.modem_for_sms(via.as_deref()));
             }
             Request::SmsLeft(modem, parts) => self.feed(Event::SmsSent { modem, parts }).await,
+            Request::SmsRefused(text) => {
+                self.report(WarningCode::NotAuthorized, "messages", text).await;
+            }
             Request::Stop => self.stopping = true,
         }
     }

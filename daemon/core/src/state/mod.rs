@@ -158,7 +158,9 @@ impl State {
                 fx.changes.push(Change::AppendSmsSent { iccid, parts: *parts, at: at.wall });
             }
             Event::CallChanged { modem, call } => self.call_changed(modem, call, at, fx),
-            Event::UssdReceived { .. } => {}
+            Event::UssdReceived { .. } => {
+                fx.notices.push(Notice::Happened("the network sent a message by USSD".to_owned()));
+            }
             Event::LinksRead(links) => {
                 self.last_read_boot_ms = at.boot_ms;
                 let booked = self.accounting.links_read(links, at, &self.splits());

@@ -101,6 +101,13 @@ impl State {
         }
     }
 
+    /// Whether a finished delivery may not be forgotten yet: its channel has a cap, and it left today.
+    fn counts_towards_cap(&self, delivery: &Delivery) -> bool {
+        let zone = &self.settings.zone;
+        self.channel(&delivery.channel).is_some_and(|channel| channel.daily_cap.is_some())
+            && zone.date(delivery.created_at) == zone.date(self.now.wall)
+    }
+
     /// Why a channel may not be used now: its cap for today is reached, or it would cost roaming fees.
     fn forbidden(&self, channel: &ChannelSettings, at: Stamp) -> Option<String> {
         if let Some(cap) = channel.daily_cap {
@@ -277,6 +284,7 @@ impl State {
             .deliveries
             .values()
             .filter(|d| !matches!(d.state, DeliveryState::Queued | DeliveryState::Sending))
+            .filter(|d| !self.counts_towards_cap(d))
             .map(|d| (d.created_at, d.id.clone()))
             .collect();
         if finished.len() > FINISHED_KEPT {

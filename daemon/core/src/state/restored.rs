@@ -28,7 +28,7 @@ pub struct Restored {
     pub undated_boots: Vec<BootId>,
     /// Reminders that are not resolved, and those resolved recently enough to matter to a rule that raises them again.
     pub reminders: Vec<Reminder>,
-    /// Deliveries that are queued, or were being tried when the service ended.
+    /// Deliveries that are queued, or were being tried when the service ended, and the latest that ended.
     pub deliveries: Vec<Delivery>,
     /// Up to when each schedule was served.
     pub schedule_marks: Vec<ScheduleMark>,

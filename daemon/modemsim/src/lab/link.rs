@@ -24,6 +24,12 @@ pub struct Link {
 }
 
 impl Link {
+    /// The network namespace of the modem's host, where its interface is.
+    #[must_use]
+    pub fn near_namespace(&self) -> &Path {
+        &self.near_net
+    }
+
     /// Sends so many IP bytes (headers included, 28 at the least) to the host, and waits until it has them.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 """HTTP server for the tests, on Python's own: port on the first line, then one JSON line a request.
 
 Each --reply is a JSON object {"status", "headers", "body"}, answered in order; the last one stays.
-"{echo}" in a body stands for the whole request.
+"{echo}" in a body stands for the whole request; one with "hold": true is never answered.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 parser = argparse.ArgumentParser()
 parser.add_argument("--cert")
 parser.add_argument("--key")
+parser.add_argument("--port", type=int, default=0)
 parser.add_argument("--reply", action="append", type=json.loads, default=[])
 options = parser.parse_args()
 replies = options.reply or [{"status": 200}]
@@ -34,6 +35,8 @@ class Handler(BaseHTTPRequestHandler):
         with lock:
             print(json.dumps(request), flush=True)
             reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        if reply.get("hold"):
+            threading.Event().wait()
         echo = json.dumps(request, ensure_ascii=False)
         text = reply.get("body", "").replace("{echo}", echo).encode()
         self.send_response(reply["status"])
@@ -56,7 +59,7 @@ class Server(ThreadingHTTPServer):
         """A client that breaks off, over a certificate it does not trust, is a case of the tests."""
 
 
-server = Server(("127.0.0.1", 0), Handler)
+server = Server(("127.0.0.1", options.port), Handler)
 if options.cert:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(options.cert, options.key)

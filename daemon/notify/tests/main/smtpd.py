@@ -1,4 +1,7 @@
-"""SMTP server for the tests, on aiosmtpd (written by others): port on the first line, then one JSON line a mail."""
+"""SMTP server for the tests, on aiosmtpd (written by others): port on the first line, then one JSON line a mail.
+
+A --reply of "hold" is never given: the mail is received, and the sender is not told.
+"""
 
 import argparse
 import asyncio
@@ -53,6 +56,8 @@ class Handler:
             ascii=envelope.content.isascii(),
             reply=reply,
         )
+        if reply == "hold":
+            await asyncio.Event().wait()
         return reply
 
 
@@ -78,6 +83,7 @@ async def main():
     parser.add_argument("--mechanism", choices=["PLAIN", "LOGIN"])
     parser.add_argument("--echo", action="store_true")
     parser.add_argument("--tamper", action="store_true")
+    parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--reply", action="append", default=[])
     options = parser.parse_args()
     context = None
@@ -100,7 +106,7 @@ async def main():
     server = await loop.create_server(
         lambda: (Tampered if options.tamper else SMTP)(handler, loop=loop, **settings),
         "127.0.0.1",
-        0,
+        options.port,
         ssl=context if options.tls == "tls" else None,
     )
     print(server.sockets[0].getsockname()[1], flush=True)

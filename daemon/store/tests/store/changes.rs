@@ -176,8 +176,11 @@ fn everything_that_the_state_needs_comes_back_as_given() {
         undated_boots: vec![boot("boot-a"), boot("boot-0")],
         reminders: all_reminders,
         deliveries: vec![
+            delivery("d", DeliveryState::Delivered, NOVEMBER),
+            delivery("f", DeliveryState::Failed, NOVEMBER),
             delivery("q", DeliveryState::Queued, NOVEMBER),
             delivery("s", DeliveryState::Sending, NOVEMBER),
+            delivery("u", DeliveryState::Suppressed, NOVEMBER),
         ],
         schedule_marks: vec![ScheduleMark { key: "daily#0".to_owned(), served: at(NOVEMBER + 4) }],
         sms_digests: vec![SmsDigest { digest: "d1".to_owned(), at: at(NOVEMBER) }],
