@@ -56,7 +56,12 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("--lazy").arg(&self.0).status();
+        let umount = std::process::Command::new("umount")
+            .arg("--lazy")
+            .arg(&self.0)
+            .stderr(std::process::Stdio::null())
+            .status();
+        let _ = umount;
     }
 }
 
@@ -100,9 +105,11 @@ async fn a_full_disk_is_said_and_nothing_is_lost() {
     // The change was kept, as was said.
     daemon.sim_is("the correction is made", HOME, |sim| sim.measured_bytes == 5_000_000_000).await;
     assert!(daemon.terminate().success());
-    let daemon = Daemon::start(&scene.place, None).await;
+    daemon = Daemon::start(&scene.place, None).await;
     until("it is counted", async || (daemon.counted(HOME).await == traffic.total).then_some(())).await;
     daemon.sim_is("the correction is there", HOME, |sim| sim.measured_bytes == 5_000_000_000).await;
+    // Others may not read the ledger on a tmpfs while it is served.
+    assert!(daemon.terminate().success());
     assert_eq!(scene.place.gaps(), [""; 0]);
 }
 
@@ -306,9 +313,11 @@ async fn a_broken_rule_is_shown_with_its_place_and_the_others_fire() {
         reminders.into_iter().find(|r| r.rule == "good" && r.state == "firing")
     })
     .await;
-    for (rule, place) in
-        [("broken", "broken.rhai:3:13"), ("throws", "throws.rhai:2:"), ("endless", "endless.rhai:2:")]
-    {
+    for (rule, place) in [
+        ("broken", "broken.rhai:3:13"),
+        ("throws", "throws.rhai:2:"),
+        ("endless", "endless.rhai: the rule was ended: too many operations"),
+    ] {
         let text = until(&format!("{rule} is shown"), async || {
             let warnings = daemon.status().await.service.warnings;
             warnings.into_iter().find(|w| w.code == "rule-disabled" && w.subject == rule).map(|w| w.text)
@@ -336,7 +345,7 @@ async fn wrong_toml_ends_with_78_and_every_problem() {
     for part in [
         "simbell.toml:13:9: sims.other.iccid",
         "simbell.toml:14:1: sims.other.plam",
-        "did you mean \"plan\"?",
+        "did you mean `plan`?",
         "simbell.toml:16:16: counting.sample_every",
         "simbell.toml:18:8: channels.x.kind",
     ] {
@@ -366,7 +375,7 @@ async fn a_ledger_that_cannot_be_used_is_refused_and_not_touched() {
     let bad: [(&str, Vec<u8>); 4] = [
         ("written by a newer simbelld", newer),
         ("damaged", good[..good.len() / 2].to_vec()),
-        ("damaged", headless),
+        ("no ledger of simbelld", headless),
         ("no ledger of simbelld", {
             let other = scene.place.dir.join("other.db");
             let database = rusqlite::Connection::open(&other).unwrap();

@@ -62,9 +62,16 @@ impl State {
     pub(super) fn next_schedule(&self, at: Stamp) -> Option<Timestamp> {
         self.schedules()
             .into_iter()
-            .map(|(_, _, schedule, sim)| {
+            .map(|(rule, index, schedule, sim)| {
                 let zone = sim.as_ref().map_or(&self.settings.zone, |iccid| self.zone_of(iccid));
-                schedule.next_due(zone, at.wall)
+                let key = mark_key(&rule, index, sim.as_ref());
+                // What is due and not served yet is due now; the next time after now would never come.
+                let owed = self
+                    .marks
+                    .get(&key)
+                    .filter(|_| !self.marks_in_flight.contains_key(&key))
+                    .and_then(|served| schedule.last_due(zone, *served, at.wall));
+                owed.unwrap_or_else(|| schedule.next_due(zone, at.wall))
             })
             .min()
     }

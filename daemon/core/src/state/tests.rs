@@ -231,6 +231,19 @@ fn a_missed_schedule_rings_once_and_says_that_it_is_late() {
 }
 
 #[test]
+fn a_schedule_that_has_come_due_is_a_reason_to_wake_until_it_is_served() {
+    let mut bench = Bench::new(settings(), &[rule("often", "schedule", vec![Schedule::Every(60)])]);
+    let wake = |bench: &Bench| bench.state.next_wake(bench.at()).map(|wake| wake.after);
+    assert_eq!(wake(&bench), Some(Span::secs(60)));
+    bench.secs += 60;
+    assert_eq!(wake(&bench), Some(Span::ZERO));
+    bench.secs += 1;
+    assert_eq!(wake(&bench), Some(Span::ZERO), "a moment later too");
+    assert_eq!(bench.feed(&Event::WakeReached).evaluate.len(), 1);
+    assert_eq!(wake(&bench), Some(Span::secs(59)));
+}
+
+#[test]
 fn each_time_a_schedule_is_due_it_is_said() {
     let seven = Schedule::Daily(TimeOfDay::new(7, 0).unwrap());
     let mut bench = Bench::new(settings(), &[rule("daily", "schedule", vec![seven])]);
