@@ -160,3 +160,67 @@ impl Engine {
         self.settle().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use simbell_core::ident::{BootId, Iccid, IfIndex};
+    use simbell_core::ledger::{EpochId, Source, UsageSlot, When, Zone};
+
+    use super::*;
+
+    fn baseline(rx_bytes: u64) -> Change {
+        Change::SetBaseline(Baseline {
+            counter: "link:5".to_owned(),
+            boot: BootId::new("boot").unwrap(),
+            ifindex: Some(IfIndex(5)),
+            interface: None,
+            rx_bytes,
+            tx_bytes: 0,
+            connection_start: None,
+            modem: None,
+            apn: None,
+            iccid: None,
+            zone: Zone::Home,
+            epoch: None,
+            read_at: None,
+            read_boot_ms: 0,
+        })
+    }
+
+    fn usage(epoch: i64, rx_bytes: u64) -> Change {
+        Change::AddUsage(UsageSlot {
+            epoch: EpochId(epoch),
+            iccid: Iccid::new("8900100000000000017").unwrap(),
+            zone: Zone::Home,
+            source: Source::Kernel,
+            when: When::Hour(Timestamp::from_millis(0)),
+            rx_bytes,
+            tx_bytes: 1,
+            from: 0,
+            until: 1,
+        })
+    }
+
+    fn compacted(changes: Vec<Change>) -> Vec<Change> {
+        let mut backlog = Backlog { changes, ..Backlog::default() };
+        backlog.compact();
+        backlog.changes
+    }
+
+    #[test]
+    fn the_last_word_on_a_counter_holds() {
+        let drop = || Change::DropBaseline { counter: "link:5".to_owned() };
+        assert_eq!(compacted(vec![baseline(1), drop(), baseline(2)]), [baseline(2)]);
+        assert_eq!(compacted(vec![drop(), baseline(1), drop()]), [drop()]);
+    }
+
+    #[test]
+    fn usage_of_one_slot_is_added_up() {
+        let Change::AddUsage(mut sum) = usage(1, 30) else { panic!("usage") };
+        sum.tx_bytes = 2;
+        assert_eq!(
+            compacted(vec![usage(1, 10), usage(2, 5), usage(1, 20)]),
+            [Change::AddUsage(sum), usage(2, 5)]
+        );
+    }
+}

@@ -141,6 +141,29 @@ async fn killed_while_the_disk_is_full_it_takes_up_what_the_modem_still_knows() 
 }
 
 #[tokio::test]
+async fn a_figure_beyond_all_reason_is_said_and_keeps_nothing_else_from_the_ledger() {
+    let scene = Scene::new("overflow", modem_spec(), SMALL_STEPS).await;
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(1_000, 1);
+    traffic.is_counted(&daemon).await;
+    scene.look.set_stats(&traffic.bearer, u64::MAX, 1).unwrap();
+    daemon.warned("overflow").await;
+    // The counter comes to its senses: what it counted meanwhile cannot be known.
+    scene.look.set_stats(&traffic.bearer, 5_000, 1).unwrap();
+    until("the fall is noticed", async || {
+        let rows = daemon.usage(HOME).await.rows;
+        rows.iter().any(|row| row.gap.as_deref() == Some("counter-reset")).then_some(())
+    })
+    .await;
+    traffic.pass(70_000, 7);
+    traffic.is_counted(&daemon).await;
+    assert!(daemon.terminate().success());
+    let daemon = Daemon::start(&scene.place, None).await;
+    traffic.is_counted(&daemon).await;
+}
+
+#[tokio::test]
 async fn a_read_only_state_directory_at_the_start_is_an_error_that_says_so() {
     let scene = Scene::new("ro-start", modem_spec(), "").await;
     let _mount = Mount::on(&scene.place, "-t tmpfs -o ro tmpfs");

@@ -208,7 +208,13 @@ impl State {
             Event::UsageCorrected(correction) => self.usage_corrected(correction, fx),
             Event::ChannelTested(channel) => self.channel_tested(channel, at, fx),
             Event::HealthReported { code, subject, text } => match text {
-                Some(text) => self.warn(*code, subject, text.clone(), fx),
+                Some(text) => {
+                    self.warn(*code, subject, text.clone(), fx);
+                    if *code == WarningCode::Overflow {
+                        // What the ledger did not take is not in its sums: those in memory are read anew.
+                        self.sims.values_mut().for_each(Sim::forget_cycle);
+                    }
+                }
                 None => self.well(*code, subject, fx),
             },
             Event::SimNoticed(iccid) => self.sim_noticed(iccid, at, fx),
