@@ -268,25 +268,25 @@ async fn a_message_that_may_have_left_when_the_service_died_is_not_sent_again() 
 
 #[tokio::test]
 async fn a_message_under_way_at_the_kill_is_given_up_with_its_reason() {
-    let home = Home::new(BY_SMS).with_rule("every-sms", EVERY_SMS);
+    let home = Home::new(BY_SMS);
     let (lab, modem) = lab(LabOptions::default(), Profile::lte()).await;
     let bell = home.start_in(&lab).await;
     bell.sim_is("home", MOBILE, |s| s.roaming == Some(false)).await;
-    // The modem stops answering between reading the one message and sending the other.
-    let mut follower = bell.client().await.monitor().await.unwrap();
-    modem.receive_sms(&sms("10086", "no answer")).unwrap();
-    while follower.next().await.unwrap().unwrap().event != "happened" {}
+    // The modem takes the message and says nothing.
     modem.hang(true);
-    let said = passed_on(&bell, "no answer").await;
-    let under_way = |r: &simbell_api::Reminder| r.deliveries.iter().all(|d| d.state != "queued");
-    bell.reminder_is(&said.key, under_way).await;
+    let mut client = bell.client().await;
+    let testing = tokio::spawn(async move { client.test_channel("phone").await });
+    until("the message under way", async || {
+        (home.sql("SELECT state FROM delivery") == "sending").then_some(())
+    })
+    .await;
     bell.kill();
+    assert!(testing.await.unwrap().is_err());
     let bell = home.start_in(&lab).await;
-    let outcome = bell.reminder(&said.key).await.unwrap().deliveries.remove(0);
-    assert!(["failed", "delivered"].contains(&outcome.state.as_str()), "{outcome:?}");
     modem.hang(false);
     bell.stop().await;
-    assert_eq!(home.sql("SELECT count(*) FROM outbox"), "0");
+    let kept = home.sql("SELECT state, last_error FROM delivery");
+    assert!(kept.starts_with("failed|") && kept.contains("not known"), "{kept}");
     assert!(modem.sent_sms().len() <= 1);
 }
 

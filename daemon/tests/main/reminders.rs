@@ -317,19 +317,19 @@ fn hours_from_now(hours: i64) -> String {
 async fn quiet_hours_hold_back_all_but_the_critical_until_they_end() {
     let stage = Stage::new().await;
     let mut push = Receiver::http(&[]);
-    let quiet = |from: i64, until: i64| {
-        let (from, until) = (hours_from_now(from), hours_from_now(until));
+    let quiet = |from: &str, until: &str| {
         format!(
             "[reminders]\nquiet = {{ from = \"{from}\", until = \"{until}\" }}\n{}",
             hook("push", push.port)
         )
     };
-    let home = Home::new(&quiet(-2, 2)).with_rule("pass-on", PASS_ON);
-    let later = quiet(2, 4);
+    let end = hours_from_now(2);
+    let home = Home::new(&quiet(&hours_from_now(-2), &end)).with_rule("pass-on", PASS_ON);
+    let later = quiet(&end, &hours_from_now(4));
     let bell = stage.bell(&home).await;
     stage.says("not now");
     let held = bell.reminder_is("pass-on/not-now/", |r| r.state == "pending").await;
-    assert!(held.next_at.as_deref().unwrap().contains(&hours_from_now(2)), "{held:?}");
+    assert!(held.next_at.as_deref().unwrap().contains(&end), "{held:?}");
     assert!(held.deliveries.is_empty(), "{held:?}");
     stage.says("critical: now");
     assert_eq!(body(&push.received().await)["text"], "critical: now");
