@@ -44,11 +44,17 @@ impl State {
                     fx.changes.push(Change::AppendCall(active.ended(at, false)));
                 }
             }
-            CallState::Dialing
-            | CallState::RingingOut
-            | CallState::RingingIn
-            | CallState::Held
-            | CallState::Waiting => {}
+            // A network that rings knows of no call: while there is one, another waits. The end of a call that
+            // still counts as active was missed: ModemManager does not look after active calls.
+            CallState::RingingIn => {
+                let missed: Vec<_> = self.calls.keys().filter(|(m, _)| m == modem).cloned().collect();
+                for key in missed {
+                    if let Some(active) = self.calls.remove(&key) {
+                        fx.changes.push(Change::AppendCall(active.ended(at, false)));
+                    }
+                }
+            }
+            CallState::Dialing | CallState::RingingOut | CallState::Held | CallState::Waiting => {}
         }
     }
 
