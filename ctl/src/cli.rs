@@ -99,7 +99,7 @@ pub enum UsageVerb {
     /// Say what the usage of the cycle really is, such as 6GB, by a correction in the ledger
     Set {
         /// Usage of the cycle up to now
-        #[arg(value_name = "AMOUNT")]
+        #[arg(value_name = "AMOUNT", allow_hyphen_values = true)]
         amount: Amount,
         /// Of this SIM, by name or ICCID; may be left out where there is only one
         #[arg(long, value_name = "NAME|ICCID")]
@@ -241,7 +241,8 @@ pub enum RemindersVerb {
     Snooze {
         /// Its key, from the list
         key: String,
-        /// For how long, such as 30m, 2h or 1d
+        /// For how long, such as 30m, 2h or 1d; a year at most
+        #[arg(allow_hyphen_values = true)]
         span: Span,
     },
 }

@@ -45,7 +45,10 @@ impl FromStr for Amount {
     }
 }
 
-/// A length of time in seconds: `90s`, `30m`, `2h`, `1d`, `1w`, `1h30m`.
+/// The longest span that the service takes, in seconds: 366 days.
+const YEAR: u64 = 366 * 86_400;
+
+/// A length of time in seconds, at most a year: `90s`, `30m`, `2h`, `1d`, `1w`, `1h30m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub u64);
 
@@ -76,7 +79,11 @@ impl FromStr for Span {
             total = number.checked_mul(unit).and_then(|part| total.checked_add(part)).ok_or_else(expected)?;
             rest = tail;
         }
-        if total == 0 { Err(expected()) } else { Ok(Self(total)) }
+        match total {
+            0 => Err(expected()),
+            1..=YEAR => Ok(Self(total)),
+            _ => Err(format!("{text:?} is longer than a year")),
+        }
     }
 }
 
@@ -148,7 +155,7 @@ mod tests {
         {
             assert_eq!(text.parse(), Ok(Span(seconds)), "{text}");
         }
-        for text in ["", "2", "h", "0h", "2y", "-2h", "99999999999999999999h"] {
+        for text in ["", "2", "h", "0h", "2y", "-2h", "367d", "99999999999999999999h"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }

@@ -21,7 +21,7 @@ pub(crate) fn reminder(reminder: &Reminder, columns: usize, color: bool, now: i6
     if let Some(until) = &reminder.snoozed_until {
         times.push(format!("snoozed until {}", time::both(until, now)));
     } else if let Some(next) = &reminder.next_at {
-        times.push(format!("said again {}", time::both(next, now)));
+        times.push(format!("to be said again {}", time::both(next, now)));
     }
     if let Some(late) = reminder.late_seconds {
         times.push(format!("said {} min late", late / 60));
