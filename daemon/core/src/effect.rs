@@ -68,7 +68,7 @@ pub enum Change {
     },
     /// A schedule was served up to this instant.
     KeepScheduleMark {
-        /// Which rule, schedule and SIM: `RULE#N#ICCID`.
+        /// Which rule, schedule and SIM: `RULE#N SCHEDULE#ICCID`.
         key: String,
         /// Up to when.
         served: Timestamp,

@@ -141,6 +141,8 @@ pub enum Event {
         /// In words; none when it is well again.
         text: Option<String>,
     },
+    /// Somebody follows the service: what waits for the desktop can be shown.
+    FollowerArrived,
     /// A SIM was renamed or its plan changed by hand, outside a reload.
     SimNoticed(Iccid),
     /// The service was asked to stop: everything is to be committed.

@@ -159,6 +159,18 @@ impl TimeOfDay {
     }
 }
 
+impl fmt::Display for Schedule {
+    /// In one way only: the ledger knows a schedule by it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Every(seconds) => write!(f, "every {seconds} s"),
+            Self::Daily(at) => write!(f, "daily {at}"),
+            Self::Weekly(day, at) => write!(f, "weekly {day} {at}"),
+            Self::Monthly(anchor, at) => write!(f, "monthly {anchor} {at}"),
+        }
+    }
+}
+
 impl fmt::Display for TimeOfDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02}:{:02}", self.hour, self.minute)

@@ -1,5 +1,7 @@
 //! What a rule sees: a value, taken from the state when its trigger fired. Rules hold no handle to anything.
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +96,7 @@ pub struct RuleDescription {
 }
 
 /// Everything a rule sees.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RuleInput {
     /// Local time now, in the zone of the SIM's plan.
     pub now: LocalNow,
@@ -102,8 +104,8 @@ pub struct RuleInput {
     pub language: String,
     /// The SIM this evaluation is about.
     pub sim: Option<SimFacts>,
-    /// Every SIM known.
-    pub sims: Vec<SimFacts>,
+    /// Every SIM known; shared between the inputs of one occasion.
+    pub sims: Arc<[SimFacts]>,
     /// What is wrong with the service.
     pub warnings: Vec<Warning>,
     /// How late the occasion is served, seconds; 0 when on time.

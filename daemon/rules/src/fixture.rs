@@ -37,7 +37,7 @@ pub(crate) fn inputs() -> Vec<(Trigger, Arc<RuleInput>)> {
             },
             language: "en".to_owned(),
             sim: Some(facts.clone()),
-            sims: vec![facts],
+            sims: Arc::from([facts]),
             warnings: warnings(),
             late_s: 0,
         });

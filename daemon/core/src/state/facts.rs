@@ -13,29 +13,42 @@ use crate::ident::Iccid;
 use crate::ledger::Zone;
 use crate::modem::{ModemState, ModemView};
 use crate::time::Stamp;
-use crate::view::{CycleFacts, LocalNow, RuleInput, SimFacts, Trigger};
+use crate::view::{CycleFacts, LocalNow, RuleDescription, RuleInput, SimFacts, Trigger};
 use crate::zone::ZoneRules;
 
 impl State {
     /// Asks every rule that answers this kind of trigger.
-    pub(super) fn ask_rules(&mut self, trigger: &Trigger, at: Stamp, fx: &mut Effects) {
-        let kind = trigger.kind();
-        // Before the clock is trusted only the service's own health may speak.
-        if !at.trusted && kind != "health" {
-            return;
-        }
-        let mut input: Option<Arc<RuleInput>> = None;
-        for rule in self.rules.values() {
-            if rule.problem.is_some() || !rule.triggers.iter().any(|t| t == kind) {
+    pub(super) fn ask_rules(&self, triggers: &[Trigger], at: Stamp, fx: &mut Effects) {
+        // The same for each trigger: with many SIMs that is most of the work.
+        let mut sims: Option<Arc<[SimFacts]>> = None;
+        for trigger in triggers {
+            let kind = trigger.kind();
+            // Before the clock is trusted only the service's own health may speak.
+            if !at.trusted && kind != "health" {
                 continue;
             }
-            let input = input.get_or_insert_with(|| Arc::new(self.rule_input(trigger, at)));
-            let input = Arc::clone(input);
-            fx.evaluate.push(Evaluation { rule: rule.name.clone(), trigger: trigger.clone(), input });
+            let mut input: Option<Arc<RuleInput>> = None;
+            for rule in self.rules.values().filter(|rule| answers(rule, kind)) {
+                let input = input.get_or_insert_with(|| {
+                    let sims = Arc::clone(sims.get_or_insert_with(|| self.all_facts()));
+                    Arc::new(self.rule_input(trigger, sims, at))
+                });
+                let input = Arc::clone(input);
+                fx.evaluate.push(Evaluation { rule: rule.name.clone(), trigger: trigger.clone(), input });
+            }
         }
     }
 
-    pub(super) fn rule_input(&self, trigger: &Trigger, at: Stamp) -> RuleInput {
+    /// Whether a rule that can run answers this kind of trigger.
+    pub(super) fn answers(&self, kind: &str) -> bool {
+        self.rules.values().any(|rule| answers(rule, kind))
+    }
+
+    pub(super) fn all_facts(&self) -> Arc<[SimFacts]> {
+        self.sims.keys().filter_map(|iccid| self.facts(iccid)).collect()
+    }
+
+    pub(super) fn rule_input(&self, trigger: &Trigger, sims: Arc<[SimFacts]>, at: Stamp) -> RuleInput {
         let zone = trigger.sim().map_or(&self.settings.zone, |iccid| self.zone_of(iccid));
         let late_s = match trigger {
             Trigger::Schedule { due, .. } => at.wall.since(*due).as_secs().max(0),
@@ -44,8 +57,8 @@ impl State {
         RuleInput {
             now: local_now(zone, at),
             language: self.settings.language.clone(),
-            sim: trigger.sim().and_then(|iccid| self.facts(iccid)),
-            sims: self.sims.keys().filter_map(|iccid| self.facts(iccid)).collect(),
+            sim: trigger.sim().and_then(|iccid| sims.iter().find(|facts| facts.iccid == *iccid).cloned()),
+            sims,
             warnings: self.warnings.values().cloned().collect(),
             late_s,
         }
@@ -128,6 +141,10 @@ impl State {
             m.sim.as_ref().is_some_and(|s| s.iccid.as_ref() == Some(iccid)) && m.state != ModemState::Failed
         })
     }
+}
+
+pub(super) fn answers(rule: &RuleDescription, kind: &str) -> bool {
+    rule.problem.is_none() && rule.triggers.iter().any(|trigger| trigger == kind)
 }
 
 fn cycle_facts(cycle: Cycle, zone: &ZoneRules, now: Stamp) -> CycleFacts {

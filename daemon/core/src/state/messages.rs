@@ -16,11 +16,18 @@ const NEWS_FOR: Span = Span::secs(3 * 86_400);
 const REMEMBERED: usize = 2_000;
 
 impl State {
+    /// Messages that came before rules could be asked are news now.
+    pub(super) fn sms_waited(&mut self, at: Stamp, fx: &mut Effects) {
+        for (modem, sms) in std::mem::take(&mut self.sms_waiting) {
+            self.sms_received(&modem, &sms, at, fx);
+        }
+    }
+
     pub(super) fn sms_received(&mut self, modem: &ModemId, sms: &SmsView, at: Stamp, fx: &mut Effects) {
         if self.sms_seen.contains_key(&sms.digest) {
             return;
         }
-        if !at.trusted {
+        if !at.trusted || self.totals_awaited() {
             if self.sms_waiting.len() < REMEMBERED {
                 self.sms_waiting.push((modem.clone(), sms.clone()));
             }
@@ -44,7 +51,7 @@ impl State {
         fx.notices.push(Notice::Happened("a short message came in".to_owned()));
         let trigger = Trigger::Sms { sim: self.sim_of(modem), sms: sms.clone() };
         let asked = fx.evaluate.len();
-        self.ask_rules(&trigger, at, fx);
+        self.ask_rules(std::slice::from_ref(&trigger), at, fx);
         if fx.evaluate.len() == asked {
             fx.changes.push(Change::KeepSmsDigest { digest: sms.digest.clone(), at: at.wall });
         }

@@ -2,6 +2,7 @@
 
 pub mod accounting;
 mod calls;
+mod clock;
 mod facts;
 mod messages;
 mod modems;
@@ -59,6 +60,12 @@ pub struct State {
     calls: Calls,
     warnings: BTreeMap<(WarningCode, String), Warning>,
     health_changed: bool,
+    /// By `CLOCK_BOOTTIME`: from then on what is not found wrong is well.
+    health_settles_at: Option<u64>,
+    /// SIMs that moved, which the rules were not asked about yet.
+    roaming_unasked: BTreeSet<Iccid>,
+    /// When the next schedule is due, as worked out at an instant.
+    schedules_known: Option<schedules::Known>,
     last_read_boot_ms: u64,
     /// Messages that came before the clock was trusted.
     sms_waiting: Vec<(ModemId, SmsView)>,
@@ -93,6 +100,9 @@ impl State {
             calls: Calls::default(),
             warnings: BTreeMap::new(),
             health_changed: false,
+            health_settles_at: None,
+            roaming_unasked: BTreeSet::new(),
+            schedules_known: None,
             last_read_boot_ms: 0,
             sms_waiting: Vec::new(),
             undated: restored.undated_boots,
@@ -106,11 +116,12 @@ impl State {
     /// kernel's counters and hands them in, so that growth until then lands where it belongs.
     pub fn step(&mut self, at: Stamp, event: &Event) -> Effects {
         let mut fx = Effects::default();
-        let trust_changed = self.now.trusted != at.trusted;
+        let before = self.now;
         self.now = at;
-        if trust_changed {
+        if before.trusted != at.trusted {
             self.clock_trust_changed(at, &mut fx);
         }
+        self.clock_moved(before, at, &mut fx);
         self.take_in(at, event, &mut fx);
         self.settle(at, &mut fx);
         fx
@@ -120,6 +131,7 @@ impl State {
         match event {
             Event::Started { boot, links } => {
                 self.boot = Some(boot.clone());
+                self.health_settles_at = Some(at.boot_ms.saturating_add(warnings::HEALTH_SETTLES_MS));
                 self.accounting.started(boot, links, at);
                 self.last_read_boot_ms = at.boot_ms;
                 self.configured_sims(at, fx);
@@ -217,6 +229,7 @@ impl State {
                 }
                 None => self.well(*code, subject, fx),
             },
+            Event::FollowerArrived => self.desktop_again(at, fx),
             Event::SimNoticed(iccid) => self.sim_noticed(iccid, at, fx),
             Event::StopRequested => self.stopping = true,
         }
@@ -226,9 +239,13 @@ impl State {
     fn settle(&mut self, at: Stamp, fx: &mut Effects) {
         self.refresh_cycles(at, fx);
         if !self.stopping {
-            self.serve_schedules(at, fx);
+            if at.trusted && !self.totals_awaited() {
+                self.sms_waited(at, fx);
+                self.serve_schedules(at, fx);
+                self.evaluate_roaming(at, fx);
+                self.evaluate_usage(at, fx);
+            }
             self.say_due_reminders(at, fx);
-            self.evaluate_usage(at, fx);
             self.evaluate_health(at, fx);
             self.deliver_due(at, fx);
         }
@@ -262,9 +279,6 @@ impl State {
                 sim.forget_cycle();
             }
             self.well(WarningCode::ClockUntrusted, "", fx);
-            for (modem, sms) in std::mem::take(&mut self.sms_waiting) {
-                self.sms_received(&modem, &sms, at, fx);
-            }
         } else {
             let text = "The clock cannot be believed yet (not synchronised, or before the newest entry of the ledger). \
                         Usage is measured and dated later; nothing that depends on the date fires until then."
@@ -276,6 +290,19 @@ impl State {
 
     fn settings_loaded(&mut self, settings: &Settings, at: Stamp, fx: &mut Effects) {
         self.settings = settings.clone();
+        self.schedules_known = None;
+        let gone: Vec<String> = self
+            .warnings
+            .keys()
+            .filter(|(code, name)| {
+                *code == WarningCode::ChannelFailing
+                    && !self.settings.channels.iter().any(|channel| channel.name.as_str() == name)
+            })
+            .map(|(_, name)| name.clone())
+            .collect();
+        for name in gone {
+            self.well(WarningCode::ChannelFailing, &name, fx);
+        }
         for sim in self.sims.values_mut() {
             sim.forget_cycle();
         }
@@ -310,10 +337,8 @@ impl State {
             sim.evaluate_soon();
         }
         self.health_changed = true;
-        let active: Vec<Iccid> = self.active_sims();
-        for iccid in active {
-            self.ask_rules(&crate::view::Trigger::Roaming { sim: iccid }, at, fx);
-        }
+        self.roaming_unasked.extend(self.active_sims());
+        self.forget_schedules();
         fx.notices.push(Notice::StatusChanged);
     }
 
@@ -398,6 +423,9 @@ impl State {
 
     fn keep_sim(&mut self, record: SimRecord, fx: &mut Effects) {
         let iccid = record.iccid.clone();
+        if !self.sims.contains_key(&iccid) {
+            self.schedules_known = None;
+        }
         self.sims
             .entry(iccid)
             .and_modify(|s| s.record = record.clone())

@@ -28,13 +28,28 @@ impl State {
         let sim_changed = before.as_ref().and_then(|m| m.sim.as_ref()).and_then(|s| s.iccid.clone()) != iccid;
         if let Some(iccid) = iccid {
             if roamed || sim_changed {
-                self.ask_rules(&Trigger::Roaming { sim: iccid.clone() }, at, fx);
+                self.roaming_unasked.insert(iccid.clone());
             }
             if sim_changed && let Some(sim) = self.sims.get_mut(&iccid) {
                 sim.evaluate_soon();
             }
         }
         fx.notices.push(Notice::StatusChanged);
+    }
+
+    /// Asks the rules about SIMs that moved, once the clock is trusted and it is known where they are.
+    pub(super) fn evaluate_roaming(&mut self, at: Stamp, fx: &mut Effects) {
+        let known: Vec<Iccid> = self
+            .roaming_unasked
+            .iter()
+            .filter(|iccid| self.sims.get(*iccid).is_some_and(|sim| sim.zone != Zone::Unknown))
+            .cloned()
+            .collect();
+        for iccid in &known {
+            self.roaming_unasked.remove(iccid);
+        }
+        let triggers: Vec<Trigger> = known.into_iter().map(|sim| Trigger::Roaming { sim }).collect();
+        self.ask_rules(&triggers, at, fx);
     }
 
     pub(super) fn modem_vanished(&mut self, modem: &ModemId, at: Stamp, fx: &mut Effects) {

@@ -18,7 +18,7 @@ const DELAYED_FROM: Span = Span::secs(600);
 const FINISHED_KEPT: usize = 200;
 
 impl State {
-    pub(super) fn put_in_outbox(&mut self, reminder: &Reminder, at: Stamp, fx: &mut Effects) {
+    pub(super) fn put_in_outbox(&mut self, reminder: &Reminder, again: bool, at: Stamp, fx: &mut Effects) {
         for channel in reminder.channels.clone() {
             let id = format!(
                 "{}@{}#{}:{}",
@@ -31,30 +31,57 @@ impl State {
                 continue;
             }
             let message = self.message(reminder, &id);
-            self.enqueue(id, reminder.key.clone(), channel, message, at, fx);
+            let (attempts, next_at) = if again { self.supersede(reminder, &channel, fx) } else { (0, None) };
+            let next_at = next_at.filter(|next| *next > at.wall).unwrap_or(at.wall);
+            let first = Delivery {
+                id,
+                reminder: reminder.key.clone(),
+                channel,
+                state: DeliveryState::Queued,
+                attempts,
+                created_at: at.wall,
+                next_at: Some(next_at),
+                last_error: None,
+                message,
+            };
+            self.enqueue(first, at, fx);
         }
     }
 
-    fn enqueue(
+    /// What repeats while its last saying still waits takes its place, and its turn: a dead network must not pile up
+    /// what is then said a thousand times. Gives how often that one was tried, and when it would have been.
+    fn supersede(
         &mut self,
-        id: String,
-        reminder: ReminderKey,
-        channel: ChannelName,
-        message: Message,
-        at: Stamp,
+        reminder: &Reminder,
+        channel: &ChannelName,
         fx: &mut Effects,
-    ) {
-        let mut delivery = Delivery {
-            id,
-            reminder,
-            channel,
-            state: DeliveryState::Queued,
-            attempts: 0,
-            created_at: at.wall,
-            next_at: Some(at.wall),
-            last_error: None,
-            message,
-        };
+    ) -> (u32, Option<Timestamp>) {
+        let prefix = format!("{}@{}#", reminder.key, reminder.raised_at.as_secs());
+        let waiting: Vec<Delivery> = self
+            .deliveries
+            .values()
+            .filter(|d| {
+                d.channel == *channel
+                    && d.state == DeliveryState::Queued
+                    && !self.in_flight.contains(&d.id)
+                    && d.id.starts_with(&prefix)
+            })
+            .cloned()
+            .collect();
+        let (mut attempts, mut next_at) = (0, None);
+        for mut delivery in waiting {
+            attempts = attempts.max(delivery.attempts);
+            next_at = next_at.max(delivery.next_at);
+            delivery.state = DeliveryState::Suppressed;
+            delivery.next_at = None;
+            delivery.last_error = Some("said again before it could be said".to_owned());
+            self.keep_delivery(delivery, fx);
+        }
+        self.forget_finished();
+        (attempts, next_at)
+    }
+
+    fn enqueue(&mut self, mut delivery: Delivery, at: Stamp, fx: &mut Effects) {
         match self.channel(&delivery.channel) {
             None => {
                 delivery.state = DeliveryState::Failed;
@@ -104,7 +131,8 @@ impl State {
     /// Whether a finished delivery may not be forgotten yet: its channel has a cap, and it left today.
     fn counts_towards_cap(&self, delivery: &Delivery) -> bool {
         let zone = &self.settings.zone;
-        self.channel(&delivery.channel).is_some_and(|channel| channel.daily_cap.is_some())
+        delivery.state != DeliveryState::Suppressed
+            && self.channel(&delivery.channel).is_some_and(|channel| channel.daily_cap.is_some())
             && zone.date(delivery.created_at) == zone.date(self.now.wall)
     }
 
@@ -125,6 +153,10 @@ impl State {
                 return Some(format!("the daily cap of {cap} is reached"));
             }
         }
+        self.roaming_forbids(channel)
+    }
+
+    fn roaming_forbids(&self, channel: &ChannelSettings) -> Option<String> {
         let roams = self.modems.values().any(|m| m.registration == Registration::Roaming);
         let home = self.modems.values().any(|m| m.registration == Registration::Home);
         if channel.kind == "sms" && !channel.while_roaming && roams && !home {
@@ -172,6 +204,14 @@ impl State {
             .cloned()
             .collect();
         for mut delivery in due {
+            // It may have been at home when the message was put in the outbox.
+            if let Some(why) = self.channel(&delivery.channel).and_then(|c| self.roaming_forbids(c)) {
+                delivery.state = DeliveryState::Suppressed;
+                delivery.next_at = None;
+                delivery.last_error = Some(why);
+                self.keep_delivery(delivery, fx);
+                continue;
+            }
             self.in_flight.insert(delivery.id.clone());
             if self.costs(&delivery.channel) {
                 // In the ledger before it leaves: after a crash a message that costs money is not sent again.
@@ -235,6 +275,24 @@ impl State {
         self.forget_finished();
     }
 
+    /// Somebody follows: what waits for a session is tried now.
+    pub(super) fn desktop_again(&mut self, at: Stamp, fx: &mut Effects) {
+        let waiting: Vec<Delivery> = self
+            .deliveries
+            .values()
+            .filter(|d| {
+                d.state == DeliveryState::Queued
+                    && !self.in_flight.contains(&d.id)
+                    && self.channel(&d.channel).is_some_and(|channel| channel.kind == "desktop")
+            })
+            .cloned()
+            .collect();
+        for mut delivery in waiting {
+            delivery.next_at = Some(at.wall);
+            self.keep_delivery(delivery, fx);
+        }
+    }
+
     /// What was acknowledged or put off need not be said any more.
     pub(super) fn withdraw(&mut self, key: &ReminderKey, fx: &mut Effects) {
         let waiting: Vec<Delivery> = self
@@ -271,14 +329,26 @@ impl State {
             id: id.clone(),
             language: self.settings.language.clone(),
         };
-        self.enqueue(id, key, channel.clone(), message, at, fx);
+        let test = Delivery {
+            id,
+            reminder: key,
+            channel: channel.clone(),
+            state: DeliveryState::Queued,
+            attempts: 0,
+            created_at: at.wall,
+            next_at: Some(at.wall),
+            last_error: None,
+            message,
+        };
+        self.enqueue(test, at, fx);
     }
 
-    fn keep_delivery(&mut self, delivery: Delivery, fx: &mut Effects) {
+    pub(super) fn keep_delivery(&mut self, delivery: Delivery, fx: &mut Effects) {
         fx.changes.push(Change::KeepDelivery(delivery.clone()));
         self.deliveries.insert(delivery.id.clone(), delivery);
     }
 
+    /// What a cap counts is kept while its day lasts, wherever that is.
     fn forget_finished(&mut self) {
         let mut finished: Vec<(Timestamp, String)> = self
             .deliveries

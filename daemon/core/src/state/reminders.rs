@@ -18,6 +18,10 @@ const REMEMBERED: Span = Span::secs(7 * 86_400);
 impl State {
     pub(super) fn rule_evaluated(&mut self, result: &RuleResult, at: Stamp, fx: &mut Effects) {
         self.served(&result.trigger, result, fx);
+        // Asked before a reload that took it away.
+        if !self.rules.contains_key(&result.rule) {
+            return;
+        }
         if let Some(error) = &result.error {
             if let Some(rule) = self.rules.get_mut(&result.rule) {
                 rule.problem = Some(error.clone());
@@ -42,10 +46,7 @@ impl State {
     fn served(&mut self, trigger: &Trigger, result: &RuleResult, fx: &mut Effects) {
         match trigger {
             Trigger::Schedule { sim, index, due } => {
-                let key = super::schedules::mark_key(&result.rule, *index, sim.as_ref());
-                self.marks_in_flight.remove(&key);
-                self.marks.insert(key.clone(), *due);
-                fx.changes.push(Change::KeepScheduleMark { key, served: *due });
+                self.schedule_served(&result.rule, *index, sim.as_ref(), *due, fx);
             }
             Trigger::Sms { sms, .. } => {
                 let at = self.now.wall;
@@ -63,12 +64,11 @@ impl State {
             None => format!("{}/{}", result.rule, finding.key),
         };
         let short = ReminderKey::new(short).ok()?;
-        match (sim, self.reminders.get(&short)) {
-            (Some(iccid), Some(other)) if other.sim.as_ref() != Some(iccid) => {
-                ReminderKey::new(format!("{}/{}/{}", result.rule, finding.key, iccid)).ok()
-            }
-            _ => Some(short),
-        }
+        let Some(iccid) = sim else { return Some(short) };
+        let long = ReminderKey::new(format!("{}/{}/{}", result.rule, finding.key, iccid)).ok();
+        let taken = self.reminders.get(&short).is_some_and(|other| other.sim.as_ref() != sim);
+        let keeps = long.as_ref().is_some_and(|long| self.live(long).is_some());
+        if taken || keeps { long } else { Some(short) }
     }
 
     fn raise(
@@ -92,12 +92,24 @@ impl State {
             reminder.channels = self.channels_for(finding);
             let again = !result.trigger.is_level();
             if again {
-                // A schedule or a message is news each time, even where the last one was acknowledged.
+                // A schedule or a message is news each time, even where the last one was acknowledged. Two of one
+                // second are told apart by their number.
+                if reminder.raised_at.as_secs() != at.wall.as_secs() {
+                    reminder.occurrence = 0;
+                }
                 reminder.raised_at = at.wall;
-                reminder.occurrence = 0;
                 reminder.late = late;
-                self.say_or_hold(reminder, at, fx);
+                self.say_or_hold(reminder, false, at, fx);
             } else if &reminder != live {
+                let urgent = reminder.urgency == Urgency::Critical && live.urgency != Urgency::Critical;
+                if urgent && reminder.state == ReminderState::Pending {
+                    // Held back by quiet hours, which hold back nothing critical.
+                    self.say(reminder, false, at, fx);
+                    return;
+                }
+                if reminder.state == ReminderState::Firing && reminder.repeat != live.repeat {
+                    reminder.next_at = self.next_time(&reminder, at.wall);
+                }
                 self.keep(reminder, fx);
             }
             return;
@@ -117,7 +129,7 @@ impl State {
             trigger: result.trigger.kind().to_owned(),
             late,
         };
-        self.say_or_hold(reminder, at, fx);
+        self.say_or_hold(reminder, false, at, fx);
     }
 
     fn channels_for(&self, finding: &Finding) -> Vec<ChannelName> {
@@ -126,7 +138,7 @@ impl State {
         channels
     }
 
-    fn say_or_hold(&mut self, mut reminder: Reminder, at: Stamp, fx: &mut Effects) {
+    fn say_or_hold(&mut self, mut reminder: Reminder, again: bool, at: Stamp, fx: &mut Effects) {
         let quiet = self.settings.quiet.filter(|_| reminder.urgency != Urgency::Critical);
         let until = quiet
             .filter(|quiet| quiet.contains(self.settings.zone.civil(at.wall)))
@@ -136,20 +148,21 @@ impl State {
             reminder.next_at = Some(until);
             self.keep(reminder, fx);
         } else {
-            self.say(reminder, at, fx);
+            self.say(reminder, again, at, fx);
         }
     }
 
-    fn say(&mut self, mut reminder: Reminder, at: Stamp, fx: &mut Effects) {
+    /// `again`: for the same reason as the last time.
+    fn say(&mut self, mut reminder: Reminder, again: bool, at: Stamp, fx: &mut Effects) {
         reminder.occurrence = reminder.occurrence.saturating_add(1);
         reminder.state = ReminderState::Firing;
         reminder.next_at = self.next_time(&reminder, at.wall);
-        self.put_in_outbox(&reminder, at, fx);
+        self.put_in_outbox(&reminder, again, at, fx);
         fx.notices.push(Notice::ReminderSaid { key: reminder.key.clone(), occurrence: reminder.occurrence });
         self.keep(reminder, fx);
     }
 
-    fn next_time(&self, reminder: &Reminder, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn next_time(&self, reminder: &Reminder, now: Timestamp) -> Option<Timestamp> {
         match &reminder.repeat {
             Repeat::Once => None,
             Repeat::Every(span) => Some(now.saturating_add(Span(span.as_millis().max(1000)))),
@@ -182,11 +195,14 @@ impl State {
                 _ => reminder.next_at,
             };
             reminder.late = was_due.map(|due| at.wall.since(due)).filter(|late| *late >= LATE_FROM);
-            self.say_or_hold(reminder, at, fx);
+            self.say_or_hold(reminder, true, at, fx);
         }
     }
 
     fn resolve_others(&mut self, result: &RuleResult, raised: &[ReminderKey], at: Stamp, fx: &mut Effects) {
+        if matches!(result.trigger, Trigger::Health) && self.health_settles_at.is_some() {
+            return;
+        }
         let sim = result.trigger.sim();
         let over: Vec<ReminderKey> = self
             .reminders
@@ -205,13 +221,17 @@ impl State {
         }
     }
 
-    /// Reminders of a rule that is no longer there hold for nobody.
+    /// Reminders of a rule that is no longer there, or no longer asked on that occasion, hold for nobody.
     pub(super) fn resolve_ownerless(&mut self, at: Stamp, fx: &mut Effects) {
         let over: Vec<ReminderKey> = self
             .reminders
             .values()
             .filter(|r| {
-                !self.rules.contains_key(&r.rule) && !matches!(r.state, ReminderState::Resolved { .. })
+                let level = matches!(r.trigger.as_str(), "usage" | "roaming" | "health");
+                let held = self.rules.get(&r.rule).is_some_and(|rule| {
+                    rule.problem.is_some() || !level || rule.triggers.contains(&r.trigger)
+                });
+                !held && !matches!(r.state, ReminderState::Resolved { .. })
             })
             .map(|r| r.key.clone())
             .collect();
@@ -250,7 +270,7 @@ impl State {
         self.reminders.get(key).filter(|r| !matches!(r.state, ReminderState::Resolved { .. })).cloned()
     }
 
-    fn keep(&mut self, reminder: Reminder, fx: &mut Effects) {
+    pub(super) fn keep(&mut self, reminder: Reminder, fx: &mut Effects) {
         fx.changes.push(Change::KeepReminder(reminder.clone()));
         fx.notices.push(Notice::ReminderChanged(reminder.key.clone()));
         self.reminders.insert(reminder.key.clone(), reminder);

@@ -67,7 +67,7 @@ impl Default for Restored {
 /// Up to when a schedule was served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduleMark {
-    /// Which rule and schedule: `RULE#N`.
+    /// Which rule, schedule and SIM: `RULE#N SCHEDULE#ICCID`.
     pub key: String,
     /// Up to when.
     pub served: Timestamp,

@@ -40,6 +40,8 @@ pub struct Sim {
     /// Start of its first entry ever.
     pub first_at: Option<Timestamp>,
     cycle_known: bool,
+    /// What the ledger was asked and has not answered yet: until then the sums say nothing.
+    awaited: Option<TotalsQuery>,
     grown: u64,
     grown_boot_ms: Option<u64>,
     evaluate: bool,
@@ -68,6 +70,7 @@ impl Sim {
             totals: Totals::default(),
             first_at: None,
             cycle_known: false,
+            awaited: None,
             grown: 0,
             grown_boot_ms: None,
             evaluate: false,
@@ -218,7 +221,9 @@ impl State {
             sim.totals = Totals::default();
             sim.evaluate = true;
             let (from, until) = sim.bounds.unwrap_or((at.wall, None));
-            fx.load_totals.push(TotalsQuery { iccid, from, until });
+            let query = TotalsQuery { iccid, from, until };
+            sim.awaited = Some(query.clone());
+            fx.load_totals.push(query);
             fx.notices.push(Notice::StatusChanged);
         }
     }
@@ -231,6 +236,11 @@ impl State {
         first_at: Option<Timestamp>,
     ) {
         let Some(sim) = self.sims.get_mut(&query.iccid) else { return };
+        // The answer to an earlier question, about a cycle that is over.
+        if sim.awaited.as_ref() != Some(query) {
+            return;
+        }
+        sim.awaited = None;
         sim.totals =
             Totals { by_zone: by_zone.iter().cloned().collect(), corrections, undated: BTreeMap::new() };
         sim.first_at = first_at.or(sim.first_at);
@@ -240,6 +250,12 @@ impl State {
     pub(super) fn usage_corrected(&mut self, correction: &Correction, fx: &mut Effects) {
         fx.changes.push(Change::AppendCorrection(correction.clone()));
         if let Some(sim) = self.sims.get_mut(&correction.iccid) {
+            let inside = sim.bounds.is_none_or(|(start, end)| {
+                correction.at >= start && end.is_none_or(|end| correction.at < end)
+            });
+            if !inside {
+                return;
+            }
             sim.totals.corrections = sim.totals.corrections.saturating_add(correction.bytes);
             sim.evaluate = true;
         }
@@ -259,16 +275,11 @@ impl State {
     /// Asks the rules about every SIM whose usage moved by a thousandth of its allowance, or is waiting, and about each
     /// at the beginning of its day.
     pub(super) fn evaluate_usage(&mut self, at: Stamp, fx: &mut Effects) {
-        if !at.trusted
-            || !self.rules.values().any(|r| r.problem.is_none() && r.triggers.iter().any(|t| t == "usage"))
-        {
+        if !self.answers("usage") {
             return;
         }
         let mut due = Vec::new();
         for (iccid, sim) in &self.sims {
-            if fx.load_totals.iter().any(|q| q.iccid == *iccid) {
-                continue;
-            }
             let quantum = self
                 .plan_of(iccid)
                 .and_then(|plan| plan.data)
@@ -279,14 +290,21 @@ impl State {
                 due.push((iccid.clone(), today));
             }
         }
-        for (iccid, today) in due {
-            if let Some(sim) = self.sims.get_mut(&iccid) {
-                sim.evaluated_on = Some(today);
+        for (iccid, today) in &due {
+            if let Some(sim) = self.sims.get_mut(iccid) {
+                sim.evaluated_on = Some(*today);
                 sim.evaluate = false;
                 sim.grown = 0;
                 sim.grown_boot_ms = None;
             }
-            self.ask_rules(&Trigger::Usage { sim: iccid }, at, fx);
         }
+        let triggers: Vec<Trigger> = due.into_iter().map(|(sim, _)| Trigger::Usage { sim }).collect();
+        self.ask_rules(&triggers, at, fx);
+    }
+
+    /// Whether the ledger still has to say what some SIM has used: until then rules would be shown too little, and
+    /// what they raised before would look as if it were over.
+    pub(super) fn totals_awaited(&self) -> bool {
+        self.sims.values().any(|sim| sim.awaited.is_some())
     }
 }

@@ -19,18 +19,22 @@ impl State {
             let due = since.saturating_add(self.settings.max_unsaved_time.as_millis().unsigned_abs());
             wakes.push(Wake { after: boot(due), reason: "commit" });
         }
-        for sim in self.sims.values() {
-            if let Some(due) = sim.stale_at() {
-                wakes.push(Wake { after: boot(due), reason: "usage not looked at" });
-            }
-        }
+        wakes.extend(
+            self.health_settles_at.map(|due| Wake { after: boot(due), reason: "health is known by now" }),
+        );
         if at.trusted {
+            // Only where somebody will look: a wake that changes nothing would come again at once.
+            if self.answers("usage") && !self.totals_awaited() {
+                let stale = self.sims.values().filter_map(super::usage::Sim::stale_at);
+                wakes.extend(stale.min().map(|due| Wake { after: boot(due), reason: "usage not looked at" }));
+            }
             for sim in self.sims.values() {
                 if let Some((_, Some(end))) = sim.bounds {
                     wakes.push(Wake { after: wall(end), reason: "cycle ends" });
                 }
             }
-            if !self.sims.is_empty() && self.rules.values().any(|r| r.triggers.iter().any(|t| t == "usage")) {
+            // What depends on the date changes at midnight: what rules say of it, and whether a bundle has begun.
+            if self.answers("usage") || self.sims.values().any(|sim| sim.bounds.is_none()) {
                 let midnights = self.sims.keys().filter_map(|iccid| {
                     let zone = self.zone_of(iccid);
                     zone.date(at.wall).succ_opt().map(|tomorrow| zone.day_start(tomorrow))
@@ -45,7 +49,7 @@ impl State {
                 };
                 wakes.extend(due.map(|due| Wake { after: wall(due), reason: "reminder" }));
             }
-            wakes.extend(self.next_schedule(at).map(|due| Wake { after: wall(due), reason: "schedule" }));
+            wakes.extend(self.next_schedule().map(|due| Wake { after: wall(due), reason: "schedule" }));
         }
         for delivery in self.deliveries.values() {
             let waits = matches!(delivery.state, DeliveryState::Queued | DeliveryState::Sending)

@@ -6,6 +6,9 @@ use crate::health::{Warning, WarningCode};
 use crate::time::Stamp;
 use crate::view::Trigger;
 
+/// What was wrong before a restart is not found again at once: so long nothing about health is held to be over.
+pub(super) const HEALTH_SETTLES_MS: u64 = 60_000;
+
 impl State {
     pub(super) fn warn(&mut self, code: WarningCode, subject: &str, text: String, fx: &mut Effects) {
         let key = (code, subject.to_owned());
@@ -26,8 +29,12 @@ impl State {
     }
 
     pub(super) fn evaluate_health(&mut self, at: Stamp, fx: &mut Effects) {
+        if self.health_settles_at.is_some_and(|due| at.boot_ms >= due) {
+            self.health_settles_at = None;
+            self.health_changed = true;
+        }
         if std::mem::take(&mut self.health_changed) {
-            self.ask_rules(&Trigger::Health, at, fx);
+            self.ask_rules(&[Trigger::Health], at, fx);
         }
     }
 }

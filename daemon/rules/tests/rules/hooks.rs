@@ -139,7 +139,7 @@ fn other_sims_are_seen_by_sims() {
             remind("k", `${sims().len()} SIMs, ${total}, ${named}`);
         }"#;
     let other = SimFacts { name: "spare".to_owned(), ..sim() };
-    let both = Arc::new(RuleInput { sims: vec![sim(), other], ..(*input(Some(sim()), "en")).clone() });
+    let both = Arc::new(RuleInput { sims: [sim(), other].into(), ..(*input(Some(sim()), "en")).clone() });
     assert_eq!(texts(text, &on_usage(), &both), "2 SIMs, 4 GB, [\"spare\"]");
 }
 
@@ -194,7 +194,7 @@ fn a_schedule_or_message_without_a_sim_reaches_the_hooks_that_need_none() {
     assert_eq!(texts(once, &on_schedule(), &input(Some(sim()), "en")), "rent");
     let second = SimFacts { iccid: simbell_core::ident::Iccid::new("8949000000000000026").unwrap(), ..sim() };
     let of_two =
-        Arc::new(RuleInput { sims: vec![sim(), second.clone()], ..(*input(Some(second), "en")).clone() });
+        Arc::new(RuleInput { sims: [sim(), second.clone()].into(), ..(*input(Some(second), "en")).clone() });
     assert_eq!(texts(once, &on_schedule(), &of_two), "");
 
     let Trigger::Sms { sms, .. } = on_sms("80100", "hello") else { panic!("an SMS") };
