@@ -12,7 +12,7 @@ use crate::rows::{self, QueryError, collect, ident};
 /// Resolved reminders given back: the newest of them, so that a rule that raises one again finds it.
 const RESOLVED_GIVEN_BACK: u32 = 200;
 
-/// Most ended deliveries that are given back: they tell what became of a reminder and count towards a channel's
+/// Most ended deliveries of one channel that are given back: they tell what became of a reminder and count towards a channel's
 /// daily cap, over a restart too.
 const ENDED_GIVEN_BACK: u32 = 500;
 
@@ -49,9 +49,10 @@ impl Store {
             deliveries: list(
                 &tx,
                 &format!(
-                    "SELECT {} FROM delivery WHERE state IN ('queued', 'sending') OR id IN (SELECT id FROM delivery
-                     WHERE state NOT IN ('queued', 'sending') ORDER BY created_ms DESC, id
-                     LIMIT {ENDED_GIVEN_BACK}) ORDER BY id",
+                    "SELECT {} FROM delivery WHERE state IN ('queued', 'sending') OR id IN (SELECT id FROM
+                     (SELECT id, row_number() OVER (PARTITION BY channel ORDER BY created_ms DESC, id) AS place
+                     FROM delivery WHERE state NOT IN ('queued', 'sending'))
+                     WHERE place <= {ENDED_GIVEN_BACK}) ORDER BY id",
                     rows::DELIVERY
                 ),
                 rows::delivery,
