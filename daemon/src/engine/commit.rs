@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use simbell_core::effect::{Change, Effects};
+use simbell_core::effect::{Change, Effects, TotalsQuery};
 use simbell_core::event::Event;
 use simbell_core::health::WarningCode;
 use simbell_core::ledger::Baseline;
@@ -17,6 +17,8 @@ pub(super) struct Backlog {
     pub(super) changes: Vec<Change>,
     pub(super) then: Vec<Effects>,
     pub(super) failing: bool,
+    /// Sums that the ledger could not give yet.
+    pub(super) unread: Vec<TotalsQuery>,
 }
 
 impl Backlog {
@@ -26,6 +28,10 @@ impl Backlog {
         let mut out: Vec<Change> = Vec::with_capacity(self.changes.len());
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
         for change in std::mem::take(&mut self.changes) {
+            if matches!(change, Change::DateEntries { .. }) {
+                // Undated usage before it is dated by it; what follows is not.
+                places.retain(|key, _| !key.starts_with("usage"));
+            }
             let Some(key) = key(&change) else {
                 out.push(change);
                 continue;
@@ -43,6 +49,29 @@ impl Backlog {
             }
         }
         self.changes = out;
+        self.compact_effects();
+    }
+
+    /// What waits for the commit becomes one: rules are asked once, on what was seen last.
+    fn compact_effects(&mut self) {
+        let mut all = Effects::default();
+        for fx in std::mem::take(&mut self.then) {
+            for query in fx.load_totals {
+                all.load_totals.retain(|earlier| earlier.iccid != query.iccid);
+                all.load_totals.push(query);
+            }
+            for asked in fx.evaluate {
+                all.evaluate.retain(|earlier| earlier.rule != asked.rule || earlier.trigger != asked.trigger);
+                all.evaluate.push(asked);
+            }
+            all.deliver.extend(fx.deliver);
+            for notice in fx.notices {
+                if !all.notices.contains(&notice) {
+                    all.notices.push(notice);
+                }
+            }
+        }
+        self.then.push(all);
     }
 }
 
@@ -77,6 +106,7 @@ impl Engine {
     /// Tries to commit what waits; once. Tells whether everything is in the ledger now.
     pub(super) async fn commit_backlog_once(&mut self) -> bool {
         if self.backlog.changes.is_empty() {
+            self.nothing_to_commit();
             return true;
         }
         let Some(mut store) = self.store.take() else { return false };
@@ -95,7 +125,7 @@ impl Engine {
         match done {
             Ok((store, _, Ok(()))) => {
                 self.store = Some(store);
-                self.commit_again = None;
+                self.nothing_to_commit();
                 if std::mem::take(&mut self.backlog.failing) {
                     tracing::info!("the ledger can be written again");
                     let fx = self.step(&Event::Committed);
@@ -143,6 +173,13 @@ impl Engine {
         }
     }
 
+    /// Nothing is tried again but sums that could not be read.
+    fn nothing_to_commit(&mut self) {
+        if self.backlog.unread.is_empty() {
+            self.commit_again = None;
+        }
+    }
+
     /// Once a day, while the date can be believed, old rows are forgotten.
     fn prune_due(&mut self) -> Option<Timestamp> {
         const DAY_MS: u64 = 86_400_000;
@@ -157,6 +194,9 @@ impl Engine {
 
     /// Tries again to commit what waits, and does what waited for it.
     pub(super) async fn commit_backlog(&mut self) {
+        self.commit_again = None;
+        let load_totals = std::mem::take(&mut self.backlog.unread);
+        self.backlog.then.push(Effects { load_totals, ..Effects::default() });
         self.settle().await;
     }
 }
@@ -205,6 +245,47 @@ mod tests {
         let mut backlog = Backlog { changes, ..Backlog::default() };
         backlog.compact();
         backlog.changes
+    }
+
+    /// What follows a commit that fails for days is asked for once.
+    #[test]
+    fn effects_that_wait_do_not_pile_up() {
+        use std::sync::Arc;
+
+        use simbell_core::effect::{Evaluation, Notice};
+        use simbell_core::ident::RuleName;
+        use simbell_core::view::{LocalNow, RuleInput, Trigger};
+
+        let iccid = Iccid::new("8900100000000000017").unwrap();
+        let mut backlog = Backlog::default();
+        for n in 0..1_000 {
+            let at = Timestamp::from_millis(n);
+            let now = LocalNow { at, date: String::new(), time: String::new(), weekday: 1, day: 1, hour: 0 };
+            let input = RuleInput {
+                now,
+                language: String::new(),
+                sim: None,
+                sims: Arc::from([]),
+                warnings: Vec::new(),
+                late_s: n,
+            };
+            backlog.then.push(Effects {
+                load_totals: vec![TotalsQuery { iccid: iccid.clone(), from: at, until: None }],
+                evaluate: vec![Evaluation {
+                    rule: RuleName::new("r").unwrap(),
+                    trigger: Trigger::Usage { sim: iccid.clone() },
+                    input: Arc::new(input),
+                }],
+                notices: vec![Notice::UsageGrew(iccid.clone())],
+                ..Effects::default()
+            });
+            backlog.compact();
+        }
+        assert_eq!(backlog.then.len(), 1);
+        let fx = &backlog.then[0];
+        assert_eq!((fx.load_totals.len(), fx.evaluate.len(), fx.notices.len()), (1, 1, 1));
+        assert_eq!(fx.evaluate[0].input.late_s, 999, "on what was seen last");
+        assert_eq!(fx.load_totals[0].from, Timestamp::from_millis(999));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use simbell_core::event::{Event, Recorded};
 use simbell_core::health::WarningCode;
 use simbell_core::ident::BootId;
 use simbell_core::state::State;
-use simbell_core::time::Stamp;
+use simbell_core::time::{Span, Stamp};
 use simbell_modem::links::{LinkEvent, Links};
 use simbell_notify::{Dispatcher, Ended};
 use simbell_rules::RuleSet;
@@ -165,13 +165,10 @@ impl Engine {
         let wake = self.state.next_wake(at);
         let read = self.state.next_read(at).filter(|_| !self.links_broken);
         let wake_after = wake.as_ref().map(|w| w.after).into_iter().chain(read).min();
+        let wake_at = wake.as_ref().map(|w| boot_after(at, w.after));
         let timer = self.clock_watch.after(wake_after);
         tokio::select! {
             biased;
-            request = self.requests.recv() => match request {
-                Some(request) => self.serve(request).await,
-                None => self.stopping = true,
-            },
             event = self.links.event(), if !self.links_broken => match event {
                 Ok(event) => self.link_event(event).await,
                 Err(error) => self.links_failed(&error).await,
@@ -191,19 +188,26 @@ impl Engine {
                 if clock_set {
                     self.feed(Event::ClockChanged).await;
                 }
-                self.woken().await;
+                self.woken(wake_at).await;
             }
             () = sleep_until(self.commit_again) => self.commit_backlog().await,
+            // Last: callers who never stop asking must not keep a reminder from being said.
+            request = self.requests.recv() => match request {
+                Some(request) => self.serve(request).await,
+                None => self.stopping = true,
+            },
             () = self.notifier.watchdog_due() => {}
         }
     }
 
-    async fn woken(&mut self) {
+    /// `wake_at`: when the state asked to be woken, by `CLOCK_BOOTTIME`. It is not asked again here: of what has come
+    /// due by now it may only tell what comes next.
+    async fn woken(&mut self, wake_at: Option<u64>) {
         let at = self.stamp();
         if self.state.next_read(at).is_some_and(|after| after.as_millis() <= 0) {
             self.read_links().await;
         }
-        if self.state.next_wake(at).is_some_and(|wake| wake.after.as_millis() <= 0) {
+        if wake_at.is_some_and(|due| due <= at.boot_ms) {
             self.feed(Event::WakeReached).await;
         }
     }
@@ -236,9 +240,16 @@ impl Engine {
             Ok(links) => {
                 self.links = links;
                 self.links_broken = false;
-                if let Ok(links) = self.links.read(None) {
-                    self.feed(Event::LinksResynchronised(links)).await;
-                    self.report(WarningCode::NotMeasured, "kernel", None).await;
+                match self.links.read(None) {
+                    Ok(links) => {
+                        self.feed(Event::LinksResynchronised(links)).await;
+                        self.report(WarningCode::NotMeasured, "kernel", None).await;
+                    }
+                    Err(error) => {
+                        // Asked again at once it would be a loop.
+                        self.links_broken = true;
+                        tracing::error!(%error, "the kernel's counters cannot be read");
+                    }
                 }
             }
             Err(error) => tracing::error!(%error, "netlink cannot be opened again"),
@@ -289,19 +300,33 @@ impl Engine {
                 tokio::select! {
                     () = &mut stopped => break,
                     Some(one) = self.ended.recv() => last.push(one),
+                    // A short message on its way asks which modem it leaves by; everybody else is told to come again.
+                    Some(request) = self.requests.recv() => match request {
+                        Request::ModemForSms(via, reply) => {
+                            let _ = reply.send(self.modem_for_sms(via.as_deref()));
+                        }
+                        Request::SmsLeft(modem, parts) => {
+                            drop(self.step(&Event::SmsSent { modem, parts }));
+                        }
+                        _ => {}
+                    },
                 }
             }
         }
         while let Ok(one) = self.ended.try_recv() {
             last.push(one);
         }
-        for one in last {
-            let at = self.clock.stamp();
-            let fx = self.state.step(at, &Event::DeliveryEnded { id: one.id, outcome: one.outcome });
-            self.backlog.changes.extend(fx.changes);
+        while let Ok(request) = self.requests.try_recv() {
+            if let Request::SmsLeft(modem, parts) = request {
+                drop(self.step(&Event::SmsSent { modem, parts }));
+            }
         }
-        self.commit_backlog_once().await;
-        if self.backlog.changes.is_empty() {
+        for one in last {
+            drop(self.step(&Event::DeliveryEnded { id: one.id, outcome: one.outcome }));
+        }
+        let committed = self.commit_backlog_once().await;
+        // Without the ledger what was handed to it is not known to be there.
+        if committed && self.store.is_some() {
             Ending::Clean
         } else {
             tracing::error!(
@@ -315,6 +340,10 @@ impl Engine {
     fn summary(&self) -> String {
         crate::convert::summary(&self.state)
     }
+}
+
+fn boot_after(at: Stamp, after: Span) -> u64 {
+    at.boot_ms.saturating_add(u64::try_from(after.as_millis()).unwrap_or(0))
 }
 
 async fn sleep_until(at: Option<tokio::time::Instant>) {

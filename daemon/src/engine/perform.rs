@@ -1,9 +1,11 @@
 //! Effects: carried out in order, after their commit; what comes back goes through the state again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use simbell_core::effect::{Effects, Evaluation, Notice};
 use simbell_core::event::{DeliveryOutcome, Event, Recorded, RuleResult};
+use simbell_core::ident::RuleName;
 use simbell_core::reminder::Delivery;
 
 use super::{Engine, recording};
@@ -48,9 +50,7 @@ impl Engine {
                 break;
             }
             self.load_totals(&mut todo);
-            for fx in todo {
-                self.perform(fx).await;
-            }
+            self.perform(todo).await;
         }
         self.notifier.status(|| convert::summary(&self.state));
     }
@@ -105,33 +105,53 @@ impl Engine {
                     let fx = self.step(&event);
                     self.backlog.then.push(fx);
                 }
-                Err(error) => tracing::error!(%error, "a sum of the ledger cannot be read"),
+                Err(error) => {
+                    tracing::error!(%error, "a sum of the ledger cannot be read; it is tried again");
+                    self.backlog.unread.push(query);
+                    self.commit_again = Some(tokio::time::Instant::now() + super::COMMIT_AGAIN);
+                }
             }
         }
     }
 
-    async fn perform(&mut self, fx: Effects) {
-        if !fx.evaluate.is_empty() {
-            let rules = Arc::clone(&self.rules);
-            let evaluations = fx.evaluate;
-            let asked: Vec<_> = evaluations.iter().map(|e| (e.rule.clone(), e.trigger.clone())).collect();
-            let results = tokio::task::spawn_blocking(move || evaluate(&rules, evaluations)).await;
-            let results = results.unwrap_or_else(|panic| {
-                tracing::error!(%panic, "evaluating rules ended unexpectedly");
-                asked
-                    .into_iter()
-                    .map(|(rule, trigger)| RuleResult { rule, trigger, findings: Vec::new(), error: None })
-                    .collect()
-            });
-            let fx = self.step(&Event::RulesEvaluated(results));
-            self.backlog.then.push(fx);
+    /// Everything asked for so far, after its commit, the sums being known; rules last, since what comes of them is
+    /// not committed yet.
+    async fn perform(&mut self, todo: Vec<Effects>) {
+        let mut all = Effects::default();
+        for fx in todo {
+            all.evaluate.extend(fx.evaluate);
+            all.deliver.extend(fx.deliver);
+            for notice in fx.notices {
+                if !all.notices.contains(&notice) {
+                    all.notices.push(notice);
+                }
+            }
         }
-        for notice in fx.notices {
+        for notice in all.notices {
             self.publish(notice);
         }
-        for delivery in fx.deliver {
+        for delivery in all.deliver {
             self.hand_over(delivery);
         }
+        if !all.evaluate.is_empty() {
+            self.ask_rules(all.evaluate).await;
+        }
+    }
+
+    async fn ask_rules(&mut self, evaluations: Vec<Evaluation>) {
+        let rules = Arc::clone(&self.rules);
+        let asked: Vec<_> = evaluations.iter().map(|e| (e.rule.clone(), e.trigger.clone())).collect();
+        let results = tokio::task::spawn_blocking(move || evaluate(&rules, evaluations)).await;
+        let results = results.unwrap_or_else(|panic| {
+            tracing::error!(%panic, "evaluating rules ended unexpectedly");
+            // Not the same as having found nothing: what was raised before stays.
+            let error = Some("evaluating it ended in a fault of the service; please report this".to_owned());
+            let failed =
+                |(rule, trigger)| RuleResult { rule, trigger, findings: Vec::new(), error: error.clone() };
+            asked.into_iter().map(failed).collect()
+        });
+        let fx = self.step(&Event::RulesEvaluated(results));
+        self.backlog.then.push(fx);
     }
 
     fn hand_over(&mut self, delivery: Delivery) {
@@ -180,10 +200,23 @@ impl Engine {
 }
 
 fn evaluate(rules: &simbell_rules::RuleSet, evaluations: Vec<Evaluation>) -> Vec<RuleResult> {
+    let mut failed: BTreeMap<RuleName, String> = BTreeMap::new();
     evaluations
         .into_iter()
         .map(|e| {
+            // A rule that used up its time for one SIM would do so for each of them.
+            if let Some(error) = failed.get(&e.rule).cloned() {
+                return RuleResult {
+                    rule: e.rule,
+                    trigger: e.trigger,
+                    findings: Vec::new(),
+                    error: Some(error),
+                };
+            }
             let outcome = rules.evaluate(&e.rule, &e.trigger, &e.input);
+            if let Some(error) = &outcome.error {
+                failed.insert(e.rule.clone(), error.clone());
+            }
             RuleResult { rule: e.rule, trigger: e.trigger, findings: outcome.findings, error: outcome.error }
         })
         .collect()

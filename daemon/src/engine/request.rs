@@ -155,7 +155,7 @@ impl Engine {
                 let state = convert::monitor_state(&self.state, self.stamp());
                 let _ = reply.send(Ok(Following { state, changes }));
                 // A reminder for the desktop may have waited for somebody to follow.
-                self.feed(Event::WakeReached).await;
+                self.feed(Event::FollowerArrived).await;
             }
             Request::Reload(reply) => {
                 let answer = self.reload().await;
@@ -176,7 +176,7 @@ impl Engine {
         }
     }
 
-    fn modem_for_sms(&self, via: Option<&str>) -> Result<ModemId, String> {
+    pub(super) fn modem_for_sms(&self, via: Option<&str>) -> Result<ModemId, String> {
         let ready = |modem: &&ModemView| {
             matches!(modem.registration, Registration::Home | Registration::Roaming)
                 && !matches!(modem.state, ModemState::Failed | ModemState::Locked | ModemState::Disabled)
@@ -250,6 +250,8 @@ impl Engine {
             });
         }
         self.fresh().await;
+        // A cycle may have begun meanwhile.
+        let at = self.stamp();
         let before = self.state.facts(&iccid).map_or(0, |f| f.used_bytes);
         let bytes =
             self.state.correction_to(&iccid, change.bytes).ok_or_else(|| ControlError::InvalidArgument {
