@@ -185,6 +185,8 @@ class Room:
         for i in range(self.count if connected else 0):
             lines += ["[[step]]", 'at = "1s"', f'modem = "modem{i}"', 'action = "connect"']
             lines += [f'interface = "veth{i}"', "stats = true"]
+            lines += ["[[step]]", 'at = "2s"', f'modem = "modem{i}"', 'action = "traffic"']
+            lines += [f'tx_rate = {RATE // self.count}', "rx_rate = 0"]
         scenario = self.dir / "scenario.toml"
         scenario.write_text("\n".join(lines) + "\n")
         program = str(self.programs / "simbell-modemsim")
