@@ -145,8 +145,8 @@ impl ClockWatch {
         }
         tokio::select! {
             woken = self.wake.readable() => {
+                // Its count is not read: setting it anew, as the next turn does, takes it back to 0.
                 if let Ok(mut ready) = woken {
-                    drain(self.wake.get_ref());
                     ready.clear_ready();
                 }
                 false

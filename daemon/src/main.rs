@@ -1,6 +1,7 @@
 //! The service's entry point.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use simbelld::app::{RunError, load_config};
 use simbelld::config::Environment;
@@ -13,6 +14,9 @@ static ALLOCATOR: simbell_alloc::CountingAllocator = simbell_alloc::CountingAllo
 
 /// `EX_CONFIG` of sysexits.h: systemd does not try again (`RestartPreventExitStatus=78`).
 const EX_CONFIG: u8 = 78;
+
+/// Longer than the time between two commits.
+const KEEP_ALIVE: Duration = Duration::from_secs(15 * 60);
 
 fn main() -> ExitCode {
     match parse(std::env::args_os().skip(1)) {
@@ -42,7 +46,10 @@ fn run(options: &Options) -> ExitCode {
         }
     };
     let log = logging::start(loaded.service.log_level);
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    // A thread for what blocks (commits, rules) is kept from one time to the next rather than made anew.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(KEEP_ALIVE).build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: the service cannot begin: {error}");

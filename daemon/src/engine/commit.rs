@@ -128,7 +128,7 @@ impl Engine {
                 self.nothing_to_commit();
                 if std::mem::take(&mut self.backlog.failing) {
                     tracing::info!("the ledger can be written again");
-                    let fx = self.step(&Event::Committed);
+                    let fx = self.step(Event::Committed);
                     self.backlog.then.push(fx);
                 }
                 true
@@ -141,7 +141,7 @@ impl Engine {
                 changes.remove(index);
                 self.backlog.changes = changes;
                 tracing::error!(change, figure, "a sum does not fit into the ledger and is not booked");
-                let fx = self.step(&Event::HealthReported {
+                let fx = self.step(Event::HealthReported {
                     code: WarningCode::Overflow,
                     subject: figure.to_owned(),
                     text: Some(format!(
@@ -160,7 +160,7 @@ impl Engine {
                 if !self.backlog.failing {
                     self.backlog.failing = true;
                     tracing::error!(%error, "the ledger cannot be written; changes are kept and tried again");
-                    let fx = self.step(&Event::CommitFailed(error.to_string()));
+                    let fx = self.step(Event::CommitFailed(error.to_string()));
                     self.backlog.then.push(fx);
                 }
                 false

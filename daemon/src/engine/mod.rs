@@ -16,6 +16,7 @@ use std::time::Duration;
 use simbell_core::event::{Event, Recorded};
 use simbell_core::health::WarningCode;
 use simbell_core::ident::BootId;
+use simbell_core::modem::ModemView;
 use simbell_core::state::State;
 use simbell_core::time::{Span, Stamp};
 use simbell_modem::links::{LinkEvent, Links};
@@ -259,19 +260,32 @@ impl Engine {
     async fn modem_event(&mut self, event: Event) {
         // A change of owner is preceded by a reading: growth so far belongs to the owner so far. What the reading
         // comes upon is older than the modem's news: it comes first.
-        if matches!(
-            event,
-            Event::ModemSeen(_)
-                | Event::ModemVanished { .. }
-                | Event::ModemManagerVanished
-                | Event::BusLost(_)
-        ) {
+        let owner_may_change = match &event {
+            Event::ModemSeen(view) => !self.only_stats_moved(view),
+            Event::ModemVanished { .. } | Event::ModemManagerVanished | Event::BusLost(_) => true,
+            _ => false,
+        };
+        if owner_may_change {
             self.read_links().await;
             while let Some(event) = self.links.come_upon() {
                 self.link_event(event).await;
             }
         }
         self.feed(event).await;
+    }
+
+    /// Whether a modem is as it was but for its bearers' figures, which each bearer tells twice a minute.
+    fn only_stats_moved(&self, view: &ModemView) -> bool {
+        let Some(before) = self.state.modems().find(|modem| modem.id == view.id) else { return false };
+        let mut before = before.clone();
+        for (before, now) in before.bearers.iter_mut().zip(&view.bearers) {
+            if let (Some(before), Some(now)) = (before.stats.as_mut(), now.stats) {
+                before.rx_bytes = now.rx_bytes;
+                before.tx_bytes = now.tx_bytes;
+                before.duration_s = now.duration_s;
+            }
+        }
+        before == *view
     }
 
     /// Reports something about the service itself, or that it is well again.
@@ -306,7 +320,7 @@ impl Engine {
                             let _ = reply.send(self.modem_for_sms(via.as_deref()));
                         }
                         Request::SmsLeft(modem, parts) => {
-                            drop(self.step(&Event::SmsSent { modem, parts }));
+                            drop(self.step(Event::SmsSent { modem, parts }));
                         }
                         _ => {}
                     },
@@ -318,11 +332,11 @@ impl Engine {
         }
         while let Ok(request) = self.requests.try_recv() {
             if let Request::SmsLeft(modem, parts) = request {
-                drop(self.step(&Event::SmsSent { modem, parts }));
+                drop(self.step(Event::SmsSent { modem, parts }));
             }
         }
         for one in last {
-            drop(self.step(&Event::DeliveryEnded { id: one.id, outcome: one.outcome }));
+            drop(self.step(Event::DeliveryEnded { id: one.id, outcome: one.outcome }));
         }
         let committed = self.commit_backlog_once().await;
         // Without the ledger what was handed to it is not known to be there.

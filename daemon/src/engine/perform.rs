@@ -14,15 +14,15 @@ use crate::convert;
 impl Engine {
     /// Hands one event to the state and carries out everything that follows from it.
     pub(super) async fn feed(&mut self, event: Event) {
-        let fx = self.step(&event);
+        let fx = self.step(event);
         self.backlog.then.push(fx);
         self.settle().await;
     }
 
-    pub(super) fn step(&mut self, event: &Event) -> Effects {
+    pub(super) fn step(&mut self, event: Event) -> Effects {
         let at = self.stamp();
-        recording::keep(&mut self.recording, Recorded { at, event: event.clone() });
-        let mut fx = self.state.step(at, event);
+        let mut fx = self.state.step(at, &event);
+        recording::keep(&mut self.recording, Recorded { at, event });
         self.backlog.changes.append(&mut fx.changes);
         fx
     }
@@ -83,7 +83,7 @@ impl Engine {
             if !evaluations.is_empty() {
                 // Health changes rarely, and each rule ends within its limits.
                 let results = evaluate(&self.rules, evaluations);
-                let fx = self.step(&Event::RulesEvaluated(results));
+                let fx = self.step(Event::RulesEvaluated(results));
                 self.backlog.then.push(fx);
             }
         }
@@ -102,7 +102,7 @@ impl Engine {
                         corrections: sums.corrections,
                         first_at: sums.first_at,
                     };
-                    let fx = self.step(&event);
+                    let fx = self.step(event);
                     self.backlog.then.push(fx);
                 }
                 Err(error) => {
@@ -150,7 +150,7 @@ impl Engine {
                 |(rule, trigger)| RuleResult { rule, trigger, findings: Vec::new(), error: error.clone() };
             asked.into_iter().map(failed).collect()
         });
-        let fx = self.step(&Event::RulesEvaluated(results));
+        let fx = self.step(Event::RulesEvaluated(results));
         self.backlog.then.push(fx);
     }
 
@@ -163,14 +163,14 @@ impl Engine {
             .any(|channel| channel.name == delivery.channel && channel.kind == "desktop");
         if desktop {
             let outcome = self.show_to_followers(&delivery);
-            let fx = self.step(&Event::DeliveryEnded { id: delivery.id, outcome });
+            let fx = self.step(Event::DeliveryEnded { id: delivery.id, outcome });
             self.backlog.then.push(fx);
             return;
         }
         // While the service ends nothing new leaves: the ledger keeps it for the next start.
         let Some(dispatcher) = &self.dispatcher else { return };
         if let Err(ended) = dispatcher.deliver(delivery) {
-            let fx = self.step(&Event::DeliveryEnded { id: ended.id, outcome: ended.outcome });
+            let fx = self.step(Event::DeliveryEnded { id: ended.id, outcome: ended.outcome });
             self.backlog.then.push(fx);
         }
     }

@@ -12,6 +12,13 @@ pub(super) fn keep(recording: &mut VecDeque<Recorded>, recorded: Recorded) {
     if matches!(recorded.event, Event::SettingsLoaded(_) | Event::RulesLoaded(_)) {
         return;
     }
+    // Of a run of readings the first and the last say it all: counters only grow, or the last shows that one fell.
+    let reading =
+        |kept: Option<&Recorded>| kept.is_some_and(|kept| matches!(kept.event, Event::LinksRead(_)));
+    let before = recording.len().checked_sub(2).and_then(|place| recording.get(place));
+    if reading(Some(&recorded)) && reading(recording.back()) && reading(before) {
+        recording.pop_back();
+    }
     if recording.len() >= KEPT {
         recording.pop_front();
     }
@@ -133,6 +140,20 @@ mod tests {
     use simbell_core::time::{Stamp, Timestamp};
 
     use super::*;
+
+    #[test]
+    fn of_a_run_of_readings_the_first_and_the_last_are_kept() {
+        let mut kept = VecDeque::new();
+        let readings =
+            [Event::LinksRead(Vec::new()), Event::LinksRead(Vec::new()), Event::LinksRead(Vec::new())];
+        let events = readings.clone().into_iter().chain([Event::ClockChanged]).chain(readings);
+        for (secs, event) in (1..).zip(events) {
+            let at = Stamp { wall: Timestamp::from_secs(secs), boot_ms: 0, trusted: true };
+            keep(&mut kept, Recorded { at, event });
+        }
+        let at: Vec<i64> = kept.iter().map(|recorded| recorded.at.wall.as_secs()).collect();
+        assert_eq!(at, [1, 3, 4, 5, 7]);
+    }
 
     #[test]
     fn nobody_can_be_told_from_a_recording() {

@@ -188,7 +188,7 @@ impl Session {
         let due: Vec<String> = self
             .modems
             .iter()
-            .filter(|(_, modem)| modem.deadline(&self.details).is_some_and(|due| due <= now))
+            .filter(|(_, modem)| modem.is_due(now, &self.details))
             .map(|(path, _)| path.clone())
             .collect();
         for path in due {

@@ -60,9 +60,14 @@ pub struct Detail {
 }
 
 impl Modem {
-    /// When its view is to be told, unless that waits for an answer.
-    pub fn deadline(&self, details: &Details) -> Option<Instant> {
-        self.due.filter(|_| !self.waits(details))
+    /// Whether its view is to be told now. Most are not, which is seen without looking at what they wait for.
+    pub fn is_due(&self, now: Instant, details: &Details) -> bool {
+        self.due.is_some_and(|due| due <= now) && !self.waits(details)
+    }
+
+    /// When its view is to be told, where that is before `other`.
+    pub fn deadline_before(&self, other: Option<Instant>, details: &Details) -> Option<Instant> {
+        self.due.filter(|due| other.is_none_or(|other| *due < other) && !self.waits(details))
     }
 
     /// The modem interface: without it the object is no modem, or not yet one.

@@ -122,8 +122,10 @@ impl Session {
 
     /// When [`Session::tick`] is to be called; none while nothing is under way.
     pub fn deadline(&self) -> Option<Instant> {
-        let modems = self.modems.values().filter_map(|modem| modem.deadline(&self.details)).min();
-        [self.questions.deadline(), self.retry, modems].into_iter().flatten().min()
+        let others = [self.questions.deadline(), self.retry].into_iter().flatten().min();
+        self.modems
+            .values()
+            .fold(others, |first, modem| modem.deadline_before(first, &self.details).or(first))
     }
 
     /// The modems that can be called, and where, if that changed since the last time.
