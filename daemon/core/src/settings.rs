@@ -21,8 +21,9 @@ pub struct Settings {
     pub sims: BTreeMap<Iccid, SimSettings>,
     /// How often counters are read while something is connected and no threshold is near.
     pub sample_every: Span,
-    /// At most this much usage is held in memory before it is committed.
-    pub max_unsaved_bytes: u64,
+    /// At most this much usage of all SIMs is held in memory before it is committed; none: of each SIM a thousandth of
+    /// its plan's allowance, and 10 MB at least (100 MB where there is no allowance).
+    pub max_unsaved_bytes: Option<u64>,
     /// At most for this long usage is held in memory before it is committed.
     pub max_unsaved_time: Span,
     /// Channels a reminder goes to unless its rule names others.

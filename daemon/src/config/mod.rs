@@ -137,7 +137,7 @@ fn root_section(
         language: language.unwrap_or_else(|| "en".to_owned()),
         sims,
         sample_every: Span::secs(20),
-        max_unsaved_bytes: 10_000_000,
+        max_unsaved_bytes: None,
         max_unsaved_time: Span::secs(300),
         default_channels: Vec::new(),
         channels: Vec::new(),
@@ -193,7 +193,7 @@ fn counting(root: &mut Section<'_>, settings: &mut Settings, report: &mut Report
     if let Some(field) = section.get("max_unsaved_bytes")
         && let Some(most) = bytes(&field, Bytes(0), Bytes(1_000_000_000_000), report)
     {
-        settings.max_unsaved_bytes = most.get();
+        settings.max_unsaved_bytes = Some(most.get());
     }
     if let Some(time) = section.get("max_unsaved_time").and_then(|f| length(&f, 1, 86_400, report)) {
         settings.max_unsaved_time = span(time);

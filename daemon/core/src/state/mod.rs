@@ -259,13 +259,27 @@ impl State {
             || !fx.changes.is_empty()
             || !fx.load_totals.is_empty()
             || self.accounting.has_changes()
-            || bytes >= self.settings.max_unsaved_bytes
+            || self.much_unsaved(bytes)
             || (since.is_some() && age >= self.settings.max_unsaved_time.as_millis().unsigned_abs());
         if due {
             let mut changes = self.accounting.flush(at);
             changes.append(&mut fx.changes);
             fx.changes = changes;
         }
+    }
+
+    /// Whether a power cut would lose more than it may.
+    fn much_unsaved(&self, bytes: u64) -> bool {
+        const LEAST: u64 = 10_000_000;
+        const NO_ALLOWANCE: u64 = 100_000_000;
+        if let Some(most) = self.settings.max_unsaved_bytes {
+            return bytes >= most;
+        }
+        bytes >= LEAST
+            && self.accounting.unsaved_by_sim().iter().any(|(iccid, bytes)| {
+                let allowance = self.plan_of(iccid).and_then(|plan| plan.data);
+                *bytes >= allowance.map_or(NO_ALLOWANCE, |data| (data.0 / 1000).max(LEAST))
+            })
     }
 
     fn clock_trust_changed(&mut self, at: Stamp, fx: &mut Effects) {

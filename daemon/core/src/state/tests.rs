@@ -52,7 +52,7 @@ fn settings() -> Settings {
         language: "en".to_owned(),
         sims: BTreeMap::from([(iccid(), sim)]),
         sample_every: Span::secs(20),
-        max_unsaved_bytes: 10_000_000,
+        max_unsaved_bytes: Some(10_000_000),
         max_unsaved_time: Span::secs(300),
         default_channels: vec![ChannelName::new("mail").unwrap()],
         channels: vec![channel("mail", "email", None), channel("sms", "sms", Some(2))],
@@ -495,4 +495,35 @@ fn a_call_that_rings_shows_that_the_end_of_another_was_missed() {
     assert_eq!(call("3", CallState::Active), []);
     assert_eq!(call("1", CallState::Terminated), [], "it is in the ledger already");
     assert_eq!(call("3", CallState::Terminated), [(120, true)]);
+}
+
+#[test]
+fn usage_is_held_back_as_the_allowance_permits() {
+    let mut settings = settings();
+    settings.max_unsaved_bytes = None;
+    if let Some(plan) = settings.sims.get_mut(&iccid()).and_then(|sim| sim.plan.as_mut()) {
+        plan.data = Some(Bytes(100_000_000_000));
+    }
+    let mut bench = Bench::new(settings, &[]);
+    bench.feed(&Event::LinkAppeared(link(0)));
+    bench.feed(&Event::ModemSeen(Box::new(modem(Registration::Home, true))));
+    let held = bench.feed(&Event::LinksRead(vec![link(99_999_999)]));
+    assert_eq!(held.changes, [], "less than a thousandth");
+    let saved = bench.feed(&Event::LinksRead(vec![link(100_000_000)]));
+    assert!(
+        saved.changes.iter().any(|c| matches!(c, Change::AddUsage(slot) if slot.rx_bytes == 100_000_000))
+    );
+}
+
+#[test]
+fn a_schedule_rings_after_quiet_readings_and_after_the_clock_went_back() {
+    let half_past = Schedule::Daily(TimeOfDay::new(12, 30).unwrap());
+    let mut bench = Bench::new(settings(), &[rule("r", "schedule", vec![half_past])]);
+    let quiet = bench.feed(&Event::LinksRead(Vec::new()));
+    assert!(quiet.evaluate.is_empty());
+    assert_eq!(bench.state.next_wake(bench.at()).map(|w| w.after.as_secs()), Some(1_800));
+    bench.secs -= 3_600;
+    bench.feed(&Event::LinksRead(Vec::new()));
+    assert_eq!(bench.state.next_wake(bench.at()).map(|w| w.after.as_secs()), Some(5_400));
+    assert_eq!(bench.after(5_400).evaluate.len(), 1);
 }

@@ -23,7 +23,7 @@ fn the_annotated_example_is_valid_and_means_what_it_says() {
     assert_eq!((backup.name.as_str(), backup.roaming_counts), ("backup", false));
     assert_eq!(backup.period, Period::Bucket { start: date("2026-06-15") });
     assert_eq!(settings.default_channels, [channel("mail"), channel("phone")]);
-    assert_eq!((settings.sample_every, settings.max_unsaved_bytes), (Span::secs(20), 10_000_000));
+    assert_eq!((settings.sample_every, settings.max_unsaved_bytes), (Span::secs(20), None));
     let sms = settings.channels.iter().find(|c| c.kind == "sms").unwrap();
     assert_eq!((sms.daily_cap, sms.while_roaming), (Some(5), false));
 

@@ -311,6 +311,17 @@ impl Accounting {
         (self.unsaved_bytes, self.unsaved_since_boot_ms)
     }
 
+    /// Usage booked and not committed, in bytes, of each SIM.
+    #[must_use]
+    pub fn unsaved_by_sim(&self) -> BTreeMap<&Iccid, u64> {
+        let mut sums: BTreeMap<&Iccid, u64> = BTreeMap::new();
+        for slot in &self.pending {
+            let sum = sums.entry(&slot.iccid).or_default();
+            *sum = sum.saturating_add(slot.rx_bytes).saturating_add(slot.tx_bytes);
+        }
+        sums
+    }
+
     /// Whether there is anything that a flush would commit beyond usage: gaps, epochs, dropped baselines.
     #[must_use]
     pub fn has_changes(&self) -> bool {

@@ -98,7 +98,7 @@ fn settings() -> Settings {
         language: "en".to_owned(),
         sims: BTreeMap::new(),
         sample_every: Span::secs(20),
-        max_unsaved_bytes: 10_000,
+        max_unsaved_bytes: Some(10_000),
         max_unsaved_time: Span::secs(300),
         default_channels: Vec::new(),
         channels: Vec::new(),
