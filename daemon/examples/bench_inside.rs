@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a measurement that fails shall say where")]
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,7 +26,7 @@ static ALLOCATOR: simbell_alloc::CountingAllocator = simbell_alloc::CountingAllo
 
 const ROUNDS: usize = 4_000;
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (ours, peer) = match words.as_slice() {
@@ -33,10 +34,11 @@ fn main() {
         ["rule", plugins] => rule(Path::new(plugins)),
         _ => {
             eprintln!("usage: bench_inside sample | rule PLUGINS");
-            std::process::exit(2);
+            return ExitCode::from(2);
         }
     };
     println!("{ours} {peer}");
+    ExitCode::SUCCESS
 }
 
 /// The medians of two calls made in turn, so that whatever else the machine does falls on both.
