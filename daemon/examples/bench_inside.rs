@@ -180,7 +180,7 @@ fn far_from_a_threshold(iccid: Iccid) -> RuleInput {
         },
         language: "en".to_owned(),
         sim: Some(facts.clone()),
-        sims: vec![facts],
+        sims: vec![facts].into(),
         warnings: Vec::new(),
         late_s: 0,
     }
