@@ -514,16 +514,3 @@ fn usage_is_held_back_as_the_allowance_permits() {
         saved.changes.iter().any(|c| matches!(c, Change::AddUsage(slot) if slot.rx_bytes == 100_000_000))
     );
 }
-
-#[test]
-fn a_schedule_rings_after_quiet_readings_and_after_the_clock_went_back() {
-    let half_past = Schedule::Daily(TimeOfDay::new(12, 30).unwrap());
-    let mut bench = Bench::new(settings(), &[rule("r", "schedule", vec![half_past])]);
-    let quiet = bench.feed(&Event::LinksRead(Vec::new()));
-    assert!(quiet.evaluate.is_empty());
-    assert_eq!(bench.state.next_wake(bench.at()).map(|w| w.after.as_secs()), Some(1_800));
-    bench.secs -= 3_600;
-    bench.feed(&Event::LinksRead(Vec::new()));
-    assert_eq!(bench.state.next_wake(bench.at()).map(|w| w.after.as_secs()), Some(5_400));
-    assert_eq!(bench.after(5_400).evaluate.len(), 1);
-}
