@@ -311,7 +311,7 @@ fn reloader(
 }
 
 /// Where the configuration is, unless the command line names another place.
-const CONFIG: &str = "/etc/simbell";
+pub const CONFIG: &str = "/etc/simbell";
 
 /// Reads the configuration: that asked for, or the system's. A system without one runs with the defaults.
 ///

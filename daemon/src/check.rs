@@ -1,13 +1,14 @@
 //! `simbelld check`: configuration, rules and plugins, offline. What simbellctl executes for `config check` and
 //! `rules check`.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
 use simbell_rules::{RuleSet, Severity, check_file, check_plugin};
 
-use crate::app::{load_config, rule_options};
+use crate::app::{CONFIG, load_config, rule_options};
 use crate::config::{Environment, Loaded};
 use crate::options::What;
 
@@ -20,6 +21,8 @@ struct Found {
     rules: Vec<String>,
     warnings: Vec<String>,
     files: usize,
+    /// The system's configuration, where there is none.
+    nothing_at: Option<PathBuf>,
     rules_good: usize,
 }
 
@@ -53,6 +56,7 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
         }
     };
     found.files = files.len();
+    found.nothing_at = Some(PathBuf::from(CONFIG)).filter(|path| config.is_none() && !path.exists());
     if what == What::Config {
         return;
     }
@@ -74,8 +78,8 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
 }
 
 fn named(rules: &[PathBuf], found: &mut Found) {
-    for path in rules {
-        let problems = if path.is_dir() { check_plugin(path) } else { check_file(path) };
+    for path in rules.iter().flat_map(|path| within(path)) {
+        let problems = if path.is_dir() { check_plugin(&path) } else { check_file(&path) };
         let bad = problems.iter().any(|p| p.severity == Severity::Error);
         found.rules_good = found.rules_good.saturating_add(usize::from(!bad));
         for problem in problems {
@@ -87,40 +91,68 @@ fn named(rules: &[PathBuf], found: &mut Found) {
     }
 }
 
+/// A rule, a plugin, or whatever rules and plugins a directory holds.
+fn within(path: &Path) -> Vec<PathBuf> {
+    let is_plugin = |path: &Path| path.join("plugin.toml").exists();
+    if !path.is_dir() || is_plugin(path) {
+        return vec![path.to_owned()];
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| {
+            is_plugin(entry) || (entry.is_file() && entry.extension().is_some_and(|e| e == "rhai"))
+        })
+        .collect();
+    found.sort();
+    if found.is_empty() {
+        // Said by the check of a plugin: neither rules nor a manifest are here.
+        found.push(path.to_owned());
+    }
+    found
+}
+
+/// Prints what was found. A reader that has gone away (`| head`) is no fault of the check.
 fn print(found: &Found, json: bool) {
     let good = found.config.is_empty() && found.rules.is_empty();
+    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
     if json {
         let answer = json!({
             "ok": good,
             "problems": found.config.iter().chain(&found.rules).collect::<Vec<_>>(),
             "warnings": found.warnings,
         });
-        println!("{answer}");
+        let _ = writeln!(out, "{answer}");
         return;
     }
-    for problem in found.config.iter().chain(&found.rules) {
-        eprintln!("{problem}\n");
-    }
-    for warning in &found.warnings {
-        eprintln!("{warning}\n");
+    for said in found.config.iter().chain(&found.rules).chain(&found.warnings) {
+        let _ = writeln!(err, "{said}\n");
     }
     let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-    if good {
-        println!(
-            "{}, {}: no errors{}",
-            count(found.files, "file of configuration", "files of configuration"),
-            count(found.rules_good, "rule", "rules"),
-            if found.warnings.is_empty() {
-                String::new()
-            } else {
-                format!(", {}", count(found.warnings.len(), "warning", "warnings"))
+    let _ = if good {
+        let warnings = if found.warnings.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", count(found.warnings.len(), "warning", "warnings"))
+        };
+        let rules = count(found.rules_good, "rule", "rules");
+        match &found.nothing_at {
+            Some(path) => writeln!(
+                out,
+                "{} is not there: the service would run with its defaults. {rules}: no errors{warnings}",
+                path.display()
+            ),
+            None if found.files > 0 => {
+                let files = count(found.files, "file of configuration", "files of configuration");
+                writeln!(out, "{files}, {rules}: no errors{warnings}")
             }
-        );
+            None => writeln!(out, "{rules}: no errors{warnings}"),
+        }
     } else {
-        eprintln!(
-            "{}, {}",
+        writeln!(
+            err,
+            "{}, {} in the rules",
             count(found.config.len(), "problem in the configuration", "problems in the configuration"),
-            count(found.rules.len(), "in the rules", "in the rules")
-        );
-    }
+            found.rules.len()
+        )
+    };
 }

@@ -16,8 +16,15 @@ pub struct Simulator {
     _child: Child,
     /// Closed when the service ends, however it ends: then the simulator ends too.
     _until_closed: Option<ChildStdin>,
+    socket: PathBuf,
     /// The address to watch.
     pub address: String,
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.socket);
+    }
 }
 
 impl Simulator {
@@ -28,6 +35,8 @@ impl Simulator {
     pub async fn start(scenario: &Path, dir: &Path) -> anyhow::Result<Self> {
         let program = find();
         let socket = dir.join("modemsim.sock");
+        // One of a service that was killed may lie there still.
+        let _ = std::fs::remove_file(&socket);
         let mut child = Command::new(&program)
             .args(["lookalike", "--until-stdin-closes", "--scenario"])
             .arg(scenario)
@@ -58,7 +67,7 @@ impl Simulator {
             }
         });
         let address = format!("unix:path={}", socket.display());
-        Ok(Self { _child: child, _until_closed: until_closed, address })
+        Ok(Self { _child: child, _until_closed: until_closed, socket, address })
     }
 }
 

@@ -80,7 +80,10 @@ impl Asked {
         };
         let from = question.from.as_deref().map(|text| instant(text, zone, "from")).transpose()?;
         if from.is_some_and(|from| from > until) {
-            return Err(invalid("from", "from is after to", "give the earlier one as --from"));
+            return Err(match question.to {
+                Some(_) => invalid("from", "from is after to", "give the earlier one as --from"),
+                None => invalid("from", "from is in the future", "give an earlier --from"),
+            });
         }
         let cycle_start = cycle.map_or_else(|| zone.day_start(zone.date(at.wall)), |(start, _)| start);
         let (by, from) = match question.by.as_str() {
@@ -134,9 +137,10 @@ fn instant(text: &str, zone: &ZoneRules, argument: &str) -> Answer<Timestamp> {
         return Ok(zone.day_start(date));
     }
     DateTime::parse_from_rfc3339(text).map(|at| Timestamp::from_millis(at.timestamp_millis())).map_err(|_| {
+        let shown: String = text.chars().take(40).collect();
         invalid(
             argument,
-            "this is neither a date nor an instant",
+            &format!("{argument} is {shown:?}, which is neither a date nor an instant"),
             "write 2026-11-01, or 2026-11-01T07:00:00+01:00",
         )
     })

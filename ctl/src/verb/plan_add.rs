@@ -89,14 +89,11 @@ async fn answers(socket: &Path, ask: &Ask, args: &PlanAddArgs) -> Result<Answers
     };
     let timezone = match &args.timezone {
         Some(zone) => Some(zone_name(zone).map_err(|message| CtlError::usage(message, "mend --timezone"))?),
-        None => {
-            let here = here();
-            if ask.may {
-                Some(ask.or("Time zone", here.as_deref().unwrap_or("UTC"), zone_name)?)
-            } else {
-                here
-            }
-        }
+        // Unless somebody says so, the days of a plan are those of the service, whose zone this machine's need not be.
+        None if ask.may => ask.or("Time zone (- for the service's own)", "-", |answer| {
+            if answer == "-" { Ok(None) } else { zone_name(answer).map(Some) }
+        })?,
+        None => None,
     };
     Ok(Answers { iccid: known.iccid, sim, name, data, period, timezone })
 }
@@ -391,13 +388,6 @@ fn zone_name(text: &str) -> Result<String, String> {
     } else {
         Err(format!("{text:?} is no time zone of this machine; write it like Europe/Berlin (package tzdata)"))
     }
-}
-
-/// The machine's own zone, where it tells.
-fn here() -> Option<String> {
-    let link = std::fs::canonicalize("/etc/localtime").ok()?;
-    let name = link.strip_prefix("/usr/share/zoneinfo").ok()?.to_str()?;
-    zone_name(name.strip_prefix("Etc/").unwrap_or(name)).ok()
 }
 
 fn key(text: &str) -> String {

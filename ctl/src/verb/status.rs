@@ -1,6 +1,6 @@
 //! `status`.
 
-use simbell_api::{Channel, Client, StatusOutput};
+use simbell_api::{Channel, Client, Reminder, StatusOutput};
 
 use super::{Verdict, channels, sims};
 use crate::failure::CtlError;
@@ -13,7 +13,7 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, check: bool) -> Resu
         service: status.service,
         modemmanager: status.modemmanager,
         sims: client.sims().await?,
-        reminders: client.reminders().await?,
+        reminders: by_urgency(client.reminders().await?),
         channels: client.channels().await?,
     };
     let wrong = !status.service.warnings.is_empty() || !status.modemmanager.present;
@@ -69,4 +69,14 @@ fn channel_lines(list: &[Channel], out: &Out) -> String {
     } else {
         channels::table(list, out)
     }
+}
+
+/// The loudest first; keys in order within.
+fn by_urgency(mut reminders: Vec<Reminder>) -> Vec<Reminder> {
+    reminders.sort_by_key(|reminder| match reminder.urgency.as_str() {
+        "critical" => 0,
+        "warning" => 1,
+        _ => 2,
+    });
+    reminders
 }

@@ -28,6 +28,7 @@ pub(super) async fn run(socket: &Path, out: &mut Out, args: &WatchArgs) -> Resul
     };
     let mut watch = Watch {
         shown: BTreeMap::new(),
+        ready: false,
         #[cfg(feature = "notify")]
         desktop: args.notify.then(Desktop::default),
     };
@@ -60,6 +61,7 @@ async fn follow(
     told: &mut bool,
 ) -> Result<(), CtlError> {
     let mut stream = Client::connect(socket).await?.monitor().await?;
+    watch.ready = false;
     if let Some(skew) = stream.skew() {
         out.note(&skew);
     }
@@ -89,6 +91,8 @@ const fn passes(error: &ClientError) -> bool {
 /// What was shown already, so that the full state after a restart doubles nothing.
 struct Watch {
     shown: BTreeMap<String, String>,
+    /// The full state has come: what follows are changes.
+    ready: bool,
     #[cfg(feature = "notify")]
     desktop: Option<Desktop>,
 }
@@ -101,10 +105,13 @@ impl Watch {
             {
                 out.json(event)?;
             }
-        } else if let Some(line) = line(event)
+        } else if let Some(line) = line(event, self.ready)
             && self.is_new(&identity(event), line.clone())
         {
             out.text(&format!("{}  {line}\n", time::clock(&event.at)))?;
+        }
+        if event.kind() == MonitorKind::Ready {
+            self.ready = true;
         }
         #[cfg(feature = "notify")]
         if let Some(desktop) = &mut self.desktop
@@ -150,8 +157,9 @@ fn bare(event: &MonitorEvent) -> MonitorEvent {
     MonitorEvent { at: String::new(), ..event.clone() }
 }
 
-/// A line for a person; nothing where there is nothing to say.
-fn line(event: &MonitorEvent) -> Option<String> {
+/// A line for a person; nothing where there is nothing to say, or where another line says it: a reminder that begins to
+/// fire rings.
+fn line(event: &MonitorEvent, ready: bool) -> Option<String> {
     let line = match event.kind() {
         MonitorKind::Service => {
             let service = event.service.as_ref()?;
@@ -181,7 +189,15 @@ fn line(event: &MonitorEvent) -> Option<String> {
         }
         MonitorKind::Reminder => {
             let reminder = event.reminder.as_ref()?;
-            format!("reminder  {}: {} ({})", reminder.state, reminder.text, reminder.key)
+            if ready && reminder.state == "firing" {
+                return None;
+            }
+            let since = if reminder.state == "firing" {
+                format!(" since {}", reminder.raised_at.get(..16).unwrap_or_default().replace('T', " "))
+            } else {
+                String::new()
+            };
+            format!("reminder  {}{since}: {} ({})", reminder.state, reminder.text, reminder.key)
         }
         MonitorKind::Said => {
             let reminder = event.reminder.as_ref()?;

@@ -211,15 +211,24 @@ impl Engine {
         convert::sim_named(&self.state, name)
     }
 
+    /// The live reminder with this key, or the only one with this part in its key.
     fn reminder_named(&self, key: &str) -> Answer<ReminderKey> {
-        self.state
-            .reminders()
-            .find(|r| r.key.as_str() == key && !matches!(r.state, ReminderState::Resolved { .. }))
-            .map(|r| r.key.clone())
-            .ok_or_else(|| ControlError::UnknownReminder {
-                message: format!("no reminder has the key {key:?} now"),
-                hint: "`simbellctl reminders` lists them".to_owned(),
-            })
+        let live = || self.state.reminders().filter(|r| !matches!(r.state, ReminderState::Resolved { .. }));
+        if let Some(exact) = live().find(|r| r.key.as_str() == key) {
+            return Ok(exact.key.clone());
+        }
+        let part = format!("/{key}/");
+        let mut fits = live().filter(|r| !key.is_empty() && format!("/{}/", r.key).contains(&part));
+        let shown: String = key.chars().take(80).collect();
+        let message = match (fits.next(), fits.next()) {
+            (Some(only), None) => return Ok(only.key.clone()),
+            (Some(one), Some(other)) => {
+                format!("{shown:?} fits several reminders, {} and {}", one.key, other.key)
+            }
+            (None, _) => format!("no reminder has the key {shown:?} now"),
+        };
+        let hint = "`simbellctl reminders` lists them".to_owned();
+        Err(ControlError::UnknownReminder { message, hint })
     }
 
     async fn changed(&mut self, event: Event, key: &ReminderKey) -> Answer<Reminder> {
