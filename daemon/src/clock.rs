@@ -64,12 +64,12 @@ impl Clock {
     fn believes(&self, wall: Timestamp) -> bool {
         // An hour of grace: a clock that is synchronised may be set back a little.
         let plausible = wall.as_secs().saturating_add(3_600) >= self.newest.as_secs();
-        plausible
-            && match self.trust {
-                Trust::Plausible => true,
-                Trust::Synchronised => synchronised(),
-                Trust::Auto => self.vouched_by_hardware || synchronised(),
-            }
+        // A clock that once jumped ahead left entries in the future: the kernel's word is worth more than theirs.
+        match self.trust {
+            Trust::Plausible => plausible,
+            Trust::Synchronised => wall >= BUILT && synchronised(),
+            Trust::Auto => (plausible && self.vouched_by_hardware) || (wall >= BUILT && synchronised()),
+        }
     }
 }
 

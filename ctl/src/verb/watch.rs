@@ -219,6 +219,7 @@ mod tests {
     fn what_was_shown_is_not_shown_again() {
         let mut watch = Watch {
             shown: BTreeMap::new(),
+            ready: true,
             #[cfg(feature = "notify")]
             desktop: None,
         };

@@ -70,7 +70,7 @@ fn a_restart_doubles_nothing() {
     let state: Vec<String> = (0..4).map(|_| watching.line()).collect();
     assert!(state[0].contains("service   running"), "{state:?}");
     assert!(state[1].contains("home: 4.90 GB used, 1.10 GB left"), "{state:?}");
-    assert!(state[3].contains("firing: home: 80 %"), "{state:?}");
+    assert!(state[3].contains("firing since 2026-11-22 19:30: home: 80 %"), "{state:?}");
 
     let fake = Arc::clone(&served.fake);
     drop(served);

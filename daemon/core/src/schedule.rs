@@ -211,7 +211,9 @@ impl QuietHours {
         let offsets =
             std::iter::once(zone.offset_at(now)).chain(transitions.iter().map(|(_, offset)| *offset));
         let today = zone.date(now);
-        let dates = [today.pred_opt(), Some(today), today.succ_opt()];
+        // A zone that skips a whole day (Apia, 2011) makes the day after tomorrow the next one.
+        let tomorrow = today.succ_opt();
+        let dates = [today.pred_opt(), Some(today), tomorrow, tomorrow.and_then(|date| date.succ_opt())];
         // Quiet ends at the wanted local time under whichever offset then holds, or because the clocks
         // were put forward past it.
         let at_the_time = offsets.flat_map(|offset| {

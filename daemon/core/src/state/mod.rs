@@ -61,7 +61,7 @@ pub struct State {
     warnings: BTreeMap<(WarningCode, String), Warning>,
     health_changed: bool,
     /// By `CLOCK_BOOTTIME`: from then on what is not found wrong is well.
-    health_settles_at: Option<u64>,
+    settles_at: Option<u64>,
     /// SIMs that moved, which the rules were not asked about yet.
     roaming_unasked: BTreeSet<Iccid>,
     /// When the next schedule is due, as worked out at an instant.
@@ -100,7 +100,7 @@ impl State {
             calls: Calls::default(),
             warnings: BTreeMap::new(),
             health_changed: false,
-            health_settles_at: None,
+            settles_at: None,
             roaming_unasked: BTreeSet::new(),
             schedules_known: None,
             last_read_boot_ms: 0,
@@ -122,6 +122,7 @@ impl State {
             self.clock_trust_changed(at, &mut fx);
         }
         self.clock_moved(before, at, &mut fx);
+        self.end_beginning(at);
         self.take_in(at, event, &mut fx);
         self.settle(at, &mut fx);
         fx
@@ -131,7 +132,7 @@ impl State {
         match event {
             Event::Started { boot, links } => {
                 self.boot = Some(boot.clone());
-                self.health_settles_at = Some(at.boot_ms.saturating_add(warnings::HEALTH_SETTLES_MS));
+                self.settles_at = Some(at.boot_ms.saturating_add(warnings::SETTLES_MS));
                 self.accounting.started(boot, links, at);
                 self.last_read_boot_ms = at.boot_ms;
                 self.configured_sims(at, fx);

@@ -200,7 +200,12 @@ impl State {
     }
 
     fn resolve_others(&mut self, result: &RuleResult, raised: &[ReminderKey], at: Stamp, fx: &mut Effects) {
-        if matches!(result.trigger, Trigger::Health) && self.health_settles_at.is_some() {
+        let unknown_yet = match &result.trigger {
+            Trigger::Health => true,
+            Trigger::Usage { sim } => self.modem_with(sim).is_none(),
+            Trigger::Roaming { .. } | Trigger::Schedule { .. } | Trigger::Sms { .. } => false,
+        };
+        if unknown_yet && self.settles_at.is_some() {
             return;
         }
         let sim = result.trigger.sim();

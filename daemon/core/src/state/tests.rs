@@ -86,9 +86,11 @@ struct Bench {
 impl Bench {
     fn new(settings: Settings, rules: &[RuleDescription]) -> Self {
         let state = State::restored(settings, Restored::empty());
-        let mut bench = Self { state, secs: DAY + 12 * 3600, trusted: true };
+        let mut bench = Self { state, secs: DAY + 12 * 3600 - 120, trusted: true };
         bench.feed(&Event::Started { boot: BootId::new("boot-1").unwrap(), links: Vec::new() });
         bench.feed(&Event::RulesLoaded(rules.to_vec()));
+        // Past the beginning, in which nothing is held to be over.
+        bench.secs += 120;
         bench
     }
 
@@ -236,6 +238,7 @@ fn a_missed_schedule_rings_once_and_says_that_it_is_late() {
 #[test]
 fn a_schedule_that_has_come_due_is_a_reason_to_wake_until_it_is_served() {
     let mut bench = Bench::new(settings(), &[rule("often", "schedule", vec![Schedule::Every(60)])]);
+    bench.secs -= 120;
     let wake = |bench: &Bench| bench.state.next_wake(bench.at()).map(|wake| wake.after);
     assert_eq!(wake(&bench), Some(Span::secs(60)));
     bench.secs += 60;
@@ -465,6 +468,7 @@ fn a_new_cycle_begins_at_midnight_and_asks_the_ledger() {
 #[test]
 fn rules_about_usage_are_asked_once_each_local_day() {
     let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
+    assert_eq!(bench.after(0).evaluate.len(), 1, "once the beginning is over");
     assert!(bench.after(60).evaluate.is_empty());
     let wake = bench.state.next_wake(bench.at()).unwrap();
     assert_eq!(wake.reason, "a new day");
@@ -513,4 +517,29 @@ fn usage_is_held_back_as_the_allowance_permits() {
     assert!(
         saved.changes.iter().any(|c| matches!(c, Change::AddUsage(slot) if slot.rx_bytes == 100_000_000))
     );
+}
+
+#[test]
+fn what_a_restart_has_not_seen_yet_is_not_held_to_be_over() {
+    let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
+    bench.feed(&Event::ModemSeen(Box::new(modem(Registration::Home, false))));
+    bench.evaluated("r", usage(), vec![finding("eighty")]);
+    let key = bench.only_reminder().key.clone();
+    bench.feed(&Event::ReminderAcknowledged(key));
+    let reminders = vec![bench.only_reminder().clone()];
+
+    let restored = Restored { reminders, ..Restored::empty() };
+    let mut after =
+        Bench { state: State::restored(settings(), restored), secs: bench.secs + 5, trusted: true };
+    after.feed(&Event::Started { boot: BootId::new("boot-1").unwrap(), links: Vec::new() });
+    after.feed(&Event::RulesLoaded(vec![rule("r", "usage", vec![])]));
+    // The rule sees a SIM that no modem shows yet, and raises nothing.
+    after.evaluated("r", usage(), vec![]);
+    assert!(matches!(after.only_reminder().state, ReminderState::Acknowledged { .. }));
+    after.feed(&Event::ModemSeen(Box::new(modem(Registration::Home, false))));
+    after.evaluated("r", usage(), vec![finding("eighty")]);
+    assert!(matches!(after.only_reminder().state, ReminderState::Acknowledged { .. }));
+    // Seen, and no longer raised: that is the end.
+    after.evaluated("r", usage(), vec![]);
+    assert!(matches!(after.only_reminder().state, ReminderState::Resolved { .. }));
 }

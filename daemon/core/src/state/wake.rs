@@ -19,9 +19,7 @@ impl State {
             let due = since.saturating_add(self.settings.max_unsaved_time.as_millis().unsigned_abs());
             wakes.push(Wake { after: boot(due), reason: "commit" });
         }
-        wakes.extend(
-            self.health_settles_at.map(|due| Wake { after: boot(due), reason: "health is known by now" }),
-        );
+        wakes.extend(self.settles_at.map(|due| Wake { after: boot(due), reason: "the beginning is over" }));
         if at.trusted {
             // Only where somebody will look: a wake that changes nothing would come again at once.
             if self.answers("usage") && !self.totals_awaited() {

@@ -6,8 +6,9 @@ use crate::health::{Warning, WarningCode};
 use crate::time::Stamp;
 use crate::view::Trigger;
 
-/// What was wrong before a restart is not found again at once: so long nothing about health is held to be over.
-pub(super) const HEALTH_SETTLES_MS: u64 = 60_000;
+/// What held before a restart is not found again at once: so long nothing about health, and nothing about a SIM that no
+/// modem has shown yet, is held to be over.
+pub(super) const SETTLES_MS: u64 = 60_000;
 
 impl State {
     pub(super) fn warn(&mut self, code: WarningCode, subject: &str, text: String, fx: &mut Effects) {
@@ -28,11 +29,18 @@ impl State {
         }
     }
 
-    pub(super) fn evaluate_health(&mut self, at: Stamp, fx: &mut Effects) {
-        if self.health_settles_at.is_some_and(|due| at.boot_ms >= due) {
-            self.health_settles_at = None;
+    /// Once the beginning is over, the rules are asked again: what is not found by now is over.
+    pub(super) fn end_beginning(&mut self, at: Stamp) {
+        if self.settles_at.is_some_and(|due| at.boot_ms >= due) {
+            self.settles_at = None;
             self.health_changed = true;
+            for sim in self.sims.values_mut() {
+                sim.evaluate_soon();
+            }
         }
+    }
+
+    pub(super) fn evaluate_health(&mut self, at: Stamp, fx: &mut Effects) {
         if std::mem::take(&mut self.health_changed) {
             self.ask_rules(&[Trigger::Health], at, fx);
         }
