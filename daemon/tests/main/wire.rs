@@ -8,11 +8,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::fixture::PORT;
+use crate::fixture::{PATIENCE, PORT};
 
 const NEAR: [u8; 4] = [10, 99, 0, 1];
 const FAR: [u8; 4] = [10, 99, 0, 2];
@@ -67,6 +67,14 @@ impl Wire {
                 "printf '%s\\n' 'addr add {own}/24 dev {port}' 'link set {port} up' \
                  'neigh replace {other} lladdr {mac} nud permanent dev {port}' | ip -n {namespace} -b -"
             ));
+        }
+        // Until the kernel has seen both ends up, it drops what is sent.
+        let deadline = Instant::now() + PATIENCE;
+        for (namespace, port) in [(near, PORT), (far, "net0")] {
+            while !run(&format!("ip -n {namespace} link show {port}")).contains("state UP") {
+                assert!(Instant::now() < deadline, "{port} does not come up");
+                std::thread::yield_now();
+            }
         }
     }
 
