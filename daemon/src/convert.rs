@@ -8,6 +8,7 @@ use simbell_core::bytes::Bytes;
 use simbell_core::effect::Notice;
 use simbell_core::health::WarningCode;
 use simbell_core::ident::{ChannelName, Iccid, ReminderKey};
+use simbell_core::modem::SimKind;
 use simbell_core::plan::{AnchorDay, Period};
 use simbell_core::reminder::{DeliveryState, Message, ReminderState, Urgency};
 use simbell_core::schedule::Schedule;
@@ -28,11 +29,23 @@ fn sim_reply(state: &State, iccid: &Iccid) -> Option<Sim> {
     let zone = state.zone_of(iccid);
     let named = state.settings().sims.get(iccid).and_then(|s| s.name.as_ref());
     let cycle = facts.cycle.as_ref();
+    let seat = state.seat_of(iccid);
+    let in_use = state.modem_with(iccid);
     Some(Sim {
         iccid: iccid.as_str().to_owned(),
         name: named.map(|name| name.as_str().to_owned()),
         imsi: sim.record.imsi.as_ref().map(|imsi| imsi.as_str().to_owned()),
         eid: sim.record.eid.as_ref().map(|eid| eid.as_str().to_owned()),
+        kind: seat.as_ref().and_then(|seat| match seat.sim.kind {
+            SimKind::Physical => Some("physical".to_owned()),
+            SimKind::Esim => Some("esim".to_owned()),
+            SimKind::Unknown => None,
+        }),
+        present: seat.is_some(),
+        slot: seat.as_ref().and_then(|seat| seat.slot),
+        own_numbers: in_use
+            .map(|modem| modem.own_numbers.iter().map(|number| number.as_str().to_owned()).collect())
+            .unwrap_or_default(),
         operator: facts.operator.clone(),
         network: facts.network.clone(),
         roaming: facts.roaming,
@@ -57,14 +70,17 @@ fn sim_reply(state: &State, iccid: &Iccid) -> Option<Sim> {
             end_of_cycle_bytes: facts.end_of_cycle_bytes,
             reliable: cycle.map(|_| facts.forecast_reliable),
         },
-        last_seen: facts_last_seen(state, iccid, facts.active),
+        last_seen: last_seen(state, iccid, seat.is_some()),
     })
 }
 
-fn facts_last_seen(state: &State, iccid: &Iccid, active: bool) -> Option<String> {
+fn last_seen(state: &State, iccid: &Iccid, present: bool) -> Option<String> {
+    if present {
+        return Some(state.zone_of(iccid).rfc3339(state.now().wall));
+    }
     let sim = state.sims().find(|s| s.record.iccid == *iccid)?;
     // A SIM that only the configuration names has never been in a modem.
-    let seen = active || sim.record.imsi.is_some() || sim.record.operator.is_some();
+    let seen = sim.record.imsi.is_some() || sim.record.operator.is_some();
     seen.then(|| state.zone_of(iccid).rfc3339(sim.record.last_seen))
 }
 

@@ -7,6 +7,7 @@ use crate::failure::CtlError;
 use crate::out::Out;
 use crate::show::amount::{amount, maybe, share};
 use crate::show::table::{Column, Table};
+use crate::show::text::safe;
 use crate::show::time;
 
 pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, CtlError> {
@@ -25,6 +26,7 @@ pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, C
         ("ICCID", Column::Whole),
         ("NAME", Column::Text),
         ("OPERATOR", Column::Text),
+        ("SLOT", Column::Text),
         ("STATE", Column::Text),
         ("SIGNAL", Column::Number),
         ("LAST SEEN", Column::Whole),
@@ -34,6 +36,7 @@ pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, C
             sim.iccid.clone(),
             sim.name.clone().unwrap_or_else(|| "-".to_owned()),
             sim.operator.clone().unwrap_or_else(|| "-".to_owned()),
+            place(sim),
             state(sim).to_owned(),
             sim.signal_percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent} %")),
             sim.last_seen.as_deref().map_or_else(|| "never".to_owned(), time::absolute),
@@ -41,6 +44,10 @@ pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, C
     }
     let page = table.render(out.width, out.color);
     out.text(&page)?;
+    for sim in sims.iter().filter(|sim| !sim.own_numbers.is_empty()) {
+        let numbers: Vec<String> = sim.own_numbers.iter().map(|number| safe(number)).collect();
+        out.text(&format!("{} has the number {}.\n", safe(&called(sim)), numbers.join(", ")))?;
+    }
     Ok(Verdict::Done)
 }
 
@@ -90,6 +97,17 @@ pub(super) fn called(sim: &Sim) -> String {
     })
 }
 
+/// Its slot, and whether it is a profile of an eUICC; one that is in no modem now is told by its EID.
+fn place(sim: &Sim) -> String {
+    let esim = sim.kind.as_ref().map_or(sim.eid.is_some(), |kind| kind == "esim");
+    match (sim.slot, esim) {
+        (Some(slot), true) => format!("{slot} esim"),
+        (Some(slot), false) => slot.to_string(),
+        (None, true) => "esim".to_owned(),
+        (None, false) => "-".to_owned(),
+    }
+}
+
 /// In a word.
 const fn state(sim: &Sim) -> &'static str {
     match (sim.active, sim.roaming, sim.connected, sim.measured) {
@@ -97,6 +115,7 @@ const fn state(sim: &Sim) -> &'static str {
         (true, Some(true), _, _) => "roaming",
         (true, _, true, _) => "online",
         (true, _, false, _) => "active",
+        (false, ..) if sim.present => "idle",
         (false, ..) => "absent",
     }
 }

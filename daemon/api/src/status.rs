@@ -43,6 +43,14 @@ named! {
         pub imsi: Option<String>,
         /// The eUICC it lives on; null for a plain SIM.
         pub eid: Option<String>,
+        /// `physical` or `esim`; null where the modem does not tell or the SIM is in none.
+        pub kind: Option<String>,
+        /// Whether it is in a modem, in use or not.
+        pub present: bool,
+        /// The slot it is in, counted from 1; null where the modem tells of no slots or the SIM is in none.
+        pub slot: Option<u32>,
+        /// Its own telephone numbers, as the modem tells them; often none, and none unless it is in use.
+        pub own_numbers: Vec<String>,
         /// The home operator's name.
         pub operator: Option<String>,
         /// The network it is registered with now.

@@ -11,10 +11,19 @@ use crate::effect::{Effects, Evaluation};
 use crate::forecast::{self, Forecast};
 use crate::ident::Iccid;
 use crate::ledger::Zone;
-use crate::modem::{ModemState, ModemView};
+use crate::modem::{ModemState, ModemView, SimView};
 use crate::time::Stamp;
 use crate::view::{CycleFacts, LocalNow, RuleDescription, RuleInput, SimFacts, Trigger};
 use crate::zone::ZoneRules;
+
+/// A SIM in a modem.
+#[derive(Debug, Clone, Copy)]
+pub struct Seat<'a> {
+    /// The SIM as the modem shows it.
+    pub sim: &'a SimView,
+    /// The slot it is in, counted from 1 (`Modem.SimSlots`); none where the modem tells of no slots.
+    pub slot: Option<u32>,
+}
 
 impl State {
     /// Asks every rule that answers this kind of trigger.
@@ -132,6 +141,28 @@ impl State {
             .get(iccid)
             .and_then(|sim| sim.name.as_ref())
             .map_or_else(|| format!("SIM …{}", iccid.tail()), |name| name.as_str().to_owned())
+    }
+
+    /// The instant of the newest event.
+    #[must_use]
+    pub const fn now(&self) -> Stamp {
+        self.now
+    }
+
+    /// Where a SIM is, in use or not; none where no modem shows it.
+    #[must_use]
+    pub fn seat_of(&self, iccid: &Iccid) -> Option<Seat<'_>> {
+        let is_it = |sim: &&SimView| sim.iccid.as_ref() == Some(iccid);
+        self.modems.values().find_map(|modem| {
+            let slotted = (1_u32..).zip(&modem.slots).find_map(|(slot, sim)| {
+                let sim = sim.as_ref().filter(is_it)?;
+                Some(Seat { sim, slot: Some(slot) })
+            });
+            slotted.or_else(|| {
+                let sim = modem.sim.as_ref().filter(is_it)?;
+                Some(Seat { sim, slot: None })
+            })
+        })
     }
 
     /// The modem a SIM is in use in.

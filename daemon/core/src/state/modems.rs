@@ -18,6 +18,9 @@ impl State {
         for sim in view.sim.iter().chain(view.slots.iter().flatten()) {
             self.sim_seen(sim, at, fx);
         }
+        if let Some(before) = &before {
+            self.sims_left(before, Some(view), at, fx);
+        }
         let roamed = self.place_sim(view);
         let just_seen = before.is_none();
         // The same modem may come back under another path before its old one is reported gone.
@@ -53,9 +56,8 @@ impl State {
     }
 
     pub(super) fn modem_vanished(&mut self, modem: &ModemId, at: Stamp, fx: &mut Effects) {
-        if self.modems.remove(modem).is_none() {
-            return;
-        }
+        let Some(before) = self.modems.remove(modem) else { return };
+        self.sims_left(&before, None, at, fx);
         self.accounting.modems_lost(Some(modem));
         self.calls_lost(Some(modem), at, fx);
         self.well(WarningCode::ModemUnusable, modem.as_str(), fx);
@@ -70,7 +72,9 @@ impl State {
             self.well(WarningCode::ModemUnusable, modem.as_str(), fx);
             self.well(WarningCode::NotMeasured, modem.as_str(), fx);
         }
-        self.modems.clear();
+        for before in std::mem::take(&mut self.modems).into_values() {
+            self.sims_left(&before, None, at, fx);
+        }
         self.accounting.modems_lost(None);
         self.calls_lost(None, at, fx);
         let text =
@@ -187,6 +191,23 @@ impl State {
         };
         if known.as_ref() != Some(&record) {
             self.keep_sim(record, fx);
+        }
+    }
+
+    /// Notes when the SIMs of a modem that shows them no more were last seen.
+    fn sims_left(&mut self, before: &ModemView, now: Option<&ModemView>, at: Stamp, fx: &mut Effects) {
+        let shown = |view: &ModemView, iccid: &Iccid| {
+            view.sim.iter().chain(view.slots.iter().flatten()).any(|sim| sim.iccid.as_ref() == Some(iccid))
+        };
+        for sim in before.sim.iter().chain(before.slots.iter().flatten()) {
+            let Some(iccid) = &sim.iccid else { continue };
+            if now.is_some_and(|view| shown(view, iccid)) {
+                continue;
+            }
+            let Some(known) = self.sims.get(iccid).map(|s| s.record.clone()) else { continue };
+            if at.wall.since(known.last_seen).as_secs() > 0 {
+                self.keep_sim(SimRecord { last_seen: at.wall, ..known }, fx);
+            }
         }
     }
 

@@ -543,3 +543,34 @@ fn what_a_restart_has_not_seen_yet_is_not_held_to_be_over() {
     after.evaluated("r", usage(), vec![]);
     assert!(matches!(after.only_reminder().state, ReminderState::Resolved { .. }));
 }
+
+#[test]
+fn a_sim_in_a_second_slot_is_present_and_one_that_left_was_seen_until_then() {
+    let mut bench = Bench::new(settings(), &[]);
+    let second = Iccid::new("8900100000000000025").unwrap();
+    let mut view = modem(Registration::Home, false);
+    let spare = SimView { iccid: Some(second.clone()), active: false, ..view.sim.clone().unwrap() };
+    view.slots = vec![view.sim.clone(), Some(spare), None];
+    view.primary_slot = Some(1);
+    bench.feed(&Event::ModemSeen(Box::new(view.clone())));
+    let slots = [iccid(), second.clone()].map(|iccid| bench.state.seat_of(&iccid).and_then(|seat| seat.slot));
+    assert_eq!(slots, [Some(1), Some(2)]);
+    assert!(bench.state.modem_with(&second).is_none(), "there, and not in use");
+
+    view.slots[1] = None;
+    bench.secs += 3_600;
+    let left_at = bench.at().wall;
+    let fx = bench.feed(&Event::ModemSeen(Box::new(view)));
+    assert!(bench.state.seat_of(&second).is_none());
+    let kept = fx.changes.iter().any(
+        |change| matches!(change, Change::KeepSim(sim) if sim.iccid == second && sim.last_seen == left_at),
+    );
+    assert!(kept, "{:?}", fx.changes);
+
+    bench.secs += 3_600;
+    let fx = bench.feed(&Event::ModemManagerVanished);
+    let left_at = bench.at().wall;
+    assert!(fx.changes.iter().any(
+        |change| matches!(change, Change::KeepSim(sim) if sim.iccid == iccid() && sim.last_seen == left_at),
+    ));
+}
