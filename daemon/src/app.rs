@@ -107,28 +107,20 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
         notifier,
         boot,
     });
-    let serving = control::serve(listener, backend, Limits::default());
-    let signals = signals(requests);
+    // Tasks of their own: to wake the runtime's outermost future costs a system call each time.
+    let serving = tokio::spawn(control::serve(listener, backend, Limits::default()));
+    let signals = tokio::spawn(signals(requests));
     tracing::info!(socket = %service.socket.display(), "simbelld {} serves", env!("CARGO_PKG_VERSION"));
-    let ending = {
-        let engine = engine.run();
-        tokio::pin!(engine, serving, signals);
-        let mut serving_ended = false;
-        let mut signals_ended = false;
-        loop {
-            tokio::select! {
-                ending = &mut engine => break ending,
-                () = &mut serving, if !serving_ended => serving_ended = true,
-                () = &mut signals, if !signals_ended => signals_ended = true,
-            }
-        }
-    };
+    let ending = tokio::spawn(engine.run()).await;
+    serving.abort();
+    signals.abort();
     watching.abort();
     drop(simulator);
     drop(room);
     match ending {
-        Ending::Clean => Ok(()),
-        Ending::Uncommitted => Err(anyhow::anyhow!(
+        Ok(Ending::Clean) => Ok(()),
+        Err(fault) => Err(anyhow::anyhow!("a fault of the service ended it: {fault}; please report this").into()),
+        Ok(Ending::Uncommitted) => Err(anyhow::anyhow!(
             "the ledger could not be written before the end; what the kernel still counts is taken up at the next start"
         )
         .into()),
