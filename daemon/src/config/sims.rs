@@ -135,8 +135,18 @@ fn period(section: &mut Section<'_>, report: &mut Report<'_>) -> Option<Period> 
             known?;
             Some(Period::Bucket { start: start? })
         }
-        (Some(every), None) => match every_of(&every, report)? {
-            Every::Month => {
+        (Some(every), None) => match every_of(&every, report) {
+            None => {
+                // Which of the two can stand here is not known; whether they make sense by themselves is.
+                if let Some(day) = day {
+                    let _ = anchor(&day, report);
+                }
+                if let Some(renews) = renews {
+                    let _ = renews.boolean(report);
+                }
+                None
+            }
+            Some(Every::Month) => {
                 refuse(start, "has no meaning for a month, which starts on `day`; remove it", report);
                 refuse(renews, "has no meaning for a month, which always starts anew; remove it", report);
                 match day {
@@ -144,7 +154,7 @@ fn period(section: &mut Section<'_>, report: &mut Report<'_>) -> Option<Period> 
                     Some(day) => anchor(&day, report).map(Period::Monthly),
                 }
             }
-            Every::Days(days) => {
+            Some(Every::Days(days)) => {
                 refuse(
                     day,
                     "has no meaning for a number of days, which count from `start`; remove it",

@@ -49,6 +49,9 @@ simbell.toml:9:8: sims.home.plan.data: \"10 Gb\" has the unit \"Gb\", which can 
 simbell.toml:10:9: sims.home.plan.every: is not a cycle; write \"month\", or a number of days such as \"30 days\" (3660 at most)
   10 | every = \"moth\"
      |         ^^^^^^
+simbell.toml:11:7: sims.home.plan.day: is out of range, expected a whole number from 1 to 31
+  11 | day = 32
+     |       ^^
 simbell.toml:12:10: sims.home.plan.counts: \"donwload\" is not known here; did you mean \"download\"?
   12 | counts = \"donwload\"
      |          ^^^^^^^^^^
@@ -70,7 +73,7 @@ simbell.toml:21:35: reminders.quiet.until: \"7:00\" is not a time of day; write 
 simbell.toml:24:8: channels.mail.kind: \"emial\" is not known here; did you mean \"email\"?
   24 | kind = \"emial\"
      |        ^^^^^^^
-13 problems in the configuration";
+14 problems in the configuration";
     assert_eq!(problems(text), expected);
 }
 

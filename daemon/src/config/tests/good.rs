@@ -31,7 +31,7 @@ fn the_annotated_example_is_valid_and_means_what_it_says() {
     assert_eq!(service.admin_groups, ["simbell-admin"]);
     assert_eq!(service.rules.limits.memory_bytes, Some(16_000_000));
     assert_eq!(
-        service.plugins[&RuleName::new("data-thresholds").unwrap()].settings["percent"],
+        service.plugins[&RuleName::new("data-thresholds").unwrap()].settings["steps"],
         serde_json::json!([50, 80, 95])
     );
     let ChannelConfig::Email(mail) = &service.channels[&channel("mail")] else { panic!("mail is no mail") };
