@@ -1,6 +1,6 @@
 //! All rules of the service: loaded, described, asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -312,8 +312,9 @@ impl RuleSet {
             .map(RuleName::to_string)
             .chain(self.idle.iter().map(|idle| idle.name.to_string()))
             .collect();
-        let named = options.enabled.iter().chain(&options.disabled).chain(options.settings.keys());
-        for name in named.filter(|name| !known.contains(name)) {
+        let named: BTreeSet<&String> =
+            options.enabled.iter().chain(&options.disabled).chain(options.settings.keys()).collect();
+        for name in named.into_iter().filter(|name| !known.contains(name)) {
             let hint = nearest(name, &known).map(|near| format!("did you mean `{near}`?"));
             let source = Source { file: "rules", text: None };
             let message =
