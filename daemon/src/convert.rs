@@ -31,6 +31,7 @@ fn sim_reply(state: &State, iccid: &Iccid) -> Option<Sim> {
     let cycle = facts.cycle.as_ref();
     let seat = state.seat_of(iccid);
     let in_use = state.modem_with(iccid);
+    let seen = state.modemmanager().is_some();
     Some(Sim {
         iccid: iccid.as_str().to_owned(),
         name: named.map(|name| name.as_str().to_owned()),
@@ -41,7 +42,7 @@ fn sim_reply(state: &State, iccid: &Iccid) -> Option<Sim> {
             SimKind::Esim => Some("esim".to_owned()),
             SimKind::Unknown => None,
         }),
-        present: seat.is_some(),
+        present: seen.then_some(seat.is_some()),
         slot: seat.as_ref().and_then(|seat| seat.slot),
         own_numbers: in_use
             .map(|modem| modem.own_numbers.iter().map(|number| number.as_str().to_owned()).collect())
@@ -49,9 +50,9 @@ fn sim_reply(state: &State, iccid: &Iccid) -> Option<Sim> {
         operator: facts.operator.clone(),
         network: facts.network.clone(),
         roaming: facts.roaming,
-        active: facts.active,
-        connected: facts.connected,
-        measured: facts.measured && !state.is_uncertain(iccid),
+        active: seen.then_some(facts.active),
+        connected: seen.then_some(facts.connected),
+        measured: seen && facts.measured && !state.is_uncertain(iccid),
         signal_percent: facts.signal_percent,
         plan: facts.plan.clone(),
         allowance_bytes: facts.allowance_bytes,

@@ -108,14 +108,17 @@ fn place(sim: &Sim) -> String {
     }
 }
 
-/// In a word.
+/// In a word; while ModemManager is away nobody can tell.
 const fn state(sim: &Sim) -> &'static str {
-    match (sim.active, sim.roaming, sim.connected, sim.measured) {
-        (_, _, true, false) => "unmeasured",
-        (true, Some(true), _, _) => "roaming",
-        (true, _, true, _) => "online",
-        (true, _, false, _) => "active",
-        (false, ..) if sim.present => "idle",
-        (false, ..) => "absent",
+    match (sim.active, sim.present) {
+        (None, _) => "unknown",
+        (Some(false), Some(true)) => "idle",
+        (Some(false), _) => "absent",
+        (Some(true), _) => match (sim.connected, sim.roaming) {
+            (Some(true), _) if !sim.measured => "unmeasured",
+            (_, Some(true)) => "roaming",
+            (Some(true), _) => "online",
+            _ => "active",
+        },
     }
 }

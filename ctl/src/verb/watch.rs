@@ -177,9 +177,11 @@ fn line(event: &MonitorEvent, ready: bool) -> Option<String> {
             let sim = event.sim.as_ref()?;
             let used = sim.billed_bytes.unwrap_or(sim.measured_bytes);
             let state = match (sim.active, sim.roaming) {
-                (false, _) => ", absent",
-                (true, Some(true)) => ", roaming",
-                (true, _) => "",
+                (None, _) => ", unknown while ModemManager is away",
+                (Some(false), _) if sim.present == Some(true) => ", not in use",
+                (Some(false), _) => ", absent",
+                (Some(true), Some(true)) => ", roaming",
+                (Some(true), _) => "",
             };
             let left = match sim.remaining_bytes {
                 Some(left) => format!(", {} left", maybe(Some(left))),

@@ -45,8 +45,8 @@ named! {
         pub eid: Option<String>,
         /// `physical` or `esim`; null where the modem does not tell or the SIM is in none.
         pub kind: Option<String>,
-        /// Whether it is in a modem, in use or not.
-        pub present: bool,
+        /// Whether it is in a modem, in use or not; null while ModemManager is away, when nobody can tell.
+        pub present: Option<bool>,
         /// The slot it is in, counted from 1; null where the modem tells of no slots or the SIM is in none.
         pub slot: Option<u32>,
         /// Its own telephone numbers, as the modem tells them; often none, and none unless it is in use.
@@ -57,11 +57,12 @@ named! {
         pub network: Option<String>,
         /// Whether it roams; null where not known.
         pub roaming: Option<bool>,
-        /// Whether it is in a modem and in use.
-        pub active: bool,
-        /// Whether a data connection is up.
-        pub connected: bool,
-        /// Whether what it uses is measured; false when a connection has no counter.
+        /// Whether it is in a modem and in use; null while ModemManager is away.
+        pub active: Option<bool>,
+        /// Whether a data connection is up; null while ModemManager is away.
+        pub connected: Option<bool>,
+        /// Whether what it uses is measured; false when a connection has no counter, and while nobody can tell whose a
+        /// counter is.
         pub measured: bool,
         /// Signal, 0 to 100.
         pub signal_percent: Option<u8>,

@@ -302,15 +302,17 @@ impl Scene {
 
     /// Connects the modem through an interface and waits until the service follows.
     pub async fn connect(&self, daemon: &Daemon, iccid: &str, spec: BearerSpec) -> BearerHandle {
-        daemon.sim_is("the SIM is in use", iccid, |sim| sim.active).await;
+        daemon.sim_is("the SIM is in use", iccid, |sim| sim.active == Some(true)).await;
         let bearer = self.look.connect_bearer(0, spec).unwrap();
-        daemon.sim_is("it is connected and measured", iccid, |sim| sim.connected && sim.measured).await;
+        daemon
+            .sim_is("it is connected and measured", iccid, |sim| sim.connected == Some(true) && sim.measured)
+            .await;
         bearer
     }
 
     pub async fn disconnect(&self, daemon: &Daemon, iccid: &str, bearer: &BearerHandle) {
         self.look.disconnect(bearer, None);
-        daemon.sim_is("it is disconnected", iccid, |sim| !sim.connected).await;
+        daemon.sim_is("it is disconnected", iccid, |sim| sim.connected == Some(false)).await;
     }
 }
 

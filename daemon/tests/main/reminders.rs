@@ -28,7 +28,7 @@ impl Stage {
 
     async fn bell<'a>(&self, home: &'a Home) -> Bell<'a> {
         let bell = home.start(self.bus.address()).await;
-        bell.sim_is("the SIM", ICCID, |sim| sim.active && sim.roaming == Some(false)).await;
+        bell.sim_is("the SIM", ICCID, |sim| sim.active == Some(true) && sim.roaming == Some(false)).await;
         bell
     }
 
@@ -435,7 +435,7 @@ async fn in_chinese_everything_a_person_reads_is_chinese() {
     let bell = stage.bell(&home).await;
     let bearer = BearerSpec { apn: "internet".to_owned(), stats: true, ..BearerSpec::default() };
     let bearer = stage.modems.connect_bearer(0, bearer).unwrap();
-    bell.sim_is("connected", ICCID, |sim| sim.connected).await;
+    bell.sim_is("connected", ICCID, |sim| sim.connected == Some(true)).await;
     stage.modems.add_traffic(&bearer, 820_000_000, 0).unwrap();
     stage.modems.publish_stats();
     let mail = until("the mail about 80 %", async || {

@@ -160,11 +160,13 @@ async fn killed_at_any_moment_it_loses_nothing_while_the_interface_stays() {
         until("traffic passes meanwhile", async || (wire.truth().0 >= goal).then_some(())).await;
         daemon = Daemon::start(&scene.place, Some(&wire.near)).await;
         if round % 3 > 0 {
-            daemon.sim_is("the SIM is confirmed", HOME, |sim| sim.connected && sim.measured).await;
+            daemon
+                .sim_is("the SIM is confirmed", HOME, |sim| sim.connected == Some(true) && sim.measured)
+                .await;
         }
     }
     flood.end();
-    daemon.sim_is("the SIM is confirmed", HOME, |sim| sim.connected && sim.measured).await;
+    daemon.sim_is("the SIM is confirmed", HOME, |sim| sim.connected == Some(true) && sim.measured).await;
     let truth = wire.truth();
     assert_eq!(daemon.counted(HOME).await, truth);
     assert_eq!(daemon.sim(HOME).await.measured_bytes, truth.0 + truth.1);
@@ -185,7 +187,7 @@ async fn what_vanished_while_it_was_dead_is_a_gap_and_no_byte_is_invented() {
     wire.some_traffic();
     let unseen = minus(wire.truth(), committed);
     let daemon = Daemon::start(&scene.place, Some(&wire.near)).await;
-    daemon.sim_is("the SIM is confirmed", HOME, |sim| sim.connected && sim.measured).await;
+    daemon.sim_is("the SIM is confirmed", HOME, |sim| sim.connected == Some(true) && sim.measured).await;
     let after = daemon.counted(HOME).await;
     assert_eq!(after, committed, "{unseen:?} cannot be known");
     assert_eq!(scene.place.gaps(), ["interface-vanished"]);
@@ -284,7 +286,11 @@ async fn modemmanagers_death_under_traffic_loses_nothing() {
         flood.end();
         assert!(!daemon.sim(HOME).await.measured, "nobody can say which SIM is in use");
         scene.look.revive();
-        daemon.sim_is("the SIM is confirmed", HOME, |sim| sim.active && !sim.connected).await;
+        daemon
+            .sim_is("the SIM is confirmed", HOME, |sim| {
+                sim.active == Some(true) && sim.connected == Some(false)
+            })
+            .await;
         assert_eq!(daemon.counted(HOME).await, minus(wire.truth(), outside));
         // No connection any more: what passes now is nobody's.
         let before = wire.truth();
