@@ -20,6 +20,7 @@ pub mod reminder;
 pub mod schedule;
 pub mod settings;
 pub mod state;
+pub mod text;
 pub mod time;
 pub mod view;
 pub mod zone;

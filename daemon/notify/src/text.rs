@@ -1,5 +1,7 @@
 //! Makes hostile text harmless: no controls, no hidden or reordering characters, no endless lengths.
 
+use simbell_core::text::{is_control, is_hidden};
+
 /// Returns `text` as one line of at most `most` characters; a longer one ends in `…`.
 pub(crate) fn one_line(text: &str, most: usize) -> String {
     let line: String = text.chars().filter_map(harmless).collect();
@@ -35,10 +37,8 @@ fn bounded(text: String, most: usize) -> String {
 /// A blank for a control character, nothing for one that hides or reorders others.
 fn harmless(c: char) -> Option<char> {
     match c {
-        '\u{2028}' | '\u{2029}' => Some(' '),
-        c if c.is_control() => Some(' '),
-        '\u{061C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' => None,
-        '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}' => None,
+        c if is_control(c) => Some(' '),
+        c if is_hidden(c) => None,
         c => Some(c),
     }
 }

@@ -1,5 +1,7 @@
 //! Hostile text made harmless: bounded, one script direction, no control characters.
 
+use simbell_core::text::{is_control, is_hidden};
+
 /// `text` with control characters, bidirectional and other invisible controls taken out, line breaks kept, cut to
 /// `most` characters with an ellipsis at the end.
 #[must_use]
@@ -10,8 +12,8 @@ pub fn harmless(text: &str, most: usize) -> String {
         let character = match character {
             '\n' => '\n',
             '\t' | '\r' | '\u{2028}' | '\u{2029}' => ' ',
-            c if c.is_control() => '\u{fffd}',
-            c if is_invisible_control(c) => continue,
+            c if is_control(c) => '\u{fffd}',
+            c if is_hidden(c) => continue,
             c => c,
         };
         if count == most {
@@ -57,20 +59,6 @@ pub(crate) fn slug(text: &str) -> String {
         }
     }
     slug.trim_end_matches('-').to_owned()
-}
-
-// Bidirectional controls (Unicode UAX #9), zero-width characters, tags and the byte order mark.
-const fn is_invisible_control(character: char) -> bool {
-    matches!(
-        character,
-        '\u{061c}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 #[cfg(test)]

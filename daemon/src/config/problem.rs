@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use simbell_core::text::{is_control, is_hidden};
 use unicode_width::UnicodeWidthChar;
 
 /// Longest piece of a source line that is shown, in columns.
@@ -223,12 +224,7 @@ impl std::error::Error for Problems {}
 
 /// `text` on one line, without characters that a terminal obeys or that turn the direction of writing.
 pub(super) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
-}
-
-fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    text.chars().map(|c| if is_control(c) || is_hidden(c) { '\u{fffd}' } else { c }).collect()
 }
 
 fn spot(text: &str, span: std::ops::Range<usize>, show: Show) -> Spot {
@@ -274,7 +270,7 @@ fn spot(text: &str, span: std::ops::Range<usize>, show: Show) -> Spot {
         if columns > SHOWN_COLUMNS {
             break;
         }
-        shown.push(if is_harmful(c) { ' ' } else { c });
+        shown.push(if is_control(c) || is_hidden(c) { ' ' } else { c });
     }
     let indent: usize = ahead.chars().map(width).sum();
     let hidden = indent >= columns && !cut.is_empty();
@@ -299,7 +295,7 @@ fn has_private_digits(line: &str) -> bool {
 }
 
 fn width(c: char) -> usize {
-    if is_harmful(c) { 1 } else { c.width().unwrap_or(1) }
+    if is_control(c) || is_hidden(c) { 1 } else { c.width().unwrap_or(1) }
 }
 
 fn floor_boundary(text: &str, index: usize) -> usize {
@@ -350,7 +346,10 @@ mod tests {
     fn controls_and_long_lines_are_tamed() {
         let text = format!("a = \"\u{1b}[31m\u{202e}\" {} z", "y".repeat(5000));
         let shown = shown(&text, "z", Show::Line);
-        assert!(shown.chars().all(|c| c == '\n' || !is_harmful(c)) && shown.len() < 400, "{shown}");
+        assert!(
+            shown.chars().all(|c| c == '\n' || !(is_control(c) || is_hidden(c))) && shown.len() < 400,
+            "{shown}"
+        );
         let place = (Path::new("a.toml"), "é", 1..9);
         let problem = Problem::at(ProblemKind::Syntax, place, Show::Line, "", "\u{7}".to_owned());
         assert_eq!(problem.position(), Some((1, 1)));
