@@ -52,6 +52,13 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
         Ok(loaded) => loaded,
         Err(problems) => {
             found.config = problems.list().iter().map(ToString::to_string).collect();
+            // A wrong configuration does not say where rules are: those beside it are the ones that are meant.
+            let path = config.unwrap_or(Path::new(CONFIG));
+            let dir = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+            let rules = dir.join("rules.d");
+            if what != What::Config && rules.is_dir() {
+                named(&[rules], found);
+            }
             return;
         }
     };
@@ -104,7 +111,7 @@ fn within(path: &Path) -> Vec<PathBuf> {
         })
         .collect();
     found.sort();
-    if found.is_empty() {
+    if found.is_empty() && path.file_name().is_none_or(|name| name != "rules.d") {
         // Said by the check of a plugin: neither rules nor a manifest are here.
         found.push(path.to_owned());
     }

@@ -9,7 +9,7 @@ mod perform;
 mod recording;
 mod request;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,6 +93,8 @@ pub struct Engine {
     backlog: commit::Backlog,
     commit_again: Option<tokio::time::Instant>,
     pruned_boot_ms: Option<u64>,
+    /// Warnings that the log knows of, with their texts.
+    logged: BTreeMap<(WarningCode, String), String>,
     stopping: bool,
 }
 
@@ -129,6 +131,7 @@ impl Engine {
             backlog: commit::Backlog::default(),
             commit_again: None,
             pruned_boot_ms: None,
+            logged: BTreeMap::new(),
             stopping: false,
         }
     }

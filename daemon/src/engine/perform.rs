@@ -52,7 +52,29 @@ impl Engine {
             self.load_totals(&mut todo);
             self.perform(todo).await;
         }
+        self.log_warnings();
         self.notifier.status(|| convert::summary(&self.state));
+    }
+
+    /// Each warning reaches the log once as it is raised, and once as it is over. Their subjects can be identities of
+    /// modems: the texts tell which without them.
+    fn log_warnings(&mut self) {
+        let unchanged = self.logged.len() == self.state.warnings().count()
+            && self.state.warnings().all(|w| self.logged.get(&(w.code, w.subject.clone())) == Some(&w.text));
+        if unchanged {
+            return;
+        }
+        let now: BTreeMap<_, _> =
+            self.state.warnings().map(|w| ((w.code, w.subject.clone()), w.text.clone())).collect();
+        for (key, text) in &now {
+            if self.logged.get(key) != Some(text) {
+                tracing::warn!(code = key.0.as_str(), "{text}");
+            }
+        }
+        for (key, _) in self.logged.iter().filter(|(key, _)| !now.contains_key(*key)) {
+            tracing::info!(code = key.0.as_str(), "this is over");
+        }
+        self.logged = now;
     }
 
     /// Reminders about the service's own health leave while the ledger cannot be written: rules about health are

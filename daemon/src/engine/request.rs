@@ -342,10 +342,12 @@ impl Engine {
                 })
             }
             Err(problems) => {
+                // The problems themselves go to whoever asked: a line of a configuration can hold what was pasted into
+                // the wrong place, and warnings reach the log.
                 let text = format!(
-                    "The configuration on disk has errors and is not in use: {}. `simbellctl config check` shows \
-                     them all.",
-                    problems.first().map_or("", String::as_str)
+                    "The configuration on disk has errors ({}) and is not in use; what was read before stays in use. \
+                     `simbellctl config check` shows them.",
+                    problems.len()
                 );
                 self.report(WarningCode::ConfigRejected, "", Some(text)).await;
                 Err(ControlError::ReloadRejected {

@@ -151,6 +151,8 @@ impl State {
             Event::BusLost(why) => {
                 self.bus_connected = false;
                 self.modemmanager_gone(at, fx);
+                // Without a bus nobody knows about ModemManager, and starting it would not help.
+                self.well(WarningCode::ModemManagerGone, "", fx);
                 let text = format!(
                     "The D-Bus connection is lost ({why}). SIMs cannot be watched until it is back; the service \
                      tries again by itself."
