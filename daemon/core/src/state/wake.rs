@@ -5,6 +5,9 @@ use crate::effect::Wake;
 use crate::reminder::{DeliveryState, ReminderState};
 use crate::time::{Span, Stamp, Timestamp};
 
+/// How often a clock that is not believed is judged anew.
+const CLOCK_ASKED: Span = Span::secs(5);
+
 impl State {
     /// After how long an event [`crate::event::Event::WakeReached`] is due, and for what. None while nothing is
     /// at stake: an idle service sleeps.
@@ -20,6 +23,10 @@ impl State {
             wakes.push(Wake { after: boot(due), reason: "commit" });
         }
         wakes.extend(self.settles_at.map(|due| Wake { after: boot(due), reason: "the beginning is over" }));
+        if !at.trusted {
+            // Whoever vouches for the clock need not set it: nothing else would tell.
+            wakes.push(Wake { after: CLOCK_ASKED, reason: "the clock may be vouched for" });
+        }
         if at.trusted {
             // Only where somebody will look: a wake that changes nothing would come again at once.
             if self.answers("usage") && !self.totals_awaited() {
