@@ -136,7 +136,7 @@ fn make(tx: &Transaction<'_>, change: &Change) -> Made {
         Change::AppendCall(call) => append_call(tx, call),
         Change::AppendSmsSent { iccid, parts, at } => run(
             tx,
-            "INSERT INTO sms_sent (iccid, parts, at_ms) VALUES (?1, ?2, ?3)",
+            "INSERT INTO sms (iccid, direction, parts, zone, at_ms) VALUES (?1, 'sent', ?2, 'unknown', ?3)",
             params![iccid.as_ref().map(|i| i.as_str()), parts, at.as_millis()],
         ),
     }
@@ -190,7 +190,9 @@ fn keep_sim(tx: &Transaction<'_>, sim: &SimRecord) -> Made {
 fn open_epoch(tx: &Transaction<'_>, epoch: &Epoch) -> Made {
     run(
         tx,
-        "INSERT OR REPLACE INTO epoch VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT OR REPLACE INTO epoch
+         (id, iccid, zone, source, boot, ifindex, interface, apn, began_ms, began_boot_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             epoch.id.0,
             epoch.iccid.as_str(),

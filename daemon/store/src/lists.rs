@@ -189,12 +189,12 @@ impl Store {
         let parts: i64 = self
             .conn
             .prepare_cached(
-                "SELECT coalesce(sum(parts), 0) FROM sms_sent
-                 WHERE iccid = ?1 AND at_ms >= ?2 AND (?3 IS NULL OR at_ms < ?3)",
+                "SELECT coalesce(sum(parts), 0) FROM sms
+                 WHERE direction = 'sent' AND iccid = ?1 AND at_ms >= ?2 AND (?3 IS NULL OR at_ms < ?3)",
             )?
             .query_row(span, |row| row.get(0))
             .map_err(|error| fits(error.into(), "message parts"))?;
-        counts.sms_parts = unsigned(parts, "sms_sent.parts")?;
+        counts.sms_parts = unsigned(parts, "sms.parts")?;
         Ok(counts)
     }
 }

@@ -125,7 +125,7 @@ fn newest(conn: &Connection) -> Result<Option<Timestamp>, QueryError> {
              UNION ALL SELECT max(at_ms) FROM sms_digest
              UNION ALL SELECT max(at_ms) FROM first_use
              UNION ALL SELECT max(began_ms) FROM call
-             UNION ALL SELECT max(at_ms) FROM sms_sent)",
+             UNION ALL SELECT max(at_ms) FROM sms)",
             [],
             |row| row.get(0),
         )

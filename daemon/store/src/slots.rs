@@ -54,7 +54,9 @@ fn add_dated(tx: &Transaction<'_>, mut slot: Slot) -> Made {
     drop(rows);
     run(
         tx,
-        "INSERT OR REPLACE INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT OR REPLACE INTO usage
+         (iccid, start_ms, epoch, zone, source, rx_bytes, tx_bytes, first_ms, last_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             slot.iccid,
             slot.start,

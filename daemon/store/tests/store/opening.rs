@@ -13,6 +13,8 @@ use crate::changes::baseline;
 use crate::common::{Dir, NOVEMBER, at, boot, ever, iccid, open, sum, usage};
 
 const V1: &[u8] = include_bytes!("fixtures/ledger-v1.db");
+/// The same, of version 2.
+const V2: &[u8] = include_bytes!("fixtures/ledger-v2.db");
 
 fn refused(path: &Path) -> OpenError {
     Store::open(path, &StoreOptions::default()).unwrap_err()
@@ -36,9 +38,14 @@ fn files(dir: &Dir) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn an_older_installation_is_upgraded_with_equal_sums_and_a_copy_kept() {
-    let dir = Dir::new("upgrade");
-    std::fs::write(dir.ledger(), V1).unwrap();
+fn older_installations_are_upgraded_with_equal_sums_and_a_copy_kept() {
+    upgraded("upgrade", V1, 1);
+    upgraded("upgrade-v2", V2, 2);
+}
+
+fn upgraded(name: &str, old: &[u8], from: i32) {
+    let dir = Dir::new(name);
+    std::fs::write(dir.ledger(), old).unwrap();
     let mut store = open(&dir.ledger());
 
     let totals = store.totals(&ever(1)).unwrap();
@@ -69,14 +76,14 @@ fn an_older_installation_is_upgraded_with_equal_sums_and_a_copy_kept() {
     store.apply(&[usage(1, 1, NOVEMBER, 1, 0), Change::SetBaseline(baseline("link:4", 2))]).unwrap();
     drop(store);
 
-    let kept = dir.path().join("ledger.db.v1");
+    let kept = dir.path().join(format!("ledger.db.v{from}"));
     assert_eq!(open(&dir.ledger()).totals(&ever(1)).unwrap().by_zone[0].1.rx, 104_951);
     let copy = Connection::open(&kept).unwrap();
     let version: i32 = copy.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     let rows: i64 = copy.query_row("SELECT count(*) FROM usage", [], |row| row.get(0)).unwrap();
-    assert_eq!((version, rows), (1, 102));
+    assert_eq!((version, rows), (from, 102));
 
-    let fresh = Dir::new("upgrade-fresh");
+    let fresh = Dir::new(&format!("{name}-fresh"));
     drop(open(&fresh.ledger()));
     assert_eq!(schema(&dir.ledger()), schema(&fresh.ledger()), "old and new ledgers have one schema");
 }
@@ -108,7 +115,7 @@ fn a_newer_schema_is_refused_untouched() {
     assert_eq!(error.kind(), ErrorKind::Newer);
     let text = error.to_string();
     assert!(
-        text.contains("version 3") && text.contains("up to 2") && text.contains("install that"),
+        text.contains("version 4") && text.contains("up to 3") && text.contains("install that"),
         "{text}"
     );
     assert_eq!(files(&dir), before);
@@ -128,7 +135,7 @@ fn a_newer_schema_that_lies_in_the_log_alone_is_refused_untouched() {
     drop(conn);
     let before = files(&dir);
     assert!(!before["ledger.db-wal"].is_empty());
-    assert!(matches!(refused(&dir.ledger()), OpenError::Newer { found: 9, known: 2, .. }));
+    assert!(matches!(refused(&dir.ledger()), OpenError::Newer { found: 10, known: SCHEMA_VERSION, .. }));
     assert_eq!(files(&dir), before);
 }
 

@@ -1,0 +1,77 @@
+-- Sessions, the carrier's view, calls and messages by class and zone, roll-ups.
+CREATE TABLE session (
+    -- One packet data connection as long as one SIM used it: what the kernel and what ModemManager counted, side by side.
+    id              INTEGER NOT NULL PRIMARY KEY, -- epoch.id of its first epoch
+    iccid           TEXT NOT NULL,
+    modem           TEXT,             -- IMEI, or device path where there is none
+    apn             TEXT,             -- access point name
+    interface       TEXT,             -- network interface; NULL where there is none
+    source          TEXT NOT NULL,    -- kernel or modem: whose figures are in usage now
+    boot            TEXT NOT NULL,    -- kernel's boot id
+    began_ms        INTEGER,          -- ms since 1970 UTC; NULL where the clock was not trusted
+    began_boot_ms   INTEGER NOT NULL, -- CLOCK_BOOTTIME, ms
+    ended_ms        INTEGER,          -- ms since 1970 UTC; NULL while it lasts, or where the clock was not trusted
+    ended           INTEGER NOT NULL, -- 1 once it is over
+    kernel_rx_bytes INTEGER,          -- IP bytes by the interface's counters; NULL where it has none
+    kernel_tx_bytes INTEGER,
+    modem_rx_bytes  INTEGER,          -- by ModemManager's bearer statistics; NULL where the modem tells none
+    modem_tx_bytes  INTEGER
+) STRICT;
+CREATE INDEX session_by_sim ON session (iccid, began_ms);
+
+ALTER TABLE epoch ADD COLUMN session INTEGER /* session.id; NULL for what was imported or is older than version 3 */;
+ALTER TABLE epoch ADD COLUMN modem TEXT /* whose bearer: IMEI, or device path where there is none */;
+
+ALTER TABLE correction ADD COLUMN undoes INTEGER /* correction.id that this one takes back */;
+
+CREATE TABLE observation (
+    -- The carrier's own figure for a cycle, beside what was measured. Append-only.
+    id             INTEGER NOT NULL PRIMARY KEY,
+    iccid          TEXT NOT NULL,
+    at_ms          INTEGER NOT NULL, -- when the carrier's figure held, ms since 1970 UTC
+    cycle_start_ms INTEGER NOT NULL, -- of the cycle it is about, ms since 1970 UTC
+    bytes          INTEGER NOT NULL, -- used in the cycle, as the carrier says
+    billed_bytes   INTEGER NOT NULL, -- used in the cycle until then, as the plan bills what was measured
+    source         TEXT NOT NULL,    -- user, ussd or sms
+    author         TEXT NOT NULL,    -- such as uid 1000
+    note           TEXT NOT NULL,    -- in the author's words
+    withdraws      INTEGER           -- observation.id that this one takes back; its own figures say nothing
+) STRICT;
+CREATE INDEX observation_by_sim ON observation (iccid, at_ms);
+
+ALTER TABLE call ADD COLUMN zone TEXT NOT NULL DEFAULT 'unknown' /* home, unknown, roaming or roaming:MCCMNC */;
+ALTER TABLE call ADD COLUMN number_class TEXT NOT NULL DEFAULT 'unknown' /* such as national, international, short */;
+
+CREATE TABLE sms (
+    -- Short messages sent, received, and tried in vain. Append-only.
+    id        INTEGER NOT NULL PRIMARY KEY,
+    iccid     TEXT,
+    direction TEXT NOT NULL,    -- sent, received or failed
+    parts     INTEGER NOT NULL, -- each one sent is charged
+    zone      TEXT NOT NULL,    -- home, unknown, roaming or roaming:MCCMNC
+    party     TEXT,             -- keyed digest of the other party's number: tells recipients apart, names nobody
+    at_ms     INTEGER NOT NULL  -- ms since 1970 UTC
+) STRICT;
+CREATE INDEX sms_by_sim ON sms (iccid, at_ms);
+INSERT INTO sms (iccid, direction, parts, zone, at_ms)
+    SELECT iccid, 'sent', parts, 'unknown', at_ms FROM sms_sent ORDER BY id;
+DROP TABLE sms_sent;
+
+ALTER TABLE usage ADD COLUMN span TEXT NOT NULL DEFAULT 'hour' /* what the slot is a part of: hour, day or cycle */;
+
+CREATE TABLE usage_day (
+    -- Sums of usage by UTC day, for days that are over: derived from usage, never a source of its own.
+    iccid    TEXT NOT NULL,
+    day_ms   INTEGER NOT NULL, -- start of the UTC day, ms since 1970 UTC
+    zone     TEXT NOT NULL,
+    source   TEXT NOT NULL,
+    rx_bytes INTEGER NOT NULL,
+    tx_bytes INTEGER NOT NULL,
+    PRIMARY KEY (iccid, day_ms, zone, source)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE note (
+    -- What the ledger remembers of itself, such as up to when usage_day is complete.
+    key   TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
