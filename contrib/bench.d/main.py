@@ -1,0 +1,107 @@
+"""Measures simbelld beside vnstatd; started by contrib/bench in network, mount and process namespaces of its own.
+
+Each module that has METRICS measures some figures and says how: upkeep.
+METRICS names them with their goals: the greatest ratio of ours to the peer's; or, as (figure, unit), the greatest
+figure of ours; or none.
+"""
+
+import argparse
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import upkeep
+from common import run, say
+from traffic import send, sink
+
+ROOMS = [upkeep]
+GOALS = {metric: goal for room in ROOMS for metric, goal in room.METRICS.items()}
+
+
+class Bench:
+    """What is to be measured, and what was found."""
+
+    def __init__(self, programs, base, window, wanted):
+        self.programs, self.base, self.window, self.wanted = programs, base, window, wanted
+        self.found = {}
+
+    def wants(self, *metrics):
+        return any(metric in self.wanted for metric in metrics)
+
+    def keep(self, metric, ours, peer, unit):
+        if metric in self.wanted:
+            ratio = round(ours / peer, 6) if peer else None
+            self.found[metric] = {"metric": metric, "ours": ours, "peer": peer, "ratio": ratio, "unit": unit}
+
+    def per_minute(self, count):
+        return round(count * 60 / self.window, 1)
+
+    def inside(self, *words):
+        """What daemon/examples/bench_inside prints: numbers."""
+        program = str(self.programs / "examples" / "bench_inside")
+        told = subprocess.run([program, *words], check=True, capture_output=True, text=True).stdout
+        return [int(word) for word in told.split()]
+
+
+def verdict(row):
+    goal = GOALS[row["metric"]]
+    if goal is None:
+        return ""
+    reached, most, unit = (row["ours"], goal[0], f" {goal[1]}") if isinstance(goal, tuple) else (row["ratio"], goal, "")
+    return f"<= {most:g}{unit}" + ("" if reached is not None and reached <= most else "  MISSED")
+
+
+def table(found, window):
+    print(f"8 and 64 bearers of the look-alike on veth interfaces, 1 MB/s in all, windows of {window} s.\n")
+    print(f"{'metric':<20} {'simbelld':>10} {'peer *':>12} {'unit':<6} {'ratio':>9}  goal")
+    for metric, row in found.items():
+        ratio = "-" if row["ratio"] is None else f"{row['ratio']:.4f}"
+        peer = "-" if row["peer"] is None else row["peer"]
+        print(f"{metric:<20} {row['ours']:>10} {peer:>12} {row['unit']:<6} {ratio:>9}  {verdict(row)}")
+    print("\n* vnstatd; of sample_*: the bare RTM_GETSTATS dump; of rule_eval: the bare call of the compiled function.")
+
+
+def main():
+    words = argparse.ArgumentParser(prog="contrib/bench")
+    words.add_argument("programs", type=Path)
+    words.add_argument("--quick", action="store_true")
+    words.add_argument("--json", action="store_true")
+    words.add_argument("--only", default=",".join(GOALS))
+    asked = words.parse_args()
+    wanted = [metric for metric in asked.only.split(",") if metric]
+    unknown = [metric for metric in wanted if metric not in GOALS]
+    if unknown or not wanted:
+        words.error(f"--only takes metrics of: {' '.join(GOALS)}")
+    # The interfaces of this network namespace, not of the one the program was called in.
+    run("mount", "-t", "sysfs", "sysfs", "/sys")
+    run("ip", "link", "set", "lo", "up")
+    base = Path(tempfile.mkdtemp(prefix="simbell-bench."))
+    window = 60 if asked.quick else 300
+    bench = Bench(asked.programs, base, window, wanted)
+    try:
+        for room in ROOMS:
+            room.measure(bench)
+    except BaseException:
+        say(f"what the programs said is kept in {base}")
+        raise
+    shutil.rmtree(base)
+    found = {metric: bench.found[metric] for metric in wanted}
+    if asked.json:
+        for row in found.values():
+            print(json.dumps(row))
+    else:
+        table(found, window)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--send"]:
+        send(int(sys.argv[2]), int(sys.argv[3]))
+    elif sys.argv[1:2] == ["--sink"]:
+        sink()
+    else:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        main()
