@@ -12,6 +12,9 @@ use crate::view::Trigger;
 /// From this on a reminder says that it is late.
 pub(super) const LATE_FROM: Span = Span::secs(60);
 
+/// News, of a schedule or a message, that nobody answered is over after this long.
+const NEWS_FOR: Span = Span::secs(24 * 3_600);
+
 /// Resolved reminders are remembered this long.
 const REMEMBERED: Span = Span::secs(7 * 86_400);
 
@@ -189,6 +192,15 @@ impl State {
             })
             .cloned()
             .collect();
+        let old_news: Vec<ReminderKey> = self
+            .reminders
+            .values()
+            .filter(|r| old_news_at(r).is_some_and(|over| over <= at.wall))
+            .map(|r| r.key.clone())
+            .collect();
+        for key in old_news {
+            self.resolve(&key, at, fx);
+        }
         for mut reminder in due {
             let was_due = match &reminder.state {
                 ReminderState::Snoozed { until } => Some(*until),
@@ -232,9 +244,8 @@ impl State {
             .reminders
             .values()
             .filter(|r| {
-                let level = matches!(r.trigger.as_str(), "usage" | "roaming" | "health");
                 let held = self.rules.get(&r.rule).is_some_and(|rule| {
-                    rule.problem.is_some() || !level || rule.triggers.contains(&r.trigger)
+                    rule.problem.is_some() || !level(r) || rule.triggers.contains(&r.trigger)
                 });
                 !held && !matches!(r.state, ReminderState::Resolved { .. })
             })
@@ -281,10 +292,27 @@ impl State {
         self.reminders.insert(reminder.key.clone(), reminder);
     }
 
+    /// When news that is not said again stops being news, for all of it.
+    pub(super) fn old_news(&self) -> impl Iterator<Item = Timestamp> {
+        self.reminders.values().filter_map(old_news_at)
+    }
+
     fn forget_resolved(&mut self, at: Stamp) {
         self.reminders.retain(|_, r| match r.state {
             ReminderState::Resolved { at: since } => at.wall.since(since) < REMEMBERED,
             _ => true,
         });
     }
+}
+
+/// Whether it holds for as long as it is raised (see [`Trigger::is_level`]).
+fn level(reminder: &Reminder) -> bool {
+    matches!(reminder.trigger.as_str(), "usage" | "roaming" | "health")
+}
+
+/// No rule takes back what a schedule or a message raised, so that time has to.
+fn old_news_at(reminder: &Reminder) -> Option<Timestamp> {
+    let said = matches!(reminder.state, ReminderState::Firing | ReminderState::Acknowledged { .. });
+    (!level(reminder) && said && reminder.next_at.is_none())
+        .then(|| reminder.raised_at.saturating_add(NEWS_FOR))
 }

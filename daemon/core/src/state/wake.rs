@@ -54,6 +54,7 @@ impl State {
                 };
                 wakes.extend(due.map(|due| Wake { after: wall(due), reason: "reminder" }));
             }
+            wakes.extend(self.old_news().min().map(|due| Wake { after: wall(due), reason: "old news" }));
             wakes.extend(self.next_schedule().map(|due| Wake { after: wall(due), reason: "schedule" }));
         }
         for delivery in self.deliveries.values() {

@@ -51,6 +51,25 @@ fn two_messages_of_one_second_are_both_said() {
 }
 
 #[test]
+fn news_is_over_after_a_day_answered_or_not() {
+    let mut bench = Bench::new(settings(), &[rule("r", "sms", vec![])]);
+    bench.evaluated("r", sms("one"), vec![finding("carrier")]);
+    bench.evaluated("r", sms("two"), vec![finding("other")]);
+    let acknowledged = ReminderKey::new("r/other/0017").unwrap();
+    bench.feed(&Event::ReminderAcknowledged(acknowledged));
+    let open = |bench: &Bench| {
+        bench.state.reminders.values().filter(|r| !matches!(r.state, ReminderState::Resolved { .. })).count()
+    };
+    bench.after(86_400 - 1);
+    assert_eq!(open(&bench), 2);
+    let wake = bench.state.next_wake(bench.at()).unwrap();
+    assert_eq!((wake.after, wake.reason), (Span::secs(1), "old news"));
+    bench.after(1);
+    assert_eq!(open(&bench), 0);
+    does_not_spin(&mut bench);
+}
+
+#[test]
 fn rules_wait_until_the_ledger_has_said_what_every_sim_used() {
     let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
     bench.evaluated("r", usage(), vec![finding("eighty")]);
