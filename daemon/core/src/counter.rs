@@ -16,6 +16,9 @@ pub struct LinkReading {
     pub name: String,
     /// Whether frames carry a 14-byte Ethernet header (`ARPHRD_ETHER`).
     pub ethernet: bool,
+    /// Whether it is a link of the point-to-point protocol (`ARPHRD_PPP`), which pppd makes once a modem has dialled.
+    #[serde(default)]
+    pub ppp: bool,
     /// The counters.
     pub counters: LinkCounters,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::ident::{Eid, Iccid, Imsi, ReminderKey, RuleName};
-use crate::ledger::{Baseline, Correction, Epoch, Gap, UsageSlot};
+use crate::ledger::{Baseline, Correction, Epoch, Gap, Session, UsageSlot};
 use crate::reminder::{Delivery, Reminder};
 use crate::time::{Span, Timestamp};
 use crate::view::{RuleInput, Trigger};
@@ -35,6 +35,8 @@ pub enum Change {
     KeepSim(SimRecord),
     /// A counter epoch began.
     OpenEpoch(Epoch),
+    /// A session as it is now.
+    KeepSession(Box<Session>),
     /// A counter's last reading that is accounted for; replaces the one of the same counter.
     SetBaseline(Baseline),
     /// A counter is gone; so is its baseline.
@@ -54,6 +56,16 @@ pub enum Change {
         boot: crate::ident::BootId,
         /// Wall milliseconds minus boot milliseconds.
         offset_ms: i64,
+    },
+    /// Undated entries of earlier boots, whose clock was never trusted, get a date that is as late as it can be: each
+    /// boot ended before the next began.
+    DateEarlierBoots {
+        /// This boot, whose entries are not meant.
+        boot: crate::ident::BootId,
+        /// When this boot began.
+        before: Timestamp,
+        /// No entry is dated before this: the newest instant that the ledger knew before.
+        after: Option<Timestamp>,
     },
     /// A reminder as it is now.
     KeepReminder(Reminder),

@@ -95,6 +95,53 @@ pub struct Epoch {
     pub began: Option<Timestamp>,
     /// When it began by `CLOCK_BOOTTIME`, milliseconds.
     pub began_boot_ms: u64,
+    /// The session it is a part of; none for what no session is known of.
+    pub session: Option<EpochId>,
+    /// The modem whose bearer used the counter.
+    pub modem: Option<ModemId>,
+}
+
+/// One packet data connection as long as one SIM used it through one counter: what the kernel and what ModemManager
+/// counted, side by side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Identity: that of its first epoch. A change of zone begins an epoch, not a session.
+    pub id: EpochId,
+    /// Whose bytes.
+    pub iccid: Iccid,
+    /// In which modem.
+    pub modem: Option<ModemId>,
+    /// Access point name of the bearer.
+    pub apn: Option<String>,
+    /// Network interface; none where the bearer has none.
+    pub interface: Option<String>,
+    /// Whose figures are in the ledger now.
+    pub source: Source,
+    /// In which boot.
+    pub boot: BootId,
+    /// When it began: by the wall clock where that was trusted.
+    pub began: Option<Timestamp>,
+    /// When it began by `CLOCK_BOOTTIME`, milliseconds.
+    pub began_boot_ms: u64,
+    /// When it ended: by the wall clock where that was trusted.
+    pub ended: Option<Timestamp>,
+    /// Whether it is over.
+    pub over: bool,
+    /// By the interface's counters; none where there is no interface.
+    pub kernel: Option<Figures>,
+    /// By ModemManager's bearer statistics; none where the modem tells none.
+    pub told: Option<Figures>,
+}
+
+/// What one counter says of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Figures {
+    /// Growth since the session began, IP bytes.
+    pub grown: Volume,
+    /// The counter's received bytes that count as 0; negative where a reset was bridged.
+    pub from_rx: i64,
+    /// The counter's sent bytes that count as 0.
+    pub from_tx: i64,
 }
 
 /// The last reading of one counter that is already in the ledger. Committed together with the entries made of it.

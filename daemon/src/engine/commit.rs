@@ -28,7 +28,7 @@ impl Backlog {
         let mut out: Vec<Change> = Vec::with_capacity(self.changes.len());
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
         for change in std::mem::take(&mut self.changes) {
-            if matches!(change, Change::DateEntries { .. }) {
+            if matches!(change, Change::DateEntries { .. } | Change::DateEarlierBoots { .. }) {
                 // Undated usage before it is dated by it; what follows is not.
                 places.retain(|key, _| !key.starts_with("usage"));
             }
@@ -86,6 +86,7 @@ fn key(change: &Change) -> Option<String> {
         Change::KeepDelivery(delivery) => Some(format!("delivery {}", delivery.id)),
         Change::KeepScheduleMark { key, .. } => Some(format!("mark {key}")),
         Change::KeepSim(sim) => Some(format!("sim {}", sim.iccid)),
+        Change::KeepSession(session) => Some(format!("session {}", session.id.0)),
         _ => None,
     }
 }

@@ -97,6 +97,8 @@ fn epoch(boot: &BootId, bearer: u32) -> Result<Epoch, Box<dyn std::error::Error>
         apn: None,
         began: Some(Timestamp::from_millis(START)),
         began_boot_ms: 0,
+        session: None,
+        modem: None,
     })
 }
 

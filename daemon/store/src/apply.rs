@@ -2,14 +2,14 @@
 
 use rusqlite::{Transaction, TransactionBehavior, params};
 use simbell_core::effect::{CallRecord, Change, SimRecord};
-use simbell_core::ledger::{Baseline, Correction, Epoch, Gap};
+use simbell_core::ledger::{Baseline, Correction, Epoch, Gap, Session};
 use simbell_core::reminder::{Delivery, Reminder};
 
 use crate::failure::ErrorKind;
 use crate::open::Store;
 use crate::prune;
 use crate::rows::{state_columns, word};
-use crate::slots::{add_usage, date_entries};
+use crate::slots::{add_usage, date_earlier_boots, date_entries};
 
 /// Why changes were not made. None of them was: the same changes may be given again.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +112,7 @@ fn make(tx: &Transaction<'_>, change: &Change) -> Made {
     match change {
         Change::KeepSim(sim) => keep_sim(tx, sim),
         Change::OpenEpoch(epoch) => open_epoch(tx, epoch),
+        Change::KeepSession(session) => keep_session(tx, session),
         Change::SetBaseline(baseline) => set_baseline(tx, baseline),
         Change::DropBaseline { counter } => {
             run(tx, "DELETE FROM baseline WHERE counter = ?1", params![counter])
@@ -120,6 +121,7 @@ fn make(tx: &Transaction<'_>, change: &Change) -> Made {
         Change::AppendGap(gap) => append_gap(tx, gap),
         Change::AppendCorrection(correction) => append_correction(tx, correction),
         Change::DateEntries { boot, offset_ms } => date_entries(tx, boot, *offset_ms),
+        Change::DateEarlierBoots { boot, before, after } => date_earlier_boots(tx, boot, *before, *after),
         Change::KeepReminder(reminder) => keep_reminder(tx, reminder),
         Change::KeepDelivery(delivery) => keep_delivery(tx, delivery),
         Change::KeepSmsDigest { digest, at } => {
@@ -146,12 +148,14 @@ const fn name(change: &Change) -> &'static str {
     match change {
         Change::KeepSim(_) => "keep-sim",
         Change::OpenEpoch(_) => "open-epoch",
+        Change::KeepSession(_) => "keep-session",
         Change::SetBaseline(_) => "set-baseline",
         Change::DropBaseline { .. } => "drop-baseline",
         Change::AddUsage(_) => "add-usage",
         Change::AppendGap(_) => "append-gap",
         Change::AppendCorrection(_) => "append-correction",
         Change::DateEntries { .. } => "date-entries",
+        Change::DateEarlierBoots { .. } => "date-earlier-boots",
         Change::KeepReminder(_) => "keep-reminder",
         Change::KeepDelivery(_) => "keep-delivery",
         Change::KeepSmsDigest { .. } => "keep-sms-digest",
@@ -191,8 +195,8 @@ fn open_epoch(tx: &Transaction<'_>, epoch: &Epoch) -> Made {
     run(
         tx,
         "INSERT OR REPLACE INTO epoch
-         (id, iccid, zone, source, boot, ifindex, interface, apn, began_ms, began_boot_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+         (id, iccid, zone, source, boot, ifindex, interface, apn, began_ms, began_boot_ms, session, modem)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             epoch.id.0,
             epoch.iccid.as_str(),
@@ -204,6 +208,39 @@ fn open_epoch(tx: &Transaction<'_>, epoch: &Epoch) -> Made {
             epoch.apn,
             epoch.began.map(|t| t.as_millis()),
             signed(epoch.began_boot_ms, "began_boot_ms")?,
+            epoch.session.map(|id| id.0),
+            epoch.modem.as_ref().map(|m| m.as_str()),
+        ],
+    )
+}
+
+fn keep_session(tx: &Transaction<'_>, session: &Session) -> Made {
+    let bytes = |value: Option<u64>, figure| value.map(|value| signed(value, figure)).transpose();
+    let (kernel, told) = (session.kernel, session.told);
+    run(
+        tx,
+        "INSERT OR REPLACE INTO session
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+        params![
+            session.id.0,
+            session.iccid.as_str(),
+            session.modem.as_ref().map(|m| m.as_str()),
+            session.apn,
+            session.interface,
+            session.source.as_str(),
+            session.boot.as_str(),
+            session.began.map(|t| t.as_millis()),
+            signed(session.began_boot_ms, "began_boot_ms")?,
+            session.ended.map(|t| t.as_millis()),
+            session.over,
+            bytes(kernel.map(|f| f.grown.rx), "kernel_rx_bytes")?,
+            bytes(kernel.map(|f| f.grown.tx), "kernel_tx_bytes")?,
+            kernel.map(|f| f.from_rx),
+            kernel.map(|f| f.from_tx),
+            bytes(told.map(|f| f.grown.rx), "modem_rx_bytes")?,
+            bytes(told.map(|f| f.grown.tx), "modem_tx_bytes")?,
+            told.map(|f| f.from_rx),
+            told.map(|f| f.from_tx),
         ],
     )
 }

@@ -3,7 +3,7 @@
 use rusqlite::params;
 use simbell_core::effect::SimRecord;
 use simbell_core::ident::{Iccid, ReminderKey};
-use simbell_core::ledger::{Correction, Gap};
+use simbell_core::ledger::{Correction, Gap, Session};
 use simbell_core::reminder::{Delivery, Reminder};
 use simbell_core::time::Timestamp;
 
@@ -102,6 +102,30 @@ impl Store {
                     },
                 })
             },
+        )
+    }
+
+    /// Sessions of a SIM that touch a half-open span, in the order they began: what the kernel and what ModemManager
+    /// counted of each. One that lasts is as it was last kept, at most an hour ago; one whose beginning has no date
+    /// yet is told with those that last.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn sessions(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Session>, QueryError> {
+        let sql = format!(
+            "SELECT {} FROM session WHERE iccid = ?1 AND coalesce(began_ms < ?3, ended = 0)
+             AND (ended = 0 OR coalesce(ended_ms, began_ms) >= ?2) ORDER BY id",
+            rows::SESSION
+        );
+        collect(
+            &mut self.conn.prepare_cached(&sql)?,
+            params![iccid.as_str(), from.as_millis(), until.as_millis()],
+            rows::session,
         )
     }
 

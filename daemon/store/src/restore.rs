@@ -42,6 +42,11 @@ impl Store {
                 ),
                 rows::epoch,
             )?,
+            sessions: list(
+                &tx,
+                &format!("SELECT {} FROM session WHERE ended = 0 ORDER BY id", rows::SESSION),
+                rows::session,
+            )?,
             next_epoch: next_epoch(&tx)?,
             newest: newest(&tx)?,
             undated_boots,
@@ -98,6 +103,7 @@ fn reminders(conn: &Connection) -> Result<Vec<simbell_core::reminder::Reminder>,
 fn next_epoch(conn: &Connection) -> Result<EpochId, QueryError> {
     let highest: Option<i64> = conn.query_row(
         "SELECT max(id) FROM (SELECT max(id) AS id FROM epoch
+         UNION ALL SELECT max(id) FROM session
          UNION ALL SELECT max(epoch) FROM usage_undated UNION ALL SELECT max(epoch) FROM baseline)",
         [],
         |row| row.get(0),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use simbell_core::effect::SimRecord;
 use simbell_core::ident::{IdentError, IfIndex};
-use simbell_core::ledger::{Baseline, Epoch, EpochId, Zone};
+use simbell_core::ledger::{Baseline, Epoch, EpochId, Figures, Session, Volume, Zone};
 use simbell_core::reminder::{Delivery, Reminder, ReminderState};
 use simbell_core::time::{Span, Timestamp};
 
@@ -116,7 +116,7 @@ pub(crate) fn sim(row: &Row<'_>) -> Result<SimRecord, QueryError> {
 }
 
 pub(crate) const EPOCH: &str =
-    "id, iccid, zone, source, boot, ifindex, interface, apn, began_ms, began_boot_ms";
+    "id, iccid, zone, source, boot, ifindex, interface, apn, began_ms, began_boot_ms, session, modem";
 
 pub(crate) fn epoch(row: &Row<'_>) -> Result<Epoch, QueryError> {
     Ok(Epoch {
@@ -130,7 +130,42 @@ pub(crate) fn epoch(row: &Row<'_>) -> Result<Epoch, QueryError> {
         apn: row.get(7)?,
         began: instant(row.get(8)?),
         began_boot_ms: unsigned(row.get(9)?, "epoch.began_boot_ms")?,
+        session: row.get::<_, Option<i64>>(10)?.map(EpochId),
+        modem: optional_ident(row.get(11)?, "epoch.modem")?,
     })
+}
+
+pub(crate) const SESSION: &str = "id, iccid, modem, apn, interface, source, boot, began_ms, began_boot_ms, \
+    ended_ms, ended, kernel_rx_bytes, kernel_tx_bytes, kernel_rx_from, kernel_tx_from, \
+    modem_rx_bytes, modem_tx_bytes, modem_rx_from, modem_tx_from";
+
+pub(crate) fn session(row: &Row<'_>) -> Result<Session, QueryError> {
+    Ok(Session {
+        id: EpochId(row.get(0)?),
+        iccid: ident(&row.get::<_, String>(1)?, "session.iccid")?,
+        modem: optional_ident(row.get(2)?, "session.modem")?,
+        apn: row.get(3)?,
+        interface: row.get(4)?,
+        source: from_word(row.get(5)?, "session.source")?,
+        boot: ident(&row.get::<_, String>(6)?, "session.boot")?,
+        began: instant(row.get(7)?),
+        began_boot_ms: unsigned(row.get(8)?, "session.began_boot_ms")?,
+        ended: instant(row.get(9)?),
+        over: row.get(10)?,
+        kernel: figures(row, 11, "session.kernel_rx_bytes")?,
+        told: figures(row, 15, "session.modem_rx_bytes")?,
+    })
+}
+
+/// Four columns: grown bytes received and sent, and the figures that they grew from.
+fn figures(row: &Row<'_>, first: usize, column: &'static str) -> Result<Option<Figures>, QueryError> {
+    let column_at = |offset: usize| row.get::<_, Option<i64>>(first.saturating_add(offset));
+    let (Some(rx), Some(tx)) = (column_at(0)?, column_at(1)?) else { return Ok(None) };
+    Ok(Some(Figures {
+        grown: Volume { rx: unsigned(rx, column)?, tx: unsigned(tx, column)? },
+        from_rx: column_at(2)?.unwrap_or(0),
+        from_tx: column_at(3)?.unwrap_or(0),
+    }))
 }
 
 pub(crate) const BASELINE: &str = "counter, boot, ifindex, interface, rx_bytes, tx_bytes, connection_start_ms, \

@@ -3,6 +3,7 @@
 use rusqlite::{Transaction, params};
 use simbell_core::ident::BootId;
 use simbell_core::ledger::{UsageSlot, When};
+use simbell_core::time::Timestamp;
 
 use crate::apply::{Failure, Made, run, signed};
 
@@ -113,12 +114,47 @@ impl Slot {
 
 /// Undated slots of the boot become dated ones, each from the first instant it covers.
 pub(crate) fn date_entries(tx: &Transaction<'_>, boot: &BootId, offset: i64) -> Made {
-    let dated = |boot_ms: i64| boot_ms.checked_add(offset).ok_or(Failure::Overflow("offset_ms"));
+    date(tx, boot.as_str(), offset, i64::MIN, false)
+}
+
+/// Undated slots of the boots before this one: the last of them ends as this boot begins, the one before it ends as
+/// that one began. An entry that would lie before `after` begins there.
+pub(crate) fn date_earlier_boots(
+    tx: &Transaction<'_>,
+    this: &BootId,
+    before: Timestamp,
+    after: Option<Timestamp>,
+) -> Made {
+    let too_large = || Failure::Overflow("the date of an earlier boot");
+    let mut end = before.as_millis();
+    let floor = after.map_or(i64::MIN, Timestamp::as_millis).min(end);
+    // Epochs grow: they tell in which order the boots were.
+    let mut boots = tx.prepare_cached(
+        "SELECT boot, max(last_boot_ms) FROM usage_undated WHERE boot <> ?1 GROUP BY boot ORDER BY max(epoch) DESC",
+    )?;
+    let mut rows = boots.query(params![this.as_str()])?;
+    let mut found: Vec<(String, i64)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((row.get(0)?, row.get(1)?));
+    }
+    for (boot, last) in found {
+        let offset = end.checked_sub(last).ok_or_else(too_large)?;
+        date(tx, &boot, offset, floor, true)?;
+        end = offset;
+    }
+    Ok(())
+}
+
+/// `about`: the date is only known to lie between two boots.
+fn date(tx: &Transaction<'_>, boot: &str, offset: i64, floor: i64, about: bool) -> Made {
+    let dated = |boot_ms: i64| {
+        boot_ms.checked_add(offset).map(|at| at.max(floor)).ok_or(Failure::Overflow("offset_ms"))
+    };
     let mut undated = tx.prepare_cached(
         "SELECT iccid, start_boot_ms, epoch, zone, source, rx_bytes, tx_bytes, first_boot_ms, last_boot_ms
          FROM usage_undated WHERE boot = ?1",
     )?;
-    let mut rows = undated.query(params![boot.as_str()])?;
+    let mut rows = undated.query(params![boot])?;
     while let Some(row) = rows.next()? {
         let (start, first): (i64, i64) = (row.get(1)?, row.get(7)?);
         let slot = Slot {
@@ -132,13 +168,21 @@ pub(crate) fn date_entries(tx: &Transaction<'_>, boot: &BootId, offset: i64) -> 
             first: dated(first)?,
             last: dated(row.get(8)?)?,
         };
+        if about {
+            run(tx, "UPDATE epoch SET about = 1 WHERE id = ?1", params![slot.epoch])?;
+        }
         add_dated(tx, slot)?;
     }
     drop(rows);
-    run(tx, "DELETE FROM usage_undated WHERE boot = ?1", params![boot.as_str()])?;
+    run(tx, "DELETE FROM usage_undated WHERE boot = ?1", params![boot])?;
     run(
         tx,
-        "UPDATE epoch SET began_ms = began_boot_ms + ?2 WHERE boot = ?1 AND began_ms IS NULL",
-        params![boot.as_str(), offset],
+        "UPDATE epoch SET began_ms = max(began_boot_ms + ?2, ?3) WHERE boot = ?1 AND began_ms IS NULL",
+        params![boot, offset, floor],
+    )?;
+    run(
+        tx,
+        "UPDATE session SET began_ms = max(began_boot_ms + ?2, ?3) WHERE boot = ?1 AND began_ms IS NULL",
+        params![boot, offset, floor],
     )
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::effect::SimRecord;
 use crate::ident::{BootId, Iccid};
-use crate::ledger::{Baseline, Epoch, EpochId};
+use crate::ledger::{Baseline, Epoch, EpochId, Session};
 use crate::reminder::{Delivery, Reminder};
 use crate::time::Timestamp;
 
@@ -19,6 +19,8 @@ pub struct Restored {
     pub baselines: Vec<Baseline>,
     /// The epochs that the baselines name.
     pub epochs: Vec<Epoch>,
+    /// Sessions that are not over.
+    pub sessions: Vec<Session>,
     /// The first epoch identity never given out.
     pub next_epoch: EpochId,
     /// The newest instant that any dated entry, baseline, reminder, delivery or mark speaks of: a wall clock before
@@ -46,6 +48,7 @@ impl Restored {
             sims: Vec::new(),
             baselines: Vec::new(),
             epochs: Vec::new(),
+            sessions: Vec::new(),
             next_epoch: EpochId(1),
             newest: None,
             undated_boots: Vec::new(),

@@ -417,6 +417,7 @@ fn link(rx: u64) -> LinkReading {
         ifindex: IfIndex(7),
         name: "wwan0".to_owned(),
         ethernet: false,
+        ppp: false,
         counters: LinkCounters { rx_bytes: rx, rx_packets: 1, tx_bytes: 0, tx_packets: 0 },
     }
 }

@@ -62,6 +62,7 @@ pub struct Links {
 struct Known {
     name: String,
     ethernet: bool,
+    ppp: bool,
     last: LinkCounters,
 }
 
@@ -193,6 +194,7 @@ impl Links {
             let known = Known {
                 name: link.name.unwrap_or_default(),
                 ethernet: link.ethernet,
+                ppp: link.ppp,
                 last: link.counters.unwrap_or_default(),
             };
             self.inventory.insert(link.ifindex, known);
@@ -253,6 +255,7 @@ impl Known {
             ifindex: IfIndex(ifindex),
             name: self.name.clone(),
             ethernet: self.ethernet,
+            ppp: self.ppp,
             counters: self.last,
         }
     }
@@ -265,12 +268,12 @@ const MSG_TRUNC: i32 = 0x20;
 fn appeared_or_changed(inventory: &mut BTreeMap<u32, Known>, link: LinkMessage) -> Option<LinkEvent> {
     match inventory.get_mut(&link.ifindex) {
         Some(known) => {
-            let before = (known.name.clone(), known.ethernet);
+            let before = (known.name.clone(), known.ethernet, known.ppp);
             if let Some(name) = link.name {
                 known.name = name;
             }
-            known.ethernet = link.ethernet;
-            if (&before.0, before.1) != (&known.name, known.ethernet) {
+            (known.ethernet, known.ppp) = (link.ethernet, link.ppp);
+            if (&before.0, before.1, before.2) != (&known.name, known.ethernet, known.ppp) {
                 known.last = link.counters.unwrap_or(known.last);
                 return Some(LinkEvent::Changed(known.reading(link.ifindex)));
             }
@@ -279,8 +282,12 @@ fn appeared_or_changed(inventory: &mut BTreeMap<u32, Known>, link: LinkMessage) 
             None
         }
         None => {
-            let known =
-                Known { name: link.name?, ethernet: link.ethernet, last: link.counters.unwrap_or_default() };
+            let known = Known {
+                name: link.name?,
+                ethernet: link.ethernet,
+                ppp: link.ppp,
+                last: link.counters.unwrap_or_default(),
+            };
             let reading = known.reading(link.ifindex);
             inventory.insert(link.ifindex, known);
             Some(LinkEvent::Appeared(reading))
@@ -299,6 +306,7 @@ fn vanished(inventory: &mut BTreeMap<u32, Known>, link: LinkMessage) -> Option<L
         ifindex: IfIndex(link.ifindex),
         name: link.name.or(last_name)?,
         ethernet: link.ethernet,
+        ppp: link.ppp,
         counters,
     }))
 }
@@ -334,6 +342,7 @@ mod tests {
             ifindex: 5,
             name: name.map(Into::into),
             ethernet,
+            ppp: false,
             counters: rx.map(|rx_bytes| LinkCounters { rx_bytes, ..LinkCounters::default() }),
         }
     }

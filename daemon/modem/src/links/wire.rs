@@ -23,6 +23,7 @@ const IFLA_IFNAME: u16 = 3;
 const IFLA_STATS64: u16 = 23;
 const IFLA_STATS_LINK_64: u16 = 1;
 const ARPHRD_ETHER: u16 = 1;
+const ARPHRD_PPP: u16 = 512;
 
 const HEADER: usize = 16;
 const IFINFOMSG: usize = 16;
@@ -39,6 +40,8 @@ pub struct LinkMessage {
     pub name: Option<String>,
     /// `ifi_type` is `ARPHRD_ETHER`.
     pub ethernet: bool,
+    /// `ifi_type` is `ARPHRD_PPP`.
+    pub ppp: bool,
     /// `IFLA_STATS64`.
     pub counters: Option<LinkCounters>,
 }
@@ -121,7 +124,7 @@ fn link(body: &[u8]) -> Option<LinkMessage> {
     if *body.first()? != 0 {
         return None;
     }
-    let ethernet = u16_at(body, 2)? == ARPHRD_ETHER;
+    let kind = u16_at(body, 2)?;
     let ifindex = u32::try_from(i32_at(body, 4)?).ok().filter(|index| *index != 0)?;
     let mut name = None;
     let mut counters = None;
@@ -132,7 +135,7 @@ fn link(body: &[u8]) -> Option<LinkMessage> {
             _ => {}
         }
     }
-    Some(LinkMessage { ifindex, name, ethernet, counters })
+    Some(LinkMessage { ifindex, name, ethernet: kind == ARPHRD_ETHER, ppp: kind == ARPHRD_PPP, counters })
 }
 
 fn stats(body: &[u8]) -> Option<Message> {
@@ -268,6 +271,7 @@ mod tests {
                     ifindex: 7,
                     name: Some("wwan0".into()),
                     ethernet: true,
+                    ppp: false,
                     counters: Some(LinkCounters {
                         rx_packets: 1 << 33,
                         tx_packets: 2 << 33,
@@ -277,6 +281,17 @@ mod tests {
                 })),
             }]
         );
+    }
+
+    /// What Linux sent of a link of type 512, to the byte.
+    const NEWLINK_PPP: &[u8] = include_bytes!("newlink-ppp.bin");
+
+    #[test]
+    fn a_link_of_the_point_to_point_protocol_is_known_by_its_type() {
+        let found: Vec<_> = messages(NEWLINK_PPP).map(|framed| framed.message).collect();
+        let [Message::NewLink(link)] = found.as_slice() else { panic!("one link: {found:?}") };
+        assert_eq!((link.name.as_deref(), link.ppp, link.ethernet), (Some("ppp0"), true, false));
+        assert_eq!(link.counters, Some(LinkCounters::default()));
     }
 
     #[test]

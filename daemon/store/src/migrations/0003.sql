@@ -14,13 +14,19 @@ CREATE TABLE session (
     ended           INTEGER NOT NULL, -- 1 once it is over
     kernel_rx_bytes INTEGER,          -- IP bytes by the interface's counters; NULL where it has none
     kernel_tx_bytes INTEGER,
+    kernel_rx_from  INTEGER,          -- the interface's figure that counts as 0; negative where a reset was bridged
+    kernel_tx_from  INTEGER,
     modem_rx_bytes  INTEGER,          -- by ModemManager's bearer statistics; NULL where the modem tells none
-    modem_tx_bytes  INTEGER
+    modem_tx_bytes  INTEGER,
+    modem_rx_from   INTEGER,          -- ModemManager's figure that counts as 0
+    modem_tx_from   INTEGER
 ) STRICT;
 CREATE INDEX session_by_sim ON session (iccid, began_ms);
+CREATE INDEX session_open ON session (id) WHERE ended = 0;
 
 ALTER TABLE epoch ADD COLUMN session INTEGER /* session.id; NULL for what was imported or is older than version 3 */;
 ALTER TABLE epoch ADD COLUMN modem TEXT /* whose bearer: IMEI, or device path where there is none */;
+ALTER TABLE epoch ADD COLUMN about INTEGER NOT NULL DEFAULT 0 /* 1 where its date is only known to lie between two boots */;
 
 ALTER TABLE correction ADD COLUMN undoes INTEGER /* correction.id that this one takes back */;
 

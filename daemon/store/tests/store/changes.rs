@@ -3,7 +3,8 @@
 use simbell_core::effect::{CallRecord, Change, SimRecord};
 use simbell_core::ident::{ChannelName, Eid, IfIndex, Imsi, ModemId, OperatorCode, ReminderKey, RuleName};
 use simbell_core::ledger::{
-    Baseline, Correction, Epoch, EpochId, Gap, GapReason, Source, UsageSlot, Volume, When, Zone,
+    Baseline, Correction, Epoch, EpochId, Figures, Gap, GapReason, Session, Source, UsageSlot, Volume, When,
+    Zone,
 };
 use simbell_core::plan::AnchorDay;
 use simbell_core::reminder::{Delivery, DeliveryState, Message, Reminder, ReminderState, Repeat, Urgency};
@@ -26,6 +27,26 @@ pub fn epoch(id: i64, tail: u32) -> Epoch {
         apn: Some("internet".to_owned()),
         began: Some(at(NOVEMBER)),
         began_boot_ms: 12_345,
+        session: Some(EpochId(3)),
+        modem: Some(ModemId::new("350000000000017").unwrap()),
+    }
+}
+
+pub fn session(id: i64, tail: u32) -> Session {
+    Session {
+        id: EpochId(id),
+        iccid: iccid(tail),
+        modem: Some(ModemId::new("350000000000017").unwrap()),
+        apn: Some("internet".to_owned()),
+        interface: Some("wwan0".to_owned()),
+        source: Source::Modem,
+        boot: boot("boot-a"),
+        began: Some(at(NOVEMBER)),
+        began_boot_ms: 12_345,
+        ended: None,
+        over: false,
+        kernel: Some(Figures { grown: Volume { rx: 1_000, tx: 10 }, from_rx: -5, from_tx: 7 }),
+        told: Some(Figures { grown: Volume { rx: 900_000, tx: 9 }, from_rx: 0, from_tx: 0 }),
     }
 }
 
@@ -136,6 +157,9 @@ fn everything_that_the_state_needs_comes_back_as_given() {
         Change::KeepSim(full_sim.clone()),
         Change::OpenEpoch(epoch(3, 1)),
         Change::OpenEpoch(epoch(4, 1)),
+        Change::KeepSession(Box::new(Session { over: true, ..session(3, 1) })),
+        Change::KeepSession(Box::new(Session { kernel: None, ..session(4, 1) })),
+        Change::KeepSession(Box::new(session(4, 1))),
         Change::SetBaseline(Baseline { rx_bytes: 1, ..baseline("link:7", 3) }),
         Change::SetBaseline(baseline("link:7", 4)),
         Change::SetBaseline(baseline("link:8", 3)),
@@ -171,6 +195,7 @@ fn everything_that_the_state_needs_comes_back_as_given() {
         sims: vec![full_sim],
         baselines: vec![bare_baseline, baseline("link:7", 4)],
         epochs: vec![epoch(4, 1)],
+        sessions: vec![session(4, 1)],
         next_epoch: EpochId(5),
         newest: Some(at(NOVEMBER + 9)),
         undated_boots: vec![boot("boot-a"), boot("boot-0")],
@@ -329,4 +354,89 @@ fn undated_entries_count_once_dated_at_the_first_instant_they_cover() {
     assert_eq!(sum(&store.totals(&query(NOVEMBER + 1_000, NOVEMBER + 1_001)).unwrap()), (103, 0));
     assert_eq!(sum(&store.totals(&query(NOVEMBER + HOUR, NOVEMBER + HOUR + 1)).unwrap()), (4, 0));
     assert!(store.restore(&boot("b")).unwrap().undated_boots.is_empty());
+}
+
+#[test]
+fn usage_of_boots_whose_clock_was_never_trusted_is_dated_as_late_as_it_can_be() {
+    let dir = Dir::new("earlier-boots");
+    let mut store = open(&dir.ledger());
+    let undated = |name: &str, id, first: i64, last: i64, rx| {
+        Change::AddUsage(UsageSlot {
+            when: When::Undated { boot: boot(name), boot_hour_ms: 0 },
+            from: first,
+            until: last,
+            ..slot(1, id, 0, rx, 0)
+        })
+    };
+    let began =
+        |name: &str, id| Epoch { began: None, began_boot_ms: 1_000, boot: boot(name), ..epoch(id, 1) };
+    store
+        .apply(&[
+            Change::OpenEpoch(began("z-first", 1)),
+            Change::OpenEpoch(began("a-second", 2)),
+            Change::OpenEpoch(began("now", 3)),
+            undated("z-first", 1, 1_000, 60_000, 1),
+            undated("a-second", 2, 1_000, 30_000, 10),
+            undated("now", 3, 1_000, 2_000, 100),
+            Change::KeepSession(Box::new(Session {
+                began: None,
+                began_boot_ms: 1_000,
+                boot: boot("a-second"),
+                ..session(2, 1)
+            })),
+        ])
+        .unwrap();
+    let before = at(NOVEMBER + HOUR);
+    let date = |after| Change::DateEarlierBoots { boot: boot("now"), before, after };
+    store.apply(&[date(Some(at(NOVEMBER + HOUR - 70_000)))]).unwrap();
+    let conn = rusqlite::Connection::open(dir.ledger()).unwrap();
+    let mut rows = conn
+        .prepare(
+            "SELECT u.rx_bytes, u.start_ms - ?1, u.last_ms - ?1, e.about, e.began_ms - ?1 FROM usage AS u
+                  JOIN epoch AS e ON e.id = u.epoch ORDER BY u.epoch",
+        )
+        .unwrap();
+    let rows: Vec<[i64; 5]> = rows
+        .query_map([NOVEMBER + HOUR], |row| {
+            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?])
+        })
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    // The second ended as this boot began, the first as the second began, and nothing before what was known before.
+    assert_eq!(rows, [[1, -70_000, -30_000, 1, -70_000], [10, -29_000, 0, 1, -29_000]]);
+    assert_eq!(store.restore(&boot("now")).unwrap().undated_boots, [boot("now")], "this boot's waits");
+    let found = store.sessions(&iccid(1), at(NOVEMBER), at(NOVEMBER + HOUR)).unwrap();
+    assert_eq!(found.iter().map(|s| s.began).collect::<Vec<_>>(), [Some(at(NOVEMBER + HOUR - 29_000))]);
+}
+
+#[test]
+fn sessions_are_found_by_the_span_they_touch() {
+    let dir = Dir::new("sessions");
+    let mut store = open(&dir.ledger());
+    let over = |id, from, until| {
+        let ended = Some(at(NOVEMBER + until));
+        Change::KeepSession(Box::new(Session {
+            began: Some(at(NOVEMBER + from)),
+            ended,
+            over: true,
+            ..session(id, 1)
+        }))
+    };
+    store
+        .apply(&[
+            over(1, 0, 10),
+            over(2, 20, 30),
+            Change::KeepSession(Box::new(Session { began: Some(at(NOVEMBER + 25)), ..session(3, 1) })),
+            Change::KeepSession(Box::new(Session { began: None, ..session(4, 1) })),
+            Change::KeepSession(Box::new(session(5, 2))),
+        ])
+        .unwrap();
+    let ids = |from, until| -> Vec<i64> {
+        let found = store.sessions(&iccid(1), at(NOVEMBER + from), at(NOVEMBER + until)).unwrap();
+        found.into_iter().map(|session| session.id.0).collect()
+    };
+    assert_eq!(ids(0, 100), [1, 2, 3, 4]);
+    assert_eq!(ids(11, 21), [2, 4]);
+    assert_eq!(ids(40, 50), [3, 4], "what lasts, and what has no date yet");
 }

@@ -187,6 +187,8 @@ impl Accounting {
                 apn: owner.apn.clone(),
                 began: dated(at),
                 began_boot_ms: at.boot_ms,
+                session: None,
+                modem: Some(owner.modem.clone()),
             }));
         }
         counter.owner = Some(owner);

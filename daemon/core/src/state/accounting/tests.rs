@@ -112,6 +112,7 @@ fn reading(index: u32, rx: u64, tx: u64) -> LinkReading {
         ifindex: IfIndex(index),
         name: PORT.to_owned(),
         ethernet: false,
+        ppp: false,
         counters: LinkCounters { rx_bytes: rx, tx_bytes: tx, rx_packets: rx / 100, tx_packets: tx / 100 },
     }
 }
