@@ -53,6 +53,8 @@ pub enum Source {
     Modem,
     /// A person.
     User,
+    /// Another program's records, such as vnStat's.
+    Import,
 }
 
 impl Source {
@@ -63,6 +65,7 @@ impl Source {
             Self::Kernel => "kernel",
             Self::Modem => "modem",
             Self::User => "user",
+            Self::Import => "import",
         }
     }
 }

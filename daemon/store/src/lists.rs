@@ -224,7 +224,7 @@ impl Store {
 }
 
 /// Columns 1 to 5: iccid, from_ms, until_ms, reason, detail.
-fn gap(row: &rusqlite::Row<'_>) -> Result<Gap, QueryError> {
+pub(crate) fn gap(row: &rusqlite::Row<'_>) -> Result<Gap, QueryError> {
     Ok(Gap {
         iccid: optional_ident(row.get(1)?, "gap.iccid")?,
         from: instant(row.get(2)?),

@@ -86,9 +86,9 @@ impl Store {
     }
 }
 
-/// Why nothing was forgotten.
+/// Why nothing was forgotten, summed or folded.
 #[derive(Debug, thiserror::Error)]
-#[error("the ledger's old rows cannot be removed: {source} ({hint})", hint = ErrorKind::of_sqlite(source).hint())]
+#[error("the ledger cannot be tidied: {source} ({hint})", hint = ErrorKind::of_sqlite(source).hint())]
 pub struct PruneError {
     /// What SQLite says.
     #[from]

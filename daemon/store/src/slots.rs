@@ -6,6 +6,7 @@ use simbell_core::ledger::{UsageSlot, When};
 use simbell_core::time::Timestamp;
 
 use crate::apply::{Failure, Made, run, signed};
+use crate::rollup;
 
 /// A slot's columns, in either table of usage.
 struct Slot {
@@ -44,6 +45,15 @@ pub(crate) fn add_usage(tx: &Transaction<'_>, slot: &UsageSlot) -> Made {
 }
 
 fn add_dated(tx: &Transaction<'_>, mut slot: Slot) -> Made {
+    let more = rollup::More {
+        iccid: &slot.iccid,
+        start: slot.start,
+        zone: &slot.zone,
+        source: &slot.source,
+        rx: slot.rx,
+        tx: slot.tx,
+    };
+    rollup::add(tx, &more)?;
     let mut there = tx.prepare_cached(
         "SELECT rx_bytes, tx_bytes, first_ms, last_ms FROM usage
          WHERE iccid = ?1 AND start_ms = ?2 AND epoch = ?3 AND zone = ?4 AND source = ?5",
@@ -55,9 +65,11 @@ fn add_dated(tx: &Transaction<'_>, mut slot: Slot) -> Made {
     drop(rows);
     run(
         tx,
-        "INSERT OR REPLACE INTO usage
+        "INSERT INTO usage
          (iccid, start_ms, epoch, zone, source, rx_bytes, tx_bytes, first_ms, last_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT DO UPDATE SET rx_bytes = excluded.rx_bytes, tx_bytes = excluded.tx_bytes,
+         first_ms = excluded.first_ms, last_ms = excluded.last_ms",
         params![
             slot.iccid,
             slot.start,

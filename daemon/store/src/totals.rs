@@ -8,7 +8,8 @@ use simbell_core::time::Timestamp;
 
 use crate::failure::ErrorKind;
 use crate::open::Store;
-use crate::rows::{QueryError, collect, unsigned};
+use crate::rollup;
+use crate::rows::{QueryError, unsigned};
 
 /// The answer to a [`TotalsQuery`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,22 +34,18 @@ impl Store {
         let iccid = query.iccid.as_str();
         let from = query.from.as_millis();
         let until = query.until.map(Timestamp::as_millis);
-        let by_zone = collect(
-            &mut tx.prepare_cached(
-                "SELECT zone, sum(rx_bytes), sum(tx_bytes) FROM usage
-                 WHERE iccid = ?1 AND start_ms >= ?2 AND (?3 IS NULL OR start_ms < ?3)
-                 GROUP BY zone ORDER BY zone",
-            )?,
-            params![iccid, from, until],
-            |row| {
-                let volume = Volume {
-                    rx: unsigned(row.get(1)?, "usage.rx_bytes")?,
-                    tx: unsigned(row.get(2)?, "usage.tx_bytes")?,
-                };
-                Ok((Zone::from_text(&row.get::<_, String>(0)?), volume))
-            },
-        )
-        .map_err(|error| fits(error, "usage"))?;
+        let mut by_zone: Vec<(Zone, Volume)> = Vec::new();
+        for (zone, _, volume) in rollup::sums(&tx, &query.iccid, from, until.unwrap_or(i64::MAX))? {
+            match by_zone.last_mut().filter(|(last, _)| *last == zone) {
+                Some((_, sum)) => {
+                    *sum = sum
+                        .checked_add(volume)
+                        .filter(|sum| i64::try_from(sum.rx.max(sum.tx)).is_ok())
+                        .ok_or(QueryError::Overflow { what: "usage" })?;
+                }
+                None => by_zone.push((zone, volume)),
+            }
+        }
         let corrections = tx
             .prepare_cached(
                 "SELECT coalesce(sum(bytes), 0) FROM correction

@@ -5,13 +5,15 @@ use std::iter::Peekable;
 use std::vec::IntoIter;
 
 use chrono::Days;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use simbell_core::ident::Iccid;
 use simbell_core::ledger::{GapReason, Source, Volume, Zone};
 use simbell_core::time::{Span, Timestamp};
 use simbell_core::zone::ZoneRules;
 
 use crate::open::Store;
+use crate::reader::Reader;
+use crate::rollup;
 use crate::rows::{QueryError, collect, from_word, unsigned};
 
 const HOUR: Span = Span::secs(3600);
@@ -94,41 +96,59 @@ impl Store {
     /// When the ledger cannot be read, or a sum does not fit.
     pub fn usage(&self, query: &UsageQuery) -> Result<UsagePage, QueryError> {
         let tx = self.conn.unchecked_transaction()?;
-        let mut page = UsagePage::default();
-        let mut rest = Rest::load(&tx, query)?;
-        let mut slots = tx.prepare_cached(
-            "SELECT start_ms, zone, source, rx_bytes, tx_bytes FROM usage
-             WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3 ORDER BY start_ms",
-        )?;
-        let mut slots =
-            slots.query(params![query.iccid.as_str(), query.from.as_millis(), query.until.as_millis()])?;
-        let mut slot = slots.next()?.map(Slot::read).transpose()?;
-        let mut at = query.from;
-        loop {
-            let next = [slot.as_ref().map(|s| s.start), rest.next(at)].into_iter().flatten().min();
-            let Some(next) = next.filter(|next| *next < query.until) else { break };
-            let (start, end) = query.by.span(next);
-            let (start, end) = (start.max(query.from), end.min(query.until));
-            if page.rows.len() >= query.limit.max(1) {
-                page.next = Some(start);
-                break;
-            }
-            let mut sums: Vec<(Zone, Source, Volume)> = Vec::new();
-            while let Some(current) = slot.take_if(|s| s.start < end) {
-                add(&mut sums, current)?;
-                slot = slots.next()?.map(Slot::read).transpose()?;
-            }
-            sums.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
-            for (zone, source, volume) in sums {
-                page.rows.push(UsageRow { start, end, entry: Entry::Usage { zone, source, volume } });
-            }
-            for entry in rest.take(end)? {
-                page.rows.push(UsageRow { start, end, entry });
-            }
-            at = end;
-        }
-        Ok(page)
+        usage(&tx, query)
     }
+}
+
+impl Reader {
+    /// As [`Store::usage`].
+    ///
+    /// # Errors
+    /// When the ledger cannot be read, or a sum does not fit.
+    pub fn usage(&self, query: &UsageQuery) -> Result<UsagePage, QueryError> {
+        let tx = self.conn.unchecked_transaction()?;
+        usage(&tx, query)
+    }
+}
+
+fn usage(tx: &Connection, query: &UsageQuery) -> Result<UsagePage, QueryError> {
+    if matches!(query.by, UsageBy::Bounds(_)) {
+        return by_bounds(tx, query);
+    }
+    let mut page = UsagePage::default();
+    let mut rest = Rest::load(tx, query)?;
+    let mut slots = tx.prepare_cached(
+        "SELECT start_ms, zone, source, rx_bytes, tx_bytes, until_ms FROM usage
+             WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3 ORDER BY start_ms",
+    )?;
+    let mut slots =
+        slots.query(params![query.iccid.as_str(), query.from.as_millis(), query.until.as_millis()])?;
+    let mut slot = slots.next()?.map(Slot::read).transpose()?;
+    let mut at = query.from;
+    loop {
+        let next = [slot.as_ref().map(|s| s.start), rest.next(at)].into_iter().flatten().min();
+        let Some(next) = next.filter(|next| *next < query.until) else { break };
+        let (start, end) = query.by.span(next);
+        let (start, end) = (start.max(query.from), end.min(query.until));
+        if page.rows.len() >= query.limit.max(1) {
+            page.next = Some(start);
+            break;
+        }
+        let mut sums: Vec<Sum> = Vec::new();
+        while let Some(current) = slot.take_if(|s| s.start < end) {
+            add(&mut sums, current, (start, end))?;
+            slot = slots.next()?.map(Slot::read).transpose()?;
+        }
+        sums.sort_by(|one, other| one.order().cmp(&other.order()));
+        for Sum { start, end, zone, source, volume } in sums {
+            page.rows.push(UsageRow { start, end, entry: Entry::Usage { zone, source, volume } });
+        }
+        for entry in rest.take(end)? {
+            page.rows.push(UsageRow { start, end, entry });
+        }
+        at = end;
+    }
+    Ok(page)
 }
 
 impl UsageBy {
@@ -154,18 +174,75 @@ impl UsageBy {
     }
 }
 
-fn add(sums: &mut Vec<(Zone, Source, Volume)>, slot: Slot) -> Result<(), QueryError> {
-    match sums.iter_mut().find(|(zone, source, _)| *zone == slot.zone && *source == slot.source) {
-        Some((.., sum)) => {
-            *sum = sum.checked_add(slot.volume).ok_or(QueryError::Overflow { what: "usage" })?;
+/// A sum in the making: of a span, or of a coarser slot that begins in it.
+struct Sum {
+    start: Timestamp,
+    end: Timestamp,
+    zone: Zone,
+    source: Source,
+    volume: Volume,
+}
+
+impl Sum {
+    const fn order(&self) -> (Timestamp, Timestamp, &Zone, Source) {
+        (self.start, self.end, &self.zone, self.source)
+    }
+}
+
+/// Adds a slot to the sum of its span. One that is longer than the span, folded or imported, is a row of its own: how
+/// its bytes spread over the span's neighbours is not known.
+fn add(sums: &mut Vec<Sum>, slot: Slot, span: (Timestamp, Timestamp)) -> Result<(), QueryError> {
+    let (start, end) = slot.until.filter(|until| *until > span.1).map_or(span, |until| (slot.start, until));
+    match sums
+        .iter_mut()
+        .find(|s| s.start == start && s.end == end && s.zone == slot.zone && s.source == slot.source)
+    {
+        Some(sum) => {
+            sum.volume = sum.volume.checked_add(slot.volume).ok_or(QueryError::Overflow { what: "usage" })?;
         }
-        None => sums.push((slot.zone, slot.source, slot.volume)),
+        None => sums.push(Sum { start, end, zone: slot.zone, source: slot.source, volume: slot.volume }),
     }
     Ok(())
 }
 
+/// Long spans are summed from days and months; which of them hold anything is asked first.
+fn by_bounds(tx: &Connection, query: &UsageQuery) -> Result<UsagePage, QueryError> {
+    let mut page = UsagePage::default();
+    let mut rest = Rest::load(tx, query)?;
+    let mut at = query.from;
+    loop {
+        let slot: Option<i64> = tx
+            .prepare_cached(
+                "SELECT start_ms FROM usage WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3
+                 ORDER BY start_ms LIMIT 1",
+            )?
+            .query_row(params![query.iccid.as_str(), at.as_millis(), query.until.as_millis()], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        let next = [slot.map(Timestamp::from_millis), rest.next(at)].into_iter().flatten().min();
+        let Some(next) = next.filter(|next| *next < query.until) else { break };
+        let (start, end) = query.by.span(next);
+        let (start, end) = (start.max(query.from), end.min(query.until));
+        if page.rows.len() >= query.limit.max(1) {
+            page.next = Some(start);
+            break;
+        }
+        for (zone, source, volume) in rollup::sums(tx, &query.iccid, start.as_millis(), end.as_millis())? {
+            page.rows.push(UsageRow { start, end, entry: Entry::Usage { zone, source, volume } });
+        }
+        for entry in rest.take(end)? {
+            page.rows.push(UsageRow { start, end, entry });
+        }
+        at = end;
+    }
+    Ok(page)
+}
+
 struct Slot {
     start: Timestamp,
+    /// Of a slot longer than an hour.
+    until: Option<Timestamp>,
     zone: Zone,
     source: Source,
     volume: Volume,
@@ -175,6 +252,7 @@ impl Slot {
     fn read(row: &rusqlite::Row<'_>) -> Result<Self, QueryError> {
         Ok(Self {
             start: Timestamp::from_millis(row.get(0)?),
+            until: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
             zone: Zone::from_text(text(row, 1, "usage.zone")?),
             source: source(text(row, 2, "usage.source")?)?,
             volume: Volume {
@@ -186,14 +264,18 @@ impl Slot {
 }
 
 /// A column's text where it lies: a long export reads it once a row.
-fn text<'r>(row: &'r rusqlite::Row<'_>, index: usize, column: &'static str) -> Result<&'r str, QueryError> {
+pub(crate) fn text<'r>(
+    row: &'r rusqlite::Row<'_>,
+    index: usize,
+    column: &'static str,
+) -> Result<&'r str, QueryError> {
     row.get_ref(index)?
         .as_str()
         .map_err(|error| QueryError::Unreadable { column, problem: error.to_string() })
 }
 
-fn source(word: &str) -> Result<Source, QueryError> {
-    let known = [Source::Kernel, Source::Modem, Source::User];
+pub(crate) fn source(word: &str) -> Result<Source, QueryError> {
+    let known = [Source::Kernel, Source::Modem, Source::User, Source::Import];
     known.into_iter().find(|source| source.as_str() == word).ok_or_else(|| QueryError::Unreadable {
         column: "usage.source",
         problem: format!("unknown source {word:?}"),

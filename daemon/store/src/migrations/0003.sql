@@ -63,7 +63,8 @@ INSERT INTO sms (iccid, direction, parts, zone, at_ms)
     SELECT iccid, 'sent', parts, 'unknown', at_ms FROM sms_sent ORDER BY id;
 DROP TABLE sms_sent;
 
-ALTER TABLE usage ADD COLUMN span TEXT NOT NULL DEFAULT 'hour' /* what the slot is a part of: hour, day or cycle */;
+ALTER TABLE usage ADD COLUMN span TEXT NOT NULL DEFAULT 'hour' /* what the slot is a part of: hour, day, cycle; imported also month, year or rest */;
+ALTER TABLE usage ADD COLUMN until_ms INTEGER /* where a slot longer than an hour ends, ms since 1970 UTC; NULL for an hour's */;
 
 CREATE TABLE usage_day (
     -- Sums of usage by UTC day, for days that are over: derived from usage, never a source of its own.
@@ -74,6 +75,17 @@ CREATE TABLE usage_day (
     rx_bytes INTEGER NOT NULL,
     tx_bytes INTEGER NOT NULL,
     PRIMARY KEY (iccid, day_ms, zone, source)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage_month (
+    -- The same by UTC month: sums of usage_day.
+    iccid    TEXT NOT NULL,
+    month_ms INTEGER NOT NULL, -- start of the UTC month, ms since 1970 UTC
+    zone     TEXT NOT NULL,
+    source   TEXT NOT NULL,
+    rx_bytes INTEGER NOT NULL,
+    tx_bytes INTEGER NOT NULL,
+    PRIMARY KEY (iccid, month_ms, zone, source)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE note (

@@ -10,6 +10,7 @@
 mod changes;
 mod common;
 mod faults;
+mod history;
 mod model;
 mod opening;
 mod queries;

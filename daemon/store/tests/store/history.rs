@@ -1,0 +1,257 @@
+//! Roll-ups and retention: whatever is summed or folded, no total changes.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use simbell_core::effect::{Change, TotalsQuery};
+use simbell_core::ledger::{Source, UsageSlot, Volume, When, Zone};
+use simbell_core::plan::{AnchorDay, Period};
+use simbell_core::zone::ZoneRules;
+use simbell_store::{Entry, Fold, Reader, Store, UsageBy, UsageQuery};
+
+use crate::common::{Dir, HOUR, NOVEMBER, at, boot, iccid, open, slot, usage};
+
+const DAY: i64 = 24 * HOUR;
+
+fn zones() -> [ZoneRules; 4] {
+    let at = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp();
+    let zone = |name: &str, first_offset_s, transitions| ZoneRules {
+        name: name.to_owned(),
+        first_offset_s,
+        transitions,
+    };
+    [
+        ZoneRules::utc(),
+        // Summer time ends within the days that are used here.
+        zone("Berlin", 7200, vec![(at("2026-11-05T01:00:00Z"), 3600)]),
+        // Midnight comes twice, and in a zone of half hours.
+        zone("Lord Howe", 39_600, vec![(at("2026-11-04T13:30:00Z"), 37_800)]),
+        zone("Kolkata", 19_800, Vec::new()),
+    ]
+}
+
+/// Everything in `usage`, as the plainest sum there is.
+fn plain(store: &Store, sim: u32, from: i64, until: i64) -> BTreeMap<(String, String), (i64, i64)> {
+    let conn = rusqlite::Connection::open(store.path()).unwrap();
+    let mut rows = conn
+        .prepare(
+            "SELECT zone, source, sum(rx_bytes), sum(tx_bytes) FROM usage
+             WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3 GROUP BY zone, source",
+        )
+        .unwrap();
+    rows.query_map(rusqlite::params![iccid(sim).as_str(), from, until], |row| {
+        Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?)))
+    })
+    .unwrap()
+    .map(Result::unwrap)
+    .collect()
+}
+
+fn signed(volume: Volume) -> (i64, i64) {
+    (i64::try_from(volume.rx).unwrap(), i64::try_from(volume.tx).unwrap())
+}
+
+/// The same by every way there is to ask: totals, rows by hour, day and cycle, in pages, columns.
+fn asked(
+    store: &Store,
+    sim: u32,
+    from: i64,
+    until: i64,
+    zone: &ZoneRules,
+    limit: usize,
+) -> Vec<BTreeMap<(String, String), (i64, i64)>> {
+    let reader = Reader::open(store.path()).unwrap();
+    let mut answers = Vec::new();
+    let bounds = (-40..60).map(|n| at(NOVEMBER + n * 11 * DAY / 2)).collect();
+    for by in [UsageBy::Hour, UsageBy::Day(zone.clone()), UsageBy::Bounds(bounds)] {
+        let mut sums: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
+        let mut query = UsageQuery { iccid: iccid(sim), by, from: at(from), until: at(until), limit };
+        loop {
+            let page = reader.usage(&query).unwrap();
+            assert_eq!(page, store.usage(&query).unwrap());
+            for row in page.rows {
+                let Entry::Usage { zone, source, volume } = row.entry else { panic!("only usage was given") };
+                assert!(row.start < row.end);
+                let sum = sums.entry((zone.to_text(), source.as_str().to_owned())).or_default();
+                let (rx, tx) = signed(volume);
+                *sum = (sum.0 + rx, sum.1 + tx);
+            }
+            let Some(next) = page.next else { break };
+            assert!(next > query.from, "pages get on");
+            query.from = next;
+        }
+        answers.push(sums);
+    }
+    let mut sums: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
+    let mut next = Some(at(from));
+    while let Some(from) = next {
+        let (columns, more) = reader.hours(&iccid(sim), from, at(until), limit).unwrap();
+        for place in 0..columns.start.len() {
+            let (zone, source) = &columns.series[columns.kind[place]];
+            let sum = sums.entry((zone.to_text(), source.as_str().to_owned())).or_default();
+            let (rx, tx) = signed(Volume { rx: columns.rx[place], tx: columns.tx[place] });
+            *sum = (sum.0 + rx, sum.1 + tx);
+        }
+        next = more;
+    }
+    answers.push(sums);
+    answers
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Use { sim: u32, epoch: i64, quarter: i64, zone: u8, source: u8, rx: u64 },
+    Undated { quarter: i64, rx: u64 },
+    Date,
+    RollUp { day: i64 },
+    Fold { sim: u32, zone: usize, anchor: u8, hours: i64, days: i64 },
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (1..=2_u32, 1..4_i64, 0..2_000_i64, 0..3_u8, 0..2_u8, 0..1_u64 << 40)
+            .prop_map(|(sim, epoch, quarter, zone, source, rx)| Step::Use { sim, epoch, quarter, zone, source, rx }),
+        2 => (0..2_000_i64, 1..1_u64 << 30).prop_map(|(quarter, rx)| Step::Undated { quarter, rx }),
+        1 => Just(Step::Date),
+        3 => (-1..22_i64).prop_map(|day| Step::RollUp { day }),
+        3 => (1..=2_u32, 0..4_usize, 1..=31_u8, 0..22_i64, 0..22_i64)
+            .prop_map(|(sim, zone, anchor, hours, days)| Step::Fold { sim, zone, anchor, hours, days }),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_answer_is_the_plain_sum(
+        steps in prop::collection::vec(step(), 1..60),
+        spans in prop::collection::vec((-100..2_100_i64, 0..2_200_i64), 1..6),
+        limit in 1..80_usize, zone in 0..4_usize,
+    ) {
+        let dir = Dir::new("history");
+        let mut store = open(&dir.ledger());
+        let mut given: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+        let mut waiting = 0;
+        for step in &steps {
+            match *step {
+                Step::Use { sim, epoch, quarter, zone, source, rx } => {
+                    let start = NOVEMBER + quarter * HOUR / 4;
+                    store.apply(&[Change::AddUsage(UsageSlot {
+                        zone: [Zone::Home, Zone::Roaming(None), Zone::Unknown][usize::from(zone)].clone(),
+                        source: [Source::Kernel, Source::Modem][usize::from(source)],
+                        ..slot(sim, epoch, start, rx, rx / 3)
+                    })]).unwrap();
+                    let sum = given.entry(sim).or_default();
+                    *sum = (sum.0 + rx, sum.1 + rx / 3);
+                }
+                Step::Undated { quarter, rx } => {
+                    let first = quarter * HOUR / 4;
+                    store.apply(&[Change::AddUsage(UsageSlot {
+                        when: When::Undated { boot: boot("a"), boot_hour_ms: u64::try_from(first / HOUR * HOUR).unwrap() },
+                        from: first,
+                        until: first + 1,
+                        ..slot(1, 9, 0, rx, 1)
+                    })]).unwrap();
+                    waiting += rx;
+                }
+                Step::Date => {
+                    store.apply(&[Change::DateEntries { boot: boot("a"), offset_ms: NOVEMBER }]).unwrap();
+                    given.entry(1).or_default().0 += std::mem::take(&mut waiting);
+                }
+                Step::RollUp { day } => store.roll_up(at(NOVEMBER + day * DAY + HOUR)).unwrap(),
+                Step::Fold { sim, zone, anchor, hours, days } => {
+                    let fold = Fold {
+                        iccid: iccid(sim),
+                        zone: zones()[zone].clone(),
+                        period: Period::Monthly(AnchorDay::Day(anchor)),
+                        hours_until: Some(at(NOVEMBER + hours * DAY)),
+                        days_until: Some(at(NOVEMBER + days * DAY)),
+                    };
+                    store.fold(&fold).unwrap();
+                }
+                Step::Reopen => {
+                    drop(store);
+                    store = open(&dir.ledger());
+                }
+            }
+        }
+        for sim in 1..=2 {
+            for (from, length) in spans.iter().copied().chain([(-4_000_000, 8_000_000)]) {
+                let from = NOVEMBER + from * HOUR / 4;
+                let until = from + length * HOUR / 4;
+                let expected = plain(&store, sim, from, until);
+                for answer in asked(&store, sim, from, until, &zones()[zone], limit) {
+                    prop_assert_eq!(&answer, &expected);
+                }
+                let totals = store.totals(&TotalsQuery { iccid: iccid(sim), from: at(from), until: Some(at(until)) }).unwrap();
+                let mut by_zone: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+                for ((zone, _), (rx, tx)) in &expected {
+                    let sum = by_zone.entry(zone.clone()).or_default();
+                    *sum = (sum.0 + rx, sum.1 + tx);
+                }
+                let got: BTreeMap<String, (i64, i64)> =
+                    totals.by_zone.iter().map(|(zone, volume)| (zone.to_text(), signed(*volume))).collect();
+                prop_assert_eq!(got, by_zone);
+            }
+            // Nothing that was given is lost, whatever was folded.
+            let all = plain(&store, sim, i64::MIN, i64::MAX).values().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+            let given = given.get(&sim).copied().unwrap_or_default();
+            prop_assert_eq!(u64::try_from(all.0).unwrap(), given.0);
+        }
+    }
+}
+
+#[test]
+fn old_hours_become_days_and_old_days_cycles() {
+    let dir = Dir::new("fold");
+    let mut store = open(&dir.ledger());
+    let berlin = zones()[1].clone();
+    let mut changes: Vec<Change> = (0..30 * 24).map(|n| usage(1, 1, NOVEMBER + n * HOUR, 10, 1)).collect();
+    changes.push(usage(1, 2, NOVEMBER + 5 * HOUR, 7, 7));
+    store.apply(&changes).unwrap();
+    store.roll_up(at(NOVEMBER + 29 * DAY)).unwrap();
+    let fold = Fold {
+        iccid: iccid(1),
+        zone: berlin.clone(),
+        period: Period::Monthly(AnchorDay::Day(4)),
+        hours_until: Some(berlin.day_start("2026-11-11".parse().unwrap())),
+        days_until: Some(berlin.day_start("2026-11-10".parse().unwrap())),
+    };
+    let folded = store.fold(&fold).unwrap();
+    // The cycle of 4 October ended with 3 November; the day of 31 October UTC is one of November's in Berlin.
+    assert_eq!((folded.hours, folded.more), (10 * 24 - 1 + 1, false));
+    assert_eq!(folded.days, 3);
+    let query = UsageQuery {
+        iccid: iccid(1),
+        by: UsageBy::Hour,
+        from: at(NOVEMBER - 60 * DAY),
+        until: at(NOVEMBER + 30 * DAY),
+        limit: 10,
+    };
+    let rows = store.usage(&query).unwrap().rows;
+    let shown = |n: usize| {
+        let Entry::Usage { volume, .. } = &rows[n].entry else { panic!("usage") };
+        (berlin.rfc3339(rows[n].start), berlin.rfc3339(rows[n].end), volume.rx)
+    };
+    let row = |start: &str, end: &str, rx| (start.to_owned(), end.to_owned(), rx);
+    assert_eq!(shown(0), row("2026-10-04T00:00:00+02:00", "2026-11-04T00:00:00+02:00", 10 * 70 + 7));
+    assert_eq!(shown(1), row("2026-11-04T00:00:00+02:00", "2026-11-05T00:00:00+02:00", 240));
+    assert_eq!(shown(2), row("2026-11-05T00:00:00+02:00", "2026-11-06T00:00:00+01:00", 250));
+    assert_eq!(shown(8), row("2026-11-11T00:00:00+01:00", "2026-11-11T01:00:00+01:00", 10));
+    assert_eq!(store.fold(&fold).unwrap(), simbell_store::Folded::default());
+    assert_eq!(store.generation().unwrap(), 1);
+}
+
+#[test]
+fn a_day_that_does_not_fit_is_refused_by_name_and_keeps_nothing_else_away() {
+    let dir = Dir::new("day-overflow");
+    let mut store = open(&dir.ledger());
+    let most = u64::try_from(i64::MAX).unwrap();
+    store.apply(&[usage(1, 1, NOVEMBER, most, 0)]).unwrap();
+    store.roll_up(at(NOVEMBER + 2 * DAY)).unwrap();
+    let error = store.apply(&[usage(1, 1, NOVEMBER + HOUR, 1, 0)]).unwrap_err();
+    assert!(error.to_string().contains("the day's sum"), "{error}");
+    store.apply(&[usage(1, 1, NOVEMBER + HOUR, 0, 1)]).unwrap();
+}
