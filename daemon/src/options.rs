@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::config::is_bus_address;
+
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
@@ -99,6 +101,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Option
             Long("bus") if !checking => {
                 let value = parser.value().map_err(bad)?;
                 let text = value.into_string().map_err(|_| OptionsError("--bus is not UTF-8".to_owned()))?;
+                if text != "system" && !is_bus_address(&text) {
+                    return Err(OptionsError(format!(
+                        "--bus is {text:?}, which is no D-Bus address; write system, or such as unix:path=/run/bus"
+                    )));
+                }
                 options.bus = Some(text);
             }
             Long("rules") if checking => rules.push(parser.value().map_err(bad)?.into()),
@@ -138,6 +145,8 @@ mod tests {
         };
         assert_eq!(options.state_dir, Some(PathBuf::from("/s")));
         assert_eq!(options.bus.as_deref(), Some("unix:path=/b"));
+        let refused = args("--bus nonsense").unwrap_err().to_string();
+        assert!(refused.contains("nonsense") && refused.contains("unix:path="), "{refused}");
     }
 
     #[test]

@@ -117,7 +117,10 @@ async fn which(socket: &Path, ask: &Ask, args: &PlanAddArgs) -> Result<Chosen, C
     };
     let chosen = |sim: &Sim| Chosen { iccid: sim.iccid.clone(), name: sim.name.clone() };
     if let Some(wanted) = &args.sim {
-        let found = sims.iter().find(|sim| sim.iccid == *wanted || sim.name.as_ref() == Some(wanted));
+        let exact = sims.iter().find(|sim| sim.iccid == *wanted || sim.name.as_ref() == Some(wanted));
+        let mut ends = sims.iter().filter(|sim| wanted.len() >= 4 && sim.iccid.ends_with(wanted.as_str()));
+        // The end of a number names a SIM where no other ends alike.
+        let found = exact.or_else(|| ends.next().filter(|_| ends.next().is_none()));
         return found.map(chosen).ok_or_else(|| {
             CtlError::usage(
                 format!("no SIM is called {wanted:?}"),

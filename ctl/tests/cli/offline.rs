@@ -12,7 +12,8 @@ fn every_plan_that_is_added_is_a_configuration() {
     let socket = scratch.socket();
     let _served = Served::start(&socket, Fake::new(16));
     for (number, args) in [
-        &["--sim", "home", "--data", "6GB", "--every", "month", "--day", "31"][..],
+        &["--sim", &fake::TRAVEL[12..], "--data", "6GB", "--day", "1", "--sim-name", "ending"][..],
+        &["--sim", "home", "--data", "6GB", "--every", "month", "--day", "31"],
         &[
             "--iccid",
             "8949 0200 0012 3456 789F",

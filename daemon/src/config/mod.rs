@@ -47,6 +47,8 @@ use numbers::{bytes, length, span};
 use section::{Report, Section};
 use zones::Zones;
 
+pub(crate) use service::is_bus_address;
+
 /// A configuration without a problem.
 #[derive(Debug)]
 pub struct Loaded {

@@ -235,11 +235,16 @@ fn bus(field: &Field<'_>, report: &mut Report<'_>) -> Option<String> {
     if text == "system" {
         return None;
     }
-    if text.split(';').all(|address| address.split_once(':').is_some_and(|(_, rest)| rest.contains('='))) {
+    if is_bus_address(text) {
         return Some(text.to_owned());
     }
     field.invalid(report, "is not a D-Bus address; write \"system\", or such as \"unix:path=/run/bus\"");
     None
+}
+
+/// Whether a text has the form of a D-Bus address (D-Bus specification, "Server Addresses").
+pub(crate) fn is_bus_address(text: &str) -> bool {
+    text.split(';').all(|address| address.split_once(':').is_some_and(|(_, rest)| rest.contains('=')))
 }
 
 fn group(field: &Field<'_>, report: &mut Report<'_>) -> Option<String> {
