@@ -91,6 +91,24 @@ fn units_are_good_and_verify_is_silent() {
 }
 
 #[test]
+fn the_services_page_names_every_option() {
+    let page = contrib().join("man/simbelld.8");
+    let shown = done(
+        Command::new("man").args(["--warnings", "-l"]).arg(&page).env("MANWIDTH", "100").env("PAGER", "cat"),
+    );
+    assert!(shown.stderr.is_empty(), "{}", said(&shown));
+    let text = String::from_utf8(shown.stdout).unwrap();
+    let options: Vec<&str> = simbelld::options::USAGE
+        .split(|c: char| !c.is_ascii_lowercase() && c != '-')
+        .filter(|word| word.starts_with("--"))
+        .collect();
+    assert!(options.len() > 8, "{options:?}");
+    for option in options {
+        assert!(text.contains(option), "simbelld.8 does not name {option}");
+    }
+}
+
+#[test]
 fn the_unit_is_exposed_by_1_3_at_most() {
     let house = House::new();
     let unit = installed(&house).join(SERVICE);
