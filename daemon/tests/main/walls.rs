@@ -36,6 +36,7 @@ fn packages_use_only_whom_they_may() {
         ("simbell-store", &["simbell-core"]),
         ("simbell-notify", &["simbell-core"]),
         ("simbell-rules", &["simbell-core", "simbell-alloc"]),
+        ("simbell-quota", &[]),
         ("simbell-modemsim", &["simbell-core"]),
         ("simbellctl", &["simbell-api"]),
         (
@@ -47,6 +48,7 @@ fn packages_use_only_whom_they_may() {
                 "simbell-core",
                 "simbell-modem",
                 "simbell-notify",
+                "simbell-quota",
                 "simbell-rules",
                 "simbell-store",
             ],
