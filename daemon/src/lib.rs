@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod backend;
+mod billed;
 pub mod check;
 pub mod clock;
 pub mod config;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ident::{Eid, Iccid, Imsi, ReminderKey, RuleName};
 use crate::ledger::{Baseline, Correction, Epoch, Gap, Session, UsageSlot};
+use crate::observation::Observation;
 use crate::reminder::{Delivery, Reminder};
 use crate::time::{Span, Timestamp};
 use crate::view::{RuleInput, Trigger};
@@ -50,6 +51,8 @@ pub enum Change {
     AppendGap(Gap),
     /// A person's correction.
     AppendCorrection(Correction),
+    /// The carrier's figure, or that an earlier one is taken back.
+    AppendObservation(Observation),
     /// Undated entries of a boot get their date: wall = boot time + offset.
     DateEntries {
         /// Which boot.

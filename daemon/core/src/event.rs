@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::billing::UnitSum;
 use crate::counter::LinkReading;
 use crate::effect::TotalsQuery;
 use crate::health::WarningCode;
 use crate::ident::{BootId, ChannelName, Iccid, ModemId, ReminderKey, RuleName};
 use crate::ledger::{Correction, Volume, Zone};
+use crate::observation::Observation;
 use crate::modem::{CallView, ModemView, SmsView};
 use crate::reminder::Finding;
 use crate::settings::Settings;
@@ -105,6 +107,8 @@ pub enum Event {
         query: TotalsQuery,
         /// Σ of the entries, by zone; corrections in their own figure.
         by_zone: Vec<(Zone, Volume)>,
+        /// Σ of the entries by what the plan rounds; empty where it bills by zone alone.
+        units: Vec<UnitSum>,
         /// Σ of corrections, signed bytes.
         corrections: i64,
         /// Start of the first entry ever of this SIM, for a forecast's base.
@@ -130,6 +134,8 @@ pub enum Event {
     },
     /// A person corrected a SIM's usage.
     UsageCorrected(Correction),
+    /// The carrier's own figure became known, or was taken back: judged by [`crate::observation::observe`].
+    UsageObserved(Observation),
     /// A channel is to say a test message.
     ChannelTested(ChannelName),
     /// Something about the service went wrong (`text`), or is well again (none).

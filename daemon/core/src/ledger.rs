@@ -280,6 +280,8 @@ pub struct Correction {
     pub author: String,
     /// Why, in the author's words; hostile text.
     pub reason: String,
+    /// The number, in the ledger, of the correction that this one takes back.
+    pub undoes: Option<i64>,
 }
 
 /// Bytes received and sent.
@@ -296,6 +298,12 @@ impl Volume {
     #[must_use]
     pub const fn total(self) -> u64 {
         self.rx.saturating_add(self.tx)
+    }
+
+    /// Both directions together, none when the sum does not fit.
+    #[must_use]
+    pub const fn both(self) -> Option<u64> {
+        self.rx.checked_add(self.tx)
     }
 
     /// The sum of two volumes, none when it does not fit.

@@ -5,6 +5,7 @@
 //! give the same state and the same effects.
 
 pub mod backoff;
+pub mod billing;
 pub mod bytes;
 pub mod counter;
 pub mod cycle;
@@ -15,6 +16,7 @@ pub mod health;
 pub mod ident;
 pub mod ledger;
 pub mod modem;
+pub mod observation;
 pub mod plan;
 pub mod reminder;
 pub mod schedule;

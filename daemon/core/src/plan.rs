@@ -6,6 +6,7 @@ use std::str::FromStr;
 use chrono::{Datelike, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
 
+use crate::billing::{FreeHours, Increment};
 use crate::bytes::Bytes;
 use crate::ident::PlanName;
 use crate::ledger::{Volume, Zone};
@@ -23,6 +24,12 @@ pub struct Plan {
     pub counts: Counts,
     /// Whether bytes used while roaming count against `data`.
     pub roaming_counts: bool,
+    /// The step that usage is rounded up to; none where each byte is billed.
+    pub increment: Option<Increment>,
+    /// Hours that cost nothing.
+    pub free_hours: Vec<FreeHours>,
+    /// Whether what rules see as used is calibrated to the carrier's own figures.
+    pub calibrate: bool,
 }
 
 /// How long an allowance lasts.
@@ -67,6 +74,8 @@ pub enum Counts {
     Download,
     /// Sent only.
     Upload,
+    /// The direction that carried more over the whole cycle.
+    Max,
 }
 
 /// Why a text or number is not a day of the month.
@@ -76,19 +85,22 @@ pub struct AnchorDayError;
 
 /// Why a text does not say which direction counts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("is not a direction; write both, download or upload")]
+#[error("is not a direction; write both, download, upload or max")]
 pub struct CountsError;
 
 impl Plan {
-    /// Bytes of `volume` that count against the allowance when used in `zone`; none when the sum does not fit.
+    /// Whether what is used in `zone` counts against the allowance.
     ///
     /// A zone that is not known counts: a warning too early costs less than one too late.
     #[must_use]
-    pub fn counted(&self, volume: Volume, zone: &Zone) -> Option<u64> {
-        match zone {
-            Zone::Roaming(_) if !self.roaming_counts => Some(0),
-            _ => self.counts.of(volume),
-        }
+    pub const fn charges(&self, zone: &Zone) -> bool {
+        !matches!(zone, Zone::Roaming(_)) || self.roaming_counts
+    }
+
+    /// Whether sums by zone do not say what is billed: sessions or days are rounded, or hours cost nothing.
+    #[must_use]
+    pub const fn bills_by_unit(&self) -> bool {
+        self.increment.is_some() || !self.free_hours.is_empty()
     }
 
     /// Allowance minus usage, never below 0; none without an allowance.
@@ -99,23 +111,25 @@ impl Plan {
 }
 
 impl Counts {
-    /// Bytes of `volume` in the directions that count; none when the sum does not fit.
+    /// Bytes of the volume of a whole cycle that count; none when the sum does not fit.
     #[must_use]
     pub fn of(self, volume: Volume) -> Option<u64> {
         match self {
             Self::Both => volume.rx.checked_add(volume.tx),
             Self::Download => Some(volume.rx),
             Self::Upload => Some(volume.tx),
+            Self::Max => Some(volume.rx.max(volume.tx)),
         }
     }
 
-    /// As configured and shown: `both`, `download` or `upload`.
+    /// As configured and shown: `both`, `download`, `upload` or `max`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Both => "both",
             Self::Download => "download",
             Self::Upload => "upload",
+            Self::Max => "max",
         }
     }
 }
@@ -124,7 +138,7 @@ impl FromStr for Counts {
     type Err = CountsError;
 
     fn from_str(text: &str) -> Result<Self, CountsError> {
-        [Self::Both, Self::Download, Self::Upload].into_iter().find(|c| c.as_str() == text).ok_or(CountsError)
+        [Self::Both, Self::Download, Self::Upload, Self::Max].into_iter().find(|c| c.as_str() == text).ok_or(CountsError)
     }
 }
 
@@ -204,25 +218,31 @@ mod tests {
             period: Period::Monthly(AnchorDay::Day(1)),
             counts,
             roaming_counts,
+            increment: None,
+            free_hours: Vec::new(),
+            calibrate: false,
         }
     }
 
     #[test]
     fn counts_the_chosen_directions() {
         let volume = Volume { rx: 70, tx: 7 };
-        assert_eq!(plan(Counts::Both, true).counted(volume, &Zone::Home), Some(77));
-        assert_eq!(plan(Counts::Download, true).counted(volume, &Zone::Home), Some(70));
-        assert_eq!(plan(Counts::Upload, true).counted(volume, &Zone::Unknown), Some(7));
-        assert_eq!(plan(Counts::Both, true).counted(Volume { rx: u64::MAX, tx: 1 }, &Zone::Home), None);
+        assert_eq!(Counts::Both.of(volume), Some(77));
+        assert_eq!(Counts::Download.of(volume), Some(70));
+        assert_eq!(Counts::Upload.of(volume), Some(7));
+        assert_eq!(Counts::Max.of(volume), Some(70));
+        assert_eq!(Counts::Max.of(Volume { rx: 7, tx: 70 }), Some(70));
+        assert_eq!(Counts::Both.of(Volume { rx: u64::MAX, tx: 1 }), None);
+        assert_eq!(Counts::Max.of(Volume { rx: u64::MAX, tx: 1 }), Some(u64::MAX));
     }
 
     #[test]
     fn free_roaming_does_not_count() {
-        let volume = Volume { rx: 70, tx: 7 };
         let abroad = Zone::Roaming(Some(OperatorCode::new("26202").unwrap()));
-        assert_eq!(plan(Counts::Both, false).counted(volume, &abroad), Some(0));
-        assert_eq!(plan(Counts::Both, true).counted(volume, &abroad), Some(77));
-        assert_eq!(plan(Counts::Both, false).counted(volume, &Zone::Unknown), Some(77));
+        assert!(!plan(Counts::Both, false).charges(&abroad));
+        assert!(plan(Counts::Both, true).charges(&abroad));
+        assert!(plan(Counts::Both, false).charges(&Zone::Unknown));
+        assert!(plan(Counts::Both, false).charges(&Zone::Home));
     }
 
     #[test]
@@ -256,6 +276,7 @@ mod tests {
         }
         assert_eq!("31".parse(), Ok(AnchorDay::Day(31)));
         assert_eq!("upload".parse(), Ok(Counts::Upload));
+        assert_eq!("max".parse(), Ok(Counts::Max));
         assert_eq!("Upload".parse::<Counts>(), Err(CountsError));
     }
 }

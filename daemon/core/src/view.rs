@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::health::Warning;
 use crate::ident::{Iccid, RuleName};
 use crate::modem::SmsView;
+use crate::observation::Calibration;
 use crate::schedule::Schedule;
 use crate::time::Timestamp;
 
@@ -152,8 +153,16 @@ pub struct SimFacts {
     pub signal_percent: Option<u8>,
     /// Name of its plan.
     pub plan: Option<String>,
-    /// Bytes used in this cycle, as the plan counts them.
+    /// Bytes used in this cycle, as the plan counts them: as billed, or calibrated where the plan says so.
     pub used_bytes: u64,
+    /// Bytes measured in this cycle, both directions, corrections included.
+    pub measured_bytes: u64,
+    /// Bytes of this cycle as the plan bills them, corrections included; as measured without a plan.
+    pub billed_bytes: u64,
+    /// Bytes of this cycle as the carrier is likely to count them; none where its figures teach nothing.
+    pub calibrated_bytes: Option<u64>,
+    /// What the carrier's figures teach.
+    pub calibration: Option<Calibration>,
     /// Bytes of `used_bytes` while roaming.
     pub roaming_bytes: u64,
     /// The allowance, where the plan has one.

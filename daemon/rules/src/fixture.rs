@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use simbell_core::health::{Warning, WarningCode};
 use simbell_core::ident::Iccid;
 use simbell_core::modem::SmsView;
+use simbell_core::observation::Calibration;
 use simbell_core::time::Timestamp;
 use simbell_core::view::{CycleFacts, LocalNow, RuleInput, SimFacts, Trigger};
 
@@ -73,6 +74,10 @@ fn planned(iccid: Iccid) -> SimFacts {
         signal_percent: Some(60),
         plan: Some("example".to_owned()),
         used_bytes: 9_000_000_000,
+        measured_bytes: 8_500_000_000,
+        billed_bytes: 8_600_000_000,
+        calibrated_bytes: Some(9_000_000_000),
+        calibration: Some(Calibration { factor: 1_046_512, lowest: 1_040_000, highest: 1_050_000, count: 3 }),
         roaming_bytes: 1_000_000_000,
         allowance_bytes: Some(10_000_000_000),
         remaining_bytes: Some(1_000_000_000),
@@ -98,6 +103,10 @@ fn endless(iccid: Iccid) -> SimFacts {
         used_bytes: 10_000_000_000,
         remaining_bytes: Some(0),
         used_share: Some(Decimal::ONE),
+        measured_bytes: 10_000_000_000,
+        billed_bytes: 10_000_000_000,
+        calibrated_bytes: None,
+        calibration: None,
         cycle: Some(CycleFacts {
             start: "2026-11-01".to_owned(),
             end: None,

@@ -4,6 +4,7 @@
 //! Every problem is found at once, in every file, with file, line, column, key and a way out. What may be
 //! written is shown in `contrib/conf.d/example.toml`.
 
+mod billing;
 mod block;
 mod channels;
 mod duration;

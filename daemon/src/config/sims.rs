@@ -8,6 +8,7 @@ use simbell_core::plan::{AnchorDay, Counts, Period, Plan};
 use simbell_core::settings::SimSettings;
 use simbell_core::zone::ZoneRules;
 
+use super::billing;
 use super::merged::Value;
 use super::problem::{ProblemKind, Show};
 use super::section::{Field, Report, Section};
@@ -75,7 +76,12 @@ fn plan(field: &Field<'_>, sim: Option<&SimName>, report: &mut Report<'_>) -> Op
     let counts = match section.get("counts") {
         None => Some(Counts::Both),
         Some(field) => field.one_of(
-            &[("both", Counts::Both), ("download", Counts::Download), ("upload", Counts::Upload)],
+            &[
+                ("both", Counts::Both),
+                ("download", Counts::Download),
+                ("upload", Counts::Upload),
+                ("max", Counts::Max),
+            ],
             report,
         ),
     };
@@ -83,9 +89,24 @@ fn plan(field: &Field<'_>, sim: Option<&SimName>, report: &mut Report<'_>) -> Op
         None => Some(true),
         Some(field) => field.one_of(&[("counts", true), ("free", false)], report),
     };
+    let increment = billing::increment(&mut section, report);
+    let free_hours = billing::free_hours(&mut section, report);
+    let calibrate = match section.get("calibrate") {
+        None => Some(false),
+        Some(field) => field.boolean(report),
+    };
     let period = period(&mut section, report);
     section.finish(report);
-    Some(Plan { name: name?, data: data?, period: period?, counts: counts?, roaming_counts: roaming_counts? })
+    Some(Plan {
+        name: name?,
+        data: data?,
+        period: period?,
+        counts: counts?,
+        roaming_counts: roaming_counts?,
+        increment: increment?,
+        free_hours: free_hours?,
+        calibrate: calibrate?,
+    })
 }
 
 fn allowance(field: &Field<'_>, report: &mut Report<'_>) -> Option<Option<Bytes>> {

@@ -9,7 +9,7 @@ use simbell_core::ident::RuleName;
 use simbell_core::reminder::Delivery;
 
 use super::{Engine, recording};
-use crate::convert;
+use crate::{billed, convert};
 
 impl Engine {
     /// Hands one event to the state and carries out everything that follows from it.
@@ -116,11 +116,15 @@ impl Engine {
         let queries: Vec<_> = todo.iter_mut().flat_map(|fx| std::mem::take(&mut fx.load_totals)).collect();
         for query in queries {
             let Some(store) = &self.store else { continue };
-            match store.totals(&query) {
-                Ok(sums) => {
+            let loaded = store.totals(&query).and_then(|sums| {
+                Ok((sums, billed::units(&self.state, store, &query.iccid, query.from, query.until)?))
+            });
+            match loaded {
+                Ok((sums, units)) => {
                     let event = Event::TotalsLoaded {
                         query,
                         by_zone: sums.by_zone,
+                        units: units.into_sums(),
                         corrections: sums.corrections,
                         first_at: sums.first_at,
                     };

@@ -275,6 +275,7 @@ impl Engine {
                 bytes,
                 author: format!("uid {uid}"),
                 reason: change.reason.unwrap_or_else(|| "usage set".to_owned()).chars().take(200).collect(),
+                undoes: None,
             };
             self.feed(Event::UsageCorrected(correction)).await;
             self.committed()?;

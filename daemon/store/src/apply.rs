@@ -2,9 +2,10 @@
 
 use rusqlite::{Transaction, TransactionBehavior, params};
 use simbell_core::effect::{CallRecord, Change, SimRecord};
-use simbell_core::ledger::{Baseline, Correction, Epoch, Gap, Session};
+use simbell_core::ledger::{Baseline, Epoch, Gap, Session};
 use simbell_core::reminder::{Delivery, Reminder};
 
+use crate::carrier;
 use crate::failure::ErrorKind;
 use crate::open::Store;
 use crate::prune;
@@ -119,7 +120,8 @@ fn make(tx: &Transaction<'_>, change: &Change) -> Made {
         }
         Change::AddUsage(slot) => add_usage(tx, slot),
         Change::AppendGap(gap) => append_gap(tx, gap),
-        Change::AppendCorrection(correction) => append_correction(tx, correction),
+        Change::AppendCorrection(correction) => carrier::append_correction(tx, correction),
+        Change::AppendObservation(observation) => carrier::append_observation(tx, observation),
         Change::DateEntries { boot, offset_ms } => date_entries(tx, boot, *offset_ms),
         Change::DateEarlierBoots { boot, before, after } => date_earlier_boots(tx, boot, *before, *after),
         Change::KeepReminder(reminder) => keep_reminder(tx, reminder),
@@ -154,6 +156,7 @@ const fn name(change: &Change) -> &'static str {
         Change::AddUsage(_) => "add-usage",
         Change::AppendGap(_) => "append-gap",
         Change::AppendCorrection(_) => "append-correction",
+        Change::AppendObservation(_) => "append-observation",
         Change::DateEntries { .. } => "date-entries",
         Change::DateEarlierBoots { .. } => "date-earlier-boots",
         Change::KeepReminder(_) => "keep-reminder",
@@ -279,20 +282,6 @@ fn append_gap(tx: &Transaction<'_>, gap: &Gap) -> Made {
             gap.until.map(|t| t.as_millis()),
             gap.reason.as_str(),
             gap.detail,
-        ],
-    )
-}
-
-fn append_correction(tx: &Transaction<'_>, correction: &Correction) -> Made {
-    run(
-        tx,
-        "INSERT INTO correction (iccid, at_ms, bytes, author, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![
-            correction.iccid.as_str(),
-            correction.at.as_millis(),
-            correction.bytes,
-            correction.author,
-            correction.reason,
         ],
     )
 }

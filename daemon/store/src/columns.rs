@@ -6,9 +6,10 @@ use simbell_core::ledger::{Correction, Gap, Source, Zone};
 use simbell_core::time::Timestamp;
 
 use crate::lists::gap;
+use crate::carrier::{CORRECTION, correction};
 use crate::open::Store;
 use crate::reader::Reader;
-use crate::rows::{QueryError, collect, ident, unsigned};
+use crate::rows::{QueryError, collect, unsigned};
 use crate::usage::{source, text};
 
 const HOUR: i64 = 3_600_000;
@@ -174,21 +175,16 @@ fn marks(
     most: u32,
 ) -> Result<Vec<(i64, Mark)>, QueryError> {
     let (from, until) = (from.as_millis(), until.as_millis());
+    let sql = format!(
+        "SELECT {CORRECTION} FROM correction AS c
+         WHERE c.iccid = ?1 AND c.at_ms >= ?2 AND c.at_ms < ?3 AND c.id > ?4 ORDER BY c.id LIMIT ?5"
+    );
     let mut out = collect(
-        &mut conn.prepare_cached(
-            "SELECT id, iccid, at_ms, bytes, author, reason FROM correction
-             WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3 AND id > ?4 ORDER BY id LIMIT ?5",
-        )?,
+        &mut conn.prepare_cached(&sql)?,
         params![iccid.map(Iccid::as_str), from, until, after.0, most],
         |row| {
-            let correction = Correction {
-                iccid: ident(&row.get::<_, String>(1)?, "correction.iccid")?,
-                at: Timestamp::from_millis(row.get(2)?),
-                bytes: row.get(3)?,
-                author: row.get(4)?,
-                reason: row.get(5)?,
-            };
-            Ok((row.get(0)?, Mark::Correction(correction)))
+            let kept = correction(row)?;
+            Ok((kept.id, Mark::Correction(kept.correction)))
         },
     )?;
     out.extend(collect(

@@ -19,6 +19,7 @@
 mod access;
 mod apply;
 mod backup;
+mod carrier;
 mod columns;
 mod failure;
 mod fold;
@@ -39,6 +40,7 @@ mod usage;
 
 pub use apply::ApplyError;
 pub use backup::BackupError;
+pub use carrier::{SessionSlot, SlotSpan};
 pub use columns::{Columns, Mark};
 pub use failure::ErrorKind;
 pub use fold::{Fold, Folded};

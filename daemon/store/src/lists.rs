@@ -8,7 +8,7 @@ use simbell_core::reminder::{Delivery, Reminder};
 use simbell_core::time::Timestamp;
 
 use crate::open::Store;
-use crate::rows::{self, QueryError, collect, from_word, ident, instant, optional_ident, unsigned};
+use crate::rows::{self, QueryError, collect, from_word, instant, optional_ident, unsigned};
 use crate::totals::fits;
 
 /// A correction and its place in the ledger.
@@ -18,6 +18,8 @@ pub struct KeptCorrection {
     pub id: i64,
     /// The correction.
     pub correction: Correction,
+    /// The number of the correction that takes this one back.
+    pub undone_by: Option<i64>,
 }
 
 /// A gap and its place in the ledger.
@@ -71,37 +73,6 @@ impl Store {
             )?,
             params![iccid.map(Iccid::as_str), before.unwrap_or(i64::MAX), limit],
             |row| Ok(KeptGap { id: row.get(0)?, gap: gap(row)? }),
-        )
-    }
-
-    /// Corrections, newest first: at most `limit` with numbers below `before`.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub fn corrections(
-        &self,
-        iccid: Option<&Iccid>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<KeptCorrection>, QueryError> {
-        collect(
-            &mut self.conn.prepare_cached(
-                "SELECT id, iccid, at_ms, bytes, author, reason FROM correction
-                 WHERE id < ?2 AND (?1 IS NULL OR iccid = ?1) ORDER BY id DESC LIMIT ?3",
-            )?,
-            params![iccid.map(Iccid::as_str), before.unwrap_or(i64::MAX), limit],
-            |row| {
-                Ok(KeptCorrection {
-                    id: row.get(0)?,
-                    correction: Correction {
-                        iccid: ident(&row.get::<_, String>(1)?, "correction.iccid")?,
-                        at: Timestamp::from_millis(row.get(2)?),
-                        bytes: row.get(3)?,
-                        author: row.get(4)?,
-                        reason: row.get(5)?,
-                    },
-                })
-            },
         )
     }
 

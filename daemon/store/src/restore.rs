@@ -6,6 +6,7 @@ use simbell_core::ledger::EpochId;
 use simbell_core::state::restored::{FirstUse, Restored, ScheduleMark, SmsDigest};
 use simbell_core::time::Timestamp;
 
+use crate::carrier;
 use crate::open::Store;
 use crate::rows::{self, QueryError, collect, ident};
 
@@ -48,6 +49,8 @@ impl Store {
                 rows::session,
             )?,
             next_epoch: next_epoch(&tx)?,
+            observations: carrier::newest_observations(&tx)?,
+            next_observation: carrier::next_observation(&tx)?,
             newest: newest(&tx)?,
             undated_boots,
             reminders: reminders(&tx)?,

@@ -80,7 +80,7 @@ impl State {
         let modem = self.modem_with(iccid);
         let plan = self.plan_of(iccid);
         let zone = self.zone_of(iccid);
-        let used = sim.totals.counted(plan);
+        let used = self.used(iccid);
         let allowance = plan.and_then(|plan| plan.data).map(|data| data.0);
         let forecast = self.forecast(iccid);
         let connected = modem.is_some_and(|m| m.bearers.iter().any(|b| b.connected));
@@ -101,6 +101,10 @@ impl State {
             signal_percent: modem.and_then(|m| m.signal_percent),
             plan: plan.map(|plan| plan.name.as_str().to_owned()),
             used_bytes: used,
+            measured_bytes: sim.totals.measured(),
+            billed_bytes: sim.totals.counted(plan),
+            calibrated_bytes: self.calibrated(iccid),
+            calibration: self.calibration(iccid),
             roaming_bytes: sim.totals.roaming(),
             allowance_bytes: allowance,
             remaining_bytes: allowance.map(|a| a.saturating_sub(used)),
@@ -121,9 +125,9 @@ impl State {
         // Usage entered by hand for the time before the installation is used up, but says nothing about the rate.
         let measured_since = sim.first_at.map_or(start, |first| first.max(start));
         Some(forecast::forecast(&forecast::Observation {
-            used: Bytes(sim.totals.counted(plan)),
+            used: Bytes(self.used(iccid)),
             observed: Bytes(
-                sim.totals.counted(plan).saturating_sub(sim.totals.corrections.max(0).unsigned_abs()),
+                self.used(iccid).saturating_sub(sim.totals.corrections.max(0).unsigned_abs()),
             ),
             allowance: plan.and_then(|plan| plan.data),
             since: measured_since,

@@ -2,6 +2,7 @@
 
 pub mod accounting;
 mod calls;
+pub mod carrier;
 mod clock;
 mod facts;
 mod messages;
@@ -23,6 +24,7 @@ use crate::event::Event;
 use crate::health::{Warning, WarningCode};
 use crate::ident::{BootId, Iccid, ModemId, ReminderKey, RuleName};
 use crate::modem::{ModemView, SmsView};
+use crate::observation::{Observation, ObservationId};
 use crate::reminder::{Delivery, Reminder};
 use crate::settings::Settings;
 use crate::time::{Stamp, Timestamp};
@@ -71,6 +73,9 @@ pub struct State {
     sms_waiting: Vec<(ModemId, SmsView)>,
     /// Boots with usage in the ledger that waits for its date.
     undated: Vec<BootId>,
+    /// The carrier's figures of each SIM, the newest, in order of their identities.
+    observations: BTreeMap<Iccid, Vec<Observation>>,
+    next_observation: ObservationId,
     stopping: bool,
 }
 
@@ -106,6 +111,8 @@ impl State {
             last_read_boot_ms: 0,
             sms_waiting: Vec::new(),
             undated: restored.undated_boots,
+            observations: carrier::by_sim(restored.observations),
+            next_observation: restored.next_observation,
             stopping: false,
         }
     }
@@ -209,8 +216,8 @@ impl State {
                 );
                 self.warn(WarningCode::LedgerNotWritable, "", text, fx);
             }
-            Event::TotalsLoaded { query, by_zone, corrections, first_at } => {
-                self.totals_loaded(query, by_zone, *corrections, *first_at);
+            Event::TotalsLoaded { query, by_zone, units, corrections, first_at } => {
+                self.totals_loaded(query, by_zone, units, *corrections, *first_at);
             }
             Event::RulesEvaluated(results) => {
                 for result in results {
@@ -221,6 +228,7 @@ impl State {
             Event::ReminderAcknowledged(key) => self.acknowledge(key, at, fx),
             Event::ReminderSnoozed { key, span } => self.snooze(key, *span, at, fx),
             Event::UsageCorrected(correction) => self.usage_corrected(correction, fx),
+            Event::UsageObserved(observation) => self.usage_observed(observation, fx),
             Event::ChannelTested(channel) => self.channel_tested(channel, at, fx),
             Event::HealthReported { code, subject, text } => match text {
                 Some(text) => {

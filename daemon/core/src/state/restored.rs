@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::effect::SimRecord;
 use crate::ident::{BootId, Iccid};
 use crate::ledger::{Baseline, Epoch, EpochId, Session};
+use crate::observation::{Observation, ObservationId};
 use crate::reminder::{Delivery, Reminder};
 use crate::time::Timestamp;
 
@@ -38,6 +39,10 @@ pub struct Restored {
     pub sms_digests: Vec<SmsDigest>,
     /// First instants that bundles count from.
     pub first_uses: Vec<FirstUse>,
+    /// The newest of the carrier's figures of each SIM, and what takes them back.
+    pub observations: Vec<Observation>,
+    /// The first identity of an observation never given out.
+    pub next_observation: ObservationId,
 }
 
 impl Restored {
@@ -57,6 +62,8 @@ impl Restored {
             schedule_marks: Vec::new(),
             sms_digests: Vec::new(),
             first_uses: Vec::new(),
+            observations: Vec::new(),
+            next_observation: ObservationId(1),
         }
     }
 }

@@ -44,6 +44,9 @@ fn settings() -> Settings {
         period: Period::Monthly(AnchorDay::Day(1)),
         counts: Counts::Both,
         roaming_counts: true,
+        increment: None,
+        free_hours: Vec::new(),
+        calibrate: false,
     };
     let sim =
         SimSettings { name: Some(SimName::new("home").unwrap()), plan: Some(plan), zone: ZoneRules::utc() };
@@ -107,7 +110,7 @@ impl Bench {
         let at = self.at();
         let mut fx = self.state.step(at, event);
         for query in std::mem::take(&mut fx.load_totals) {
-            let loaded = Event::TotalsLoaded { query, by_zone: Vec::new(), corrections: 0, first_at: None };
+            let loaded = Event::TotalsLoaded { query, by_zone: Vec::new(), units: Vec::new(), corrections: 0, first_at: None };
             let more = self.state.step(at, &loaded);
             fx.evaluate.extend(more.evaluate);
             fx.deliver.extend(more.deliver);
@@ -363,6 +366,7 @@ fn a_rule_with_an_error_is_disabled_alone() {
         bytes: 900_000,
         author: "uid 0".to_owned(),
         reason: String::new(),
+        undoes: None,
     }));
     let at = bench.at();
     let input = bench.state.facts(&iccid()).unwrap();

@@ -1,11 +1,14 @@
 //! Totals of the current cycle, kept beside the ledger and never apart from it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 
 use super::State;
-use super::accounting::{Booked, Splits};
+use super::accounting::{Booked, Split, Splits};
+use super::carrier::tariff_of;
+use crate::billing::{Edges, Tariff, UnitSum, Units};
 use crate::cycle::{Cycle, cycle_at};
 use crate::effect::{Change, Effects, Notice, SimRecord, TotalsQuery};
 use crate::health::WarningCode;
@@ -39,6 +42,8 @@ pub struct Sim {
     pub totals: Totals,
     /// Start of its first entry ever.
     pub first_at: Option<Timestamp>,
+    /// When its plan begins to bill otherwise, day by day.
+    pub(super) edges: Option<Arc<Edges>>,
     cycle_known: bool,
     /// What the ledger was asked and has not answered yet: until then the sums say nothing.
     awaited: Option<TotalsQuery>,
@@ -58,6 +63,8 @@ pub struct Totals {
     pub corrections: i64,
     /// Measured before the clock was trusted, by zone.
     pub undated: BTreeMap<Zone, Volume>,
+    /// By what the plan rounds, dated or not; empty where sums by zone say it all.
+    pub units: Units,
 }
 
 impl Sim {
@@ -69,6 +76,7 @@ impl Sim {
             bounds: None,
             totals: Totals::default(),
             first_at: None,
+            edges: None,
             cycle_known: false,
             awaited: None,
             grown: 0,
@@ -93,19 +101,20 @@ impl Sim {
 }
 
 impl Totals {
-    fn add(&mut self, booked: &Booked) -> bool {
+    fn add(&mut self, booked: &Booked, tariff: Option<&Tariff<'_>>) -> bool {
         let side = match booked.when {
             When::Hour(_) => &mut self.by_zone,
             When::Undated { .. } => &mut self.undated,
         };
         let sum = side.entry(booked.zone.clone()).or_default();
-        match sum.checked_add(booked.volume) {
-            Some(more) => {
-                *sum = more;
-                true
-            }
-            None => false,
+        let Some(more) = sum.checked_add(booked.volume) else { return false };
+        if let Some(tariff) = tariff
+            && !self.units.add(tariff, booked.session, &booked.zone, &booked.when, booked.volume)
+        {
+            return false;
         }
+        *sum = more;
+        true
     }
 
     fn zones(&self) -> impl Iterator<Item = (&Zone, &Volume)> {
@@ -119,14 +128,27 @@ impl Totals {
         corrected(sum, self.corrections)
     }
 
-    /// As the plan counts it, corrections included; never below 0.
+    /// As the plan bills it, corrections included; never below 0.
     #[must_use]
     pub fn counted(&self, plan: Option<&Plan>) -> u64 {
-        let Some(plan) = plan else { return self.measured() };
-        let sum = self
-            .zones()
-            .fold(0_u64, |sum, (zone, v)| sum.saturating_add(plan.counted(*v, zone).unwrap_or(u64::MAX)));
-        corrected(sum, self.corrections)
+        corrected(self.uncorrected(plan), self.corrections)
+    }
+
+    /// As the plan bills it, corrections apart.
+    #[must_use]
+    pub fn uncorrected(&self, plan: Option<&Plan>) -> u64 {
+        let Some(plan) = plan else {
+            return self.zones().fold(0_u64, |sum, (_, v)| sum.saturating_add(v.total()));
+        };
+        if plan.bills_by_unit() {
+            return self.units.billed(plan.counts);
+        }
+        // Summed up before directions are compared: which of them is the greater shows over the whole cycle.
+        let volume = self.zones().filter(|(zone, _)| plan.charges(zone)).fold(
+            Volume::default(),
+            |sum, (_, v)| Volume { rx: sum.rx.saturating_add(v.rx), tx: sum.tx.saturating_add(v.tx) },
+        );
+        plan.counts.of(volume).unwrap_or(u64::MAX)
     }
 
     /// Measured while roaming, both directions.
@@ -138,7 +160,7 @@ impl Totals {
     }
 }
 
-fn corrected(sum: u64, corrections: i64) -> u64 {
+pub(super) fn corrected(sum: u64, corrections: i64) -> u64 {
     sum.saturating_add_signed(corrections)
 }
 
@@ -148,7 +170,8 @@ impl State {
             .iter()
             .filter_map(|(iccid, sim)| {
                 let (start, end) = sim.bounds?;
-                Some((iccid.clone(), std::iter::once(start).chain(end).collect()))
+                let bounds = std::iter::once(start).chain(end).collect();
+                Some((iccid.clone(), Split { bounds, edges: sim.edges.clone() }))
             })
             .collect()
     }
@@ -168,11 +191,12 @@ impl State {
         let mut overflown = false;
         for booking in booked {
             let Some(sim) = self.sims.get_mut(&booking.iccid) else { continue };
+            let tariff = tariff_of(&self.settings, &booking.iccid).filter(|t| t.plan.bills_by_unit());
             let before = match (&booking.when, sim.bounds) {
                 (When::Hour(at), Some((start, _))) => *at < start,
                 _ => false,
             };
-            if !before && !sim.totals.add(booking) {
+            if !before && !sim.totals.add(booking, tariff.as_ref()) {
                 overflown = true;
             }
             sim.first_at = sim.first_at.or(match booking.when {
@@ -211,7 +235,9 @@ impl State {
             let zone = self.zone_of(&iccid).clone();
             let period = self.period_of(&iccid);
             let cycle = cycle_at(&period, zone.date(at.wall));
+            let edges = self.tariff(&iccid).and_then(|tariff| Edges::of(&tariff)).map(Arc::new);
             let Some(sim) = self.sims.get_mut(&iccid) else { continue };
+            sim.edges = edges;
             if sim.cycle_known && sim.cycle == cycle {
                 continue;
             }
@@ -232,17 +258,24 @@ impl State {
         &mut self,
         query: &TotalsQuery,
         by_zone: &[(Zone, Volume)],
+        units: &[UnitSum],
         corrections: i64,
         first_at: Option<Timestamp>,
     ) {
+        let units =
+            self.plan_of(&query.iccid).map_or_else(Units::default, |plan| Units::of(plan, units));
         let Some(sim) = self.sims.get_mut(&query.iccid) else { return };
         // The answer to an earlier question, about a cycle that is over.
         if sim.awaited.as_ref() != Some(query) {
             return;
         }
         sim.awaited = None;
-        sim.totals =
-            Totals { by_zone: by_zone.iter().cloned().collect(), corrections, undated: BTreeMap::new() };
+        sim.totals = Totals {
+            by_zone: by_zone.iter().cloned().collect(),
+            corrections,
+            undated: BTreeMap::new(),
+            units,
+        };
         sim.first_at = first_at.or(sim.first_at);
         sim.evaluate = true;
     }
@@ -266,8 +299,7 @@ impl State {
     #[must_use]
     pub fn correction_to(&self, iccid: &Iccid, target: u64) -> Option<i64> {
         let sim = self.sims.get(iccid)?;
-        let plan = self.plan_of(iccid);
-        let uncorrected = Totals { corrections: 0, ..sim.totals.clone() }.counted(plan);
+        let uncorrected = sim.totals.uncorrected(self.plan_of(iccid));
         let wanted = i128::from(target) - i128::from(uncorrected) - i128::from(sim.totals.corrections);
         i64::try_from(wanted).ok()
     }

@@ -5,6 +5,7 @@ use rhai::{Array, Dynamic, Engine, ImmutableString, NativeCallContext};
 use rust_decimal::Decimal;
 use simbell_core::health::Warning;
 use simbell_core::modem::SmsView;
+use simbell_core::observation::{Calibration, ONE};
 use simbell_core::view::{CycleFacts, LocalNow, SimFacts};
 
 use super::{Run, optional, properties};
@@ -26,6 +27,10 @@ pub(crate) struct CycleView(SimView);
 /// What a SIM's usage comes to if it goes on as it did.
 #[derive(Debug, Clone)]
 pub(crate) struct ForecastView(SimView);
+
+/// What the carrier's own figures teach of a SIM's usage.
+#[derive(Debug, Clone)]
+pub(crate) struct CalibrationView(SimView);
 
 /// A short message, its text made harmless.
 #[derive(Debug, Clone)]
@@ -94,6 +99,14 @@ impl CycleView {
     }
 }
 
+impl CalibrationView {
+    /// A factor as a share: 100 % where the carrier counts as was billed.
+    fn millionths(&self, look: impl FnOnce(&Calibration) -> u64) -> Dynamic {
+        let share = self.0.see(|facts| facts.calibration.as_ref().map(|learnt| Decimal::from(look(learnt))));
+        optional(share.and_then(|share| share.checked_div(Decimal::from(ONE))).and_then(Percent::from_share))
+    }
+}
+
 impl WarningView {
     fn see<T: Default>(&self, look: impl FnOnce(&Warning) -> T) -> T {
         self.run.0.input.warnings.get(self.index).map(look).unwrap_or_default()
@@ -122,6 +135,12 @@ properties!(SIM, register_sim, SimView, "Sim", {
     "signal" => |sim: &mut SimView| optional(sim.see(|facts| facts.signal_percent).map(|s| Percent(Decimal::from(s)))),
     "plan" => |sim: &mut SimView| sim.see(|facts| text_of(facts.plan.as_ref())),
     "used" => |sim: &mut SimView| sim.bytes(|facts| Some(facts.used_bytes)),
+    "used_measured" => |sim: &mut SimView| sim.bytes(|facts| Some(facts.measured_bytes)),
+    "billed" => |sim: &mut SimView| sim.bytes(|facts| Some(facts.billed_bytes)),
+    "calibrated" => |sim: &mut SimView| sim.bytes(|facts| facts.calibrated_bytes),
+    "calibration" => |sim: &mut SimView| {
+        optional(sim.see(|facts| facts.calibration.is_some()).then(|| CalibrationView(sim.clone())))
+    },
     "used_roaming" => |sim: &mut SimView| sim.bytes(|facts| Some(facts.roaming_bytes)),
     "allowance" => |sim: &mut SimView| sim.bytes(|facts| facts.allowance_bytes),
     "remaining" => |sim: &mut SimView| sim.bytes(|facts| facts.remaining_bytes),
@@ -144,6 +163,15 @@ properties!(FORECAST, register_forecast, ForecastView, "Forecast", {
     },
     "end_of_cycle" => |forecast: &mut ForecastView| forecast.0.bytes(|facts| facts.end_of_cycle_bytes),
     "reliable" => |forecast: &mut ForecastView| forecast.0.see(|facts| facts.forecast_reliable),
+});
+
+properties!(CALIBRATION, register_calibration, CalibrationView, "Calibration", {
+    "factor" => |learnt: &mut CalibrationView| learnt.millionths(|learnt| learnt.factor),
+    "lowest" => |learnt: &mut CalibrationView| learnt.millionths(|learnt| learnt.lowest),
+    "highest" => |learnt: &mut CalibrationView| learnt.millionths(|learnt| learnt.highest),
+    "count" => |learnt: &mut CalibrationView| {
+        learnt.0.see(|facts| facts.calibration.map_or(0, |learnt| i64::try_from(learnt.count).unwrap_or(i64::MAX)))
+    },
 });
 
 properties!(SMS, register_sms, SmsFacts, "Sms", {
@@ -175,6 +203,7 @@ pub(super) fn register(engine: &mut Engine) {
     register_sim(engine);
     register_cycle(engine);
     register_forecast(engine);
+    register_calibration(engine);
     register_sms(engine);
     register_warning(engine);
     register_now(engine);

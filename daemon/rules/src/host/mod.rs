@@ -58,6 +58,7 @@ pub(crate) fn properties_of(shown: &str) -> Option<Vec<&'static str>> {
         "Sim" => Some(facts::SIM.to_vec()),
         "Cycle" => Some(facts::CYCLE.to_vec()),
         "Forecast" => Some(facts::FORECAST.to_vec()),
+        "Calibration" => Some(facts::CALIBRATION.to_vec()),
         "Sms" => Some(facts::SMS.to_vec()),
         "Warning" => Some(facts::WARNING.to_vec()),
         "Now" => Some(facts::NOW.to_vec()),
@@ -204,4 +205,4 @@ macro_rules! into_dynamic {
     )*};
 }
 
-into_dynamic!(DataSize, Date, LocalTime, Percent, Span, SimView, WarningView, facts::CycleView);
+into_dynamic!(DataSize, Date, LocalTime, Percent, Span, SimView, WarningView, facts::CalibrationView, facts::CycleView);

@@ -33,6 +33,10 @@ pub fn sim() -> SimFacts {
         signal_percent: Some(60),
         plan: Some("home".to_owned()),
         used_bytes: 2_000_000_000,
+        measured_bytes: 2_000_000_000,
+        billed_bytes: 2_000_000_000,
+        calibrated_bytes: None,
+        calibration: None,
         roaming_bytes: 0,
         allowance_bytes: Some(10_000_000_000),
         remaining_bytes: Some(8_000_000_000),
@@ -72,6 +76,8 @@ pub fn bare_sim() -> SimFacts {
 pub fn used(bytes: u64) -> SimFacts {
     SimFacts {
         used_bytes: bytes,
+        measured_bytes: bytes,
+        billed_bytes: bytes,
         remaining_bytes: Some(10_000_000_000_u64.saturating_sub(bytes)),
         used_share: Some(Decimal::from(bytes) / Decimal::from(10_000_000_000_u64)),
         ..sim()

@@ -38,6 +38,8 @@ CREATE TABLE observation (
     cycle_start_ms INTEGER NOT NULL, -- of the cycle it is about, ms since 1970 UTC
     bytes          INTEGER NOT NULL, -- used in the cycle, as the carrier says
     billed_bytes   INTEGER NOT NULL, -- used in the cycle until then, as the plan bills what was measured
+    correction_bytes INTEGER NOT NULL, -- sum of the corrections in the cycle until then, not in billed_bytes
+    terms          TEXT NOT NULL,    -- the plan and how it billed then: figures compare only under the same terms
     source         TEXT NOT NULL,    -- user, ussd or sms
     author         TEXT NOT NULL,    -- such as uid 1000
     note           TEXT NOT NULL,    -- in the author's words

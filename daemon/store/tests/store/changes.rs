@@ -7,6 +7,7 @@ use simbell_core::ledger::{
     Zone,
 };
 use simbell_core::plan::AnchorDay;
+use simbell_core::observation::ObservationId;
 use simbell_core::reminder::{Delivery, DeliveryState, Message, Reminder, ReminderState, Repeat, Urgency};
 use simbell_core::schedule::{Schedule, TimeOfDay};
 use simbell_core::state::restored::{FirstUse, Restored, ScheduleMark, SmsDigest};
@@ -197,6 +198,8 @@ fn everything_that_the_state_needs_comes_back_as_given() {
         epochs: vec![epoch(4, 1)],
         sessions: vec![session(4, 1)],
         next_epoch: EpochId(5),
+        observations: Vec::new(),
+        next_observation: ObservationId(1),
         newest: Some(at(NOVEMBER + 9)),
         undated_boots: vec![boot("boot-a"), boot("boot-0")],
         reminders: all_reminders,
@@ -234,6 +237,7 @@ fn append_only_entries_are_listed_as_given() {
         bytes: -7,
         author: "uid 1000".to_owned(),
         reason: "as the carrier says".to_owned(),
+        undoes: None,
     };
     let call = |incoming, seconds| {
         Change::AppendCall(CallRecord {

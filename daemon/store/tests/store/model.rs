@@ -78,6 +78,7 @@ impl Model {
                     bytes,
                     author: String::new(),
                     reason: String::new(),
+                    undoes: None,
                 })
             }
             Step::Date { boot: b, offset } => {

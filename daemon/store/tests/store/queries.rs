@@ -162,6 +162,7 @@ fn corrections_and_gaps_stand_in_the_spans_they_touch() {
             bytes,
             author: "uid 0".to_owned(),
             reason: String::new(),
+            undoes: None,
         })
     };
     store

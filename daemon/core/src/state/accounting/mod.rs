@@ -15,9 +15,11 @@ mod links;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::billing::Edges;
 use crate::counter::LinkReading;
 use crate::effect::Change;
 use crate::ident::{BootId, Iccid, IfIndex, ModemId};
@@ -71,6 +73,8 @@ pub struct Booked {
     pub when: When,
     /// How much.
     pub volume: Volume,
+    /// In which connection.
+    pub session: EpochId,
 }
 
 impl Accounting {
@@ -279,7 +283,13 @@ impl Accounting {
             }
             self.unsaved_bytes = self.unsaved_bytes.saturating_add(volume.total());
             self.unsaved_since_boot_ms.get_or_insert(at.boot_ms);
-            booked.push(Booked { iccid: owner.iccid.clone(), zone: owner.zone.clone(), when, volume });
+            booked.push(Booked {
+                iccid: owner.iccid.clone(),
+                zone: owner.zone.clone(),
+                when,
+                volume,
+                session: epoch,
+            });
             counter.dirty = true;
         }
         counter.booked = counter.latest;
@@ -336,6 +346,15 @@ impl Accounting {
         self.links.values().any(|c| c.owner.is_some())
     }
 
+    /// The connections of a SIM that are counted now, with their zones.
+    pub fn open_sessions(&self, iccid: &Iccid) -> impl Iterator<Item = (EpochId, &Zone)> {
+        let counters = self.links.values().chain(self.bearers.values());
+        counters.filter_map(move |counter| {
+            let owner = counter.owner.as_ref().filter(|owner| owner.iccid == *iccid)?;
+            Some((counter.epoch?, &owner.zone))
+        })
+    }
+
     /// Whether a SIM's usage is held back now, because nobody can confirm which SIM is in use.
     #[must_use]
     pub fn is_uncertain(&self, iccid: &Iccid) -> bool {
@@ -343,8 +362,25 @@ impl Accounting {
     }
 }
 
-/// The instant at which each SIM's cycle began: a slot never spans it.
-pub type Splits = BTreeMap<Iccid, Vec<Timestamp>>;
+/// The instants that no slot of a SIM spans.
+pub type Splits = BTreeMap<Iccid, Split>;
+
+/// The instants that no slot of one SIM spans.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Split {
+    /// At which its cycle begins and ends.
+    pub bounds: Vec<Timestamp>,
+    /// At which its plan begins to bill otherwise, day by day.
+    pub edges: Option<Arc<Edges>>,
+}
+
+impl Split {
+    /// The newest of them after one instant until another, included.
+    fn last(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        let edge = self.edges.as_ref().map(|edges| edges.last(until));
+        self.bounds.iter().copied().chain(edge).filter(|at| *at > after && *at <= until).max()
+    }
+}
 
 fn slot(owner: &Owner, boot: &BootId, from: Stamp, at: Stamp, splits: &Splits) -> When {
     const HOUR_MS: u64 = 3_600_000;
@@ -356,13 +392,9 @@ fn slot(owner: &Owner, boot: &BootId, from: Stamp, at: Stamp, splits: &Splits) -
     // `CLOCK_BOOTTIME` confirms is taken at its word: the wall clock may have been set in between.
     let length = at.boot_ms.saturating_sub(from.boot_ms);
     let middle = at.wall.saturating_add(Span(-(millis(length) / 2)));
-    let mut start = middle.hour_start();
-    for split in splits.get(&owner.iccid).into_iter().flatten() {
-        if *split > start && *split <= middle {
-            start = *split;
-        }
-    }
-    When::Hour(start)
+    let hour = middle.hour_start();
+    let split = splits.get(&owner.iccid).and_then(|split| split.last(hour, middle));
+    When::Hour(split.unwrap_or(hour))
 }
 
 fn link_key(index: IfIndex) -> String {

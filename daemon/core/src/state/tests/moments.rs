@@ -84,7 +84,7 @@ fn rules_wait_until_the_ledger_has_said_what_every_sim_used() {
     }
     let wake = bench.state.next_wake(bench.at()).unwrap();
     assert!(wake.after > Span::ZERO, "{wake:?}");
-    let loaded = |query| Event::TotalsLoaded { query, by_zone: vec![], corrections: 7, first_at: None };
+    let loaded = |query| Event::TotalsLoaded { query, by_zone: vec![], units: vec![], corrections: 7, first_at: None };
     let other = crate::effect::TotalsQuery { from: Timestamp::from_secs(0), ..asked[0].clone() };
     assert!(bench.feed(&loaded(other)).evaluate.is_empty(), "an answer to an earlier question");
     let fx = bench.feed(&loaded(asked[0].clone()));

@@ -122,7 +122,7 @@ impl Life {
             if world.ledger_answers {
                 for query in fx.load_totals.clone() {
                     let by_zone = Vec::new();
-                    events.push_back(Event::TotalsLoaded { query, by_zone, corrections: 0, first_at: None });
+                    events.push_back(Event::TotalsLoaded { query, by_zone, units: Vec::new(), corrections: 0, first_at: None });
                 }
             }
             let results: Vec<RuleResult> = fx.evaluate.iter().map(|e| result(e, world)).collect();

@@ -1,0 +1,162 @@
+//! The carrier's view: what a SIM has used as its plan bills it, and as the carrier's own figures say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::State;
+use super::usage::corrected;
+use crate::billing::{Tariff, Unit};
+use crate::effect::{Change, Effects, Notice};
+use crate::ident::Iccid;
+use crate::ledger::When;
+use crate::observation::{
+    Calibration, Observation, ObservationId, ObserveError, Observed, Spent, Standing, observe, standings,
+};
+use crate::settings::Settings;
+use crate::time::Timestamp;
+
+/// So many entries of each SIM are held: enough to learn from, those taken back included.
+pub const HELD: usize = 64;
+
+/// Observations by SIM, in order of their identities.
+pub(super) fn by_sim(observations: Vec<Observation>) -> BTreeMap<Iccid, Vec<Observation>> {
+    let mut sims: BTreeMap<Iccid, Vec<Observation>> = BTreeMap::new();
+    for one in observations {
+        sims.entry(one.iccid.clone()).or_default().push(one);
+    }
+    for list in sims.values_mut() {
+        list.sort_by_key(|one| one.id);
+    }
+    sims
+}
+
+/// How a SIM's plan bills; none without a plan.
+pub(super) fn tariff_of<'a>(settings: &'a Settings, iccid: &Iccid) -> Option<Tariff<'a>> {
+    let sim = settings.sims.get(iccid)?;
+    Some(Tariff { plan: sim.plan.as_ref()?, zone: &sim.zone })
+}
+
+impl State {
+    /// How a SIM's plan bills; none without a plan.
+    #[must_use]
+    pub fn tariff(&self, iccid: &Iccid) -> Option<Tariff<'_>> {
+        tariff_of(&self.settings, iccid)
+    }
+
+    /// Bytes that a SIM used in its cycle, as rules and thresholds see them: as billed, or calibrated where its plan says
+    /// so and the carrier's figures teach something. Corrections included.
+    #[must_use]
+    pub fn used(&self, iccid: &Iccid) -> u64 {
+        let plan = self.plan_of(iccid);
+        let billed = || self.sims.get(iccid).map_or(0, |sim| sim.totals.counted(plan));
+        let calibrated = plan.filter(|plan| plan.calibrate).and_then(|_| self.calibrated(iccid));
+        calibrated.unwrap_or_else(billed)
+    }
+
+    /// Bytes that a SIM used in its cycle as the carrier is likely to count them, corrections included; none where its
+    /// figures teach nothing.
+    #[must_use]
+    pub fn calibrated(&self, iccid: &Iccid) -> Option<u64> {
+        let totals = &self.sims.get(iccid)?.totals;
+        let calibration = self.calibration(iccid)?;
+        let scaled = calibration.apply(totals.uncorrected(self.plan_of(iccid)));
+        Some(corrected(scaled, totals.corrections))
+    }
+
+    /// What the carrier's figures teach of a SIM's plan; none without a plan.
+    #[must_use]
+    pub fn calibration(&self, iccid: &Iccid) -> Option<Calibration> {
+        Calibration::learn(self.observations.get(iccid)?, self.plan_of(iccid)?)
+    }
+
+    /// The carrier's figures of a SIM, oldest entry first, the newest of them, and how each stands towards its plan.
+    #[must_use]
+    pub fn observations(&self, iccid: &Iccid) -> Vec<(&Observation, Standing)> {
+        let held = self.observations.get(iccid).map_or(&[][..], Vec::as_slice);
+        held.iter().zip(standings(held, self.plan_of(iccid))).collect()
+    }
+
+    /// At most so few bytes on the wire, of both directions, raise [`State::used`] to `target` from what is booked so far:
+    /// never more than it takes. 0 where it is reached; none where no number of bytes reaches it.
+    ///
+    /// It holds until a connection begins, the plan's day changes, or a correction or an observation is made. With an
+    /// increment the very next byte may add a whole one.
+    #[must_use]
+    pub fn bytes_until(&self, iccid: &Iccid, target: u64) -> Option<u64> {
+        if self.used(iccid) >= target {
+            return Some(0);
+        }
+        let totals = &self.sims.get(iccid)?.totals;
+        let plan = self.plan_of(iccid);
+        let uncorrected = i128::from(target) - i128::from(totals.corrections);
+        let uncorrected = u64::try_from(uncorrected.max(0)).ok()?;
+        let calibration = plan.filter(|plan| plan.calibrate).and_then(|_| self.calibration(iccid));
+        let billed = match calibration {
+            Some(Calibration { factor: 0, .. }) => return None,
+            Some(calibration) => calibration.least_for(uncorrected),
+            None => uncorrected,
+        };
+        let growth = billed.saturating_sub(totals.uncorrected(plan));
+        let Some(tariff) = self.tariff(iccid) else { return Some(growth) };
+        if tariff.plan.bills_by_unit() {
+            return Some(totals.units.bytes_until(tariff.plan, &self.open_units(iccid, &tariff), growth));
+        }
+        // A byte of wire is a byte billed at most, in whichever direction it passes.
+        Some(growth)
+    }
+
+    /// The units that the next bytes of a SIM may fall into. Hours that cost nothing now may end: they count as others.
+    fn open_units(&self, iccid: &Iccid, tariff: &Tariff<'_>) -> BTreeSet<Unit> {
+        let when = match (&self.boot, self.now.trusted) {
+            (Some(boot), false) => When::Undated { boot: boot.clone(), boot_hour_ms: 0 },
+            _ => When::Hour(self.now.wall),
+        };
+        let charged = crate::plan::Plan { free_hours: Vec::new(), ..tariff.plan.clone() };
+        let tariff = Tariff { plan: &charged, zone: tariff.zone };
+        let open = self.accounting.open_sessions(iccid);
+        open.filter_map(|(session, zone)| tariff.unit(session, zone, &when)).collect()
+    }
+
+    /// The next instant after `at` at which a SIM's plan begins to bill otherwise: a midnight, or an end of zero-rated
+    /// hours. None where the time of day changes nothing.
+    #[must_use]
+    pub fn next_edge(&self, iccid: &Iccid, at: Timestamp) -> Option<Timestamp> {
+        self.sims.get(iccid)?.edges.as_ref().map(|edges| edges.next(at))
+    }
+
+    /// Judges a figure of the carrier about the cycle that `spent` is of.
+    ///
+    /// # Errors
+    /// When it cannot be about what was measured.
+    pub fn observation(&self, observed: Observed, spent: Spent) -> Result<Observation, ObserveError> {
+        let plan = self.plan_of(&observed.iccid).ok_or(ObserveError::NoPlan)?;
+        if !self.now.trusted {
+            return Err(ObserveError::ClockUntrusted);
+        }
+        observe(observed, plan, spent, self.now.wall)
+    }
+
+    /// What a SIM's cycle came to by now; none before the cycle is known, or outside a bundle.
+    #[must_use]
+    pub fn spent(&self, iccid: &Iccid) -> Option<Spent> {
+        let sim = self.sims.get(iccid)?;
+        let (cycle_start, _) = sim.bounds?;
+        let billed = sim.totals.uncorrected(self.plan_of(iccid));
+        Some(Spent { cycle_start, billed, corrections: sim.totals.corrections })
+    }
+
+    pub(super) fn usage_observed(&mut self, observation: &Observation, fx: &mut Effects) {
+        let id = self.next_observation;
+        self.next_observation = ObservationId(id.0.saturating_add(1));
+        let kept = Observation { id, ..observation.clone() };
+        fx.changes.push(Change::AppendObservation(kept.clone()));
+        fx.notices.push(Notice::UsageGrew(kept.iccid.clone()));
+        if let Some(sim) = self.sims.get_mut(&kept.iccid) {
+            sim.evaluate_soon();
+        }
+        let held = self.observations.entry(kept.iccid.clone()).or_default();
+        held.push(kept);
+        if held.len() > HELD {
+            held.remove(0);
+        }
+    }
+}
