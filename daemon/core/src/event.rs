@@ -8,12 +8,13 @@ use crate::effect::TotalsQuery;
 use crate::health::WarningCode;
 use crate::ident::{BootId, ChannelName, Iccid, ModemId, ReminderKey, RuleName};
 use crate::ledger::{Correction, Volume, Zone};
-use crate::observation::Observation;
 use crate::modem::{CallView, ModemView, SmsView};
+use crate::observation::Observation;
 use crate::reminder::Finding;
 use crate::settings::Settings;
 use crate::time::{Span, Stamp, Timestamp};
 use crate::view::{RuleDescription, Trigger};
+use crate::watch::Watch;
 
 /// One thing that happened, and when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -166,6 +167,9 @@ pub struct RuleResult {
     pub findings: Vec<Finding>,
     /// Why it failed, where it did: then it is disabled.
     pub error: Option<String>,
+    /// At which usage of its SIM it is to be asked again.
+    #[serde(default)]
+    pub watch: Watch,
 }
 
 /// How a delivery ended.

@@ -25,4 +25,5 @@ pub mod state;
 pub mod text;
 pub mod time;
 pub mod view;
+pub mod watch;
 pub mod zone;

@@ -125,7 +125,9 @@ pub enum ObserveError {
     #[error("the carrier's figure is 0, which says nothing of how it counts")]
     Nothing,
     /// The figure is more than ten times what was billed, or less than a tenth.
-    #[error("the carrier's figure, {observed}, is too far from the {billed} billed by then to be about the same usage")]
+    #[error(
+        "the carrier's figure, {observed}, is too far from the {billed} billed by then to be about the same usage"
+    )]
     TooFar {
         /// The carrier's figure less what was corrected.
         observed: Bytes,
@@ -302,7 +304,8 @@ pub fn observe(
         withdraws: None,
     };
     let near = (ONE / FARTHEST)..=(ONE * FARTHEST);
-    if observation.is_significant(plan) && !observation.factor().is_some_and(|factor| near.contains(&factor)) {
+    if observation.is_significant(plan) && !observation.factor().is_some_and(|factor| near.contains(&factor))
+    {
         let carrier = i128::from(observation.bytes) - i128::from(observation.corrections);
         let observed = Bytes(u64::try_from(carrier).unwrap_or(0));
         return Err(ObserveError::TooFar { observed, billed: Bytes(observation.billed) });

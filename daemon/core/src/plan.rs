@@ -138,7 +138,10 @@ impl FromStr for Counts {
     type Err = CountsError;
 
     fn from_str(text: &str) -> Result<Self, CountsError> {
-        [Self::Both, Self::Download, Self::Upload, Self::Max].into_iter().find(|c| c.as_str() == text).ok_or(CountsError)
+        [Self::Both, Self::Download, Self::Upload, Self::Max]
+            .into_iter()
+            .find(|c| c.as_str() == text)
+            .ok_or(CountsError)
     }
 }
 

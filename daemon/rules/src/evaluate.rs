@@ -7,18 +7,21 @@ use std::sync::Arc;
 use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
 use simbell_core::reminder::Finding;
 use simbell_core::view::{RuleInput, Trigger};
+use simbell_core::watch::Watch;
 
 use crate::compile::{Compiled, Hook};
 use crate::host::{Run, SmsFacts, Tag};
 use crate::limits::Limits;
 use crate::meter::{RunMeter, Stats};
 use crate::problem::{Problem, Source};
+use crate::value::{self, Seen};
 
 /// What came of a run.
 pub(crate) struct Evaluated {
     pub(crate) findings: Vec<Finding>,
     pub(crate) failure: Option<Failure>,
     pub(crate) stats: Stats,
+    pub(crate) watch: Watch,
 }
 
 /// Why a run failed.
@@ -52,6 +55,7 @@ pub(crate) fn run(
     let run = Run::new(input, trigger, limits);
     let tag = Tag { constants: Arc::clone(&compiled.constants), run: Some(run.clone()) };
     let mut failure = None;
+    value::begin();
     for hook in compiled.hooks.iter().filter(|hook| hook.trigger == trigger.kind()) {
         let Some(arguments) = arguments(*hook, trigger, &run, input) else {
             continue;
@@ -75,7 +79,14 @@ pub(crate) fn run(
     let stats = meter.finish();
     // A run that failed has said nothing: half of its findings would be a guess.
     let findings = if failure.is_some() { Vec::new() } else { run.take_findings() };
-    Evaluated { findings, failure, stats }
+    let watch = watch(value::seen(), input);
+    Evaluated { findings, failure, stats, watch }
+}
+
+/// At which usage the rule is to be asked again.
+fn watch(seen: Seen, input: &RuleInput) -> Watch {
+    let used = input.sim.as_ref().map_or(0, |facts| facts.used_bytes);
+    Watch { at: seen.nearest.and_then(|more| used.checked_add(more)), unknown: seen.lost }
 }
 
 /// Calls the first hook that answers the trigger with nothing around it, and says whether there was one.

@@ -9,6 +9,7 @@ use rhai::Engine;
 use simbell_core::ident::RuleName;
 use simbell_core::reminder::Finding;
 use simbell_core::view::{RuleDescription, RuleInput, Trigger};
+use simbell_core::watch::Watch;
 
 use crate::compile::{Compiled, compile};
 use crate::engine;
@@ -48,6 +49,8 @@ pub struct Outcome {
     pub error: Option<String>,
     /// What it used.
     pub stats: Stats,
+    /// At which usage of its SIM it is to be asked again; nothing where it failed.
+    pub watch: Watch,
 }
 
 /// A rule that does not run because nobody wants it to.
@@ -144,6 +147,7 @@ impl RuleSet {
         };
         let evaluated = evaluate::run(&self.engine, &self.limits, compiled, trigger, input);
         Outcome {
+            watch: if evaluated.failure.is_some() { Watch::NOTHING } else { evaluated.watch },
             error: evaluated.failure.map(|failure| {
                 // The text is not kept in memory: it is read again for the line that failed.
                 let text = fs::read_to_string(&rule.path).ok();

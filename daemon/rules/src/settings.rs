@@ -102,13 +102,13 @@ impl Kind {
             (Self::Decimal, Raw::Number(value)) => Some(Dynamic::from_decimal(*value)),
             (Self::Decimal, Raw::Text(text)) => Decimal::from_str(text).ok().map(Dynamic::from_decimal),
             (Self::Text, Raw::Text(text)) if text.len() <= 2_000 => Some(Dynamic::from(text.clone())),
-            (Self::Percent, Raw::Number(value)) => Some(Dynamic::from(Percent(*value))),
+            (Self::Percent, Raw::Number(value)) => Some(Dynamic::from(Percent::fixed(*value))),
             (Self::Percent, Raw::Text(text)) => text
                 .strip_suffix('%')
                 .and_then(|n| Decimal::from_str(n.trim()).ok())
-                .map(|n| Dynamic::from(Percent(n))),
+                .map(|n| Dynamic::from(Percent::fixed(n))),
             (Self::Size, Raw::Text(text)) => {
-                measured(text, size_units()).map(|bytes| Dynamic::from(DataSize(bytes)))
+                measured(text, size_units()).map(|bytes| Dynamic::from(DataSize::fixed(bytes)))
             }
             (Self::Span, Raw::Text(text)) => {
                 measured(text, span_units()).and_then(|ms| ms.to_i64()).map(|ms| Dynamic::from(Span(ms)))

@@ -7,6 +7,7 @@ use simbell_core::effect::{Effects, Evaluation, Notice};
 use simbell_core::event::{DeliveryOutcome, Event, Recorded, RuleResult};
 use simbell_core::ident::RuleName;
 use simbell_core::reminder::Delivery;
+use simbell_core::watch::Watch;
 
 use super::{Engine, recording};
 use crate::{billed, convert};
@@ -172,8 +173,13 @@ impl Engine {
             tracing::error!(%panic, "evaluating rules ended unexpectedly");
             // Not the same as having found nothing: what was raised before stays.
             let error = Some("evaluating it ended in a fault of the service; please report this".to_owned());
-            let failed =
-                |(rule, trigger)| RuleResult { rule, trigger, findings: Vec::new(), error: error.clone() };
+            let failed = |(rule, trigger)| RuleResult {
+                rule,
+                trigger,
+                findings: Vec::new(),
+                error: error.clone(),
+                watch: Watch::NOTHING,
+            };
             asked.into_iter().map(failed).collect()
         });
         let fx = self.step(Event::RulesEvaluated(results));
@@ -237,13 +243,20 @@ fn evaluate(rules: &simbell_rules::RuleSet, evaluations: Vec<Evaluation>) -> Vec
                     trigger: e.trigger,
                     findings: Vec::new(),
                     error: Some(error),
+                    watch: Watch::NOTHING,
                 };
             }
             let outcome = rules.evaluate(&e.rule, &e.trigger, &e.input);
             if let Some(error) = &outcome.error {
                 failed.insert(e.rule.clone(), error.clone());
             }
-            RuleResult { rule: e.rule, trigger: e.trigger, findings: outcome.findings, error: outcome.error }
+            RuleResult {
+                rule: e.rule,
+                trigger: e.trigger,
+                findings: outcome.findings,
+                error: outcome.error,
+                watch: outcome.watch,
+            }
         })
         .collect()
 }

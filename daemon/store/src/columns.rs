@@ -5,8 +5,8 @@ use simbell_core::ident::Iccid;
 use simbell_core::ledger::{Correction, Gap, Source, Zone};
 use simbell_core::time::Timestamp;
 
-use crate::lists::gap;
 use crate::carrier::{CORRECTION, correction};
+use crate::lists::gap;
 use crate::open::Store;
 use crate::reader::Reader;
 use crate::rows::{QueryError, collect, unsigned};

@@ -126,9 +126,7 @@ impl State {
         let measured_since = sim.first_at.map_or(start, |first| first.max(start));
         Some(forecast::forecast(&forecast::Observation {
             used: Bytes(self.used(iccid)),
-            observed: Bytes(
-                self.used(iccid).saturating_sub(sim.totals.corrections.max(0).unsigned_abs()),
-            ),
+            observed: Bytes(self.used(iccid).saturating_sub(sim.totals.corrections.max(0).unsigned_abs())),
             allowance: plan.and_then(|plan| plan.data),
             since: measured_since,
             now: self.now.wall,

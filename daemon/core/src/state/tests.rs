@@ -20,6 +20,7 @@ use crate::schedule::{QuietHours, Schedule, TimeOfDay};
 use crate::settings::{ChannelSettings, SimSettings};
 use crate::time::Span;
 use crate::view::Trigger;
+use crate::watch::Watch;
 
 const SIM: &str = "8900100000000000017";
 
@@ -110,7 +111,13 @@ impl Bench {
         let at = self.at();
         let mut fx = self.state.step(at, event);
         for query in std::mem::take(&mut fx.load_totals) {
-            let loaded = Event::TotalsLoaded { query, by_zone: Vec::new(), units: Vec::new(), corrections: 0, first_at: None };
+            let loaded = Event::TotalsLoaded {
+                query,
+                by_zone: Vec::new(),
+                units: Vec::new(),
+                corrections: 0,
+                first_at: None,
+            };
             let more = self.state.step(at, &loaded);
             fx.evaluate.extend(more.evaluate);
             fx.deliver.extend(more.deliver);
@@ -124,7 +131,13 @@ impl Bench {
     }
 
     fn evaluated(&mut self, rule: &str, trigger: Trigger, findings: Vec<Finding>) -> Effects {
-        let result = RuleResult { rule: RuleName::new(rule).unwrap(), trigger, findings, error: None };
+        let result = RuleResult {
+            rule: RuleName::new(rule).unwrap(),
+            trigger,
+            findings,
+            error: None,
+            watch: Watch::NOTHING,
+        };
         self.feed(&Event::RulesEvaluated(vec![result]))
     }
 
@@ -356,8 +369,13 @@ fn any_other_message_is_delivered_after_a_crash() {
 fn a_rule_with_an_error_is_disabled_alone() {
     let mut bench = Bench::new(settings(), &[rule("bad", "usage", vec![]), rule("good", "usage", vec![])]);
     let error = Some("bad.rhai:3:1: unknown".to_owned());
-    let result =
-        RuleResult { rule: RuleName::new("bad").unwrap(), trigger: usage(), findings: vec![], error };
+    let result = RuleResult {
+        rule: RuleName::new("bad").unwrap(),
+        trigger: usage(),
+        findings: vec![],
+        error,
+        watch: Watch::NOTHING,
+    };
     bench.feed(&Event::RulesEvaluated(vec![result]));
     assert!(bench.state.warnings().any(|w| w.code == WarningCode::RuleDisabled && w.subject == "bad"));
     bench.feed(&Event::UsageCorrected(crate::ledger::Correction {

@@ -144,10 +144,10 @@ impl Totals {
             return self.units.billed(plan.counts);
         }
         // Summed up before directions are compared: which of them is the greater shows over the whole cycle.
-        let volume = self.zones().filter(|(zone, _)| plan.charges(zone)).fold(
-            Volume::default(),
-            |sum, (_, v)| Volume { rx: sum.rx.saturating_add(v.rx), tx: sum.tx.saturating_add(v.tx) },
-        );
+        let volume =
+            self.zones().filter(|(zone, _)| plan.charges(zone)).fold(Volume::default(), |sum, (_, v)| {
+                Volume { rx: sum.rx.saturating_add(v.rx), tx: sum.tx.saturating_add(v.tx) }
+            });
         plan.counts.of(volume).unwrap_or(u64::MAX)
     }
 
@@ -262,8 +262,7 @@ impl State {
         corrections: i64,
         first_at: Option<Timestamp>,
     ) {
-        let units =
-            self.plan_of(&query.iccid).map_or_else(Units::default, |plan| Units::of(plan, units));
+        let units = self.plan_of(&query.iccid).map_or_else(Units::default, |plan| Units::of(plan, units));
         let Some(sim) = self.sims.get_mut(&query.iccid) else { return };
         // The answer to an earlier question, about a cycle that is over.
         if sim.awaited.as_ref() != Some(query) {

@@ -10,7 +10,7 @@ use simbell_core::view::{CycleFacts, LocalNow, SimFacts};
 
 use super::{Run, optional, properties};
 use crate::text::{cut, harmless};
-use crate::value::{DataSize, Date, LocalTime, Percent, Span};
+use crate::value::{DataSize, Date, LocalTime, Origin, Percent, Span};
 
 /// One SIM of the input.
 #[derive(Debug, Clone)]
@@ -91,6 +91,60 @@ impl SimView {
     fn bytes(&self, look: impl FnOnce(&SimFacts) -> Option<u64>) -> Dynamic {
         optional(self.see(look).map(DataSize::from_bytes))
     }
+
+    /// Where a value of this SIM comes from that moves by `slope` with its usage. What another SIM has used moves too,
+    /// but this rule is asked anew by the usage of its own.
+    fn by_usage(&self, slope: impl FnOnce(&SimFacts) -> Origin) -> Origin {
+        let input = &self.run.0.input;
+        let own = match (self.index.and_then(|index| input.sims.get(index)), &input.sim) {
+            (Some(other), Some(own)) => other.iccid == own.iccid,
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        if own { self.see(slope) } else { Origin::Lost }
+    }
+
+    fn used(&self) -> DataSize {
+        let value = self.see(|facts| Decimal::from(facts.used_bytes));
+        DataSize { value, origin: self.by_usage(|_| Origin::usage(Decimal::ONE, Decimal::ONE)) }
+    }
+
+    /// What is billed is what counts as used, unless the carrier's figures scale it.
+    fn billed(&self) -> DataSize {
+        let value = self.see(|facts| Decimal::from(facts.billed_bytes));
+        let scaled = self.see(|facts| facts.calibration.is_some());
+        let origin = if scaled { Origin::Lost } else { self.used().origin };
+        DataSize { value, origin }
+    }
+
+    /// Another figure of usage, which moves as the plan does not count.
+    fn other(&self, look: impl FnOnce(&SimFacts) -> Option<u64>) -> Dynamic {
+        let value = self.see(look).map(Decimal::from);
+        optional(value.map(|value| DataSize { value, origin: Origin::Lost }))
+    }
+
+    /// The plan may count other bytes than these: only where it stands still can be told.
+    fn used_roaming(&self) -> DataSize {
+        let value = self.see(|facts| Decimal::from(facts.roaming_bytes));
+        let at_home = self.see(|facts| facts.roaming == Some(false));
+        DataSize { value, origin: if at_home { self.by_usage(|_| Origin::Fixed) } else { Origin::Lost } }
+    }
+
+    fn remaining(&self) -> Option<DataSize> {
+        let value = self.see(|facts| facts.remaining_bytes).map(Decimal::from)?;
+        // It never falls below 0.
+        let slope = if value.is_zero() { Decimal::ZERO } else { Decimal::NEGATIVE_ONE };
+        Some(DataSize { value, origin: self.by_usage(|_| Origin::usage(slope, Decimal::ONE)) })
+    }
+
+    fn share(&self) -> Option<Percent> {
+        let value = self.see(|facts| facts.used_share)?.checked_mul(Decimal::ONE_HUNDRED)?;
+        let slope = |facts: &SimFacts| match facts.allowance_bytes {
+            Some(allowance) => Origin::usage(Decimal::ONE_HUNDRED, Decimal::from(allowance)),
+            None => Origin::Lost,
+        };
+        Some(Percent { value, origin: self.by_usage(slope) })
+    }
 }
 
 impl CycleView {
@@ -132,19 +186,19 @@ properties!(SIM, register_sim, SimView, "Sim", {
     "roaming" => |sim: &mut SimView| sim.see(|facts| optional(facts.roaming)),
     "connected" => |sim: &mut SimView| sim.see(|facts| facts.connected),
     "measured" => |sim: &mut SimView| sim.see(|facts| facts.measured),
-    "signal" => |sim: &mut SimView| optional(sim.see(|facts| facts.signal_percent).map(|s| Percent(Decimal::from(s)))),
+    "signal" => |sim: &mut SimView| optional(sim.see(|facts| facts.signal_percent).map(|s| Percent::fixed(Decimal::from(s)))),
     "plan" => |sim: &mut SimView| sim.see(|facts| text_of(facts.plan.as_ref())),
-    "used" => |sim: &mut SimView| sim.bytes(|facts| Some(facts.used_bytes)),
-    "used_measured" => |sim: &mut SimView| sim.bytes(|facts| Some(facts.measured_bytes)),
-    "billed" => |sim: &mut SimView| sim.bytes(|facts| Some(facts.billed_bytes)),
-    "calibrated" => |sim: &mut SimView| sim.bytes(|facts| facts.calibrated_bytes),
+    "used" => |sim: &mut SimView| sim.used(),
+    "used_measured" => |sim: &mut SimView| sim.other(|facts| Some(facts.measured_bytes)),
+    "billed" => |sim: &mut SimView| sim.billed(),
+    "calibrated" => |sim: &mut SimView| sim.other(|facts| facts.calibrated_bytes),
     "calibration" => |sim: &mut SimView| {
         optional(sim.see(|facts| facts.calibration.is_some()).then(|| CalibrationView(sim.clone())))
     },
-    "used_roaming" => |sim: &mut SimView| sim.bytes(|facts| Some(facts.roaming_bytes)),
+    "used_roaming" => |sim: &mut SimView| sim.used_roaming(),
     "allowance" => |sim: &mut SimView| sim.bytes(|facts| facts.allowance_bytes),
-    "remaining" => |sim: &mut SimView| sim.bytes(|facts| facts.remaining_bytes),
-    "share" => |sim: &mut SimView| optional(sim.see(|facts| facts.used_share).and_then(Percent::from_share)),
+    "remaining" => |sim: &mut SimView| optional(sim.remaining()),
+    "share" => |sim: &mut SimView| optional(sim.share()),
     "cycle" => |sim: &mut SimView| optional(sim.see(|facts| facts.cycle.is_some()).then(|| CycleView(sim.clone()))),
     "forecast" => |sim: &mut SimView| ForecastView(sim.clone()),
 });

@@ -205,4 +205,14 @@ macro_rules! into_dynamic {
     )*};
 }
 
-into_dynamic!(DataSize, Date, LocalTime, Percent, Span, SimView, WarningView, facts::CalibrationView, facts::CycleView);
+into_dynamic!(
+    DataSize,
+    Date,
+    LocalTime,
+    Percent,
+    Span,
+    SimView,
+    WarningView,
+    facts::CalibrationView,
+    facts::CycleView
+);

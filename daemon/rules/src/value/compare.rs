@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use rhai::{Dynamic, Engine};
 use rust_decimal::Decimal;
 
-use super::{DataSize, Date, Fallible, LocalTime, Percent, Span, fail};
+use super::{DataSize, Date, Edge, Fallible, LocalTime, Percent, Span, Watched, fail};
 
 /// Registers the four operators.
 pub(super) fn register(engine: &mut Engine) {
@@ -16,10 +16,22 @@ pub(super) fn register(engine: &mut Engine) {
     macro_rules! same {
         ($($type:ty),*) => {$(
             engine
-                .register_fn("<", |a: $type, b: $type| a < b)
-                .register_fn("<=", |a: $type, b: $type| a <= b)
-                .register_fn(">", |a: $type, b: $type| a > b)
-                .register_fn(">=", |a: $type, b: $type| a >= b);
+                .register_fn("<", |a: $type, b: $type| {
+                    a.compared(&b, Edge::Reached);
+                    a < b
+                })
+                .register_fn("<=", |a: $type, b: $type| {
+                    a.compared(&b, Edge::Passed);
+                    a <= b
+                })
+                .register_fn(">", |a: $type, b: $type| {
+                    a.compared(&b, Edge::Passed);
+                    a > b
+                })
+                .register_fn(">=", |a: $type, b: $type| {
+                    a.compared(&b, Edge::Reached);
+                    a >= b
+                });
         )*};
     }
     same!(i64, Decimal, DataSize, Percent, Span, Date, LocalTime);
@@ -115,7 +127,13 @@ pub(crate) fn kind(value: &Dynamic) -> &'static str {
 pub(crate) fn equal(a: &Dynamic, b: &Dynamic) -> bool {
     macro_rules! both {
         ($type:ty) => {
-            matches!((a.read_lock::<$type>(), b.read_lock::<$type>()), (Some(a), Some(b)) if *a == *b)
+            match (a.read_lock::<$type>(), b.read_lock::<$type>()) {
+                (Some(a), Some(b)) => {
+                    a.compared(&b, Edge::Equal);
+                    *a == *b
+                }
+                _ => false,
+            }
         };
     }
     if let (Some(a), Some(b)) = (number(a), number(b)) {

@@ -5,6 +5,7 @@
 
 mod calendar;
 mod compare;
+mod origin;
 mod percent;
 mod size;
 mod span;
@@ -15,6 +16,8 @@ use rust_decimal::Decimal;
 pub(crate) use calendar::weekday_name;
 pub use calendar::{Date, LocalTime};
 pub(crate) use compare::{equal, kind};
+use origin::{Edge, Watched};
+pub(crate) use origin::{Origin, Seen, begin, seen};
 pub use percent::Percent;
 pub use size::DataSize;
 pub use span::Span;
@@ -53,16 +56,77 @@ pub(crate) fn shown(value: Decimal, digits: u32) -> String {
 macro_rules! register_decimal_arithmetic {
     ($engine:ident, $unit:ident) => {
         $engine
-            .register_fn("+", |a: $unit, b: $unit| fit(a.0.checked_add(b.0)).map($unit))
-            .register_fn("-", |a: $unit, b: $unit| fit(a.0.checked_sub(b.0)).map($unit))
-            .register_fn("-", |a: $unit| $unit(-a.0))
-            .register_fn("*", |a: $unit, b: i64| fit(a.0.checked_mul(b.into())).map($unit))
-            .register_fn("*", |a: i64, b: $unit| fit(b.0.checked_mul(a.into())).map($unit))
-            .register_fn("*", |a: $unit, b: Decimal| fit(a.0.checked_mul(b)).map($unit))
-            .register_fn("*", |a: Decimal, b: $unit| fit(b.0.checked_mul(a)).map($unit))
-            .register_fn("/", |a: $unit, b: i64| fit(a.0.checked_div(b.into())).map($unit))
-            .register_fn("/", |a: $unit, b: Decimal| fit(a.0.checked_div(b)).map($unit))
-            .register_fn("/", |a: $unit, b: $unit| fit(a.0.checked_div(b.0)));
+            .register_fn("+", |a: $unit, b: $unit| {
+                $unit::reckoned(a.value.checked_add(b.value), a.origin.plus(b.origin))
+            })
+            .register_fn("-", |a: $unit, b: $unit| {
+                $unit::reckoned(a.value.checked_sub(b.value), a.origin.plus(b.origin.negated()))
+            })
+            .register_fn("-", |a: $unit| $unit { value: -a.value, origin: a.origin.negated() })
+            .register_fn("*", |a: $unit, b: i64| a.times(b.into()))
+            .register_fn("*", |a: i64, b: $unit| b.times(a.into()))
+            .register_fn("*", |a: $unit, b: Decimal| a.times(b))
+            .register_fn("*", |a: Decimal, b: $unit| b.times(a))
+            .register_fn("/", |a: $unit, b: i64| a.over(b.into()))
+            .register_fn("/", |a: $unit, b: Decimal| a.over(b))
+            .register_fn("/", |a: $unit, b: $unit| {
+                a.origin.plus(b.origin).lost();
+                fit(a.value.checked_div(b.value))
+            });
+    };
+}
+
+/// What a unit that is a decimal inside can do: it knows where it comes from.
+macro_rules! decimal_unit {
+    ($unit:ident) => {
+        impl $unit {
+            /// A value that does not move with usage.
+            #[must_use]
+            pub(crate) const fn fixed(value: ::rust_decimal::Decimal) -> Self {
+                Self { value, origin: $crate::value::Origin::Fixed }
+            }
+
+            fn reckoned(
+                value: Option<::rust_decimal::Decimal>,
+                origin: $crate::value::Origin,
+            ) -> $crate::value::Fallible<Self> {
+                fit(value).map(|value| Self { value, origin })
+            }
+
+            fn times(self, by: ::rust_decimal::Decimal) -> $crate::value::Fallible<Self> {
+                Self::reckoned(self.value.checked_mul(by), self.origin.times(by))
+            }
+
+            fn over(self, by: ::rust_decimal::Decimal) -> $crate::value::Fallible<Self> {
+                Self::reckoned(self.value.checked_div(by), self.origin.over(by))
+            }
+        }
+
+        impl PartialEq for $unit {
+            fn eq(&self, other: &Self) -> bool {
+                self.value == other.value
+            }
+        }
+
+        impl Eq for $unit {}
+
+        impl PartialOrd for $unit {
+            fn partial_cmp(&self, other: &Self) -> Option<::std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $unit {
+            fn cmp(&self, other: &Self) -> ::std::cmp::Ordering {
+                self.value.cmp(&other.value)
+            }
+        }
+
+        impl $crate::value::Watched for $unit {
+            fn compared(&self, other: &Self, edge: $crate::value::Edge) {
+                $crate::value::origin::compared((self.value, self.origin), (other.value, other.origin), edge);
+            }
+        }
     };
 }
 
@@ -71,16 +135,28 @@ macro_rules! register_value {
     ($engine:ident, $type:ident) => {
         $engine
             .register_type_with_name::<$type>(stringify!($type))
-            .register_fn("==", |a: $type, b: $type| a == b)
-            .register_fn("!=", |a: $type, b: $type| a != b)
-            .register_fn("min", |a: $type, b: $type| if b < a { b } else { a })
-            .register_fn("max", |a: $type, b: $type| if b > a { b } else { a })
+            .register_fn("==", |a: $type, b: $type| {
+                $crate::value::Watched::compared(&a, &b, $crate::value::Edge::Equal);
+                a == b
+            })
+            .register_fn("!=", |a: $type, b: $type| {
+                $crate::value::Watched::compared(&a, &b, $crate::value::Edge::Equal);
+                a != b
+            })
+            .register_fn("min", |a: $type, b: $type| {
+                $crate::value::Watched::compared(&a, &b, $crate::value::Edge::Passed);
+                if b < a { b } else { a }
+            })
+            .register_fn("max", |a: $type, b: $type| {
+                $crate::value::Watched::compared(&a, &b, $crate::value::Edge::Reached);
+                if b > a { b } else { a }
+            })
             .register_fn("to_string", |a: &mut $type| a.to_string())
             .register_fn("to_debug", |a: &mut $type| a.to_string());
     };
 }
 
-pub(crate) use {register_decimal_arithmetic, register_value};
+pub(crate) use {decimal_unit, register_decimal_arithmetic, register_value};
 
 /// Units of data with their bytes.
 pub(crate) fn size_units() -> impl Iterator<Item = (&'static str, i64)> {

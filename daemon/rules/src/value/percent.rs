@@ -5,24 +5,29 @@ use std::fmt;
 use rhai::Engine;
 use rust_decimal::Decimal;
 
-use super::{fit, register_decimal_arithmetic, register_value, shown};
+use super::{Origin, decimal_unit, fit, register_decimal_arithmetic, register_value, shown};
 
 /// A share in percent; may be below 0 and above 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Percent(pub(crate) Decimal);
+#[derive(Debug, Clone, Copy)]
+pub struct Percent {
+    pub(crate) value: Decimal,
+    pub(crate) origin: Origin,
+}
+
+decimal_unit!(Percent);
 
 impl Percent {
     /// From a share where 1 is the whole; none where it does not fit.
     #[must_use]
     pub fn from_share(share: Decimal) -> Option<Self> {
-        share.checked_mul(Decimal::ONE_HUNDRED).map(Self)
+        share.checked_mul(Decimal::ONE_HUNDRED).map(Self::fixed)
     }
 }
 
 impl fmt::Display for Percent {
     /// With at most one fractional digit: `81.3%`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", shown(self.0, 1))
+        write!(f, "{}%", shown(self.value, 1))
     }
 }
 
@@ -31,11 +36,15 @@ pub(super) fn register(engine: &mut Engine) {
     register_value!(engine, Percent);
     register_decimal_arithmetic!(engine, Percent);
     engine
-        .register_get("percent", |n: &mut i64| Percent(Decimal::from(*n)))
-        .register_get("percent", |n: &mut Decimal| Percent(*n))
-        .register_get("number", |share: &mut Percent| share.0.normalize())
+        .register_get("percent", |n: &mut i64| Percent::fixed(Decimal::from(*n)))
+        .register_get("percent", |n: &mut Decimal| Percent::fixed(*n))
+        .register_get("number", |share: &mut Percent| {
+            share.origin.lost();
+            share.value.normalize()
+        })
         .register_fn("*", |a: Percent, b: Percent| {
-            fit(a.0.checked_mul(b.0).and_then(|product| product.checked_div(Decimal::ONE_HUNDRED)))
-                .map(Percent)
+            let product = a.value.checked_mul(b.value);
+            let origin = Origin::product((a.value, a.origin), (b.value, b.origin));
+            Percent::reckoned(product, origin)?.over(Decimal::ONE_HUNDRED)
         });
 }

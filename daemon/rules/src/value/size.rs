@@ -5,11 +5,18 @@ use std::fmt;
 use rhai::Engine;
 use rust_decimal::Decimal;
 
-use super::{Fallible, Percent, fit, register_decimal_arithmetic, register_value, shown};
+use super::{
+    Fallible, Origin, Percent, decimal_unit, fit, register_decimal_arithmetic, register_value, shown,
+};
 
 /// An amount of data, or a difference of two; bytes inside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DataSize(pub(crate) Decimal);
+#[derive(Debug, Clone, Copy)]
+pub struct DataSize {
+    pub(crate) value: Decimal,
+    pub(crate) origin: Origin,
+}
+
+decimal_unit!(DataSize);
 
 /// Units that rules may write, with their bytes: decimal (`GB`) as plans are sold, binary (`GiB`) as some show them.
 pub(crate) const UNITS: [(&str, i64); 9] = [
@@ -28,7 +35,7 @@ impl DataSize {
     /// From a count of bytes.
     #[must_use]
     pub fn from_bytes(bytes: u64) -> Self {
-        Self(Decimal::from(bytes))
+        Self::fixed(Decimal::from(bytes))
     }
 }
 
@@ -38,11 +45,11 @@ impl fmt::Display for DataSize {
         let unit = ["TB", "GB", "MB", "kB"].into_iter().find_map(|name| {
             let bytes =
                 UNITS.iter().find(|(unit, _)| *unit == name).map(|(_, bytes)| Decimal::from(*bytes))?;
-            (self.0.abs() >= bytes).then_some((name, bytes))
+            (self.value.abs() >= bytes).then_some((name, bytes))
         });
-        match unit.and_then(|(name, bytes)| Some((name, self.0.checked_div(bytes)?))) {
+        match unit.and_then(|(name, bytes)| Some((name, self.value.checked_div(bytes)?))) {
             Some((name, value)) => write!(f, "{} {name}", shown(value, 2)),
-            None => write!(f, "{} B", shown(self.0, 0)),
+            None => write!(f, "{} B", shown(self.value, 0)),
         }
     }
 }
@@ -57,15 +64,19 @@ pub(super) fn register(engine: &mut Engine) {
     for (name, bytes) in UNITS {
         let bytes = Decimal::from(bytes);
         engine
-            .register_get(name, move |n: &mut i64| fit(Decimal::from(*n).checked_mul(bytes)).map(DataSize))
-            .register_get(name, move |n: &mut Decimal| fit(n.checked_mul(bytes)).map(DataSize))
+            .register_get(name, move |n: &mut i64| {
+                fit(Decimal::from(*n).checked_mul(bytes)).map(DataSize::fixed)
+            })
+            .register_get(name, move |n: &mut Decimal| fit(n.checked_mul(bytes)).map(DataSize::fixed))
             .register_get(name, move |size: &mut DataSize| {
-                fit(size.0.checked_div(bytes)).map(|value| value.normalize())
+                size.origin.lost();
+                fit(size.value.checked_div(bytes)).map(|value| value.normalize())
             });
     }
 }
 
 fn part(size: DataSize, share: Percent) -> Fallible<DataSize> {
-    fit(size.0.checked_mul(share.0).and_then(|hundredfold| hundredfold.checked_div(Decimal::ONE_HUNDRED)))
-        .map(DataSize)
+    let hundredfold = size.value.checked_mul(share.value);
+    let origin = Origin::product((size.value, size.origin), (share.value, share.origin));
+    DataSize::reckoned(hundredfold, origin)?.over(Decimal::ONE_HUNDRED)
 }

@@ -10,6 +10,7 @@ mod loading;
 mod messages;
 mod shipped;
 mod units;
+mod watch;
 
 #[global_allocator]
 static ALLOCATOR: simbell_alloc::CountingAllocator = simbell_alloc::CountingAllocator;

@@ -6,8 +6,8 @@ use simbell_core::ledger::{
     Baseline, Correction, Epoch, EpochId, Figures, Gap, GapReason, Session, Source, UsageSlot, Volume, When,
     Zone,
 };
-use simbell_core::plan::AnchorDay;
 use simbell_core::observation::ObservationId;
+use simbell_core::plan::AnchorDay;
 use simbell_core::reminder::{Delivery, DeliveryState, Message, Reminder, ReminderState, Repeat, Urgency};
 use simbell_core::schedule::{Schedule, TimeOfDay};
 use simbell_core::state::restored::{FirstUse, Restored, ScheduleMark, SmsDigest};

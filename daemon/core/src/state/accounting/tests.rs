@@ -216,7 +216,8 @@ impl Bench {
                     (Zone::from_text(zone), crate::ledger::Volume { rx: *rx, tx: *tx })
                 })
                 .collect();
-            let loaded = Event::TotalsLoaded { query, by_zone, units: Vec::new(), corrections: 0, first_at: None };
+            let loaded =
+                Event::TotalsLoaded { query, by_zone, units: Vec::new(), corrections: 0, first_at: None };
             let more = self.state.step(at, &loaded);
             self.ledger.apply(more.changes);
         }

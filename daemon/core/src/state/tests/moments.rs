@@ -84,7 +84,8 @@ fn rules_wait_until_the_ledger_has_said_what_every_sim_used() {
     }
     let wake = bench.state.next_wake(bench.at()).unwrap();
     assert!(wake.after > Span::ZERO, "{wake:?}");
-    let loaded = |query| Event::TotalsLoaded { query, by_zone: vec![], units: vec![], corrections: 7, first_at: None };
+    let loaded =
+        |query| Event::TotalsLoaded { query, by_zone: vec![], units: vec![], corrections: 7, first_at: None };
     let other = crate::effect::TotalsQuery { from: Timestamp::from_secs(0), ..asked[0].clone() };
     assert!(bench.feed(&loaded(other)).evaluate.is_empty(), "an answer to an earlier question");
     let fx = bench.feed(&loaded(asked[0].clone()));
@@ -279,6 +280,7 @@ fn an_answer_of_a_rule_that_was_taken_away_changes_nothing() {
         trigger: usage(),
         findings: vec![finding("eighty")],
         error: Some("there is no rule `r`".to_owned()),
+        watch: Watch::NOTHING,
     };
     bench.feed(&Event::RulesEvaluated(vec![result]));
     assert_eq!(bench.state.warnings().count(), 0);

@@ -122,7 +122,13 @@ impl Life {
             if world.ledger_answers {
                 for query in fx.load_totals.clone() {
                     let by_zone = Vec::new();
-                    events.push_back(Event::TotalsLoaded { query, by_zone, units: Vec::new(), corrections: 0, first_at: None });
+                    events.push_back(Event::TotalsLoaded {
+                        query,
+                        by_zone,
+                        units: Vec::new(),
+                        corrections: 0,
+                        first_at: None,
+                    });
                 }
             }
             let results: Vec<RuleResult> = fx.evaluate.iter().map(|e| result(e, world)).collect();
@@ -236,7 +242,12 @@ fn result(asked: &Evaluation, world: &World) -> RuleResult {
         })
         .collect();
     let error = (world.raise >= 250).then(|| "boom".to_owned());
-    RuleResult { rule: asked.rule.clone(), trigger: asked.trigger.clone(), findings, error }
+    let used = asked.input.sim.as_ref().map_or(0, |facts| facts.used_bytes);
+    let watch = Watch {
+        at: (world.raise & 16 != 0).then(|| used.saturating_add(u64::from(world.raise) * 50)),
+        unknown: world.raise & 32 != 0,
+    };
+    RuleResult { rule: asked.rule.clone(), trigger: asked.trigger.clone(), findings, error, watch }
 }
 
 proptest! {
