@@ -21,6 +21,8 @@ pub struct Settings {
     pub sims: BTreeMap<Iccid, SimSettings>,
     /// How often counters are read while something is connected and no threshold is near.
     pub sample_every: Span,
+    /// The most that passes in a second, both directions together, in bytes: how far off a threshold is in time.
+    pub line_rate: u64,
     /// At most this much usage of all SIMs is held in memory before it is committed; none: of each SIM a thousandth of
     /// its plan's allowance, and 10 MB at least (100 MB where there is no allowance).
     pub max_unsaved_bytes: Option<u64>,

@@ -13,6 +13,7 @@ mod fragments;
 mod merged;
 mod numbers;
 mod problem;
+mod rate;
 mod secrets;
 mod section;
 mod service;
@@ -45,6 +46,7 @@ pub use zoneinfo::{ZoneError, system_zone, zone_rules};
 
 use fragments::Fragment;
 use numbers::{bytes, length, span};
+use rate::Rate;
 use section::{Report, Section};
 use zones::Zones;
 
@@ -139,7 +141,8 @@ fn root_section(
         zone,
         language: language.unwrap_or_else(|| "en".to_owned()),
         sims,
-        sample_every: Span::secs(20),
+        sample_every: Span::secs(60),
+        line_rate: 125_000_000,
         max_unsaved_bytes: None,
         max_unsaved_time: Span::secs(300),
         default_channels: Vec::new(),
@@ -193,6 +196,9 @@ fn counting(root: &mut Section<'_>, settings: &mut Settings, report: &mut Report
     if let Some(every) = section.get("sample_every").and_then(|f| length(&f, 1, 3_600, report)) {
         settings.sample_every = span(every);
     }
+    if let Some(rate) = section.get("line_rate").and_then(|f| line_rate(&f, report)) {
+        settings.line_rate = rate.bytes();
+    }
     if let Some(field) = section.get("max_unsaved_bytes")
         && let Some(most) = bytes(&field, Bytes(0), Bytes(1_000_000_000_000), report)
     {
@@ -214,6 +220,16 @@ fn counting(root: &mut Section<'_>, settings: &mut Settings, report: &mut Report
         });
     }
     section.finish(report);
+}
+
+fn line_rate(field: &section::Field<'_>, report: &mut Report<'_>) -> Option<Rate> {
+    let (least, most) = (Rate::from_mbit(1), Rate::from_mbit(400_000));
+    let rate: Rate = field.parsed("a rate in quotes such as \"300 Mbit/s\" or \"1 Gbit/s\"", report)?;
+    if !(least..=most).contains(&rate) {
+        field.invalid(report, format!("is out of range, expected {least} to {most}"));
+        return None;
+    }
+    Some(rate)
 }
 
 fn reminders(

@@ -167,7 +167,7 @@ impl Engine {
     async fn turn(&mut self) {
         let at = self.stamp();
         let wake = self.state.next_wake(at);
-        let read = self.state.next_read(at).filter(|_| !self.links_broken);
+        let read = self.next_read(at).filter(|_| !self.links_broken);
         let wake_after = wake.as_ref().map(|w| w.after).into_iter().chain(read).min();
         let wake_at = wake.as_ref().map(|w| boot_after(at, w.after));
         let timer = self.clock_watch.after(wake_after);
@@ -208,12 +208,16 @@ impl Engine {
     /// due by now it may only tell what comes next.
     async fn woken(&mut self, wake_at: Option<u64>) {
         let at = self.stamp();
-        if self.state.next_read(at).is_some_and(|after| after.as_millis() <= 0) {
+        if self.next_read(at).is_some_and(|after| after.as_millis() <= 0) {
             self.read_links().await;
         }
         if wake_at.is_some_and(|due| due <= at.boot_ms) {
             self.feed(Event::WakeReached).await;
         }
+    }
+
+    fn next_read(&self, at: Stamp) -> Option<Span> {
+        self.state.next_read(at, self.followers.receiver_count() > 0)
     }
 
     /// The kernel's counters as they are now: usage up to this instant lands where it belongs.

@@ -195,7 +195,7 @@ impl Engine {
 
     /// Counters as of now, so that an answer is not a sample interval old.
     async fn fresh(&mut self) {
-        if self.state.next_read(self.stamp()).is_some() && !self.links_broken {
+        if self.state.next_read(self.stamp(), false).is_some() && !self.links_broken {
             self.read_links().await;
         }
     }

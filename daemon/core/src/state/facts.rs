@@ -9,7 +9,7 @@ use crate::bytes::Bytes;
 use crate::cycle::Cycle;
 use crate::effect::{Effects, Evaluation};
 use crate::forecast::{self, Forecast};
-use crate::ident::Iccid;
+use crate::ident::{Iccid, RuleName};
 use crate::ledger::Zone;
 use crate::modem::{ModemState, ModemView, SimView};
 use crate::time::Stamp;
@@ -28,16 +28,29 @@ pub struct Seat<'a> {
 impl State {
     /// Asks every rule that answers this kind of trigger.
     pub(super) fn ask_rules(&self, triggers: &[Trigger], at: Stamp, fx: &mut Effects) {
+        self.ask_some(triggers.iter().map(|trigger| (trigger, None)), at, fx);
+    }
+
+    /// As [`State::ask_rules`]; with each trigger the only rules to be asked, where not all are.
+    pub(super) fn ask_some<'a>(
+        &self,
+        triggers: impl Iterator<Item = (&'a Trigger, Option<&'a [RuleName]>)>,
+        at: Stamp,
+        fx: &mut Effects,
+    ) {
         // The same for each trigger: with many SIMs that is most of the work.
         let mut sims: Option<Arc<[SimFacts]>> = None;
-        for trigger in triggers {
+        for (trigger, only) in triggers {
             let kind = trigger.kind();
             // Before the clock is trusted only the service's own health may speak.
             if !at.trusted && kind != "health" {
                 continue;
             }
             let mut input: Option<Arc<RuleInput>> = None;
-            for rule in self.rules.values().filter(|rule| answers(rule, kind)) {
+            let wanted = |rule: &&RuleDescription| {
+                answers(rule, kind) && only.is_none_or(|only| only.contains(&rule.name))
+            };
+            for rule in self.rules.values().filter(wanted) {
                 let input = input.get_or_insert_with(|| {
                     let sims = Arc::clone(sims.get_or_insert_with(|| self.all_facts()));
                     Arc::new(self.rule_input(trigger, sims, at))

@@ -1,6 +1,7 @@
 //! The state and its one entry point, [`State::step`].
 
 pub mod accounting;
+mod asking;
 mod calls;
 pub mod carrier;
 mod clock;
@@ -8,6 +9,7 @@ mod facts;
 mod messages;
 mod modems;
 mod outbox;
+mod reading;
 mod reminders;
 pub mod restored;
 mod schedules;
@@ -30,7 +32,7 @@ use crate::settings::Settings;
 use crate::time::{Stamp, Timestamp};
 use crate::view::RuleDescription;
 use crate::zone::ZoneRules;
-use accounting::Accounting;
+use accounting::{Accounting, Splits};
 use calls::Calls;
 use restored::Restored;
 
@@ -68,7 +70,11 @@ pub struct State {
     roaming_unasked: BTreeSet<Iccid>,
     /// When the next schedule is due, as worked out at an instant.
     schedules_known: Option<schedules::Known>,
+    /// When each SIM's cycle began and ends, as its bounds say.
+    splits: Splits,
     last_read_boot_ms: u64,
+    /// How long it was from the reading before to the last one.
+    last_read_span_ms: u64,
     /// Messages that came before the clock was trusted.
     sms_waiting: Vec<(ModemId, SmsView)>,
     /// Boots with usage in the ledger that waits for its date.
@@ -108,7 +114,9 @@ impl State {
             settles_at: None,
             roaming_unasked: BTreeSet::new(),
             schedules_known: None,
+            splits: Splits::new(),
             last_read_boot_ms: 0,
+            last_read_span_ms: 0,
             sms_waiting: Vec::new(),
             undated: restored.undated_boots,
             observations: carrier::by_sim(restored.observations),
@@ -184,18 +192,18 @@ impl State {
                 fx.notices.push(Notice::Happened("the network sent a message by USSD".to_owned()));
             }
             Event::LinksRead(links) => {
-                self.last_read_boot_ms = at.boot_ms;
-                let booked = self.accounting.links_read(links, at, &self.splits());
+                self.reading_begins(at);
+                let booked = self.accounting.links_read(links, at, &self.splits);
                 self.booked(&booked, fx);
             }
             Event::LinksResynchronised(links) => {
-                self.last_read_boot_ms = at.boot_ms;
-                let booked = self.accounting.links_resynchronised(links, at, &self.splits());
+                self.reading_begins(at);
+                let booked = self.accounting.links_resynchronised(links, at, &self.splits);
                 self.booked(&booked, fx);
                 self.claim_again(at, fx);
             }
             Event::LinkAppeared(link) => {
-                let booked = self.accounting.link_appeared(link, at, &self.splits());
+                let booked = self.accounting.link_appeared(link, at, &self.splits);
                 self.booked(&booked, fx);
                 self.claim_again(at, fx);
                 if !self.anything_connecting() {
@@ -203,7 +211,7 @@ impl State {
                 }
             }
             Event::LinkVanished(link) => {
-                let booked = self.accounting.link_vanished(link, at, &self.splits());
+                let booked = self.accounting.link_vanished(link, at, &self.splits);
                 self.booked(&booked, fx);
                 self.claim_again(at, fx);
             }
@@ -271,7 +279,9 @@ impl State {
             || !fx.load_totals.is_empty()
             || self.accounting.has_changes()
             || self.much_unsaved(bytes)
-            || (since.is_some() && age >= self.settings.max_unsaved_time.as_millis().unsigned_abs());
+            || (since.is_some()
+                && age.saturating_add(wake::SLACK_MS)
+                    >= self.settings.max_unsaved_time.as_millis().unsigned_abs());
         if due {
             let mut changes = self.accounting.flush(at);
             changes.append(&mut fx.changes);
@@ -281,16 +291,15 @@ impl State {
 
     /// Whether a power cut would lose more than it may.
     fn much_unsaved(&self, bytes: u64) -> bool {
-        const LEAST: u64 = 10_000_000;
-        const NO_ALLOWANCE: u64 = 100_000_000;
         if let Some(most) = self.settings.max_unsaved_bytes {
             return bytes >= most;
         }
-        bytes >= LEAST
-            && self.accounting.unsaved_by_sim().iter().any(|(iccid, bytes)| {
-                let allowance = self.plan_of(iccid).and_then(|plan| plan.data);
-                *bytes >= allowance.map_or(NO_ALLOWANCE, |data| (data.0 / 1000).max(LEAST))
-            })
+        bytes >= reading::LEAST_UNSAVED
+            && self
+                .accounting
+                .unsaved_by_sim()
+                .iter()
+                .any(|(iccid, bytes)| *bytes >= self.most_unsaved(iccid))
     }
 
     fn clock_trust_changed(&mut self, at: Stamp, fx: &mut Effects) {
@@ -359,7 +368,7 @@ impl State {
         }
         self.resolve_ownerless(at, fx);
         for sim in self.sims.values_mut() {
-            sim.evaluate_soon();
+            sim.asking.forget();
         }
         self.health_changed = true;
         self.roaming_unasked.extend(self.active_sims());

@@ -33,7 +33,9 @@ impl State {
             if roamed || sim_changed {
                 self.roaming_unasked.insert(iccid.clone());
             }
-            if sim_changed && let Some(sim) = self.sims.get_mut(&iccid) {
+            if (sim_changed || roamed)
+                && let Some(sim) = self.sims.get_mut(&iccid)
+            {
                 sim.evaluate_soon();
             }
         }
@@ -102,8 +104,7 @@ impl State {
             .and_then(|iccid| self.sims.get(iccid))
             .map_or(Zone::Unknown, |sim| sim.zone.clone());
         let ppp = self.settings.ppp_interface.clone();
-        let splits = self.splits();
-        let booked = self.accounting.modem_seen(view, &zone, ppp.as_deref(), just_seen, at, &splits);
+        let booked = self.accounting.modem_seen(view, &zone, ppp.as_deref(), just_seen, at, &self.splits);
         self.booked(&booked, fx);
     }
 

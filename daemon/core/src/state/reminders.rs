@@ -21,6 +21,9 @@ const REMEMBERED: Span = Span::secs(7 * 86_400);
 impl State {
     pub(super) fn rule_evaluated(&mut self, result: &RuleResult, at: Stamp, fx: &mut Effects) {
         self.served(&result.trigger, result, fx);
+        if let Trigger::Usage { sim } = &result.trigger {
+            self.watch_learnt(sim, &result.rule, result.watch);
+        }
         // Asked before a reload that took it away.
         if !self.rules.contains_key(&result.rule) {
             return;

@@ -2,6 +2,7 @@
 
 mod moments;
 mod random;
+mod reading;
 
 use std::collections::BTreeMap;
 
@@ -56,6 +57,7 @@ fn settings() -> Settings {
         language: "en".to_owned(),
         sims: BTreeMap::from([(iccid(), sim)]),
         sample_every: Span::secs(20),
+        line_rate: 125_000_000,
         max_unsaved_bytes: Some(10_000_000),
         max_unsaved_time: Span::secs(300),
         default_channels: vec![ChannelName::new("mail").unwrap()],
@@ -455,9 +457,9 @@ fn growth_while_connected_counts_and_rules_are_asked_when_it_matters() {
     let fx = bench.feed(&Event::LinksRead(vec![link(805_000)]));
     assert_eq!(fx.evaluate.len(), 1);
     assert_eq!(bench.state.facts(&iccid()).unwrap().used_bytes, 800_000, "not what passed before");
-    assert!(bench.state.next_read(bench.at()).is_some());
+    assert!(bench.state.next_read(bench.at(), false).is_some());
     bench.feed(&Event::ModemSeen(Box::new(modem(Registration::Home, false))));
-    assert!(bench.state.next_read(bench.at()).is_none(), "nothing connected, nothing to read");
+    assert!(bench.state.next_read(bench.at(), false).is_none(), "nothing connected, nothing to read");
 }
 
 #[test]

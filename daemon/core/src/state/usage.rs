@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::NaiveDate;
-
 use super::State;
-use super::accounting::{Booked, Split, Splits};
+use super::accounting::{Booked, Split};
+use super::asking::Asking;
 use super::carrier::tariff_of;
 use crate::billing::{Edges, Tariff, UnitSum, Units};
 use crate::cycle::{Cycle, cycle_at};
@@ -16,16 +15,9 @@ use crate::ident::Iccid;
 use crate::ledger::{Correction, Volume, When, Zone};
 use crate::plan::{AnchorDay, Period, Plan};
 use crate::time::{Stamp, Timestamp};
-use crate::view::Trigger;
 
 /// Without a plan, usage is shown by calendar month.
 const NO_PLAN: Period = Period::Monthly(AnchorDay::Day(1));
-
-/// Growth that makes rules look again where there is no allowance.
-const NO_PLAN_QUANTUM: u64 = 1_000_000;
-
-/// Growth too small to look at is looked at after this long.
-const STALE_AFTER_MS: u64 = 60_000;
 
 /// One SIM: what the ledger knows of it, and its current cycle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,11 +39,10 @@ pub struct Sim {
     cycle_known: bool,
     /// What the ledger was asked and has not answered yet: until then the sums say nothing.
     awaited: Option<TotalsQuery>,
-    grown: u64,
-    grown_boot_ms: Option<u64>,
-    evaluate: bool,
-    /// The local day on which the rules were asked last: what depends on the date changes at midnight.
-    evaluated_on: Option<NaiveDate>,
+    /// What makes the rules be asked again.
+    pub(super) asking: Asking,
+    /// Booked by the last reading of the counters.
+    pub(super) last_growth: u64,
 }
 
 /// Sums of ledger entries, committed or about to be.
@@ -79,10 +70,8 @@ impl Sim {
             edges: None,
             cycle_known: false,
             awaited: None,
-            grown: 0,
-            grown_boot_ms: None,
-            evaluate: false,
-            evaluated_on: None,
+            asking: Asking::default(),
+            last_growth: 0,
         }
     }
 
@@ -91,12 +80,7 @@ impl Sim {
     }
 
     pub(super) fn evaluate_soon(&mut self) {
-        self.evaluate = true;
-    }
-
-    /// By `CLOCK_BOOTTIME`, when growth that was too small so far is looked at.
-    pub(super) fn stale_at(&self) -> Option<u64> {
-        self.grown_boot_ms.map(|since| since.saturating_add(STALE_AFTER_MS))
+        self.asking.soon();
     }
 }
 
@@ -165,17 +149,6 @@ pub(super) fn corrected(sum: u64, corrections: i64) -> u64 {
 }
 
 impl State {
-    pub(super) fn splits(&self) -> Splits {
-        self.sims
-            .iter()
-            .filter_map(|(iccid, sim)| {
-                let (start, end) = sim.bounds?;
-                let bounds = std::iter::once(start).chain(end).collect();
-                Some((iccid.clone(), Split { bounds, edges: sim.edges.clone() }))
-            })
-            .collect()
-    }
-
     pub(super) fn plan_of(&self, iccid: &Iccid) -> Option<&Plan> {
         self.settings.sims.get(iccid).and_then(|sim| sim.plan.as_ref())
     }
@@ -203,8 +176,8 @@ impl State {
                 When::Hour(at) => Some(at),
                 When::Undated { .. } => None,
             });
-            sim.grown = sim.grown.saturating_add(booking.volume.total());
-            sim.grown_boot_ms.get_or_insert(boot_ms);
+            sim.asking.grew(booking.volume.total(), boot_ms);
+            sim.last_growth = sim.last_growth.saturating_add(booking.volume.total());
             fx.notices.push(Notice::UsageGrew(booking.iccid.clone()));
         }
         if overflown {
@@ -244,8 +217,17 @@ impl State {
             sim.cycle_known = true;
             sim.cycle = cycle;
             sim.bounds = cycle.map(|cycle| cycle.bounds(&zone));
+            match sim.bounds {
+                Some((start, end)) => {
+                    let bounds = std::iter::once(start).chain(end).collect();
+                    self.splits.insert(iccid.clone(), Split { bounds, edges: sim.edges.clone() });
+                }
+                None => {
+                    self.splits.remove(&iccid);
+                }
+            }
             sim.totals = Totals::default();
-            sim.evaluate = true;
+            sim.evaluate_soon();
             let (from, until) = sim.bounds.unwrap_or((at.wall, None));
             let query = TotalsQuery { iccid, from, until };
             sim.awaited = Some(query.clone());
@@ -276,7 +258,7 @@ impl State {
             units,
         };
         sim.first_at = first_at.or(sim.first_at);
-        sim.evaluate = true;
+        sim.evaluate_soon();
     }
 
     pub(super) fn usage_corrected(&mut self, correction: &Correction, fx: &mut Effects) {
@@ -289,7 +271,7 @@ impl State {
                 return;
             }
             sim.totals.corrections = sim.totals.corrections.saturating_add(correction.bytes);
-            sim.evaluate = true;
+            sim.evaluate_soon();
         }
         fx.notices.push(Notice::UsageGrew(correction.iccid.clone()));
     }
@@ -301,36 +283,6 @@ impl State {
         let uncorrected = sim.totals.uncorrected(self.plan_of(iccid));
         let wanted = i128::from(target) - i128::from(uncorrected) - i128::from(sim.totals.corrections);
         i64::try_from(wanted).ok()
-    }
-
-    /// Asks the rules about every SIM whose usage moved by a thousandth of its allowance, or is waiting, and about each
-    /// at the beginning of its day.
-    pub(super) fn evaluate_usage(&mut self, at: Stamp, fx: &mut Effects) {
-        if !self.answers("usage") {
-            return;
-        }
-        let mut due = Vec::new();
-        for (iccid, sim) in &self.sims {
-            let quantum = self
-                .plan_of(iccid)
-                .and_then(|plan| plan.data)
-                .map_or(NO_PLAN_QUANTUM, |data| (data.0 / 1000).max(1));
-            let stale = sim.stale_at().is_some_and(|due| at.boot_ms >= due);
-            let today = self.zone_of(iccid).date(at.wall);
-            if sim.evaluate || sim.grown >= quantum || stale || sim.evaluated_on != Some(today) {
-                due.push((iccid.clone(), today));
-            }
-        }
-        for (iccid, today) in &due {
-            if let Some(sim) = self.sims.get_mut(iccid) {
-                sim.evaluated_on = Some(*today);
-                sim.evaluate = false;
-                sim.grown = 0;
-                sim.grown_boot_ms = None;
-            }
-        }
-        let triggers: Vec<Trigger> = due.into_iter().map(|(sim, _)| Trigger::Usage { sim }).collect();
-        self.ask_rules(&triggers, at, fx);
     }
 
     /// Whether the ledger still has to say what some SIM has used: until then rules would be shown too little, and

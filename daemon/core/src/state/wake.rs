@@ -5,6 +5,9 @@ use crate::effect::Wake;
 use crate::reminder::{DeliveryState, ReminderState};
 use crate::time::{Span, Stamp, Timestamp};
 
+/// What is due so soon after something else is done with it: a timer of its own would wake the processor again.
+pub(super) const SLACK_MS: u64 = 1_000;
+
 /// How often a clock that is not believed is judged anew.
 const CLOCK_ASKED: Span = Span::secs(5);
 
@@ -30,7 +33,7 @@ impl State {
         if at.trusted {
             // Only where somebody will look: a wake that changes nothing would come again at once.
             if self.answers("usage") && !self.totals_awaited() {
-                let stale = self.sims.values().filter_map(super::usage::Sim::stale_at);
+                let stale = self.sims.values().filter_map(|sim| sim.asking.stale_at());
                 wakes.extend(stale.min().map(|due| Wake { after: boot(due), reason: "usage not looked at" }));
             }
             for sim in self.sims.values() {
@@ -65,15 +68,5 @@ impl State {
             }
         }
         wakes.into_iter().min_by_key(|wake| wake.after)
-    }
-
-    /// After how long the kernel's counters are to be read again; none while no bearer uses one.
-    #[must_use]
-    pub fn next_read(&self, at: Stamp) -> Option<Span> {
-        self.accounting.anything_owned().then(|| {
-            let step = self.settings.sample_every.as_millis().max(100);
-            let since = i64::try_from(at.boot_ms.saturating_sub(self.last_read_boot_ms)).unwrap_or(i64::MAX);
-            Span(step.saturating_sub(since).max(0))
-        })
     }
 }

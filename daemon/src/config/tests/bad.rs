@@ -21,6 +21,7 @@ roaming = true
 
 [counting]
 sample_every = \"5m\"
+line_rate = \"1 GB/s\"
 max_unsaved_bytes = \"-1 MB\"
 
 [reminders]
@@ -61,19 +62,22 @@ simbell.toml:13:11: sims.home.plan.roaming: is true or false, expected one of co
 simbell.toml:16:16: counting.sample_every: \"5m\" has the unit m, which can mean minutes or months; write min
   16 | sample_every = \"5m\"
      |                ^^^^
-simbell.toml:17:21: counting.max_unsaved_bytes: \"-1 MB\" is negative; an amount of data is 0 or more
-  17 | max_unsaved_bytes = \"-1 MB\"
+simbell.toml:17:13: counting.line_rate: \"1 GB/s\" has no unit that is a rate; write kbit/s, Mbit/s or Gbit/s after the number
+  17 | line_rate = \"1 GB/s\"
+     |             ^^^^^^^^
+simbell.toml:18:21: counting.max_unsaved_bytes: \"-1 MB\" is negative; an amount of data is 0 or more
+  18 | max_unsaved_bytes = \"-1 MB\"
      |                     ^^^^^^^
-simbell.toml:20:13: reminders.channels[0]: there is no channel \"mial\"; did you mean \"mail\"?
-  20 | channels = [\"mial\", \"mail\"]
+simbell.toml:21:13: reminders.channels[0]: there is no channel \"mial\"; did you mean \"mail\"?
+  21 | channels = [\"mial\", \"mail\"]
      |             ^^^^^^
 simbell.toml:21:35: reminders.quiet.until: \"7:00\" is not a time of day; write hours and minutes of a 24-hour clock, such as 07:00 or 22:30
-  21 | quiet = { from = \"22:00\", until = \"7:00\" }
+  22 | quiet = { from = \"22:00\", until = \"7:00\" }
      |                                   ^^^^^^
-simbell.toml:24:8: channels.mail.kind: \"emial\" is not known here; did you mean \"email\"?
-  24 | kind = \"emial\"
+simbell.toml:25:8: channels.mail.kind: \"emial\" is not known here; did you mean \"email\"?
+  25 | kind = \"emial\"
      |        ^^^^^^^
-14 problems in the configuration";
+15 problems in the configuration";
     assert_eq!(problems(text), expected);
 }
 

@@ -23,7 +23,8 @@ fn the_annotated_example_is_valid_and_means_what_it_says() {
     assert_eq!((backup.name.as_str(), backup.roaming_counts), ("backup", false));
     assert_eq!(backup.period, Period::Bucket { start: date("2026-06-15") });
     assert_eq!(settings.default_channels, [channel("mail"), channel("phone")]);
-    assert_eq!((settings.sample_every, settings.max_unsaved_bytes), (Span::secs(20), Some(10_000_000)));
+    assert_eq!((settings.sample_every, settings.max_unsaved_bytes), (Span::secs(60), Some(10_000_000)));
+    assert_eq!(settings.line_rate, 125_000_000);
     let sms = settings.channels.iter().find(|c| c.kind == "sms").unwrap();
     assert_eq!((sms.daily_cap, sms.while_roaming), (Some(5), false));
 
@@ -52,6 +53,7 @@ fn the_example_shows_every_default() {
     let settings = place.load().unwrap().settings;
     assert_eq!(settings.zone.name, "UTC");
     assert_eq!((settings.max_unsaved_bytes, settings.max_unsaved_time), (None, Span::secs(300)));
+    assert_eq!((settings.sample_every, settings.line_rate), (Span::secs(60), 125_000_000));
     assert_eq!((settings.channels.len(), settings.channels[0].kind.as_str()), (1, "journal"));
     assert_eq!(settings.default_channels, [channel("journal")]);
     let service = place.load().unwrap().service;

@@ -355,6 +355,12 @@ impl Accounting {
         })
     }
 
+    /// The SIMs whose bearers certainly use a counter of the kernel; one that uses several stands there as often.
+    pub fn owners(&self) -> impl Iterator<Item = &Iccid> {
+        let certain = self.links.values().filter(|counter| !counter.presumed);
+        certain.filter_map(|counter| counter.owner.as_ref()).map(|owner| &owner.iccid)
+    }
+
     /// Whether a SIM's usage is held back now, because nobody can confirm which SIM is in use.
     #[must_use]
     pub fn is_uncertain(&self, iccid: &Iccid) -> bool {

@@ -97,6 +97,7 @@ fn settings() -> Settings {
         zone: ZoneRules::utc(),
         language: "en".to_owned(),
         sims: BTreeMap::new(),
+        line_rate: 125_000_000,
         sample_every: Span::secs(20),
         max_unsaved_bytes: Some(10_000),
         max_unsaved_time: Span::secs(300),

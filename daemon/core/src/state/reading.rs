@@ -1,0 +1,121 @@
+//! When the kernel's counters are read: by what is at stake.
+//!
+//! Nothing is read while no bearer uses a link. Otherwise the next reading comes a second after the nearest threshold
+//! could be crossed at the line's rate, at most `sample_every` after the last: far from a threshold readings are
+//! rare, near one they come each second, and a crossing is noticed within a second of the line's rate.
+
+use super::State;
+use crate::ident::Iccid;
+use crate::time::{Span, Stamp, Timestamp};
+
+/// However near a threshold is, readings do not come faster.
+const FASTEST_MS: u64 = 1_000;
+
+/// While somebody follows the service.
+const FOLLOWED_MS: u64 = 2_000;
+
+/// Of a small allowance a thousandth is not worth a write.
+pub(super) const LEAST_UNSAVED: u64 = 10_000_000;
+
+/// Without an allowance.
+const NO_ALLOWANCE_UNSAVED: u64 = 100_000_000;
+
+impl State {
+    /// After how long the kernel's counters are to be read again; none while no bearer uses one.
+    ///
+    /// `followed`: whether somebody watches the figures.
+    #[must_use]
+    pub fn next_read(&self, at: Stamp, followed: bool) -> Option<Span> {
+        if !self.accounting.anything_owned() {
+            return None;
+        }
+        let most = self.settings.sample_every.as_millis().max(100).unsigned_abs();
+        let wanted = self.read_within(at, most, followed);
+        let since = at.boot_ms.saturating_sub(self.last_read_boot_ms);
+        let after = Span(i64::try_from(wanted.saturating_sub(since)).unwrap_or(i64::MAX));
+        if after == Span::ZERO || !at.trusted {
+            return Some(after);
+        }
+        // A reading at a boundary leaves no doubt about its side. One that the last reading just met is behind.
+        let slack = (wanted / 2).min(FASTEST_MS);
+        let millis = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+        let from = at.wall.saturating_add(Span(millis(slack).saturating_sub(millis(since))));
+        let until = at.wall.saturating_add(after);
+        let grid = if wanted >= most { most } else { HOUR_MS };
+        let boundary = self.boundary(from, until, grid);
+        Some(boundary.map_or(after, |boundary| Span(boundary.since(at.wall).as_millis().max(0))))
+    }
+
+    /// The last reading's growth is forgotten: another one begins.
+    pub(super) fn reading_begins(&mut self, at: Stamp) {
+        self.last_read_span_ms = at.boot_ms.saturating_sub(self.last_read_boot_ms);
+        self.last_read_boot_ms = at.boot_ms;
+        for sim in self.sims.values_mut() {
+            sim.last_growth = 0;
+        }
+    }
+
+    /// How many bytes of a SIM's usage a power cut may cost.
+    pub(super) fn most_unsaved(&self, iccid: &Iccid) -> u64 {
+        self.allowance(iccid).map_or(NO_ALLOWANCE_UNSAVED, |data| (data / 1000).max(LEAST_UNSAVED))
+    }
+
+    /// How long after the last reading the next one is due at the latest, by what is at stake.
+    fn read_within(&self, at: Stamp, most: u64, followed: bool) -> u64 {
+        let mut within = if followed { most.min(FOLLOWED_MS) } else { most };
+        if at.trusted && self.answers("usage") {
+            let nearest = self.accounting.owners().filter_map(|iccid| self.to_next_threshold(iccid)).min();
+            if let Some(bytes) = nearest {
+                let rate = u128::from(self.settings.line_rate.max(1));
+                let flight = u64::try_from(u128::from(bytes) * 1000 / rate).unwrap_or(u64::MAX);
+                within = within.min(flight.saturating_add(FASTEST_MS));
+            }
+        }
+        within.min(self.saved_within().max(FASTEST_MS))
+    }
+
+    /// How long until a power cut costs more than it may, if usage goes on as it did between the last two readings.
+    fn saved_within(&self) -> u64 {
+        let growing = || self.sims.iter().filter(|(_, sim)| sim.last_growth > 0);
+        if growing().next().is_none() {
+            return u64::MAX;
+        }
+        let span = u128::from(self.last_read_span_ms.max(1));
+        let lasts = |budget: u64, unsaved: u64, growth: u64| {
+            // What is over the budget is being committed.
+            let left = budget.checked_sub(unsaved).filter(|left| *left > 0).unwrap_or(budget);
+            u64::try_from(u128::from(left) * span / u128::from(growth.max(1))).unwrap_or(u64::MAX)
+        };
+        if let Some(budget) = self.settings.max_unsaved_bytes {
+            let growth = growing().fold(0_u64, |sum, (_, sim)| sum.saturating_add(sim.last_growth));
+            return lasts(budget, self.accounting.unsaved().0, growth);
+        }
+        let unsaved = self.accounting.unsaved_by_sim();
+        growing()
+            .map(|(iccid, sim)| {
+                let unsaved = unsaved.get(iccid).copied().unwrap_or(0);
+                lasts(self.most_unsaved(iccid), unsaved, sim.last_growth)
+            })
+            .min()
+            .unwrap_or(u64::MAX)
+    }
+
+    /// The first boundary after `from` and before `until`: an hour or a whole `grid` of milliseconds in UTC, the
+    /// beginning or the end of a cycle.
+    fn boundary(&self, from: Timestamp, until: Timestamp, grid: u64) -> Option<Timestamp> {
+        let next = |grid: u64| {
+            let grid = i64::try_from(grid).unwrap_or(i64::MAX);
+            let whole = from.as_millis().div_euclid(grid).saturating_add(1);
+            Timestamp::from_millis(whole.saturating_mul(grid))
+        };
+        [next(HOUR_MS), next(grid)]
+            .into_iter()
+            .chain(self.splits.values().flat_map(|split| {
+                split.bounds.iter().copied().chain(split.edges.iter().map(|edges| edges.next(from)))
+            }))
+            .filter(|boundary| *boundary > from && *boundary < until)
+            .min()
+    }
+}
+
+const HOUR_MS: u64 = 3_600_000;
