@@ -105,9 +105,12 @@ impl Origin {
         match (self, other) {
             (Self::Lost, _) | (_, Self::Lost) => Self::Lost,
             (Self::Fixed, origin) | (origin, Self::Fixed) => origin,
-            (Self::Usage(a), Self::Usage(b)) => {
-                a.plus(b).map_or(Self::Lost, |sum| Self::usage(sum.num, sum.den))
-            }
+            (Self::Usage(a), Self::Usage(b)) => match a.plus(b) {
+                // Quotients cancel each other out but for their last digits, which move as they like.
+                Some(sum) if sum.num.is_zero() && sum.den != Decimal::ONE => Self::Lost,
+                Some(sum) => Self::usage(sum.num, sum.den),
+                None => Self::Lost,
+            },
         }
     }
 

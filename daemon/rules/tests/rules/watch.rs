@@ -101,6 +101,8 @@ fn what_cannot_be_followed_is_said_to_be_unknown() {
         "sim.share * sim.share >= 50.percent",
         "sim.allowance * sim.share * sim.share >= 5.GB",
         "sim.used.MB.floor() % 100 == 0",
+        "sim.allowance * sim.share == sim.used",
+        "sim.used / 3 * 3 - sim.used == 0.B",
     ] {
         assert_eq!(of(condition), Watch::UNKNOWN, "{condition}");
     }
