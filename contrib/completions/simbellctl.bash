@@ -169,6 +169,9 @@ _simbellctl() {
             simbellctl__subcmd__help__subcmd__rules,list)
                 cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__list"
                 ;;
+            simbellctl__subcmd__help__subcmd__usage,explain)
+                cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__explain"
+                ;;
             simbellctl__subcmd__help__subcmd__usage,set)
                 cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__set"
                 ;;
@@ -238,11 +241,17 @@ _simbellctl() {
             simbellctl__subcmd__rules__subcmd__help,list)
                 cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__list"
                 ;;
+            simbellctl__subcmd__usage,explain)
+                cmd="simbellctl__subcmd__usage__subcmd__explain"
+                ;;
             simbellctl__subcmd__usage,help)
                 cmd="simbellctl__subcmd__usage__subcmd__help"
                 ;;
             simbellctl__subcmd__usage,set)
                 cmd="simbellctl__subcmd__usage__subcmd__set"
+                ;;
+            simbellctl__subcmd__usage__subcmd__help,explain)
+                cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__explain"
                 ;;
             simbellctl__subcmd__usage__subcmd__help,help)
                 cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__help"
@@ -843,8 +852,22 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__usage)
-            opts="set"
+            opts="set explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__usage__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1421,7 +1444,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__usage)
-            opts="-h -V --sim --by --from --to --check --socket --json --help --version set help"
+            opts="-h -V --sim --by --from --to --check --socket --json --help --version set explain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1458,9 +1481,61 @@ _simbellctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        simbellctl__subcmd__usage__subcmd__help)
-            opts="set help"
+        simbellctl__subcmd__usage__subcmd__explain)
+            opts="-h -V --sim --day --cycle --from --to --socket --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --sim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --day)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cycle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__help)
+            opts="set explain help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__help__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

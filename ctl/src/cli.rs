@@ -108,6 +108,29 @@ pub enum UsageVerb {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+    /// Show what a total is made of, to the byte: each counter, connection, gap and correction
+    Explain(ExplainArgs),
+}
+
+/// `usage explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Of this SIM, by name or ICCID; may be left out where there is only one
+    #[arg(long, value_name = "NAME|ICCID")]
+    pub sim: Option<String>,
+    /// Of this day in the plan's zone, such as 2026-11-22
+    #[arg(long, value_name = "DATE", conflicts_with_all = ["cycle", "from", "to"])]
+    pub day: Option<String>,
+    /// Of the billing cycle that this day lies in; of the cycle of now unless given
+    #[arg(long, value_name = "DATE", num_args = 0..=1, conflicts_with_all = ["from", "to"])]
+    #[allow(clippy::option_option, reason = "left out, or given without a day")]
+    pub cycle: Option<Option<String>>,
+    /// From this date or RFC 3339 time on; from the beginning of the cycle unless given
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Until before this date or RFC 3339 time; until now unless given
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
 }
 
 /// How to add up.

@@ -2,6 +2,7 @@
 
 mod channels;
 mod check;
+mod explain;
 #[cfg(feature = "notify")]
 mod notify;
 mod plan;
@@ -51,6 +52,7 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
             Some(UsageVerb::Set { amount, sim, reason }) => {
                 usage::set(&mut connect(socket, out).await?, out, amount, sim, reason).await
             }
+            Some(UsageVerb::Explain(args)) => explain::run(&mut connect(socket, out).await?, out, args).await,
             None => usage::run(&mut connect(socket, out).await?, out, &args).await,
         },
         Verb::Plan(args) => match args.verb {

@@ -4,8 +4,8 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use simbell_api::{
-    Channel, ChannelTest, ControlError, GetUsageParams, Plan, ReloadReply, Reminder, Rule, SetUsageParams,
-    Sim, StatusReply, UsageChange, UsagePage,
+    Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, GetUsageParams, Plan, ReloadReply,
+    Reminder, Rule, SetUsageParams, Sim, StatusReply, UsageChange, UsagePage,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -72,6 +72,10 @@ impl ControlBackend for Backend {
 
     async fn usage(&self, _: Peer, question: GetUsageParams) -> Answer<UsagePage> {
         self.ask(|reply| Request::Usage(question, reply)).await
+    }
+
+    async fn explain(&self, _: Peer, question: ExplainUsageParams) -> Answer<ExplainPage> {
+        self.ask(|reply| Request::Explain(question, reply)).await
     }
 
     async fn set_usage(&self, peer: Peer, change: SetUsageParams) -> Answer<UsageChange> {

@@ -9,6 +9,7 @@ pub mod config;
 pub mod control;
 pub mod convert;
 pub mod engine;
+pub mod explain;
 pub mod gateway;
 pub mod logging;
 pub mod options;

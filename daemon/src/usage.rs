@@ -132,7 +132,7 @@ fn cycle_starts(
     starts
 }
 
-fn instant(text: &str, zone: &ZoneRules, argument: &str) -> Answer<Timestamp> {
+pub(crate) fn instant(text: &str, zone: &ZoneRules, argument: &str) -> Answer<Timestamp> {
     if let Ok(date) = text.parse::<NaiveDate>() {
         return Ok(zone.day_start(date));
     }
@@ -181,7 +181,7 @@ fn row_reply(iccid: &Iccid, zone: &ZoneRules, row: &simbell_store::UsageRow) -> 
     }
 }
 
-fn invalid(argument: &str, message: &str, hint: &str) -> ControlError {
+pub(crate) fn invalid(argument: &str, message: &str, hint: &str) -> ControlError {
     ControlError::InvalidArgument {
         argument: argument.to_owned(),
         message: message.to_owned(),
@@ -189,10 +189,10 @@ fn invalid(argument: &str, message: &str, hint: &str) -> ControlError {
     }
 }
 
-fn unreadable(error: &impl std::fmt::Display) -> ControlError {
+pub(crate) fn unreadable(error: &impl std::fmt::Display) -> ControlError {
     convert::internal(&format!("the ledger cannot be read: {error}"))
 }
 
-fn too_large() -> ControlError {
+pub(crate) fn too_large() -> ControlError {
     convert::internal("a sum of usage does not fit into 64 bits")
 }

@@ -22,6 +22,24 @@ pub(crate) fn signed(bytes: i64) -> String {
     format!("{sign}{}", amount(bytes.unsigned_abs()))
 }
 
+/// To the byte, in groups of three: `1,234,567`.
+pub(crate) fn exact(bytes: u64) -> String {
+    let digits = bytes.to_string();
+    let mut out = String::with_capacity(digits.len().saturating_add(digits.len() / 3));
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && digits.len().saturating_sub(at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// As [`exact`], with a minus where it is negative, and `plus` where it is not.
+pub(crate) fn exact_signed(bytes: i64, plus: &str) -> String {
+    format!("{}{}", if bytes < 0 { "-" } else { plus }, exact(bytes.unsigned_abs()))
+}
+
 /// Of an amount there may not be, or a dash.
 pub(crate) fn maybe(bytes: Option<u64>) -> String {
     bytes.map_or_else(|| "-".to_owned(), amount)
@@ -59,6 +77,12 @@ mod tests {
         }
         assert_eq!(signed(-1_100_000_000), "-1.10 GB");
         assert_eq!(signed(0), "+0 B");
+        assert_eq!(exact(0), "0");
+        assert_eq!(exact(999), "999");
+        assert_eq!(exact(1_000), "1,000");
+        assert_eq!(exact(u64::MAX), "18,446,744,073,709,551,615");
+        assert_eq!(exact_signed(-123_456, "+"), "-123,456");
+        assert_eq!(exact_signed(12, "+"), "+12");
         assert_eq!(share(999, Some(1000)).unwrap(), "99 %");
         assert_eq!(share(5, Some(0)), None);
     }

@@ -4,7 +4,7 @@
 
 use super::*;
 
-fn compare(path: &Path, ours: &str) {
+pub fn compare(path: &Path, ours: &str) {
     if std::env::var_os("SIMBELL_WRITE").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, ours).unwrap();
@@ -14,7 +14,7 @@ fn compare(path: &Path, ours: &str) {
     assert!(ours == theirs, "{} is not what the program says; write it with SIMBELL_WRITE=1", path.display());
 }
 
-fn project(path: &str) -> PathBuf {
+pub fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 

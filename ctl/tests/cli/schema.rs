@@ -58,6 +58,7 @@ fn every_verb_keeps_its_schema() {
         ("status", vec!["status"], 1),
         ("sims", vec!["sims"], 2),
         ("usage", vec!["usage", "--by", "hour", "--sim", "home"], 1),
+        ("usage-explain", vec!["usage", "explain", "--sim", "home"], 1),
         ("usage-set", vec!["usage", "set", "6GB", "--sim", "home", "--reason", "before"], 1),
         ("plan-show", vec!["plan"], 1),
         ("plan-show", vec!["plan", "show", "--sim", "home"], 1),

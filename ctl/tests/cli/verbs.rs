@@ -20,6 +20,7 @@ fn pages_fit_and_hold_no_control_characters() {
         &["usage", "--by", "hour"],
         &["usage", "--by", "day"],
         &["usage", "--by", "cycle"],
+        &["usage", "explain", "--sim", "home", "--day", "2026-11-22"],
         &["plan"],
         &["rules"],
         &["reminders"],
@@ -55,6 +56,33 @@ fn status_tells_the_whole_story() {
         "phone",
     ] {
         assert!(said.contains(part), "{part:?} is missing:\n{said}");
+    }
+}
+
+#[test]
+fn an_explanation_adds_up_and_says_so() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    let said = good(&socket, &["usage", "explain", "--sim", "home", "--day", "2026-11-22"]);
+    reference::compare(&reference::project("ctl/tests/cli/explain.txt"), &said);
+    let whole: Value =
+        serde_json::from_str(&good(&socket, &["--json", "usage", "explain", "--sim", "home"])).unwrap();
+    assert_eq!((&whole["adds_up"], &whole["next"]), (&Value::Bool(true), &Value::Null));
+    assert_eq!(whole["sessions"].as_array().unwrap().len(), 1, "the second page is there too");
+
+    let wrong = run(&socket, &["usage", "explain", "--sim", "home", "--day", "1970-01-01"]);
+    assert_eq!(wrong.status.code(), Some(1), "parts that do not add up are a failure");
+    assert!(stdout(&wrong).contains("The parts do NOT add up"), "{}", stdout(&wrong));
+    for (args, code, part) in [
+        (&["usage", "explain"][..], 1, "name one with --sim"),
+        (&["usage", "explain", "--sim", "home", "--day", "never"], 1, "hint: write 2026-11-22"),
+        (&["usage", "explain", "--day", "2026-11-22", "--from", "2026-11-01"], 2, "cannot be used with"),
+        (&["usage", "explain", "--cycle", "2026-11-22", "--to", "2026-11-24"], 2, "cannot be used with"),
+    ] {
+        let output = run(&socket, args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(part), "{args:?}: {}", stderr(&output));
     }
 }
 

@@ -14,6 +14,7 @@ pub use failure::ClientError;
 pub use stream::{Pages, Stream};
 
 use crate::error::ControlError;
+use crate::explain::{ExplainPage, ExplainUsageParams};
 use crate::method::{
     AcknowledgeParams, ChannelsPage, GetUsageParams, GetVersionParams, Method, PageParams, PlansPage,
     ReloadReply, ReminderReply, RemindersPage, RulesPage, SetUsageParams, ShowPlanParams, ShowPlanReply,
@@ -29,6 +30,9 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(120);
 const CROWD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long between two tries meanwhile.
 const CROWD_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often an explanation is read anew because counters moved between its pages.
+const EXPLAIN_TRIES: u32 = 5;
 
 /// A connection to the service. Needs a tokio runtime with I/O and time; one thread is enough.
 #[derive(Debug)]
@@ -139,6 +143,30 @@ impl Client {
                 return Ok(UsageOutput { rows, total: page.total });
             }
             question.after = page.next;
+        }
+    }
+
+    /// What a total is made of, every page; `after` and `limit` of the question are ignored. Where counters move while
+    /// it is read, it is read again, a few times.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn explain(&mut self, question: &ExplainUsageParams) -> Result<ExplainPage, ClientError> {
+        let mut tries = 0_u32;
+        loop {
+            tries = tries.saturating_add(1);
+            let mut question = ExplainUsageParams { after: None, limit: None, ..question.clone() };
+            let mut whole: ExplainPage = self.call(Method::ExplainUsage, &question).await?;
+            let mut steady = true;
+            while steady && whole.next.is_some() {
+                question.after = whole.next.take();
+                steady = whole.join(self.call(Method::ExplainUsage, &question).await?);
+            }
+            if steady || tries >= EXPLAIN_TRIES {
+                whole.next = None;
+                whole.check();
+                return Ok(whole);
+            }
         }
     }
 

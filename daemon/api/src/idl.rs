@@ -25,6 +25,13 @@ fn named() -> Vec<&'static CustomType<'static>> {
         Forecast::CUSTOM_TYPE,
         UsageRow::CUSTOM_TYPE,
         UsageTotal::CUSTOM_TYPE,
+        ExplainSpan::CUSTOM_TYPE,
+        ExplainedRun::CUSTOM_TYPE,
+        ExplainedCorrection::CUSTOM_TYPE,
+        ExplainedGap::CUSTOM_TYPE,
+        ExplainedSession::CUSTOM_TYPE,
+        ExplainedObservation::CUSTOM_TYPE,
+        ExplainSum::CUSTOM_TYPE,
         Plan::CUSTOM_TYPE,
         Rule::CUSTOM_TYPE,
         Reminder::CUSTOM_TYPE,
@@ -48,6 +55,12 @@ fn shape(method: Method) -> Shape {
             "Lists what was used, by hour, day or cycle, with gaps and corrections.",
             GetUsageParams::TYPE,
             UsagePage::TYPE,
+        ),
+        Method::ExplainUsage => (
+            "Tells what a SIM's total in a day, cycle or other span is made of: each run of a counter, each connection \
+             by the kernel and by ModemManager, each gap, correction and figure of the carrier.",
+            ExplainUsageParams::TYPE,
+            ExplainPage::TYPE,
         ),
         Method::SetUsage => (
             "Corrects the usage of the cycle by an entry in the ledger. For root and admin groups. Answers after \
@@ -226,6 +239,7 @@ fn verbs() -> Vec<(&'static str, &'static str, Value)> {
         ("status", one, custom(StatusOutput::CUSTOM_TYPE, &types)),
         ("sims", each, types["Sim"].clone()),
         ("usage", one, custom(UsageOutput::CUSTOM_TYPE, &types)),
+        ("usage-explain", one, json_type(ExplainPage::TYPE, &types)),
         ("usage-set", one, json_type(UsageChange::TYPE, &types)),
         ("plan-show", each, types["Plan"].clone()),
         ("plan-add", one, custom(PlanAddOutput::CUSTOM_TYPE, &types)),

@@ -19,6 +19,7 @@ mod shape;
 mod channel;
 mod client;
 mod error;
+mod explain;
 #[cfg(test)]
 mod idl;
 mod method;
@@ -33,6 +34,10 @@ mod usage;
 pub use channel::{Channel, ChannelTest};
 pub use client::{Client, ClientError, Pages, Stream};
 pub use error::ControlError;
+pub use explain::{
+    ExplainPage, ExplainSpan, ExplainSum, ExplainUsageParams, ExplainedCorrection, ExplainedGap,
+    ExplainedObservation, ExplainedRun, ExplainedSession,
+};
 pub use method::{
     AcknowledgeParams, BugReportChunk, ChannelsPage, GetUsageParams, GetVersionParams, Method, PageParams,
     PlansPage, ReloadReply, ReminderReply, RemindersPage, RulesPage, SetUsageParams, ShowPlanParams,

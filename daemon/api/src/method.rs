@@ -14,6 +14,7 @@ pub enum Method {
     GetStatus,
     ListSims,
     GetUsage,
+    ExplainUsage,
     SetUsage,
     ListPlans,
     ShowPlan,
@@ -30,11 +31,12 @@ pub enum Method {
 
 impl Method {
     /// Every method, in the order of the interface description.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::GetVersion,
         Self::GetStatus,
         Self::ListSims,
         Self::GetUsage,
+        Self::ExplainUsage,
         Self::SetUsage,
         Self::ListPlans,
         Self::ShowPlan,
@@ -57,6 +59,7 @@ impl Method {
             Self::GetStatus => "GetStatus",
             Self::ListSims => "ListSims",
             Self::GetUsage => "GetUsage",
+            Self::ExplainUsage => "ExplainUsage",
             Self::SetUsage => "SetUsage",
             Self::ListPlans => "ListPlans",
             Self::ShowPlan => "ShowPlan",

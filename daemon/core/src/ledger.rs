@@ -265,6 +265,33 @@ impl GapReason {
             Self::NoCounter => "no-counter",
         }
     }
+
+    /// What it means, in a sentence for a person.
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::InterfaceVanished => {
+                "The network interface went away while the service was not running, and took along what it had \
+                 counted since it was last read."
+            }
+            Self::Rebooted => {
+                "The machine was started anew, and what had been counted since the last entry of the ledger went \
+                 with it."
+            }
+            Self::CounterReset => {
+                "The counter began anew in the middle of a connection; what it had counted since it was last read is \
+                 lost."
+            }
+            Self::SimChanged => {
+                "The SIM was changed while nobody watched; whose the bytes in between are cannot be told."
+            }
+            Self::EventsLost => {
+                "The system lost messages about the interface, and the interface was gone afterwards, with what it \
+                 had counted since it was last read."
+            }
+            Self::NoCounter => "The connection had no counter that could be read.",
+        }
+    }
 }
 
 /// An append-only correction by a person: bytes added to (or taken from) a SIM's usage at an instant.

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use simbell_api::{
-    Channel, ChannelTest, ControlError, GetUsageParams, MonitorEvent, Plan, ReloadReply, Reminder, Rule,
-    SetUsageParams, Sim, StatusReply, UsageChange, UsagePage,
+    Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, GetUsageParams, MonitorEvent, Plan,
+    ReloadReply, Reminder, Rule, SetUsageParams, Sim, StatusReply, UsageChange, UsagePage,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -55,6 +55,14 @@ pub trait ControlBackend: Send + Sync + 'static {
     /// One page of usage: at most `limit` rows (always set here, and small), oldest first, after `after`, which is
     /// a `next` of this backend's own making.
     fn usage(&self, peer: Peer, question: GetUsageParams) -> impl Future<Output = Answer<UsagePage>> + Send;
+
+    /// One page of what a total is made of: at most `limit` parts (always set here, and small), after `after`, which is
+    /// a `next` of this backend's own making.
+    fn explain(
+        &self,
+        peer: Peer,
+        question: ExplainUsageParams,
+    ) -> impl Future<Output = Answer<ExplainPage>> + Send;
 
     /// Corrects the usage of the cycle.
     fn set_usage(

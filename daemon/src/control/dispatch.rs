@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use simbell_api::{
-    AcknowledgeParams, ChannelsPage, ControlError, DESCRIPTION, GetUsageParams, GetVersionParams, INTERFACE,
-    Method, PageParams, PlansPage, ReminderReply, RemindersPage, RulesPage, SetUsageParams, ShowPlanParams,
-    ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams, VersionReply,
+    AcknowledgeParams, ChannelsPage, ControlError, DESCRIPTION, ExplainUsageParams, GetUsageParams,
+    GetVersionParams, INTERFACE, Method, PageParams, PlansPage, ReminderReply, RemindersPage, RulesPage,
+    SetUsageParams, ShowPlanParams, ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams, VersionReply,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -19,7 +19,7 @@ use zlink::varlink_service::{self, Info};
 
 use super::backend::{Answer, ControlBackend, Following, Peer};
 use super::limits::Limits;
-use super::page::{PAGE_ROWS, page};
+use super::page::{PAGE_PARTS, PAGE_ROWS, page};
 use super::wire;
 
 const VARLINK: &str = "org.varlink.service";
@@ -110,6 +110,11 @@ async fn ask<B: ControlBackend>(
             }
             question.limit = Some(question.limit.unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS));
             reply(&backend.usage(peer, question).await?)
+        }
+        Method::ExplainUsage => {
+            let mut question: ExplainUsageParams = params(given)?;
+            question.limit = Some(question.limit.unwrap_or(PAGE_PARTS).clamp(1, PAGE_PARTS));
+            reply(&backend.explain(peer, question).await?)
         }
         Method::SetUsage => {
             let change: SetUsageParams = params(given)?;

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use simbell_api::{
-    Channel, ChannelTest, ControlError, Cycle, Delivery, Forecast, GetUsageParams, ModemManager,
-    MonitorEvent, Plan, ReloadReply, Reminder, Rule, Service, SetUsageParams, Sim, StatusReply, UsageChange,
-    UsagePage, UsageRow, UsageTotal, Warning,
+    Channel, ChannelTest, ControlError, Cycle, Delivery, ExplainPage, ExplainSpan, ExplainSum,
+    ExplainUsageParams, ExplainedCorrection, ExplainedGap, ExplainedObservation, ExplainedRun,
+    ExplainedSession, Forecast, GetUsageParams, ModemManager, MonitorEvent, Plan, ReloadReply, Reminder,
+    Rule, Service, SetUsageParams, Sim, StatusReply, UsageChange, UsagePage, UsageRow, UsageTotal, Warning,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -194,6 +195,34 @@ impl ControlBackend for Fake {
             total: UsageTotal { rx_bytes: 3_000_000_000, tx_bytes: 100_000_000, correction_bytes: 0 },
             next: (until < all.len()).then(|| until.to_string()),
         })
+    }
+
+    async fn explain(&self, _: Peer, question: ExplainUsageParams) -> Answer<ExplainPage> {
+        let sim = self.find(question.sim.as_deref())?;
+        if question.day.as_deref() == Some("never") {
+            return Err(ControlError::InvalidArgument {
+                argument: "day".into(),
+                message: "day is \"never\", which is no date".into(),
+                hint: "write 2026-11-22".into(),
+            });
+        }
+        let mut page = explained(&sim);
+        // The parts that do not add up, for the day on which nothing did.
+        if question.day.as_deref() == Some("1970-01-01") {
+            page.runs.truncate(1);
+        }
+        // Two pages: the second with what is told beside.
+        if question.after.is_none() {
+            page.sessions.clear();
+            page.observations.clear();
+            page.undated.clear();
+            page.next = Some("2".into());
+        } else {
+            page.runs.clear();
+            page.corrections.clear();
+            page.gaps.clear();
+        }
+        Ok(page)
     }
 
     async fn set_usage(&self, _: Peer, change: SetUsageParams) -> Answer<UsageChange> {
@@ -446,5 +475,94 @@ fn channel(name: &str, kind: &str) -> Channel {
         last_delivered_at: None,
         daily_cap: (kind == "sms").then_some(5),
         while_roaming: false,
+    }
+}
+
+fn explained(sim: &Sim) -> ExplainPage {
+    let at = |time: &str| format!("2026-11-22T{time}+01:00");
+    let run = |epoch, zone: &str, from: &str, until: &str, rx_bytes, tx_bytes| ExplainedRun {
+        epoch,
+        session: Some(7),
+        source: "kernel".into(),
+        zone: zone.into(),
+        apn: Some("internet.example".into()),
+        interface: Some("wwan0".into()),
+        modem: Some("350000000000017".into()),
+        from: Some(at(from)),
+        until: Some(at(until)),
+        rx_bytes,
+        tx_bytes,
+    };
+    let correction = |id, bytes, undoes, undone_by| ExplainedCorrection {
+        id,
+        at: at("18:00:00"),
+        bytes,
+        author: "uid 1000".into(),
+        reason: "the carrier's app says so\u{202e}".into(),
+        undoes,
+        undone_by,
+    };
+    ExplainPage {
+        span: ExplainSpan {
+            iccid: sim.iccid.clone(),
+            name: sim.name.clone(),
+            start: at("00:00:00"),
+            end: "2026-11-23T00:00:00+01:00".into(),
+            cycle: false,
+            billed_bytes: None,
+        },
+        runs: vec![
+            run(7, "home", "07:00:03", "09:14:10", 80_123_456, 1_111_111),
+            run(8, "roaming:26202", "09:14:10", "20:59:59", 3_456, 44),
+        ],
+        corrections: vec![correction(3, 1_100_000, None, Some(4)), correction(4, -1_100_000, Some(3), None)],
+        gaps: vec![ExplainedGap {
+            iccid: Some(sim.iccid.clone()),
+            from: Some(at("21:00:00")),
+            until: Some(at("21:20:00")),
+            reason: "interface-vanished".into(),
+            text: "The network interface went away while the service was not running, and took along what it had \
+                   counted since it was last read."
+                .into(),
+            detail: "wwan0".into(),
+        }],
+        sessions: vec![ExplainedSession {
+            id: 7,
+            source: "kernel".into(),
+            modem: Some("350000000000017".into()),
+            apn: Some("internet.example".into()),
+            interface: Some("wwan0".into()),
+            began: Some(at("07:00:03")),
+            ended: None,
+            over: false,
+            kernel_rx_bytes: Some(80_126_912),
+            kernel_tx_bytes: Some(1_111_155),
+            modem_rx_bytes: Some(80_100_000),
+            modem_tx_bytes: Some(1_100_000),
+            difference_bytes: Some(38_067),
+        }],
+        observations: vec![ExplainedObservation {
+            id: 1,
+            at: at("18:00:00"),
+            bytes: 5_100_000_000,
+            billed_bytes: 4_900_000_000,
+            difference_bytes: 200_000_000,
+            source: "ussd".into(),
+            author: "uid 1000".into(),
+            note: "*100#".into(),
+            withdraws: None,
+            withdrawn: false,
+        }],
+        undated: vec![ExplainedRun { from: None, until: None, ..run(9, "home", "00:00:00", "00:00:00", 5_000, 0) }],
+        sum: ExplainSum {
+            rx_bytes: 80_126_912,
+            tx_bytes: 1_111_155,
+            correction_bytes: 0,
+            bytes: 81_238_067,
+            undated_bytes: 5_000,
+        },
+        total: UsageTotal { rx_bytes: 80_126_912, tx_bytes: 1_111_155, correction_bytes: 0 },
+        adds_up: true,
+        next: None,
     }
 }

@@ -9,6 +9,9 @@ const PAGE_BYTES: usize = 12 * 1024;
 /// The rows that a page of usage holds at most.
 pub(super) const PAGE_ROWS: u32 = 64;
 
+/// The parts that a page of an explanation holds at most.
+pub(super) const PAGE_PARTS: u32 = 48;
+
 /// Sorts `items` by `key`, which must be unique, and cuts the page that follows `after`.
 pub(super) fn page<T: Serialize>(
     mut items: Vec<T>,

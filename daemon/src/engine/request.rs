@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use simbell_api::{
-    Channel, ChannelTest, ControlError, GetUsageParams, Plan, ReloadReply, Reminder, Rule, SetUsageParams,
-    Sim, StatusReply, UsageChange, UsagePage,
+    Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, GetUsageParams, Plan, ReloadReply,
+    Reminder, Rule, SetUsageParams, Sim, StatusReply, UsageChange, UsagePage,
 };
 use simbell_core::effect::Notice;
 use simbell_core::event::Event;
@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use super::Engine;
 use crate::clock::Trust;
 use crate::control::{Answer, Following};
-use crate::{convert, usage};
+use crate::{convert, explain, usage};
 
 /// What a reload brings: everything read anew and found good.
 pub struct Reloaded {
@@ -49,6 +49,8 @@ pub enum Request {
     Sims(Reply<Vec<Sim>>),
     /// One page of usage.
     Usage(GetUsageParams, Reply<UsagePage>),
+    /// One page of what a total is made of.
+    Explain(ExplainUsageParams, Reply<ExplainPage>),
     /// What usage really is; on behalf of a user id.
     SetUsage(SetUsageParams, u32, Reply<UsageChange>),
     /// Every plan.
@@ -101,6 +103,18 @@ impl Engine {
                 self.flush().await;
                 let answer = match &self.store {
                     Some(store) => usage::page(&self.state, store, self.stamp(), &question),
+                    None => Err(convert::internal("the ledger is not there")),
+                };
+                let _ = reply.send(answer);
+            }
+            Request::Explain(question, reply) => {
+                // Later pages tell of the moment of the first.
+                if question.after.is_none() {
+                    self.fresh().await;
+                    self.flush().await;
+                }
+                let answer = match &self.store {
+                    Some(store) => explain::page(&self.state, store, self.stamp(), &question),
                     None => Err(convert::internal("the ledger is not there")),
                 };
                 let _ = reply.send(answer);

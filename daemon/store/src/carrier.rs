@@ -41,7 +41,7 @@ pub enum SlotSpan {
 pub(crate) const CORRECTION: &str = "c.id, c.iccid, c.at_ms, c.bytes, c.author, c.reason, c.undoes,
     (SELECT u.id FROM correction AS u WHERE u.undoes = c.id)";
 
-const OBSERVATION: &str = "id, iccid, at_ms, cycle_start_ms, bytes, billed_bytes, correction_bytes, terms, source, \
+pub(crate) const OBSERVATION: &str = "id, iccid, at_ms, cycle_start_ms, bytes, billed_bytes, correction_bytes, terms, source, \
     author, note, withdraws";
 
 impl Store {
@@ -221,7 +221,7 @@ pub(crate) fn correction(row: &Row<'_>) -> Result<KeptCorrection, QueryError> {
     })
 }
 
-fn observation(row: &Row<'_>) -> Result<Observation, QueryError> {
+pub(crate) fn observation(row: &Row<'_>) -> Result<Observation, QueryError> {
     Ok(Observation {
         id: ObservationId(row.get(0)?),
         iccid: ident(&row.get::<_, String>(1)?, "observation.iccid")?,

@@ -1,0 +1,254 @@
+//! Answers to the question what a total is made of.
+
+use simbell_api::{
+    ExplainPage, ExplainSpan, ExplainSum, ExplainUsageParams, ExplainedCorrection, ExplainedGap,
+    ExplainedObservation, ExplainedRun, ExplainedSession, UsageTotal,
+};
+use simbell_core::cycle::cycle_at;
+use simbell_core::effect::TotalsQuery;
+use simbell_core::ident::Iccid;
+use simbell_core::ledger::Volume;
+use simbell_core::state::State;
+use simbell_core::time::{Span, Stamp, Timestamp};
+use simbell_core::zone::ZoneRules;
+use simbell_store::{ExplainCursor, ExplainQuery, Observed, Part, Run, SessionFigures, Store};
+
+use crate::control::Answer;
+use crate::convert;
+use crate::usage::{instant, invalid, too_large, unreadable};
+
+/// Longer spans are refused: a page must stay quick.
+const LONGEST: Span = Span::secs(400 * 86_400);
+
+/// One page of what was asked.
+///
+/// # Errors
+/// When a parameter makes no sense, no such SIM is known, or the ledger cannot be read.
+pub fn page(state: &State, store: &Store, at: Stamp, question: &ExplainUsageParams) -> Answer<ExplainPage> {
+    let iccid = convert::sim_named(state, question.sim.as_deref())?;
+    let zone = state.zone_of(&iccid);
+    let mut asked = Asked::of(state, &iccid, at, question)?;
+    let after = question.after.as_deref().map(cursor).transpose()?;
+    if let Some((until, _)) = after {
+        asked.until = until;
+    }
+    let limit = question.limit.unwrap_or(64).max(1);
+    let (from, until) = (asked.from, asked.until);
+    let query =
+        ExplainQuery { iccid: iccid.clone(), from, until, after: after.map(|(_, cursor)| cursor), limit };
+    let found = store.explain(&query).map_err(|e| unreadable(&e))?;
+    let total = total(store, &iccid, from, until)?;
+    let sum = ExplainSum {
+        rx_bytes: found.counted.rx,
+        tx_bytes: found.counted.tx,
+        correction_bytes: found.corrections,
+        bytes: sum(found.counted, found.corrections)?,
+        undated_bytes: found.undated.total(),
+    };
+    let adds_up = sum.rx_bytes == total.rx_bytes
+        && sum.tx_bytes == total.tx_bytes
+        && sum.correction_bytes == total.correction_bytes;
+    let named = state.settings().sims.get(&iccid).and_then(|sim| sim.name.as_ref());
+    let span = ExplainSpan {
+        iccid: iccid.as_str().to_owned(),
+        name: named.map(|name| name.as_str().to_owned()),
+        start: zone.rfc3339(from),
+        end: zone.rfc3339(until),
+        cycle: asked.cycle,
+        billed_bytes: state
+            .facts(&iccid)
+            .filter(|facts| asked.cycle && facts.plan.is_some())
+            .map(|facts| facts.used_bytes),
+    };
+    let mut page = ExplainPage {
+        span,
+        runs: Vec::new(),
+        corrections: Vec::new(),
+        gaps: Vec::new(),
+        sessions: Vec::new(),
+        observations: Vec::new(),
+        undated: Vec::new(),
+        sum,
+        total,
+        adds_up,
+        next: found.next.map(|next| format!("{}:{}:{}", until.as_millis(), next.kind, next.given)),
+    };
+    for part in found.parts {
+        add(&mut page, part, zone);
+    }
+    Ok(page)
+}
+
+/// What `GetUsage` tells of the span.
+fn total(store: &Store, iccid: &Iccid, from: Timestamp, until: Timestamp) -> Answer<UsageTotal> {
+    let query = TotalsQuery { iccid: iccid.clone(), from, until: Some(until) };
+    let sums = store.totals(&query).map_err(|e| unreadable(&e))?;
+    let mut all = Volume::default();
+    for (_, volume) in &sums.by_zone {
+        all = all.checked_add(*volume).ok_or_else(too_large)?;
+    }
+    Ok(UsageTotal { rx_bytes: all.rx, tx_bytes: all.tx, correction_bytes: sums.corrections })
+}
+
+fn sum(counted: Volume, corrections: i64) -> Answer<i64> {
+    let all = i128::from(counted.rx) + i128::from(counted.tx) + i128::from(corrections);
+    i64::try_from(all).map_err(|_| too_large())
+}
+
+fn add(page: &mut ExplainPage, part: Part, zone: &ZoneRules) {
+    match part {
+        Part::Counted(run) => page.runs.push(run_reply(run, zone)),
+        Part::Undated(run) => page.undated.push(run_reply(run, zone)),
+        Part::Corrected { kept, undoes, undone_by } => page.corrections.push(ExplainedCorrection {
+            id: kept.id,
+            at: zone.rfc3339(kept.correction.at),
+            bytes: kept.correction.bytes,
+            author: kept.correction.author,
+            reason: kept.correction.reason,
+            undoes,
+            undone_by,
+        }),
+        Part::Gap(kept) => page.gaps.push(ExplainedGap {
+            iccid: kept.gap.iccid.map(String::from),
+            from: kept.gap.from.map(|at| zone.rfc3339(at)),
+            until: kept.gap.until.map(|at| zone.rfc3339(at)),
+            reason: kept.gap.reason.as_str().to_owned(),
+            text: kept.gap.reason.in_words().to_owned(),
+            detail: kept.gap.detail,
+        }),
+        Part::Session(session) => page.sessions.push(session_reply(session, zone)),
+        Part::Observed(observed) => page.observations.push(observation_reply(observed, zone)),
+    }
+}
+
+fn run_reply(run: Run, zone: &ZoneRules) -> ExplainedRun {
+    ExplainedRun {
+        epoch: run.epoch.0,
+        session: run.session.map(|session| session.0),
+        source: run.source.as_str().to_owned(),
+        zone: run.zone.to_text(),
+        apn: run.apn,
+        interface: run.interface,
+        modem: run.modem.map(String::from),
+        from: run.measured.map(|(first, _)| zone.rfc3339(first)),
+        until: run.measured.map(|(_, last)| zone.rfc3339(last)),
+        rx_bytes: run.volume.rx,
+        tx_bytes: run.volume.tx,
+    }
+}
+
+fn session_reply(session: SessionFigures, zone: &ZoneRules) -> ExplainedSession {
+    let difference = |(kernel, modem): (Volume, Volume)| difference(kernel.total(), modem.total());
+    ExplainedSession {
+        id: session.id.0,
+        source: session.source.as_str().to_owned(),
+        modem: session.modem.map(String::from),
+        apn: session.apn,
+        interface: session.interface,
+        began: session.began.map(|at| zone.rfc3339(at)),
+        ended: session.ended_at.map(|at| zone.rfc3339(at)),
+        over: session.ended,
+        kernel_rx_bytes: session.kernel.map(|volume| volume.rx),
+        kernel_tx_bytes: session.kernel.map(|volume| volume.tx),
+        modem_rx_bytes: session.modem_manager.map(|volume| volume.rx),
+        modem_tx_bytes: session.modem_manager.map(|volume| volume.tx),
+        difference_bytes: session.kernel.zip(session.modem_manager).and_then(difference),
+    }
+}
+
+fn observation_reply(observed: Observed, zone: &ZoneRules) -> ExplainedObservation {
+    ExplainedObservation {
+        id: observed.id,
+        at: zone.rfc3339(observed.at),
+        bytes: observed.bytes,
+        billed_bytes: observed.billed_bytes,
+        difference_bytes: difference(observed.bytes, observed.billed_bytes).unwrap_or(i64::MAX),
+        source: observed.source,
+        author: observed.author,
+        note: observed.note,
+        withdraws: observed.withdraws,
+        withdrawn: observed.withdrawn,
+    }
+}
+
+fn difference(one: u64, other: u64) -> Option<i64> {
+    i64::try_from(i128::from(one) - i128::from(other)).ok()
+}
+
+struct Asked {
+    from: Timestamp,
+    until: Timestamp,
+    /// The cycle of now.
+    cycle: bool,
+}
+
+impl Asked {
+    fn of(state: &State, iccid: &Iccid, at: Stamp, question: &ExplainUsageParams) -> Answer<Self> {
+        let zone = state.zone_of(iccid);
+        let ways = [
+            question.day.is_some(),
+            question.cycle.is_some(),
+            question.from.is_some() || question.to.is_some(),
+        ];
+        if ways.into_iter().filter(|way| *way).count() > 1 {
+            return Err(invalid(
+                "day",
+                "a day, a cycle and a span exclude each other",
+                "give one of --day, --cycle and --from with --to",
+            ));
+        }
+        let now = at.wall.saturating_add(Span(1));
+        let bounds = state.sims().find(|sim| sim.record.iccid == *iccid).and_then(|sim| sim.bounds);
+        let asked = if let Some(text) = &question.day {
+            let date = civil(text, "day")?;
+            let next = date.succ_opt().ok_or_else(too_large)?;
+            Self { from: zone.day_start(date), until: zone.day_start(next), cycle: false }
+        } else if let Some(text) = &question.cycle {
+            let date = civil(text, "cycle")?;
+            let cycle = cycle_at(&state.period_of(iccid), date).ok_or_else(|| {
+                invalid("cycle", "no cycle of the plan holds this day", "give a day on which the plan ran")
+            })?;
+            let (from, end) = cycle.bounds(zone);
+            Self { from, until: end.unwrap_or(now), cycle: Some(from) == bounds.map(|(start, _)| start) }
+        } else if question.from.is_some() || question.to.is_some() {
+            let start = bounds.map_or_else(|| zone.day_start(zone.date(at.wall)), |(start, _)| start);
+            let from = question.from.as_deref().map(|text| instant(text, zone, "from")).transpose()?;
+            let until = question.to.as_deref().map(|text| instant(text, zone, "to")).transpose()?;
+            Self { from: from.unwrap_or(start), until: until.unwrap_or(now), cycle: false }
+        } else {
+            let (from, end) = bounds.unwrap_or_else(|| (zone.day_start(zone.date(at.wall)), None));
+            Self { from, until: end.unwrap_or(now), cycle: true }
+        };
+        if asked.from > asked.until {
+            return Err(invalid("from", "the span ends before it begins", "give the earlier one as --from"));
+        }
+        if asked.until.since(asked.from) > LONGEST && !asked.cycle {
+            return Err(invalid(
+                "from",
+                "more than 400 days are too long to explain at once",
+                "give a shorter span; `simbellctl usage` shows the sums of longer ones",
+            ));
+        }
+        Ok(asked)
+    }
+}
+
+fn civil(text: &str, argument: &str) -> Answer<chrono::NaiveDate> {
+    text.parse().map_err(|_| {
+        let shown: String = text.chars().take(40).collect();
+        invalid(argument, &format!("{argument} is {shown:?}, which is no date"), "write 2026-11-22")
+    })
+}
+
+/// `END:KIND:GIVEN`: a span that ends now ends at the same instant on every page.
+fn cursor(text: &str) -> Answer<(Timestamp, ExplainCursor)> {
+    let mut parts = text.split(':');
+    let mut read = || {
+        let until = parts.next()?.parse().ok()?;
+        let cursor = ExplainCursor { kind: parts.next()?.parse().ok()?, given: parts.next()?.parse().ok()? };
+        parts.next().is_none().then_some((Timestamp::from_millis(until), cursor))
+    };
+    read().ok_or_else(|| {
+        invalid("after", "this is no place to go on from", "pass on the `next` of the page before")
+    })
+}

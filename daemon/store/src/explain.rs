@@ -1,0 +1,314 @@
+//! What a SIM's total in a span is made of, in pages: each run of a counter, each connection, gap and correction.
+
+use rusqlite::{Connection, Row, params};
+use simbell_core::ident::{Iccid, ModemId};
+use simbell_core::ledger::{EpochId, Source, Volume, Zone};
+use simbell_core::observation::Observation;
+use simbell_core::time::Timestamp;
+
+use crate::carrier;
+use crate::lists::{KeptCorrection, KeptGap};
+use crate::open::Store;
+use crate::rows::{QueryError, collect, from_word, instant, optional_ident, unsigned};
+use crate::totals::fits;
+
+/// A question for the parts of a total.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainQuery {
+    /// Whose.
+    pub iccid: Iccid,
+    /// From, included.
+    pub from: Timestamp,
+    /// Until, excluded.
+    pub until: Timestamp,
+    /// Where to go on: [`ExplainPage::next`] of the page before.
+    pub after: Option<ExplainCursor>,
+    /// At most so many parts.
+    pub limit: u32,
+}
+
+/// A place in an explanation: in which kind of parts, and how many of that kind came before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ExplainCursor {
+    /// Which kind, in the order of [`Part`].
+    pub kind: u8,
+    /// How many parts of it were given.
+    pub given: u32,
+}
+
+/// Some parts, and what all parts sum up to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainPage {
+    /// The parts, kind by kind.
+    pub parts: Vec<Part>,
+    /// Σ of every [`Part::Counted`] of the query, on this page or not.
+    pub counted: Volume,
+    /// Σ of every [`Part::Corrected`].
+    pub corrections: i64,
+    /// Σ of every [`Part::Undated`].
+    pub undated: Volume,
+    /// Where the next page begins; none when this is the last.
+    pub next: Option<ExplainCursor>,
+}
+
+/// One thing that a total is made of, or that is to be known beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// What one run of one counter counted in the span.
+    Counted(Run),
+    /// A person's correction that counts in the span.
+    Corrected(KeptCorrection),
+    /// Something in the span that could not be known.
+    Gap(KeptGap),
+    /// A connection that touches the span, whole: its figures are not cut at the span's ends.
+    Session(SessionFigures),
+    /// The carrier's own figure, told in the span.
+    Observed {
+        /// What it says.
+        observation: Observation,
+        /// Whether another takes it back.
+        withdrawn: bool,
+    },
+    /// What waits for its date: in no span.
+    Undated(Run),
+}
+
+/// What one run of one counter counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The run.
+    pub epoch: EpochId,
+    /// The connection it belongs to, where known.
+    pub session: Option<EpochId>,
+    /// Where the SIM was.
+    pub zone: Zone,
+    /// By which counter.
+    pub source: Source,
+    /// Network interface, where there is one.
+    pub interface: Option<String>,
+    /// Access point name, where known.
+    pub apn: Option<String>,
+    /// Whose bearer, where known.
+    pub modem: Option<ModemId>,
+    /// First and last instant measured; none of what is undated.
+    pub measured: Option<(Timestamp, Timestamp)>,
+    /// How much.
+    pub volume: Volume,
+}
+
+/// What the kernel and what ModemManager counted of one connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionFigures {
+    /// Its identity: its first epoch.
+    pub id: EpochId,
+    /// Whose bearer, where known.
+    pub modem: Option<ModemId>,
+    /// Access point name, where known.
+    pub apn: Option<String>,
+    /// Network interface, where there is one.
+    pub interface: Option<String>,
+    /// Whose figures are in the ledger.
+    pub source: Source,
+    /// When it began; none before the clock was trusted.
+    pub began: Option<Timestamp>,
+    /// When it ended; none while it lasts, or where not known.
+    pub ended_at: Option<Timestamp>,
+    /// Whether it is over.
+    pub ended: bool,
+    /// By the interface's counters, where it has any.
+    pub kernel: Option<Volume>,
+    /// By ModemManager, where the modem tells.
+    pub modem_manager: Option<Volume>,
+}
+
+/// One kind of parts: a page of it from `given` on.
+type Kind = fn(&Connection, &ExplainQuery, u32, u32) -> Result<Vec<Part>, QueryError>;
+
+const KINDS: [Kind; 6] = [counted, corrected, gaps, sessions, observed, undated];
+
+impl Store {
+    /// What a SIM's total in a half-open span of slot starts is made of, one page.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read, or a sum does not fit.
+    pub fn explain(&self, query: &ExplainQuery) -> Result<ExplainPage, QueryError> {
+        let tx = self.conn.unchecked_transaction()?;
+        let mut page = sums(&tx, query)?;
+        let limit = query.limit.max(1);
+        let start = query.after.unwrap_or_default();
+        let mut given = start.given;
+        for (kind, ask) in (0_u8..).zip(KINDS) {
+            if kind < start.kind {
+                continue;
+            }
+            let room = limit.saturating_sub(u32::try_from(page.parts.len()).unwrap_or(limit));
+            // One more than there is room for tells whether there is a next page.
+            let mut found = ask(&tx, query, given, room.saturating_add(1))?;
+            let fits = usize::try_from(room).unwrap_or(usize::MAX);
+            if found.len() > fits {
+                found.truncate(fits);
+                page.parts.append(&mut found);
+                page.next = Some(ExplainCursor { kind, given: given.saturating_add(room) });
+                break;
+            }
+            page.parts.append(&mut found);
+            given = 0;
+        }
+        Ok(page)
+    }
+}
+
+fn sums(conn: &Connection, query: &ExplainQuery) -> Result<ExplainPage, QueryError> {
+    let (iccid, from, until) = (query.iccid.as_str(), query.from.as_millis(), query.until.as_millis());
+    let counted = conn
+        .prepare_cached(
+            "SELECT coalesce(sum(rx_bytes), 0), coalesce(sum(tx_bytes), 0) FROM usage
+             WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3",
+        )?
+        .query_row(params![iccid, from, until], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(|error| fits(error.into(), "usage"))?;
+    let corrections = conn
+        .prepare_cached(
+            "SELECT coalesce(sum(bytes), 0) FROM correction WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3",
+        )?
+        .query_row(params![iccid, from, until], |row| row.get(0))
+        .map_err(|error| fits(error.into(), "corrections"))?;
+    let undated = conn
+        .prepare_cached(
+            "SELECT coalesce(sum(rx_bytes), 0), coalesce(sum(tx_bytes), 0) FROM usage_undated WHERE iccid = ?1",
+        )?
+        .query_row(params![iccid], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(|error| fits(error.into(), "undated usage"))?;
+    Ok(ExplainPage {
+        parts: Vec::new(),
+        counted: volume(counted.0, counted.1, "usage.rx_bytes")?,
+        corrections,
+        undated: volume(undated.0, undated.1, "usage_undated.rx_bytes")?,
+        next: None,
+    })
+}
+
+fn counted(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> Result<Vec<Part>, QueryError> {
+    collect(
+        &mut conn.prepare_cached(
+            "SELECT u.epoch, e.session, u.zone, u.source, e.interface, e.apn, e.modem,
+                    sum(u.rx_bytes), sum(u.tx_bytes), min(u.first_ms), max(u.last_ms)
+             FROM usage AS u LEFT JOIN epoch AS e ON e.id = u.epoch
+             WHERE u.iccid = ?1 AND u.start_ms >= ?2 AND u.start_ms < ?3
+             GROUP BY u.epoch, u.zone, u.source ORDER BY u.epoch, u.zone, u.source LIMIT ?5 OFFSET ?4",
+        )?,
+        params![query.iccid.as_str(), query.from.as_millis(), query.until.as_millis(), given, room],
+        |row| {
+            let (first, last) = (row.get(9)?, row.get(10)?);
+            let measured = Some((Timestamp::from_millis(first), Timestamp::from_millis(last)));
+            Ok(Part::Counted(Run { measured, ..run(row)? }))
+        },
+    )
+    .map_err(|error| fits(error, "usage"))
+}
+
+fn undated(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> Result<Vec<Part>, QueryError> {
+    collect(
+        &mut conn.prepare_cached(
+            "SELECT u.epoch, e.session, u.zone, u.source, e.interface, e.apn, e.modem,
+                    sum(u.rx_bytes), sum(u.tx_bytes)
+             FROM usage_undated AS u LEFT JOIN epoch AS e ON e.id = u.epoch
+             WHERE u.iccid = ?1
+             GROUP BY u.epoch, u.zone, u.source ORDER BY u.epoch, u.zone, u.source LIMIT ?3 OFFSET ?2",
+        )?,
+        params![query.iccid.as_str(), given, room],
+        |row| Ok(Part::Undated(run(row)?)),
+    )
+    .map_err(|error| fits(error, "undated usage"))
+}
+
+/// Columns 0 to 8: epoch, session, zone, source, interface, apn, modem, rx, tx.
+fn run(row: &Row<'_>) -> Result<Run, QueryError> {
+    Ok(Run {
+        epoch: EpochId(row.get(0)?),
+        session: row.get::<_, Option<i64>>(1)?.map(EpochId),
+        zone: Zone::from_text(&row.get::<_, String>(2)?),
+        source: from_word(row.get(3)?, "usage.source")?,
+        interface: row.get(4)?,
+        apn: row.get(5)?,
+        modem: optional_ident(row.get(6)?, "epoch.modem")?,
+        measured: None,
+        volume: volume(row.get(7)?, row.get(8)?, "usage.rx_bytes")?,
+    })
+}
+
+fn corrected(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> Result<Vec<Part>, QueryError> {
+    let sql = format!(
+        "SELECT {} FROM correction AS c WHERE c.iccid = ?1 AND c.at_ms >= ?2 AND c.at_ms < ?3
+         ORDER BY c.id LIMIT ?5 OFFSET ?4",
+        carrier::CORRECTION
+    );
+    collect(
+        &mut conn.prepare_cached(&sql)?,
+        params![query.iccid.as_str(), query.from.as_millis(), query.until.as_millis(), given, room],
+        |row| Ok(Part::Corrected(carrier::correction(row)?)),
+    )
+}
+
+/// A gap of no length still lies in the span; one with an unknown side is a point; one with neither is in every span.
+fn gaps(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> Result<Vec<Part>, QueryError> {
+    collect(
+        &mut conn.prepare_cached(
+            "SELECT id, iccid, from_ms, until_ms, reason, detail FROM gap
+             WHERE (iccid IS NULL OR iccid = ?1)
+               AND coalesce(from_ms, until_ms, ?2) < ?3
+               AND max(coalesce(until_ms, from_ms, ?2), coalesce(from_ms, until_ms, ?2) + 1) > ?2
+             ORDER BY id LIMIT ?5 OFFSET ?4",
+        )?,
+        params![query.iccid.as_str(), query.from.as_millis(), query.until.as_millis(), given, room],
+        |row| Ok(Part::Gap(KeptGap { id: row.get(0)?, gap: crate::lists::gap(row)? })),
+    )
+}
+
+fn sessions(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> Result<Vec<Part>, QueryError> {
+    collect(
+        &mut conn.prepare_cached(
+            "SELECT id, modem, apn, interface, source, began_ms, ended_ms, ended,
+                    kernel_rx_bytes, kernel_tx_bytes, modem_rx_bytes, modem_tx_bytes
+             FROM session WHERE iccid = ?1 AND began_ms < ?3 AND (ended = 0 OR coalesce(ended_ms, began_ms) >= ?2)
+             ORDER BY began_ms, id LIMIT ?5 OFFSET ?4",
+        )?,
+        params![query.iccid.as_str(), query.from.as_millis(), query.until.as_millis(), given, room],
+        |row| {
+            Ok(Part::Session(SessionFigures {
+                id: EpochId(row.get(0)?),
+                modem: optional_ident(row.get(1)?, "session.modem")?,
+                apn: row.get(2)?,
+                interface: row.get(3)?,
+                source: from_word(row.get(4)?, "session.source")?,
+                began: instant(row.get(5)?),
+                ended_at: instant(row.get(6)?),
+                ended: row.get(7)?,
+                kernel: figures(row.get(8)?, row.get(9)?, "session.kernel_rx_bytes")?,
+                modem_manager: figures(row.get(10)?, row.get(11)?, "session.modem_rx_bytes")?,
+            }))
+        },
+    )
+}
+
+fn observed(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> Result<Vec<Part>, QueryError> {
+    let sql = format!(
+        "SELECT {}, EXISTS (SELECT 1 FROM observation AS later WHERE later.withdraws = observation.id)
+         FROM observation WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3
+         ORDER BY at_ms, id LIMIT ?5 OFFSET ?4",
+        carrier::OBSERVATION
+    );
+    collect(
+        &mut conn.prepare_cached(&sql)?,
+        params![query.iccid.as_str(), query.from.as_millis(), query.until.as_millis(), given, room],
+        |row| Ok(Part::Observed { observation: carrier::observation(row)?, withdrawn: row.get(12)? }),
+    )
+}
+
+fn volume(rx: i64, tx: i64, column: &'static str) -> Result<Volume, QueryError> {
+    Ok(Volume { rx: unsigned(rx, column)?, tx: unsigned(tx, column)? })
+}
+
+fn figures(rx: Option<i64>, tx: Option<i64>, column: &'static str) -> Result<Option<Volume>, QueryError> {
+    rx.zip(tx).map(|(rx, tx)| volume(rx, tx, column)).transpose()
+}
