@@ -7,11 +7,12 @@ use simbell_api::{
 use simbell_core::cycle::cycle_at;
 use simbell_core::effect::TotalsQuery;
 use simbell_core::ident::Iccid;
-use simbell_core::ledger::Volume;
+use simbell_core::ledger::{Session, Volume};
+use simbell_core::observation::{Observation, ObservationSource};
 use simbell_core::state::State;
 use simbell_core::time::{Span, Stamp, Timestamp};
 use simbell_core::zone::ZoneRules;
-use simbell_store::{ExplainCursor, ExplainQuery, Observed, Part, Run, SessionFigures, Store};
+use simbell_store::{ExplainCursor, ExplainQuery, Part, Run, Store};
 
 use crate::control::Answer;
 use crate::convert;
@@ -99,14 +100,14 @@ fn add(page: &mut ExplainPage, part: Part, zone: &ZoneRules) {
     match part {
         Part::Counted(run) => page.runs.push(run_reply(run, zone)),
         Part::Undated(run) => page.undated.push(run_reply(run, zone)),
-        Part::Corrected { kept, undoes, undone_by } => page.corrections.push(ExplainedCorrection {
+        Part::Corrected(kept) => page.corrections.push(ExplainedCorrection {
             id: kept.id,
             at: zone.rfc3339(kept.correction.at),
             bytes: kept.correction.bytes,
             author: kept.correction.author,
             reason: kept.correction.reason,
-            undoes,
-            undone_by,
+            undoes: kept.correction.undoes,
+            undone_by: kept.undone_by,
         }),
         Part::Gap(kept) => page.gaps.push(ExplainedGap {
             iccid: kept.gap.iccid.map(String::from),
@@ -117,7 +118,9 @@ fn add(page: &mut ExplainPage, part: Part, zone: &ZoneRules) {
             detail: kept.gap.detail,
         }),
         Part::Session(session) => page.sessions.push(session_reply(session, zone)),
-        Part::Observed(observed) => page.observations.push(observation_reply(observed, zone)),
+        Part::Observed { observation, withdrawn } => {
+            page.observations.push(observation_reply(observation, withdrawn, zone));
+        }
     }
 }
 
@@ -130,6 +133,7 @@ fn run_reply(run: Run, zone: &ZoneRules) -> ExplainedRun {
         apn: run.apn,
         interface: run.interface,
         modem: run.modem.map(String::from),
+        about: run.about,
         from: run.measured.map(|(first, _)| zone.rfc3339(first)),
         until: run.measured.map(|(_, last)| zone.rfc3339(last)),
         rx_bytes: run.volume.rx,
@@ -137,8 +141,9 @@ fn run_reply(run: Run, zone: &ZoneRules) -> ExplainedRun {
     }
 }
 
-fn session_reply(session: SessionFigures, zone: &ZoneRules) -> ExplainedSession {
-    let difference = |(kernel, modem): (Volume, Volume)| difference(kernel.total(), modem.total());
+fn session_reply(session: Session, zone: &ZoneRules) -> ExplainedSession {
+    let kernel = session.kernel.map(|figures| figures.grown);
+    let modem = session.told.map(|figures| figures.grown);
     ExplainedSession {
         id: session.id.0,
         source: session.source.as_str().to_owned(),
@@ -146,28 +151,38 @@ fn session_reply(session: SessionFigures, zone: &ZoneRules) -> ExplainedSession 
         apn: session.apn,
         interface: session.interface,
         began: session.began.map(|at| zone.rfc3339(at)),
-        ended: session.ended_at.map(|at| zone.rfc3339(at)),
-        over: session.ended,
-        kernel_rx_bytes: session.kernel.map(|volume| volume.rx),
-        kernel_tx_bytes: session.kernel.map(|volume| volume.tx),
-        modem_rx_bytes: session.modem_manager.map(|volume| volume.rx),
-        modem_tx_bytes: session.modem_manager.map(|volume| volume.tx),
-        difference_bytes: session.kernel.zip(session.modem_manager).and_then(difference),
+        ended: session.ended.map(|at| zone.rfc3339(at)),
+        over: session.over,
+        kernel_rx_bytes: kernel.map(|volume| volume.rx),
+        kernel_tx_bytes: kernel.map(|volume| volume.tx),
+        modem_rx_bytes: modem.map(|volume| volume.rx),
+        modem_tx_bytes: modem.map(|volume| volume.tx),
+        difference_bytes: kernel
+            .zip(modem)
+            .and_then(|(kernel, modem)| difference(kernel.total(), modem.total())),
     }
 }
 
-fn observation_reply(observed: Observed, zone: &ZoneRules) -> ExplainedObservation {
+fn observation_reply(observation: Observation, withdrawn: bool, zone: &ZoneRules) -> ExplainedObservation {
+    // What persons corrected is the carrier's already.
+    let ours = i128::from(observation.billed) + i128::from(observation.corrections);
+    let ours = u64::try_from(ours.max(0)).unwrap_or(u64::MAX);
     ExplainedObservation {
-        id: observed.id,
-        at: zone.rfc3339(observed.at),
-        bytes: observed.bytes,
-        billed_bytes: observed.billed_bytes,
-        difference_bytes: difference(observed.bytes, observed.billed_bytes).unwrap_or(i64::MAX),
-        source: observed.source,
-        author: observed.author,
-        note: observed.note,
-        withdraws: observed.withdraws,
-        withdrawn: observed.withdrawn,
+        id: observation.id.0,
+        at: zone.rfc3339(observation.at),
+        bytes: observation.bytes,
+        billed_bytes: ours,
+        difference_bytes: difference(observation.bytes, ours).unwrap_or(i64::MAX),
+        source: match observation.source {
+            ObservationSource::User => "user",
+            ObservationSource::Ussd => "ussd",
+            ObservationSource::Sms => "sms",
+        }
+        .to_owned(),
+        author: observation.author,
+        note: observation.note,
+        withdraws: observation.withdraws.map(|id| id.0),
+        withdrawn,
     }
 }
 

@@ -5,6 +5,8 @@
 mod bell;
 #[path = "main/docs.rs"]
 mod docs;
+#[path = "main/explain.rs"]
+mod explain;
 #[path = "main/faults.rs"]
 mod faults;
 #[path = "main/fixture.rs"]

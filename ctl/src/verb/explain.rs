@@ -112,9 +112,14 @@ impl Text {
     fn counted(&mut self, run: &ExplainedRun) {
         let when = match (&run.from, &run.until) {
             (None, None) => "no date yet".to_owned(),
-            (from, until) => time::span(from.as_deref(), until.as_deref()),
+            (from, until) => {
+                let about = if run.about { "about " } else { "" };
+                format!("{about}{}", time::span(from.as_deref(), until.as_deref()))
+            }
         };
         let mut words = vec![when, zone(&run.zone)];
+        words.extend((run.epoch == 0).then(|| "summed up when it was old".to_owned()));
+        words.extend((run.epoch < 0).then(|| "imported".to_owned()));
         words.extend(place(run.interface.as_ref(), run.apn.as_ref(), run.modem.as_ref()));
         words.push(by(&run.source));
         self.line(2, &words.join(", "));

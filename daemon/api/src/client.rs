@@ -156,11 +156,11 @@ impl Client {
         loop {
             tries = tries.saturating_add(1);
             let mut question = ExplainUsageParams { after: None, limit: None, ..question.clone() };
-            let mut whole: ExplainPage = self.call(Method::ExplainUsage, &question).await?;
+            let mut whole = self.explain_page(&question).await?;
             let mut steady = true;
             while steady && whole.next.is_some() {
                 question.after = whole.next.take();
-                steady = whole.join(self.call(Method::ExplainUsage, &question).await?);
+                steady = whole.join(self.explain_page(&question).await?);
             }
             if steady || tries >= EXPLAIN_TRIES {
                 whole.next = None;
@@ -168,6 +168,14 @@ impl Client {
                 return Ok(whole);
             }
         }
+    }
+
+    /// One page of what a total is made of.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn explain_page(&mut self, question: &ExplainUsageParams) -> Result<ExplainPage, ClientError> {
+        self.call(Method::ExplainUsage, question).await
     }
 
     /// Says what the usage of the cycle really is; resolves after the commit.

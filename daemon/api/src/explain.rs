@@ -5,7 +5,8 @@ use crate::usage::UsageTotal;
 named! {
     /// What one unbroken run of one counter counted for a SIM in one zone (an epoch), as far as it lies in the span.
     pub struct ExplainedRun {
-        /// Its number in the ledger, growing.
+        /// Its number in the ledger, growing; 0 for what was summed up from several when it was old, negative for what was
+        /// imported.
         pub epoch: i64,
         /// The connection it belongs to; null where not known, as for what was imported.
         pub session: Option<i64>,
@@ -19,6 +20,8 @@ named! {
         pub interface: Option<String>,
         /// Whose bearer: IMEI, or the device's path; null where not known.
         pub modem: Option<String>,
+        /// Whether its date is only known to lie between two starts of the machine.
+        pub about: bool,
         /// First instant measured, RFC 3339; null for what waits for its date.
         pub from: Option<String>,
         /// Last instant measured, RFC 3339; null for what waits for its date.
@@ -101,7 +104,7 @@ named! {
         pub at: String,
         /// Used in the cycle, as the carrier says.
         pub bytes: u64,
-        /// Used in the cycle until then, as the plan bills what was measured.
+        /// Used in the cycle until then, as the plan bills what was measured, corrections included.
         pub billed_bytes: u64,
         /// What the carrier counts more than that, signed.
         pub difference_bytes: i64,
@@ -244,6 +247,7 @@ mod tests {
             apn: None,
             interface: None,
             modem: None,
+            about: false,
             from: None,
             until: None,
             rx_bytes,

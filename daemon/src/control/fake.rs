@@ -488,6 +488,7 @@ fn explained(sim: &Sim) -> ExplainPage {
         apn: Some("internet.example".into()),
         interface: Some("wwan0".into()),
         modem: Some("350000000000017".into()),
+        about: false,
         from: Some(at(from)),
         until: Some(at(until)),
         rx_bytes,

@@ -2,14 +2,14 @@
 
 use rusqlite::{Connection, Row, params};
 use simbell_core::ident::{Iccid, ModemId};
-use simbell_core::ledger::{EpochId, Source, Volume, Zone};
+use simbell_core::ledger::{EpochId, Session, Source, Volume, Zone};
 use simbell_core::observation::Observation;
 use simbell_core::time::Timestamp;
 
 use crate::carrier;
 use crate::lists::{KeptCorrection, KeptGap};
 use crate::open::Store;
-use crate::rows::{QueryError, collect, from_word, instant, optional_ident, unsigned};
+use crate::rows::{self, QueryError, collect, from_word, optional_ident, unsigned};
 use crate::totals::fits;
 
 /// A question for the parts of a total.
@@ -61,7 +61,7 @@ pub enum Part {
     /// Something in the span that could not be known.
     Gap(KeptGap),
     /// A connection that touches the span, whole: its figures are not cut at the span's ends.
-    Session(SessionFigures),
+    Session(Session),
     /// The carrier's own figure, told in the span.
     Observed {
         /// What it says.
@@ -76,7 +76,7 @@ pub enum Part {
 /// What one run of one counter counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// The run.
+    /// The run; 0 for what was folded from several, negative for what was imported.
     pub epoch: EpochId,
     /// The connection it belongs to, where known.
     pub session: Option<EpochId>,
@@ -90,35 +90,12 @@ pub struct Run {
     pub apn: Option<String>,
     /// Whose bearer, where known.
     pub modem: Option<ModemId>,
+    /// Whether its date is only known to lie between two boots.
+    pub about: bool,
     /// First and last instant measured; none of what is undated.
     pub measured: Option<(Timestamp, Timestamp)>,
     /// How much.
     pub volume: Volume,
-}
-
-/// What the kernel and what ModemManager counted of one connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionFigures {
-    /// Its identity: its first epoch.
-    pub id: EpochId,
-    /// Whose bearer, where known.
-    pub modem: Option<ModemId>,
-    /// Access point name, where known.
-    pub apn: Option<String>,
-    /// Network interface, where there is one.
-    pub interface: Option<String>,
-    /// Whose figures are in the ledger.
-    pub source: Source,
-    /// When it began; none before the clock was trusted.
-    pub began: Option<Timestamp>,
-    /// When it ended; none while it lasts, or where not known.
-    pub ended_at: Option<Timestamp>,
-    /// Whether it is over.
-    pub ended: bool,
-    /// By the interface's counters, where it has any.
-    pub kernel: Option<Volume>,
-    /// By ModemManager, where the modem tells.
-    pub modem_manager: Option<Volume>,
 }
 
 /// One kind of parts: a page of it from `given` on.
@@ -192,14 +169,14 @@ fn counted(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> Re
     collect(
         &mut conn.prepare_cached(
             "SELECT u.epoch, e.session, u.zone, u.source, e.interface, e.apn, e.modem,
-                    sum(u.rx_bytes), sum(u.tx_bytes), min(u.first_ms), max(u.last_ms)
+                    sum(u.rx_bytes), sum(u.tx_bytes), coalesce(e.about, 0), min(u.first_ms), max(u.last_ms)
              FROM usage AS u LEFT JOIN epoch AS e ON e.id = u.epoch
              WHERE u.iccid = ?1 AND u.start_ms >= ?2 AND u.start_ms < ?3
              GROUP BY u.epoch, u.zone, u.source ORDER BY u.epoch, u.zone, u.source LIMIT ?5 OFFSET ?4",
         )?,
         params![query.iccid.as_str(), query.from.as_millis(), query.until.as_millis(), given, room],
         |row| {
-            let (first, last) = (row.get(9)?, row.get(10)?);
+            let (first, last) = (row.get(10)?, row.get(11)?);
             let measured = Some((Timestamp::from_millis(first), Timestamp::from_millis(last)));
             Ok(Part::Counted(Run { measured, ..run(row)? }))
         },
@@ -211,7 +188,7 @@ fn undated(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> Re
     collect(
         &mut conn.prepare_cached(
             "SELECT u.epoch, e.session, u.zone, u.source, e.interface, e.apn, e.modem,
-                    sum(u.rx_bytes), sum(u.tx_bytes)
+                    sum(u.rx_bytes), sum(u.tx_bytes), coalesce(e.about, 0)
              FROM usage_undated AS u LEFT JOIN epoch AS e ON e.id = u.epoch
              WHERE u.iccid = ?1
              GROUP BY u.epoch, u.zone, u.source ORDER BY u.epoch, u.zone, u.source LIMIT ?3 OFFSET ?2",
@@ -222,7 +199,7 @@ fn undated(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> Re
     .map_err(|error| fits(error, "undated usage"))
 }
 
-/// Columns 0 to 8: epoch, session, zone, source, interface, apn, modem, rx, tx.
+/// Columns 0 to 9: epoch, session, zone, source, interface, apn, modem, rx, tx, about.
 fn run(row: &Row<'_>) -> Result<Run, QueryError> {
     Ok(Run {
         epoch: EpochId(row.get(0)?),
@@ -232,12 +209,18 @@ fn run(row: &Row<'_>) -> Result<Run, QueryError> {
         interface: row.get(4)?,
         apn: row.get(5)?,
         modem: optional_ident(row.get(6)?, "epoch.modem")?,
+        about: row.get(9)?,
         measured: None,
         volume: volume(row.get(7)?, row.get(8)?, "usage.rx_bytes")?,
     })
 }
 
-fn corrected(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> Result<Vec<Part>, QueryError> {
+fn corrected(
+    conn: &Connection,
+    query: &ExplainQuery,
+    given: u32,
+    room: u32,
+) -> Result<Vec<Part>, QueryError> {
     let sql = format!(
         "SELECT {} FROM correction AS c WHERE c.iccid = ?1 AND c.at_ms >= ?2 AND c.at_ms < ?3
          ORDER BY c.id LIMIT ?5 OFFSET ?4",
@@ -265,29 +248,17 @@ fn gaps(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> Resul
     )
 }
 
+/// As [`Store::sessions`].
 fn sessions(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> Result<Vec<Part>, QueryError> {
+    let sql = format!(
+        "SELECT {} FROM session WHERE iccid = ?1 AND coalesce(began_ms < ?3, ended = 0)
+         AND (ended = 0 OR coalesce(ended_ms, began_ms) >= ?2) ORDER BY id LIMIT ?5 OFFSET ?4",
+        rows::SESSION
+    );
     collect(
-        &mut conn.prepare_cached(
-            "SELECT id, modem, apn, interface, source, began_ms, ended_ms, ended,
-                    kernel_rx_bytes, kernel_tx_bytes, modem_rx_bytes, modem_tx_bytes
-             FROM session WHERE iccid = ?1 AND began_ms < ?3 AND (ended = 0 OR coalesce(ended_ms, began_ms) >= ?2)
-             ORDER BY began_ms, id LIMIT ?5 OFFSET ?4",
-        )?,
+        &mut conn.prepare_cached(&sql)?,
         params![query.iccid.as_str(), query.from.as_millis(), query.until.as_millis(), given, room],
-        |row| {
-            Ok(Part::Session(SessionFigures {
-                id: EpochId(row.get(0)?),
-                modem: optional_ident(row.get(1)?, "session.modem")?,
-                apn: row.get(2)?,
-                interface: row.get(3)?,
-                source: from_word(row.get(4)?, "session.source")?,
-                began: instant(row.get(5)?),
-                ended_at: instant(row.get(6)?),
-                ended: row.get(7)?,
-                kernel: figures(row.get(8)?, row.get(9)?, "session.kernel_rx_bytes")?,
-                modem_manager: figures(row.get(10)?, row.get(11)?, "session.modem_rx_bytes")?,
-            }))
-        },
+        |row| Ok(Part::Session(rows::session(row)?)),
     )
 }
 
@@ -307,8 +278,4 @@ fn observed(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> R
 
 fn volume(rx: i64, tx: i64, column: &'static str) -> Result<Volume, QueryError> {
     Ok(Volume { rx: unsigned(rx, column)?, tx: unsigned(tx, column)? })
-}
-
-fn figures(rx: Option<i64>, tx: Option<i64>, column: &'static str) -> Result<Option<Volume>, QueryError> {
-    rx.zip(tx).map(|(rx, tx)| volume(rx, tx, column)).transpose()
 }

@@ -43,7 +43,7 @@ pub use apply::ApplyError;
 pub use backup::BackupError;
 pub use carrier::{SessionSlot, SlotSpan};
 pub use columns::{Columns, Mark};
-pub use explain::{ExplainCursor, ExplainPage, ExplainQuery, Part, Run, SessionFigures};
+pub use explain::{ExplainCursor, ExplainPage, ExplainQuery, Part, Run};
 pub use failure::ErrorKind;
 pub use fold::{Fold, Folded};
 pub use lists::{Counts, KeptCorrection, KeptGap};

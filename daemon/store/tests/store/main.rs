@@ -9,6 +9,7 @@
 
 mod changes;
 mod common;
+mod explain;
 mod faults;
 mod history;
 mod model;
