@@ -95,6 +95,8 @@ pub(crate) fn copy(conn: &Connection, to: &Path) -> Result<(), BackupError> {
     }
     let copied = (|| {
         let mut target = Connection::open(&unfinished).map_err(sqlite)?;
+        // Nobody else reads it yet, and an index shared through mapped memory is not safe on every file system.
+        target.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(sqlite)?;
         let step = Backup::new(conn, &mut target).and_then(|backup| backup.step(-1)).map_err(sqlite)?;
         if step != StepResult::Done {
             return Err(BackupError::Busy { path: to.to_owned() });

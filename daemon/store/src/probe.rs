@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::access::Access;
 use crate::lock::beside;
@@ -32,24 +32,32 @@ pub(crate) enum ProbeFailure {
     Sqlite(rusqlite::Error),
 }
 
-/// Looks at the file's header, and through SQLite only where a write-ahead log may hold a newer one.
+/// Looks at the file's header, and through SQLite only where a log beside it may hold another one.
 pub(crate) fn probe(path: &Path, access: Access) -> Result<Found, ProbeFailure> {
     let mut header = [0_u8; 100];
-    let read = match File::open(path) {
-        Ok(mut file) => read_up_to(&mut file, &mut header).map_err(ProbeFailure::File)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+    let (there, read) = match File::open(path) {
+        Ok(mut file) => (true, read_up_to(&mut file, &mut header).map_err(ProbeFailure::File)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (false, 0),
         Err(error) => return Err(ProbeFailure::File(error)),
     };
-    let left_open = std::fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0);
+    let left = |suffix| std::fs::metadata(beside(path, suffix)).is_ok_and(|log| log.len() > 0);
+    // A journal without its file is one of a creation that a power cut undid.
+    let left_open = left("-wal") || (there && left("-journal"));
     if read == 0 && !left_open {
         return Ok(Found::Nothing);
     }
-    if read > 0 && !header.starts_with(MAGIC) {
-        let blank = header.iter().all(|byte| *byte == 0);
-        return Ok(if blank { Found::Damaged } else { Found::Foreign });
-    }
+    let strange = read > 0 && !header.starts_with(MAGIC);
     if left_open {
-        return through_sqlite(path, access).map_err(ProbeFailure::Sqlite);
+        // A power cut may have torn the header while it was written: what it was to be is in the log.
+        return match through_sqlite(path, access) {
+            Err(error) if strange && error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+                Ok(without_magic(&header))
+            }
+            other => other.map_err(ProbeFailure::Sqlite),
+        };
+    }
+    if strange {
+        return Ok(without_magic(&header));
     }
     if read < header.len() {
         return Ok(Found::Damaged);
@@ -60,6 +68,11 @@ pub(crate) fn probe(path: &Path, access: Access) -> Result<Found, ProbeFailure> 
         return through_sqlite(path, access).map_err(ProbeFailure::Sqlite);
     }
     Ok(judge(application, version, false))
+}
+
+fn without_magic(header: &[u8; 100]) -> Found {
+    let blank = header.iter().all(|byte| *byte == 0);
+    if blank { Found::Damaged } else { Found::Foreign }
 }
 
 /// Asks SQLite without letting it move the log into the file: a newer ledger stays as it is.

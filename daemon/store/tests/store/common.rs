@@ -23,6 +23,14 @@ impl Dir {
         Self(dir)
     }
 
+    /// One in memory, where a sync costs nothing.
+    pub fn in_memory(name: &str) -> Self {
+        let dir = Path::new("/dev/shm").join(format!("simbell-store-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        Self(dir)
+    }
+
     pub fn ledger(&self) -> PathBuf {
         self.0.join("ledger.db")
     }
@@ -90,4 +98,27 @@ pub fn ever(tail: u32) -> TotalsQuery {
 /// Everything ever received and sent, dated, by any zone.
 pub fn sum(totals: &Totals) -> (u64, u64) {
     totals.by_zone.iter().fold((0, 0), |(rx, tx), (_, volume)| (rx + volume.rx, tx + volume.tx))
+}
+
+/// This test binary, to run one test in another process.
+pub fn again(test: &str) -> Vec<String> {
+    let own = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
+    [&own, test, "--exact", "--nocapture", "--test-threads=1"].map(str::to_owned).to_vec()
+}
+
+/// Does it where a file system may be mounted: here, or in a user namespace of its own.
+pub fn with_root(test: &str, body: impl FnOnce()) {
+    if rustix::process::geteuid().is_root() {
+        return body();
+    }
+    let output = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount"])
+        .args(again(test))
+        .output()
+        .expect("install util-linux: unshare is missing");
+    let text = [output.stdout.as_slice(), output.stderr.as_slice()].map(String::from_utf8_lossy).concat();
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "user namespaces must be allowed (sysctl kernel.unprivileged_userns_clone=1), and:\n{text}"
+    );
 }

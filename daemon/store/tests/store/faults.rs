@@ -9,19 +9,13 @@ use simbell_core::ledger::Baseline;
 use simbell_store::{ErrorKind, Store, StoreOptions};
 
 use crate::changes::baseline;
-use crate::common::{Dir, HOUR, NOVEMBER, boot, ever, open, sum, usage};
+use crate::common::{Dir, HOUR, NOVEMBER, again, boot, ever, open, sum, usage};
 
 const PLACE: &str = "SIMBELL_STORE_TEST_PLACE";
 
 /// Where this process is to work, when it is one that a test started.
 fn place() -> Option<PathBuf> {
     std::env::var_os(PLACE).map(PathBuf::from)
-}
-
-/// This test binary, to run one test in another process.
-fn again(test: &str) -> Vec<String> {
-    let own = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
-    [&own, test, "--exact", "--nocapture", "--test-threads=1"].map(str::to_owned).to_vec()
 }
 
 /// One commit as the service makes them: usage and the baseline it comes from.

@@ -14,5 +14,6 @@ mod faults;
 mod history;
 mod model;
 mod opening;
+mod power;
 mod queries;
 mod shell;

@@ -12,9 +12,10 @@ use simbell_store::{APPLICATION_ID, ErrorKind, OpenError, SCHEMA_VERSION, Store,
 use crate::changes::baseline;
 use crate::common::{Dir, NOVEMBER, at, boot, ever, iccid, open, sum, usage};
 
-const V1: &[u8] = include_bytes!("fixtures/ledger-v1.db");
+/// A ledger of version 1.
+pub const V1: &[u8] = include_bytes!("fixtures/ledger-v1.db");
 /// The same, of version 2.
-const V2: &[u8] = include_bytes!("fixtures/ledger-v2.db");
+pub const V2: &[u8] = include_bytes!("fixtures/ledger-v2.db");
 
 fn refused(path: &Path) -> OpenError {
     Store::open(path, &StoreOptions::default()).unwrap_err()
