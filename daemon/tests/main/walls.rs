@@ -31,6 +31,8 @@ fn packages_use_only_whom_they_may() {
         ("simbell-core", [].as_slice()),
         ("simbell-alloc", &[]),
         ("simbell-adjtimex", &[]),
+        // Of tests alone: nobody below may use it.
+        ("simbell-faultfs", &[]),
         ("simbell-api", &[]),
         ("simbell-modem", &["simbell-core"]),
         ("simbell-store", &["simbell-core"]),
