@@ -19,6 +19,8 @@ mod receivers;
 mod reminders;
 #[path = "main/service.rs"]
 mod service;
+#[path = "main/storm.rs"]
+mod storm;
 #[path = "main/traffic.rs"]
 mod traffic;
 #[path = "main/walls.rs"]

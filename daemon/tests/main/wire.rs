@@ -107,6 +107,15 @@ impl Wire {
 
     /// Traffic without a pause in both directions until the value is dropped.
     pub fn flood(&self) -> Flood {
+        self.stream(20)
+    }
+
+    /// As [`Wire::flood`], but a tenth: leaves the machine to what else it does.
+    pub fn trickle(&self) -> Flood {
+        self.stream(2)
+    }
+
+    fn stream(&self, at_once: u32) -> Flood {
         let stop = Arc::new(AtomicBool::new(false));
         let ends = [(self.host.try_clone().unwrap(), FAR), (self.network.try_clone().unwrap(), NEAR)];
         let threads = ends.into_iter().zip([97_usize, 701]).map(|((from, to), payload)| {
@@ -114,8 +123,8 @@ impl Wire {
             std::thread::spawn(move || {
                 let mut sent = 0_u64;
                 while !stop.load(Ordering::Relaxed) {
-                    // Fails while the interface is away. Twenty at a time, so that it leaves the machine some room.
-                    for _ in 0..20 {
+                    // Fails while the interface is away. A few at a time, so that it leaves the machine some room.
+                    for _ in 0..at_once {
                         sent += u64::from(
                             from.send_to(&vec![7; payload], SocketAddr::from((to, UDP_PORT))).is_ok(),
                         );
