@@ -172,6 +172,9 @@ _simbellctl() {
             simbellctl__subcmd__help__subcmd__usage,explain)
                 cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__explain"
                 ;;
+            simbellctl__subcmd__help__subcmd__usage,export)
+                cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__export"
+                ;;
             simbellctl__subcmd__help__subcmd__usage,set)
                 cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__set"
                 ;;
@@ -244,6 +247,9 @@ _simbellctl() {
             simbellctl__subcmd__usage,explain)
                 cmd="simbellctl__subcmd__usage__subcmd__explain"
                 ;;
+            simbellctl__subcmd__usage,export)
+                cmd="simbellctl__subcmd__usage__subcmd__export"
+                ;;
             simbellctl__subcmd__usage,help)
                 cmd="simbellctl__subcmd__usage__subcmd__help"
                 ;;
@@ -252,6 +258,9 @@ _simbellctl() {
                 ;;
             simbellctl__subcmd__usage__subcmd__help,explain)
                 cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__explain"
+                ;;
+            simbellctl__subcmd__usage__subcmd__help,export)
+                cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__export"
                 ;;
             simbellctl__subcmd__usage__subcmd__help,help)
                 cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__help"
@@ -852,7 +861,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__usage)
-            opts="set explain"
+            opts="export set explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -866,6 +875,20 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__usage__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__usage__subcmd__export)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1444,7 +1467,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__usage)
-            opts="-h -V --sim --by --from --to --check --socket --json --help --version set explain help"
+            opts="-h -V --sim --by --from --to --check --socket --json --help --version export set explain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1519,8 +1542,54 @@ _simbellctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        simbellctl__subcmd__usage__subcmd__export)
+            opts="-o -h -V --sim --by --from --to --format --output --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --sim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -W "hour day cycle" -- "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "json csv" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         simbellctl__subcmd__usage__subcmd__help)
-            opts="set explain help"
+            opts="export set explain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1534,6 +1603,20 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__usage__subcmd__help__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__help__subcmd__export)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -52,20 +52,34 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand sims" -l socket -d
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand sims" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand sims" -s h -l help -d 'Print help'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand sims" -s V -l version -d 'Print version'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set explain help" -l sim -d 'Of this SIM, by name or ICCID; of every SIM unless given' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set explain help" -l by -d 'How to add up' -r -f -a "hour\t'By the hour'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set explain help" -l sim -d 'Of this SIM, by name or ICCID; of every SIM unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set explain help" -l by -d 'How to add up' -r -f -a "hour\t'By the hour'
 day\t'By the day, in the plan\'s zone'
 cycle\t'By the billing cycle'"
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set explain help" -l from -d 'From this date or RFC 3339 time on; from the beginning of the cycle unless given' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set explain help" -l to -d 'Until before this date or RFC 3339 time; until now unless given' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set explain help" -l check -d 'Exit with 5 when a SIM has used this much of its cycle\'s allowance (80%), or this much data (5GB), or more' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set explain help" -l socket -d 'The service\'s socket' -r -F
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set explain help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set explain help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set explain help" -s V -l version -d 'Print version'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set explain help" -f -a "set" -d 'Say what the usage of the cycle really is, such as 6GB, by a correction in the ledger'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set explain help" -f -a "explain" -d 'Show what a total is made of, to the byte: each counter, connection, gap and correction'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from set explain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set explain help" -l from -d 'From this date or RFC 3339 time on; from the beginning of the cycle unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set explain help" -l to -d 'Until before this date or RFC 3339 time; until now unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set explain help" -l check -d 'Exit with 5 when a SIM has used this much of its cycle\'s allowance (80%), or this much data (5GB), or more' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set explain help" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set explain help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set explain help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set explain help" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set explain help" -f -a "export" -d 'Write everything, with corrections and gaps, for a spreadsheet or another program'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set explain help" -f -a "set" -d 'Say what the usage of the cycle really is, such as 6GB, by a correction in the ledger'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set explain help" -f -a "explain" -d 'Show what a total is made of, to the byte: each counter, connection, gap and correction'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set explain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l sim -d 'Of this SIM, by name or ICCID; of every SIM unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l by -d 'How to add up' -r -f -a "hour\t'By the hour'
+day\t'By the day, in the plan\'s zone'
+cycle\t'By the billing cycle'"
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l from -d 'From this date or RFC 3339 time on; everything there is unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l to -d 'Until before this date or RFC 3339 time; until now unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l format -d 'JSON, one object a line, or CSV; JSON unless given' -r -f -a "json\t'One object a line'
+csv\t'Comma-separated, with a heading (RFC 4180)'"
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -s o -l output -d 'Where to save it; standard output unless given' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from set" -l sim -d 'Of this SIM, by name or ICCID; may be left out where there is only one' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from set" -l reason -d 'Why, for the ledger' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from set" -l socket -d 'The service\'s socket' -r -F
@@ -81,6 +95,7 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -s h -l help -d 'Print help'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write everything, with corrections and gaps, for a spreadsheet or another program'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from help" -f -a "set" -d 'Say what the usage of the cycle really is, such as 6GB, by a correction in the ledger'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from help" -f -a "explain" -d 'Show what a total is made of, to the byte: each counter, connection, gap and correction'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -238,6 +253,7 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fi
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "completions" -d 'Print completions for a shell'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "man" -d 'Print the manual page, or write every page to a directory'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and not __fish_seen_subcommand_from status sims usage plan rules reminders channels watch reload config bug-report version completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from usage" -f -a "export" -d 'Write everything, with corrections and gaps, for a spreadsheet or another program'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from usage" -f -a "set" -d 'Say what the usage of the cycle really is, such as 6GB, by a correction in the ledger'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from usage" -f -a "explain" -d 'Show what a total is made of, to the byte: each counter, connection, gap and correction'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from plan" -f -a "show" -d 'Show the plans'

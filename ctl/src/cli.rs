@@ -96,6 +96,8 @@ pub struct UsageArgs {
 /// `usage VERB`.
 #[derive(Debug, Subcommand)]
 pub enum UsageVerb {
+    /// Write everything, with corrections and gaps, for a spreadsheet or another program
+    Export(ExportArgs),
     /// Say what the usage of the cycle really is, such as 6GB, by a correction in the ledger
     Set {
         /// Usage of the cycle up to now
@@ -131,6 +133,38 @@ pub struct ExplainArgs {
     /// Until before this date or RFC 3339 time; until now unless given
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
+}
+
+/// `usage export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Of this SIM, by name or ICCID; of every SIM unless given
+    #[arg(long, value_name = "NAME|ICCID")]
+    pub sim: Option<String>,
+    /// How to add up
+    #[arg(long, value_enum, default_value_t = By::Hour)]
+    pub by: By,
+    /// From this date or RFC 3339 time on; everything there is unless given
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Until before this date or RFC 3339 time; until now unless given
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// JSON, one object a line, or CSV; JSON unless given
+    #[arg(long, value_enum)]
+    pub format: Option<ExportFormat>,
+    /// Where to save it; standard output unless given
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// How an export is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// One object a line
+    Json,
+    /// Comma-separated, with a heading (RFC 4180)
+    Csv,
 }
 
 /// How to add up.

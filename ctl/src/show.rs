@@ -1,6 +1,7 @@
 //! How things look: amounts, times, tables and safe text.
 
 pub(crate) mod amount;
+pub(crate) mod export;
 pub(crate) mod records;
 pub(crate) mod table;
 pub(crate) mod text;

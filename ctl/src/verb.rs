@@ -14,6 +14,7 @@ mod shell;
 mod sims;
 mod status;
 mod usage;
+mod usage_export;
 mod version;
 mod watch;
 
@@ -53,6 +54,7 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
                 usage::set(&mut connect(socket, out).await?, out, amount, sim, reason).await
             }
             Some(UsageVerb::Explain(args)) => explain::run(&mut connect(socket, out).await?, out, args).await,
+            Some(UsageVerb::Export(args)) => usage_export::run(connect(socket, out).await?, out, &args).await,
             None => usage::run(&mut connect(socket, out).await?, out, &args).await,
         },
         Verb::Plan(args) => match args.verb {

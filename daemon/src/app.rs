@@ -106,6 +106,7 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
         reload,
         notifier,
         boot,
+        history: service.history,
     });
     // Tasks of their own: to wake the runtime's outermost future costs a system call each time.
     let serving = tokio::spawn(control::serve(listener, backend, Limits::default()));
@@ -298,7 +299,14 @@ fn reloader(
         if let Err(error) = log.modify(|filter| *filter = crate::logging::filter(service.log_level)) {
             tracing::warn!(%error, "the log level cannot be changed");
         }
-        Ok(Reloaded { settings, rules, channels, trust: service.clock_trust, problems })
+        Ok(Reloaded {
+            settings,
+            rules,
+            channels,
+            trust: service.clock_trust,
+            history: service.history,
+            problems,
+        })
     })
 }
 

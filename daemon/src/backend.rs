@@ -4,13 +4,14 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use simbell_api::{
-    Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, GetUsageParams, Plan, ReloadReply,
-    Reminder, Rule, SetUsageParams, Sim, StatusReply, UsageChange, UsagePage,
+    Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, ExportUsageParams, GetUsageParams,
+    Plan, ReloadReply, Reminder, Rule, SetUsageParams, Sim, StatusReply, UsageChange, UsagePage,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::control::{Answer, ControlBackend, Following, Peer};
 use crate::engine::Request;
+use crate::export;
 
 /// A test message is waited for this long; then its outcome shows in `channels`.
 const TEST_WAIT: Duration = Duration::from_secs(20);
@@ -76,6 +77,35 @@ impl ControlBackend for Backend {
 
     async fn explain(&self, _: Peer, question: ExplainUsageParams) -> Answer<ExplainPage> {
         self.ask(|reply| Request::Explain(question, reply)).await
+    }
+
+    async fn export(&self, _: Peer, question: ExportUsageParams) -> Answer<mpsc::Receiver<Answer<Vec<u8>>>> {
+        let export = self.ask(|reply| Request::Export(question, reply)).await?;
+        let (sender, receiver) = mpsc::channel(export::PARTS_AHEAD);
+        if export.is_beside() {
+            tokio::task::spawn_blocking(move || export.run(&sender));
+        } else {
+            // Through the writer, in turn with everything else that the service does.
+            let backend = self.clone();
+            tokio::spawn(async move {
+                let mut export = export;
+                loop {
+                    let step = backend.ask(|reply| Request::ExportOn(Box::new(export), reply)).await;
+                    let (parts, next) = match step {
+                        Ok((parts, next)) => (parts.into_iter().map(Ok).collect(), next),
+                        Err(error) => (vec![Err(error)], None),
+                    };
+                    for part in parts {
+                        if sender.send(part).await.is_err() {
+                            return;
+                        }
+                    }
+                    let Some(next) = next else { return };
+                    export = *next;
+                }
+            });
+        }
+        Ok(receiver)
     }
 
     async fn set_usage(&self, peer: Peer, change: SetUsageParams) -> Answer<UsageChange> {

@@ -10,6 +10,7 @@ pub mod control;
 pub mod convert;
 pub mod engine;
 pub mod explain;
+pub mod export;
 pub mod gateway;
 pub mod logging;
 pub mod options;

@@ -3,12 +3,11 @@
 use chrono::{DateTime, NaiveDate};
 use simbell_api::{ControlError, GetUsageParams, UsagePage, UsageRow, UsageTotal};
 use simbell_core::cycle::cycle_at;
-use simbell_core::effect::TotalsQuery;
 use simbell_core::ident::Iccid;
 use simbell_core::state::State;
 use simbell_core::time::{Span, Stamp, Timestamp};
 use simbell_core::zone::ZoneRules;
-use simbell_store::{Entry, Store, UsageBy, UsageQuery};
+use simbell_store::{Columns, Entry, Mark, QueryError, Reader, Store, Sums, UsageBy, UsageQuery};
 
 use crate::control::Answer;
 use crate::convert;
@@ -16,61 +15,152 @@ use crate::convert;
 /// Without `from`, so many cycles are shown by cycle.
 const CYCLES_SHOWN: usize = 12;
 
-/// One page of what was asked.
-///
-/// # Errors
-/// When a parameter makes no sense, no such SIM is known, or the ledger cannot be read.
-pub fn page(state: &State, store: &Store, at: Stamp, question: &GetUsageParams) -> Answer<UsagePage> {
-    let sims: Vec<Iccid> = match question.sim.as_deref() {
-        Some(name) => vec![convert::sim_named(state, Some(name))?],
-        None => state.sims().map(|s| s.record.iccid.clone()).collect(),
-    };
-    let limit = question.limit.map_or(100, |limit| usize::try_from(limit).unwrap_or(100)).max(1);
-    let cursor = question.after.as_deref().map(cursor).transpose()?;
-    let mut page = UsagePage { rows: Vec::new(), total: UsageTotal::default(), next: None };
-    let mut rx: u64 = 0;
-    let mut tx: u64 = 0;
-    let mut corrections: i64 = 0;
-    for iccid in &sims {
-        let asked = Asked::of(state, iccid, at, question)?;
-        let query = TotalsQuery { iccid: iccid.clone(), from: asked.from, until: Some(asked.until) };
-        let sums = store.totals(&query).map_err(|e| unreadable(&e))?;
-        for (_, volume) in &sums.by_zone {
-            rx = rx.checked_add(volume.rx).ok_or_else(too_large)?;
-            tx = tx.checked_add(volume.tx).ok_or_else(too_large)?;
-        }
-        corrections = corrections.checked_add(sums.corrections).ok_or_else(too_large)?;
-        let from = match &cursor {
-            Some((done, _)) if iccid < done => continue,
-            Some((current, millis)) if iccid == current => Timestamp::from_millis(*millis),
-            _ => asked.from,
-        };
-        if page.next.is_some() || from >= asked.until {
-            continue;
-        }
-        let room = limit.saturating_sub(page.rows.len());
-        if room == 0 {
-            page.next = Some(format!("{iccid}:{}", from.as_millis()));
-            continue;
-        }
-        let query = UsageQuery { iccid: iccid.clone(), by: asked.by, from, until: asked.until, limit: room };
-        let found = store.usage(&query).map_err(|e| unreadable(&e))?;
-        let zone = state.zone_of(iccid);
-        page.rows.extend(found.rows.into_iter().map(|row| row_reply(iccid, zone, &row)));
-        page.next = found.next.map(|next| format!("{iccid}:{}", next.as_millis()));
-    }
-    page.total = UsageTotal { rx_bytes: rx, tx_bytes: tx, correction_bytes: corrections };
-    Ok(page)
+/// The ledger as it is read: beside its writer, or through it where the file system does not let two have it.
+#[derive(Debug)]
+pub enum Ledger<'a> {
+    /// Beside the writer.
+    Beside(&'a Reader),
+    /// Through the writer.
+    Through(&'a Store),
 }
 
-struct Asked {
-    by: UsageBy,
-    from: Timestamp,
-    until: Timestamp,
+macro_rules! either {
+    ($self:ident, $ledger:ident => $call:expr) => {
+        match $self {
+            Ledger::Beside($ledger) => $call,
+            Ledger::Through($ledger) => $call,
+        }
+    };
+}
+
+impl Ledger<'_> {
+    pub(crate) fn sums(&self, span: &Asked) -> Result<Sums, QueryError> {
+        either!(self, ledger => ledger.sums(&span.iccid, span.from, span.until))
+    }
+
+    pub(crate) fn usage(&self, query: &UsageQuery) -> Result<simbell_store::UsagePage, QueryError> {
+        either!(self, ledger => ledger.usage(query))
+    }
+
+    pub(crate) fn hours(
+        &self,
+        span: &Asked,
+        from: Timestamp,
+        most: usize,
+    ) -> Result<(Columns, Option<Timestamp>), QueryError> {
+        either!(self, ledger => ledger.hours(&span.iccid, from, span.until, most))
+    }
+
+    pub(crate) fn marks(
+        &self,
+        iccid: Option<&Iccid>,
+        (from, until): (Timestamp, Timestamp),
+        after: (i64, i64),
+        most: u32,
+    ) -> Result<Vec<(i64, Mark)>, QueryError> {
+        either!(self, ledger => ledger.marks(iccid, from, until, after, most))
+    }
+
+    pub(crate) fn generation(&self) -> Result<i64, QueryError> {
+        either!(self, ledger => ledger.generation())
+    }
+}
+
+/// One SIM's part of a question.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub(crate) iccid: Iccid,
+    pub(crate) name: String,
+    pub(crate) zone: ZoneRules,
+    pub(crate) by: UsageBy,
+    pub(crate) from: Timestamp,
+    pub(crate) until: Timestamp,
+}
+
+/// A page that is asked for: all that the state has to say to it.
+#[derive(Debug, Clone)]
+pub struct Question {
+    spans: Vec<Asked>,
+    after: Option<(Iccid, i64)>,
+    limit: usize,
+}
+
+impl Question {
+    /// Understands a question.
+    ///
+    /// # Errors
+    /// When a parameter makes no sense, or no such SIM is known.
+    pub fn of(state: &State, at: Stamp, asked: &GetUsageParams) -> Answer<Self> {
+        let limit = asked.limit.map_or(100, |limit| usize::try_from(limit).unwrap_or(100)).max(1);
+        let after = asked.after.as_deref().map(cursor).transpose()?;
+        let spans = sims_of(state, asked.sim.as_deref())?;
+        let spans =
+            spans.iter().map(|iccid| Asked::of(state, iccid, at, asked, false)).collect::<Answer<_>>()?;
+        Ok(Self { spans, after, limit })
+    }
+
+    /// The page.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read, or a sum does not fit.
+    pub fn page(&self, ledger: &Ledger<'_>) -> Result<UsagePage, QueryError> {
+        let mut page = UsagePage { rows: Vec::new(), total: UsageTotal::default(), next: None };
+        for asked in &self.spans {
+            add_sums(&mut page.total, &ledger.sums(asked)?)?;
+            let iccid = &asked.iccid;
+            let from = match &self.after {
+                Some((done, _)) if iccid < done => continue,
+                Some((current, millis)) if iccid == current => Timestamp::from_millis(*millis),
+                _ => asked.from,
+            };
+            if page.next.is_some() || from >= asked.until {
+                continue;
+            }
+            let room = self.limit.saturating_sub(page.rows.len());
+            if room == 0 {
+                page.next = Some(format!("{iccid}:{}", from.as_millis()));
+                continue;
+            }
+            let query = UsageQuery {
+                iccid: iccid.clone(),
+                by: asked.by.clone(),
+                from,
+                until: asked.until,
+                limit: room,
+            };
+            let found = ledger.usage(&query)?;
+            page.rows.extend(found.rows.into_iter().map(|row| row_reply(iccid, &asked.zone, &row)));
+            page.next = found.next.map(|next| format!("{iccid}:{}", next.as_millis()));
+        }
+        Ok(page)
+    }
+}
+
+pub(crate) fn add_sums(total: &mut UsageTotal, sums: &Sums) -> Result<(), QueryError> {
+    let too_large = || QueryError::Overflow { what: "usage" };
+    total.rx_bytes = total.rx_bytes.checked_add(sums.volume.rx).ok_or_else(too_large)?;
+    total.tx_bytes = total.tx_bytes.checked_add(sums.volume.tx).ok_or_else(too_large)?;
+    total.correction_bytes = total.correction_bytes.checked_add(sums.corrections).ok_or_else(too_large)?;
+    Ok(())
+}
+
+/// The SIM that is named, or every SIM.
+pub(crate) fn sims_of(state: &State, name: Option<&str>) -> Answer<Vec<Iccid>> {
+    Ok(match name {
+        Some(name) => vec![convert::sim_named(state, Some(name))?],
+        None => state.sims().map(|s| s.record.iccid.clone()).collect(),
+    })
 }
 
 impl Asked {
-    fn of(state: &State, iccid: &Iccid, at: Stamp, question: &GetUsageParams) -> Answer<Self> {
+    /// `ever`: without `from` everything there is, rather than the current cycle.
+    pub(crate) fn of(
+        state: &State,
+        iccid: &Iccid,
+        at: Stamp,
+        question: &GetUsageParams,
+        ever: bool,
+    ) -> Answer<Self> {
         let zone = state.zone_of(iccid);
         let cycle = state.sims().find(|s| s.record.iccid == *iccid).and_then(|s| s.bounds);
         let until = match &question.to {
@@ -79,6 +169,7 @@ impl Asked {
             None => at.wall.saturating_add(Span(1)),
         };
         let from = question.from.as_deref().map(|text| instant(text, zone, "from")).transpose()?;
+        let from = from.or_else(|| ever.then(|| Timestamp::from_millis(0).min(until)));
         if from.is_some_and(|from| from > until) {
             return Err(match question.to {
                 Some(_) => invalid("from", "from is after to", "give the earlier one as --from"),
@@ -102,7 +193,8 @@ impl Asked {
                 ));
             }
         };
-        Ok(Self { by, from: from.min(until), until })
+        let (iccid, name) = (iccid.clone(), state.sim_name(iccid));
+        Ok(Self { iccid, name, zone: zone.clone(), by, from: from.min(until), until })
     }
 }
 

@@ -88,6 +88,59 @@ fn every_verb_keeps_its_schema() {
 }
 
 #[test]
+fn every_record_of_an_export_keeps_its_schema() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    let file = scratch.0.join("usage.json");
+    let said = good(&socket, &["usage", "export"]);
+    assert_eq!(good(&socket, &["--json", "usage", "export", "--output", file.to_str().unwrap()]), "");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), said);
+    let mut records = Vec::new();
+    for line in said.lines() {
+        let value: Value = serde_json::from_str(line).unwrap();
+        let record = value["record"].as_str().unwrap().to_owned();
+        check(&format!("usage-export-{record}"), line);
+        records.push(record);
+    }
+    assert_eq!(records, ["usage", "correction", "gap", "usage", "correction", "gap", "gap"]);
+    let csv = good(&socket, &["usage", "export", "--format", "csv"]);
+    assert_eq!(csv.matches("\r\n").count(), 8, "{csv}");
+    let refused = run(&socket, &["usage", "export", "--format", "csv", "--json"]);
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+/// One reader that stops reading is hung up on; what is held for it stays small, and others are served.
+#[test]
+fn a_reader_that_stops_hurts_nobody() {
+    use std::io::{Read as _, Write as _};
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let served = Served::start(&socket, Fake::new(16));
+    let mut stopped = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    let call = br#"{"method":"org.simbell.Control.ExportUsage","parameters":{"by":"hour","sim":"endless"},"more":true}"#;
+    stopped.write_all(call).unwrap();
+    stopped.write_all(&[0]).unwrap();
+    let mut first = [0; 64];
+    stopped.read_exact(&mut first).unwrap();
+    for _ in 0..3 {
+        good(&socket, &["status"]);
+    }
+    eventually("the reader is given up", || served.fake.gave_up());
+    // What was under way comes, then the end.
+    stopped.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut rest = Vec::new();
+    let mut buffer = [0; 65536];
+    loop {
+        match stopped.read(&mut buffer) {
+            Ok(0) | Err(_) => break,
+            Ok(read) => rest.extend_from_slice(&buffer[..read]),
+        }
+    }
+    assert!(rest.len() < 1_000_000, "{} bytes were held", rest.len());
+}
+
+#[test]
 fn what_scripts_rely_on() {
     let scratch = Scratch::new();
     let socket = scratch.socket();

@@ -1,5 +1,6 @@
 //! A client of the control socket: one connection, one call at a time.
 
+mod export;
 mod failure;
 mod stream;
 
@@ -10,6 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use zlink::{Call, tokio::unix};
 
+pub use export::Export;
 pub use failure::ClientError;
 pub use stream::{Pages, Stream};
 
@@ -231,6 +233,14 @@ impl Client {
     pub async fn monitor(mut self) -> Result<Stream<MonitorEvent>, ClientError> {
         self.start(Method::Monitor).await?;
         Ok(Stream::new(self))
+    }
+
+    /// Usage in bulk, part by part. Ends the use of this connection for anything else.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn export(self, params: &crate::ExportUsageParams) -> Result<Export, ClientError> {
+        Export::begin(self, params).await
     }
 
     /// A pseudonymised recording, part by part. Ends the use of this connection for anything else.

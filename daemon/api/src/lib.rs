@@ -20,6 +20,7 @@ mod channel;
 mod client;
 mod error;
 mod explain;
+mod export;
 #[cfg(test)]
 mod idl;
 mod method;
@@ -32,12 +33,13 @@ mod status;
 mod usage;
 
 pub use channel::{Channel, ChannelTest};
-pub use client::{Client, ClientError, Pages, Stream};
+pub use client::{Client, ClientError, Export, Pages, Stream};
 pub use error::ControlError;
 pub use explain::{
     ExplainPage, ExplainSpan, ExplainSum, ExplainUsageParams, ExplainedCorrection, ExplainedGap,
     ExplainedObservation, ExplainedRun, ExplainedSession,
 };
+pub use export::{ExportCorrection, ExportGap, ExportKind, ExportPart, ExportUsageParams};
 pub use method::{
     AcknowledgeParams, BugReportChunk, ChannelsPage, GetUsageParams, GetVersionParams, Method, PageParams,
     PlansPage, ReloadReply, ReminderReply, RemindersPage, RulesPage, SetUsageParams, ShowPlanParams,
@@ -45,7 +47,8 @@ pub use method::{
 };
 pub use monitor::{MonitorEvent, MonitorKind};
 pub use output::{
-    CheckOutput, Failure, FailureOutput, PlanAddOutput, StatusOutput, UsageOutput, VersionOutput,
+    CheckOutput, ExportedCorrection, ExportedGap, ExportedUsage, Failure, FailureOutput, PlanAddOutput,
+    StatusOutput, UsageOutput, VersionOutput,
 };
 pub use plan::Plan;
 pub use reminder::{Delivery, Reminder};

@@ -27,11 +27,12 @@ pub enum Method {
     Monitor,
     Reload,
     BugReport,
+    ExportUsage,
 }
 
 impl Method {
     /// Every method, in the order of the interface description.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::GetVersion,
         Self::GetStatus,
         Self::ListSims,
@@ -49,6 +50,7 @@ impl Method {
         Self::Monitor,
         Self::Reload,
         Self::BugReport,
+        Self::ExportUsage,
     ];
 
     /// Its name without the interface.
@@ -72,6 +74,7 @@ impl Method {
             Self::Monitor => "Monitor",
             Self::Reload => "Reload",
             Self::BugReport => "BugReport",
+            Self::ExportUsage => "ExportUsage",
         }
     }
 
@@ -91,7 +94,7 @@ impl Method {
     /// Whether it answers with a stream and so must be called with `more`.
     #[must_use]
     pub const fn streams(self) -> bool {
-        matches!(self, Self::Monitor | Self::BugReport)
+        matches!(self, Self::Monitor | Self::BugReport | Self::ExportUsage)
     }
 }
 

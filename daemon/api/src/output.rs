@@ -28,6 +28,64 @@ named! {
         pub total: UsageTotal,
     }
 
+    /// `usage export --format json`: what was used.
+    pub struct ExportedUsage {
+        /// `usage`.
+        pub record: String,
+        /// Whose.
+        pub iccid: String,
+        /// What the configuration calls the SIM; its ICCID where it has no name.
+        pub sim: String,
+        /// From, RFC 3339 in the plan's zone.
+        pub start: String,
+        /// Until, excluded.
+        pub end: String,
+        /// `home`, `roaming`, `roaming:MCCMNC` or `unknown`.
+        pub zone: String,
+        /// `kernel`, `modem`, `user` or `import`.
+        pub source: String,
+        /// Bytes received.
+        pub rx_bytes: u64,
+        /// Bytes sent.
+        pub tx_bytes: u64,
+    }
+
+    /// `usage export --format json`: a person's correction.
+    pub struct ExportedCorrection {
+        /// `correction`.
+        pub record: String,
+        /// Whose.
+        pub iccid: String,
+        /// What the configuration calls the SIM; its ICCID where it has no name.
+        pub sim: String,
+        /// At which instant it counts, RFC 3339.
+        pub start: String,
+        /// Signed bytes of both directions.
+        pub correction_bytes: i64,
+        /// Who, such as `uid 1000`.
+        pub author: String,
+        /// Why, in the author's words.
+        pub reason: String,
+    }
+
+    /// `usage export --format json`: something that could not be known.
+    pub struct ExportedGap {
+        /// `gap`.
+        pub record: String,
+        /// Whose; null where not known.
+        pub iccid: Option<String>,
+        /// What the configuration calls the SIM; null where not known.
+        pub sim: Option<String>,
+        /// Since when, RFC 3339; null where not known.
+        pub start: Option<String>,
+        /// Until when, RFC 3339; null where not known.
+        pub end: Option<String>,
+        /// Such as `rebooted`.
+        pub reason: String,
+        /// Which interface or bearer, in words.
+        pub detail: String,
+    }
+
     /// `version --json`.
     pub struct VersionOutput {
         /// Version of simbellctl.

@@ -15,7 +15,7 @@ named! {
         pub rx_bytes: u64,
         /// Bytes sent.
         pub tx_bytes: u64,
-        /// `kernel`, `modem` or `user`; null for a gap.
+        /// `kernel`, `modem`, `user` or `import`; null for a gap.
         pub source: Option<String>,
         /// A person's correction in bytes, signed, where `source` is `user`; null otherwise.
         pub correction_bytes: Option<i64>,

@@ -40,7 +40,8 @@ pub use duration::{Length, LengthError};
 pub use environment::Environment;
 pub use problem::{Problem, ProblemKind, Problems};
 pub use settings::{
-    Durability, LogLevel, PluginSettings, RuleLimits, RulesSettings, ServiceSettings, StorageSettings,
+    Durability, HistorySettings, LogLevel, PluginSettings, RuleLimits, RulesSettings, ServiceSettings,
+    StorageSettings,
 };
 pub use zoneinfo::{ZoneError, system_zone, zone_rules};
 

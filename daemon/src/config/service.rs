@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 
 use simbell_core::bytes::Bytes;
 use simbell_core::ident::{ChannelName, RuleName};
+use simbell_core::time::Span;
 
 use super::channels::Channels;
 use super::duration::Length;
 use super::environment::Environment;
 use super::merged::Value;
-use super::numbers::{bytes, length_within, number};
+use super::numbers::{bytes, length, length_within, number, span};
 use super::problem::{ProblemKind, Show};
 use super::section::{Field, Report, Section, nearest, quoted};
 use super::settings::{
-    Durability, LogLevel, PluginSettings, RuleLimits, RulesSettings, ServiceSettings, StorageSettings,
+    Durability, HistorySettings, LogLevel, PluginSettings, RuleLimits, RulesSettings, ServiceSettings,
+    StorageSettings,
 };
 use crate::clock::Trust;
 
@@ -38,6 +40,7 @@ pub(super) fn read(
         log_level: LogLevel::Info,
         clock_trust: Trust::Auto,
         storage: StorageSettings { durability: Durability::Full },
+        history: HistorySettings::default(),
         rules: RulesSettings {
             dir: config_dir.join("rules.d"),
             plugin_dirs: vec![PathBuf::from(SHIPPED_PLUGINS), config_dir.join("plugins")],
@@ -50,6 +53,10 @@ pub(super) fn read(
     };
     if let Some(mut section) = root.get("service").and_then(|f| f.section("a section [service]", report)) {
         service(&mut section, &mut settings, report);
+        section.finish(report);
+    }
+    if let Some(mut section) = root.get("history").and_then(|f| f.section("a section [history]", report)) {
+        history(&mut section, &mut settings.history, report);
         section.finish(report);
     }
     if let Some(mut section) = root.get("control").and_then(|f| f.section("a section [control]", report)) {
@@ -126,6 +133,23 @@ fn service(section: &mut Section<'_>, settings: &mut ServiceSettings, report: &m
     if let Some(field) = section.get("durability") {
         let choices = [("full", Durability::Full), ("normal", Durability::Normal)];
         settings.storage.durability = field.one_of(&choices, report).unwrap_or(Durability::Full);
+    }
+}
+
+fn history(section: &mut Section<'_>, settings: &mut HistorySettings, report: &mut Report<'_>) {
+    let mut kept = |key: &'static str, before: Option<Span>, report: &mut Report<'_>| match section.get(key) {
+        None => before,
+        Some(field) if matches!(field.value(), Value::Text(text) if text == "forever") => None,
+        Some(field) => length(&field, 31 * 86_400, 100 * 366 * 86_400, report).map(span).or(before),
+    };
+    settings.hours = kept("hours", settings.hours, report);
+    settings.days = kept("days", settings.days, report);
+    if let (Some(hours), Some(days)) = (settings.hours, settings.days) {
+        // Days that end before their hours do would leave nothing between hours and cycles.
+        settings.days = Some(days.max(hours));
+    }
+    if let Some(field) = section.get("backups") {
+        settings.backups = number(&field, 0, 100, report).unwrap_or(settings.backups);
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use simbell_core::ident::{ChannelName, RuleName};
+use simbell_core::time::Span;
 use simbell_notify::ChannelConfig;
 
 use crate::clock::Trust;
@@ -26,6 +27,8 @@ pub struct ServiceSettings {
     pub clock_trust: Trust,
     /// The ledger's way with the disk.
     pub storage: StorageSettings,
+    /// How long usage is kept in which detail, and copies of the ledger.
+    pub history: HistorySettings,
     /// Rules and plugins.
     pub rules: RulesSettings,
     /// Plugins that the configuration speaks of, by name; others are enabled with their own defaults.
@@ -80,6 +83,24 @@ pub enum Durability {
     Full,
     /// When the kernel has it: a power cut may lose the newest commits, never the order; fewer flash writes.
     Normal,
+}
+
+/// How long usage is kept in which detail, and copies of the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistorySettings {
+    /// Hours become days after this long; never where none.
+    pub hours: Option<Span>,
+    /// Days become billing cycles after this long; never where none.
+    pub days: Option<Span>,
+    /// So many automatic copies are kept, the newest; 0 makes none.
+    pub backups: u32,
+}
+
+impl Default for HistorySettings {
+    fn default() -> Self {
+        const DAY: i64 = 86_400;
+        Self { hours: Some(Span::secs(730 * DAY)), days: Some(Span::secs(3_650 * DAY)), backups: 3 }
+    }
 }
 
 /// Rules and plugins.

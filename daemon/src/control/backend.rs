@@ -4,8 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use simbell_api::{
-    Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, GetUsageParams, MonitorEvent, Plan,
-    ReloadReply, Reminder, Rule, SetUsageParams, Sim, StatusReply, UsageChange, UsagePage,
+    Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, ExportUsageParams, GetUsageParams,
+    MonitorEvent, Plan, ReloadReply, Reminder, Rule, SetUsageParams, Sim, StatusReply, UsageChange,
+    UsagePage,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -63,6 +64,12 @@ pub trait ControlBackend: Send + Sync + 'static {
         peer: Peer,
         question: ExplainUsageParams,
     ) -> impl Future<Output = Answer<ExplainPage>> + Send;
+    /// Usage in bulk, as messages made by [`super::part`]; ended by dropping the sender. An error ends it too.
+    fn export(
+        &self,
+        peer: Peer,
+        question: ExportUsageParams,
+    ) -> impl Future<Output = Answer<mpsc::Receiver<Answer<Vec<u8>>>>> + Send;
 
     /// Corrects the usage of the cycle.
     fn set_usage(

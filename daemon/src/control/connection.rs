@@ -107,11 +107,7 @@ impl<B: ControlBackend> Connection<B> {
         let outcome =
             dispatch::dispatch(&*shared.backend, &shared.limits, self.peer, call.method(), call.more()).await;
         match outcome {
-            dispatch::Outcome::Reply(_) | dispatch::Outcome::Follow(_) | dispatch::Outcome::Report(_)
-                if call.oneway() =>
-            {
-                Ok(())
-            }
+            _ if call.oneway() => Ok(()),
             dispatch::Outcome::Reply(bytes) => self.line.send(bytes).await,
             dispatch::Outcome::Follow(following) => {
                 if let Err(refusal) = self.place.streaming() {
@@ -124,6 +120,12 @@ impl<B: ControlBackend> Connection<B> {
                     return self.line.send(wire::error(&too_many(&refusal))).await;
                 }
                 stream::report(&mut self.line, text).await
+            }
+            dispatch::Outcome::Export(parts) => {
+                if let Err(refusal) = self.place.streaming() {
+                    return self.line.send(wire::error(&too_many(&refusal))).await;
+                }
+                stream::export(&mut self.line, parts).await
             }
         }
     }

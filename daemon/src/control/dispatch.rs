@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use simbell_api::{
-    AcknowledgeParams, ChannelsPage, ControlError, DESCRIPTION, ExplainUsageParams, GetUsageParams,
-    GetVersionParams, INTERFACE, Method, PageParams, PlansPage, ReminderReply, RemindersPage, RulesPage,
-    SetUsageParams, ShowPlanParams, ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams, VersionReply,
+    AcknowledgeParams, ChannelsPage, ControlError, DESCRIPTION, ExplainUsageParams, ExportUsageParams,
+    GetUsageParams, GetVersionParams, INTERFACE, Method, PageParams, PlansPage, ReminderReply, RemindersPage,
+    RulesPage, SetUsageParams, ShowPlanParams, ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams,
+    VersionReply,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -36,6 +37,8 @@ pub(super) enum Outcome {
     Follow(Following),
     /// A text in parts.
     Report(mpsc::Receiver<String>),
+    /// Usage in bulk, as messages.
+    Export(mpsc::Receiver<Answer<Vec<u8>>>),
 }
 
 /// Has the backend answer a call.
@@ -115,6 +118,14 @@ async fn ask<B: ControlBackend>(
             let mut question: ExplainUsageParams = params(given)?;
             question.limit = Some(question.limit.unwrap_or(PAGE_PARTS).clamp(1, PAGE_PARTS));
             reply(&backend.explain(peer, question).await?)
+        }
+
+        Method::ExportUsage => {
+            let question: ExportUsageParams = params(given)?;
+            if !matches!(question.by.as_str(), "hour" | "day" | "cycle") {
+                return Err(invalid("by", "`by` must be hour, day or cycle"));
+            }
+            Outcome::Export(backend.export(peer, question).await?)
         }
         Method::SetUsage => {
             let change: SetUsageParams = params(given)?;

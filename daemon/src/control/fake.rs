@@ -1,12 +1,14 @@
 //! A service behind the socket for tests: a few SIMs and reminders in memory, everything answered at once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use simbell_api::{
     Channel, ChannelTest, ControlError, Cycle, Delivery, ExplainPage, ExplainSpan, ExplainSum,
     ExplainUsageParams, ExplainedCorrection, ExplainedGap, ExplainedObservation, ExplainedRun,
-    ExplainedSession, Forecast, GetUsageParams, ModemManager, MonitorEvent, Plan, ReloadReply, Reminder,
-    Rule, Service, SetUsageParams, Sim, StatusReply, UsageChange, UsagePage, UsageRow, UsageTotal, Warning,
+    ExplainedSession, ExportCorrection, ExportGap, ExportKind, ExportPart, ExportUsageParams, Forecast,
+    GetUsageParams, ModemManager, MonitorEvent, Plan, ReloadReply, Reminder, Rule, Service, SetUsageParams,
+    Sim, StatusReply, UsageChange, UsagePage, UsageRow, UsageTotal, Warning,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -25,6 +27,7 @@ pub struct Fake {
     world: Mutex<World>,
     changes: broadcast::Sender<Arc<MonitorEvent>>,
     admin_groups: Vec<String>,
+    given_up: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -51,7 +54,17 @@ impl Fake {
             }],
             recording: 3,
         };
-        Self { world: Mutex::new(world), changes: broadcast::channel(capacity).0, admin_groups: vec![] }
+        Self {
+            world: Mutex::new(world),
+            changes: broadcast::channel(capacity).0,
+            admin_groups: vec![],
+            given_up: Arc::default(),
+        }
+    }
+
+    /// Whether a reader of an endless export was hung up on.
+    pub fn gave_up(&self) -> bool {
+        self.given_up.load(Ordering::SeqCst)
     }
 
     /// With these admin groups.
@@ -223,6 +236,29 @@ impl ControlBackend for Fake {
             page.gaps.clear();
         }
         Ok(page)
+    }
+
+    async fn export(&self, _: Peer, question: ExportUsageParams) -> Answer<mpsc::Receiver<Answer<Vec<u8>>>> {
+        let (sender, receiver) = mpsc::channel(2);
+        // Without an end, for whoever wants to know what becomes of a reader that does not read.
+        let endless = question.sim.as_deref() == Some("endless");
+        let given_up = Arc::clone(&self.given_up);
+        tokio::spawn(async move {
+            let mut part = export_part();
+            if endless {
+                while sender.send(Ok(super::server::part(&part, false))).await.is_ok() {}
+                given_up.store(true, Ordering::SeqCst);
+                return;
+            }
+            for _ in 0..2 {
+                let _gone = sender.send(Ok(super::server::part(&part, false))).await;
+            }
+            part =
+                ExportPart { iccid: None, sim: None, corrections: Vec::new(), start_ms: Vec::new(), ..part };
+            part.total = Some(UsageTotal { rx_bytes: 2, tx_bytes: 4, correction_bytes: 6 });
+            let _gone = sender.send(Ok(super::server::part(&part, true))).await;
+        });
+        Ok(receiver)
     }
 
     async fn set_usage(&self, _: Peer, change: SetUsageParams) -> Answer<UsageChange> {
@@ -462,6 +498,34 @@ fn reminder(key: &str, occurrence: u32) -> Reminder {
             },
             Delivery { channel: "desktop".into(), state: "delivered".into(), attempts: 1, last_error: None },
         ],
+    }
+}
+
+fn export_part() -> ExportPart {
+    ExportPart {
+        iccid: Some(HOME.into()),
+        sim: Some("home".into()),
+        start_offset: 3600,
+        end_offset: 3600,
+        kinds: vec![ExportKind { zone: "home".into(), source: "kernel".into() }],
+        start_ms: vec![1_793_491_200_000],
+        length_ms: vec![3_600_000],
+        kind: vec![0],
+        rx_bytes: vec![1],
+        tx_bytes: vec![2],
+        corrections: vec![ExportCorrection {
+            at: NOW.into(),
+            bytes: 3,
+            author: "uid 0".into(),
+            reason: "the carrier's app".into(),
+        }],
+        gaps: vec![ExportGap {
+            start: Some(NOW.into()),
+            end: None,
+            reason: "rebooted".into(),
+            detail: "wwan0".into(),
+        }],
+        total: None,
     }
 }
 

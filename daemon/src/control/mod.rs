@@ -38,6 +38,13 @@ pub use limits::Limits;
 use connection::Connection;
 use house::{House, Refusal};
 
+/// A part of an export as it travels. Made where the rows are read, so that a whole ledger passes by the service's own
+/// work.
+#[must_use]
+pub fn part(part: &simbell_api::ExportPart, last: bool) -> Vec<u8> {
+    wire::success(part, Some(!last))
+}
+
 /// Pause after a failed accept, doubled up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

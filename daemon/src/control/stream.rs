@@ -5,7 +5,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::backend::{ControlBackend, Following};
+use super::backend::{Answer, ControlBackend, Following};
 use super::connection::{End, Line};
 use super::wire;
 
@@ -57,6 +57,17 @@ pub(super) async fn report(line: &mut Line, mut text: mpsc::Receiver<String>) ->
         }
     }
     line.send(wire::success(&BugReportChunk { text: held }, Some(false))).await
+}
+
+/// Sends an export, part by part. A reader that does not read is dropped, as anywhere.
+pub(super) async fn export(line: &mut Line, mut parts: mpsc::Receiver<Answer<Vec<u8>>>) -> Result<(), End> {
+    while let Some(part) = parts.recv().await {
+        match part {
+            Ok(message) => line.send(message).await?,
+            Err(error) => return Err(End::Told(error)),
+        }
+    }
+    Ok(())
 }
 
 /// The last place at or before [`PART`] where a character begins.

@@ -6,8 +6,7 @@ use simbell_core::effect::{Change, Effects, TotalsQuery};
 use simbell_core::event::Event;
 use simbell_core::health::WarningCode;
 use simbell_core::ledger::Baseline;
-use simbell_core::time::Timestamp;
-use simbell_store::{ApplyError, Retention};
+use simbell_store::ApplyError;
 
 use super::{COMMIT_AGAIN, Engine};
 
@@ -112,20 +111,22 @@ impl Engine {
         }
         let Some(mut store) = self.store.take() else { return false };
         let changes = std::mem::take(&mut self.backlog.changes);
-        let prune_at = self.prune_due();
+        let tidy = self.tidy_due();
         let done = tokio::task::spawn_blocking(move || {
             let result = store.apply(&changes);
-            if let (Ok(()), Some(now)) = (&result, prune_at)
-                && let Err(error) = store.prune(now, &Retention::default())
-            {
-                tracing::warn!(%error, "old rows of the ledger could not be forgotten");
-            }
-            (store, changes, result)
+            let more = match (&result, tidy) {
+                (Ok(()), Some(tidy)) => tidy.run(&mut store),
+                _ => false,
+            };
+            (store, changes, result, more)
         })
         .await;
         match done {
-            Ok((store, _, Ok(()))) => {
+            Ok((store, _, Ok(()), more)) => {
                 self.store = Some(store);
+                if more {
+                    self.tidied_boot_ms = None;
+                }
                 self.nothing_to_commit();
                 if std::mem::take(&mut self.backlog.failing) {
                     tracing::info!("the ledger can be written again");
@@ -134,7 +135,7 @@ impl Engine {
                 }
                 true
             }
-            Ok((store, mut changes, Err(ApplyError::Overflow { index, change, figure })))
+            Ok((store, mut changes, Err(ApplyError::Overflow { index, change, figure }), _))
                 if index < changes.len() =>
             {
                 // Trying again cannot mend a sum that does not fit: the rest must not wait for it.
@@ -153,7 +154,7 @@ impl Engine {
                 self.backlog.then.push(fx);
                 Box::pin(self.commit_backlog_once()).await
             }
-            Ok((store, changes, Err(error))) => {
+            Ok((store, changes, Err(error), _)) => {
                 self.store = Some(store);
                 self.backlog.changes = changes;
                 self.backlog.compact();
@@ -181,18 +182,6 @@ impl Engine {
         }
     }
 
-    /// Once a day, while the date can be believed, old rows are forgotten.
-    fn prune_due(&mut self) -> Option<Timestamp> {
-        const DAY_MS: u64 = 86_400_000;
-        let at = self.stamp();
-        let due =
-            at.trusted && self.pruned_boot_ms.is_none_or(|last| at.boot_ms.saturating_sub(last) >= DAY_MS);
-        due.then(|| {
-            self.pruned_boot_ms = Some(at.boot_ms);
-            at.wall
-        })
-    }
-
     /// Tries again to commit what waits, and does what waited for it.
     pub(super) async fn commit_backlog(&mut self) {
         self.commit_again = None;
@@ -206,6 +195,7 @@ impl Engine {
 mod tests {
     use simbell_core::ident::{BootId, Iccid, IfIndex};
     use simbell_core::ledger::{EpochId, Source, UsageSlot, When, Zone};
+    use simbell_core::time::Timestamp;
 
     use super::*;
 

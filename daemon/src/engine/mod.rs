@@ -5,6 +5,7 @@
 //! written, reminders about the service's own health are sent all the same, since they are the ones that say so.
 
 mod commit;
+mod history;
 mod perform;
 mod recording;
 mod request;
@@ -26,6 +27,7 @@ use simbell_store::Store;
 use tokio::sync::{broadcast, mpsc};
 
 use crate::clock::{Clock, ClockWatch};
+use crate::config::HistorySettings;
 use crate::service::Notifier;
 use simbell_api::MonitorEvent;
 
@@ -69,6 +71,8 @@ pub struct Parts {
     pub notifier: Notifier,
     /// This boot.
     pub boot: BootId,
+    /// How long usage is kept in which detail.
+    pub history: HistorySettings,
 }
 
 /// The engine.
@@ -88,11 +92,12 @@ pub struct Engine {
     reload: Box<dyn FnMut() -> Result<Reloaded, Vec<String>> + Send>,
     notifier: Notifier,
     boot: BootId,
+    history: HistorySettings,
     followers: broadcast::Sender<Arc<MonitorEvent>>,
     recording: VecDeque<Recorded>,
     backlog: commit::Backlog,
     commit_again: Option<tokio::time::Instant>,
-    pruned_boot_ms: Option<u64>,
+    tidied_boot_ms: Option<u64>,
     /// Warnings that the log knows of, with their texts.
     logged: BTreeMap<(WarningCode, String), String>,
     stopping: bool,
@@ -126,11 +131,12 @@ impl Engine {
             reload: parts.reload,
             notifier: parts.notifier,
             boot: parts.boot,
+            history: parts.history,
             followers: broadcast::channel(FOLLOWERS_BEHIND).0,
             recording: VecDeque::new(),
             backlog: commit::Backlog::default(),
             commit_again: None,
-            pruned_boot_ms: None,
+            tidied_boot_ms: None,
             logged: BTreeMap::new(),
             stopping: false,
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use simbell_api::{
-    Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, GetUsageParams, Plan, ReloadReply,
-    Reminder, Rule, SetUsageParams, Sim, StatusReply, UsageChange, UsagePage,
+    Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, ExportUsageParams, GetUsageParams,
+    Plan, ReloadReply, Reminder, Rule, SetUsageParams, Sim, StatusReply, UsageChange, UsagePage,
 };
 use simbell_core::effect::Notice;
 use simbell_core::event::Event;
@@ -21,7 +21,9 @@ use tokio::sync::oneshot;
 
 use super::Engine;
 use crate::clock::Trust;
+use crate::config::HistorySettings;
 use crate::control::{Answer, Following};
+use crate::export::Export;
 use crate::{convert, explain, usage};
 
 /// What a reload brings: everything read anew and found good.
@@ -34,9 +36,14 @@ pub struct Reloaded {
     pub channels: std::collections::BTreeMap<ChannelName, Transport>,
     /// How far the clock is believed.
     pub trust: Trust,
+    /// How long usage is kept in which detail.
+    pub history: HistorySettings,
     /// Things to know that do not stand in the way.
     pub problems: Vec<String>,
 }
+
+/// Messages of an export, and what is left of it.
+pub type ExportStep = (Vec<Vec<u8>>, Option<Box<Export>>);
 
 /// The place that an answer is sent to.
 pub type Reply<T> = oneshot::Sender<Answer<T>>;
@@ -51,6 +58,10 @@ pub enum Request {
     Usage(GetUsageParams, Reply<UsagePage>),
     /// One page of what a total is made of.
     Explain(ExplainUsageParams, Reply<ExplainPage>),
+    /// An export to be begun.
+    Export(ExportUsageParams, Reply<Export>),
+    /// The next parts of an export that goes through the service, and the rest of it.
+    ExportOn(Box<Export>, Reply<ExportStep>),
     /// What usage really is; on behalf of a user id.
     SetUsage(SetUsageParams, u32, Reply<UsageChange>),
     /// Every plan.
@@ -98,14 +109,20 @@ impl Engine {
                 self.fresh().await;
                 let _ = reply.send(Ok(convert::sims(&self.state)));
             }
-            Request::Usage(question, reply) => {
+            Request::Usage(question, reply) => self.usage_page(&question, reply).await,
+            Request::Export(question, reply) => {
                 self.fresh().await;
                 self.flush().await;
-                let answer = match &self.store {
-                    Some(store) => usage::page(&self.state, store, self.stamp(), &question),
+                let reader = self.reader();
+                let _ = reply.send(Export::of(&self.state, self.stamp(), question, reader));
+            }
+            Request::ExportOn(mut export, reply) => {
+                let step = match &self.store {
+                    Some(store) => export.step(&usage::Ledger::Through(store)),
                     None => Err(convert::internal("the ledger is not there")),
                 };
-                let _ = reply.send(answer);
+                let rest = |parts| (parts, (!export.is_over()).then_some(export));
+                let _ = reply.send(step.map(rest));
             }
             Request::Explain(question, reply) => {
                 // Later pages tell of the moment of the first.
@@ -208,13 +225,13 @@ impl Engine {
     }
 
     /// Counters as of now, so that an answer is not a sample interval old.
-    async fn fresh(&mut self) {
+    pub(super) async fn fresh(&mut self) {
         if self.state.next_read(self.stamp(), false).is_some() && !self.links_broken {
             self.read_links().await;
         }
     }
 
-    async fn flush(&mut self) {
+    pub(super) async fn flush(&mut self) {
         let at = self.stamp();
         let changes = self.state.flush(at);
         self.backlog.changes.extend(changes);
@@ -342,6 +359,7 @@ impl Engine {
         let answer = match result {
             Ok(new) => {
                 self.clock.set_trust(new.trust);
+                self.history = new.history;
                 self.rules = Arc::new(new.rules);
                 if let Some(dispatcher) = &mut self.dispatcher {
                     dispatcher.replace(new.channels);

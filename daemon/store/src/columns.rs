@@ -2,14 +2,16 @@
 
 use rusqlite::{Connection, params};
 use simbell_core::ident::Iccid;
-use simbell_core::ledger::{Correction, Gap, Source, Zone};
+use simbell_core::ledger::{Correction, Gap, Source, Volume, Zone};
 use simbell_core::time::Timestamp;
 
 use crate::carrier::{CORRECTION, correction};
 use crate::lists::gap;
 use crate::open::Store;
 use crate::reader::Reader;
+use crate::rollup;
 use crate::rows::{QueryError, collect, unsigned};
+use crate::totals::corrections;
 use crate::usage::{source, text};
 
 const HOUR: i64 = 3_600_000;
@@ -31,6 +33,15 @@ pub struct Columns {
     pub tx: Vec<u64>,
 }
 
+/// Everything in a span, summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sums {
+    /// Σ of the entries whose slots start in it.
+    pub volume: Volume,
+    /// Σ of the corrections that count in it: signed bytes of both directions.
+    pub corrections: i64,
+}
+
 /// Something in a span that is not usage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mark {
@@ -44,6 +55,15 @@ pub enum Mark {
 macro_rules! exports {
     ($type:ty) => {
         impl $type {
+            /// What a SIM used in a half-open span of slot starts, summed.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read, or a sum does not fit.
+            pub fn sums(&self, iccid: &Iccid, from: Timestamp, until: Timestamp) -> Result<Sums, QueryError> {
+                let tx = self.conn.unchecked_transaction()?;
+                sums(&tx, iccid, from, until)
+            }
+
             /// A SIM's usage by UTC hour (folded and imported slots as long as they are) in a half-open span: at least
             /// `most` rows where there are so many, and where to go on.
             ///
@@ -89,6 +109,15 @@ macro_rules! exports {
 
 exports!(Store);
 exports!(Reader);
+
+fn sums(conn: &Connection, iccid: &Iccid, from: Timestamp, until: Timestamp) -> Result<Sums, QueryError> {
+    let (from, until) = (from.as_millis(), until.as_millis());
+    let mut volume = Volume::default();
+    for (_, _, more) in rollup::sums(conn, iccid, from, until)? {
+        volume = volume.checked_add(more).ok_or(QueryError::Overflow { what: "usage" })?;
+    }
+    Ok(Sums { volume, corrections: corrections(conn, iccid, from, Some(until))? })
+}
 
 fn hours(
     conn: &Connection,

@@ -42,7 +42,7 @@ mod usage;
 pub use apply::ApplyError;
 pub use backup::BackupError;
 pub use carrier::{SessionSlot, SlotSpan};
-pub use columns::{Columns, Mark};
+pub use columns::{Columns, Mark, Sums};
 pub use explain::{ExplainCursor, ExplainPage, ExplainQuery, Part, Run};
 pub use failure::ErrorKind;
 pub use fold::{Fold, Folded};

@@ -46,13 +46,7 @@ impl Store {
                 None => by_zone.push((zone, volume)),
             }
         }
-        let corrections = tx
-            .prepare_cached(
-                "SELECT coalesce(sum(bytes), 0) FROM correction
-                 WHERE iccid = ?1 AND at_ms >= ?2 AND (?3 IS NULL OR at_ms < ?3)",
-            )?
-            .query_row(params![iccid, from, until], |row| row.get(0))
-            .map_err(|error| fits(error.into(), "corrections"))?;
+        let corrections = corrections(&tx, &query.iccid, from, until)?;
         let first: Option<i64> = tx
             .prepare_cached(
                 "SELECT min(first_ms) FROM
@@ -66,6 +60,21 @@ impl Store {
             undated: undated(&tx, &query.iccid)?,
         })
     }
+}
+
+/// Σ of a SIM's corrections in a half-open span.
+pub(crate) fn corrections(
+    conn: &rusqlite::Connection,
+    iccid: &Iccid,
+    from: i64,
+    until: Option<i64>,
+) -> Result<i64, QueryError> {
+    conn.prepare_cached(
+        "SELECT coalesce(sum(bytes), 0) FROM correction
+         WHERE iccid = ?1 AND at_ms >= ?2 AND (?3 IS NULL OR at_ms < ?3)",
+    )?
+    .query_row(params![iccid.as_str(), from, until], |row| row.get(0))
+    .map_err(|error| fits(error.into(), "corrections"))
 }
 
 fn undated(conn: &rusqlite::Connection, iccid: &Iccid) -> Result<Volume, QueryError> {

@@ -31,6 +31,8 @@ CALLS = {
     "Monitor": None,
     "Reload": {},
     "BugReport": None,
+    "ExportUsage": None,
+    "ExplainUsage": {"sim": "home"},
 }
 
 
@@ -83,6 +85,11 @@ with client.open("org.simbell.Control") as control:
 with client.open("org.simbell.Control") as control:
     text = "".join(part["text"] for part in control.BugReport(_more=True))
     assert text.count("\n") == 3 and len(text) > 12000, len(text)
+
+with client.open("org.simbell.Control") as control:
+    parts = [plain(part) for part in control.ExportUsage(by="hour", _more=True)]
+    assert [len(part["start_ms"]) for part in parts] == [1, 1, 0], parts
+    assert parts[0]["corrections"][0]["bytes"] == 3 and parts[2]["total"]["rx_bytes"] == 2, parts
 
 with client.open("org.simbell.Control") as control:
     try:

@@ -1,0 +1,104 @@
+//! `usage export`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use simbell_api::{Client, ExportUsageParams};
+
+use super::Verdict;
+use crate::cli::{By, ExportArgs, ExportFormat};
+use crate::failure::CtlError;
+use crate::out::Out;
+use crate::show::export::{Days, Form, HEADING, write};
+
+/// Written at once, bytes.
+const CHUNK: usize = 256 * 1024;
+
+pub(super) async fn run(client: Client, out: &mut Out, args: &ExportArgs) -> Result<Verdict, CtlError> {
+    let form = match args.format {
+        Some(ExportFormat::Csv) if out.json => {
+            return Err(CtlError::usage("--json and --format csv say two things", "give one of them"));
+        }
+        Some(ExportFormat::Csv) => Form::Csv,
+        Some(ExportFormat::Json) | None => Form::Json,
+    };
+    let by = match args.by {
+        By::Hour => "hour",
+        By::Day => "day",
+        By::Cycle => "cycle",
+    };
+    let params = ExportUsageParams {
+        sim: args.sim.clone(),
+        by: by.to_owned(),
+        from: args.from.clone(),
+        to: args.to.clone(),
+    };
+    let mut export = client.export(&params).await?;
+    // The first part is there before a file is made: a refusal leaves none.
+    let mut part = export.next().await?;
+    let mut to = To::open(args.output.as_deref())?;
+    let mut days = Days::default();
+    let mut held: Vec<u8> = Vec::with_capacity(CHUNK.saturating_mul(2));
+    if form == Form::Csv {
+        held.extend_from_slice(HEADING.as_bytes());
+    }
+    while let Some(rows) = part {
+        write(form, &rows, &mut days, &mut held);
+        if held.len() >= CHUNK {
+            to.write(&held)?;
+            held.clear();
+        }
+        part = export.next().await?;
+    }
+    to.write(&held)?;
+    to.end()?;
+    Ok(Verdict::Done)
+}
+
+/// Standard output, or a file that is whole or not there under its name.
+enum To {
+    Stdout(io::Stdout),
+    File { file: File, part: std::path::PathBuf, path: std::path::PathBuf },
+}
+
+impl To {
+    fn open(path: Option<&Path>) -> Result<Self, CtlError> {
+        let Some(path) = path else { return Ok(Self::Stdout(io::stdout())) };
+        let mut name = path.as_os_str().to_owned();
+        name.push(".part");
+        let part = std::path::PathBuf::from(name);
+        let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&part);
+        match made {
+            Ok(file) => Ok(Self::File { file, part, path: path.to_owned() }),
+            Err(error) => Err(CtlError::io(format!("{} cannot be made", part.display()), error)),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), CtlError> {
+        let (written, name) = match self {
+            Self::Stdout(out) => (out.lock().write_all(bytes), "standard output".to_owned()),
+            Self::File { file, part, .. } => (file.write_all(bytes), part.display().to_string()),
+        };
+        written.map_err(|error| match (error.kind(), &self) {
+            (io::ErrorKind::BrokenPipe, Self::Stdout(_)) => CtlError::ClosedPipe,
+            _ => CtlError::io(format!("{name} cannot be written"), error),
+        })
+    }
+
+    fn end(self) -> Result<(), CtlError> {
+        match self {
+            Self::Stdout(out) => out.lock().flush().map_err(|error| match error.kind() {
+                io::ErrorKind::BrokenPipe => CtlError::ClosedPipe,
+                _ => CtlError::io("standard output cannot be written", error),
+            }),
+            Self::File { file, part, path } => {
+                drop(file);
+                std::fs::rename(&part, &path).map_err(|error| {
+                    CtlError::io(format!("{} cannot be put in place", path.display()), error)
+                })
+            }
+        }
+    }
+}
