@@ -18,9 +18,7 @@ impl Random {
         let given = std::env::var("SIMBELL_TEST_SEED")
             .ok()
             .map(|seed| seed.parse().expect("SIMBELL_TEST_SEED is a number"));
-        let seed = given.unwrap_or_else(|| {
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64
-        });
+        let seed = given.unwrap_or_else(|| simbelld::clock::wall().as_millis().unsigned_abs());
         println!("{name}: SIMBELL_TEST_SEED={seed}");
         Self(seed)
     }
@@ -43,7 +41,8 @@ impl Random {
 
     /// A moment that no cycle of the service's own meets.
     fn moment(&mut self, most: Duration) {
-        let until = Instant::now() + Duration::from_micros(self.below(most.as_micros() as u64));
+        let until =
+            Instant::now() + Duration::from_micros(self.below(u64::try_from(most.as_micros()).unwrap()));
         while Instant::now() < until {
             std::thread::yield_now();
         }
