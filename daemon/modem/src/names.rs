@@ -8,6 +8,15 @@ pub const SERVICE: &str = "org.freedesktop.ModemManager1";
 pub const ROOT: &str = "/org/freedesktop/ModemManager1";
 /// Of the root object: its `Version`.
 pub const MANAGER: &str = "org.freedesktop.ModemManager1";
+/// Bearers lie below this path.
+pub const BEARERS: &str = "/org/freedesktop/ModemManager1/Bearer";
+/// Everything else that is followed lies below these.
+pub const OTHERS: [&str; 4] = [
+    "/org/freedesktop/ModemManager1/Modem",
+    "/org/freedesktop/ModemManager1/SIM",
+    "/org/freedesktop/ModemManager1/SMS",
+    "/org/freedesktop/ModemManager1/Call",
+];
 /// A modem is an object with this interface.
 pub const MODEM: &str = "org.freedesktop.ModemManager1.Modem";
 /// Registration.

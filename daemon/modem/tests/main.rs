@@ -5,6 +5,8 @@
 mod bus;
 #[path = "main/fixture.rs"]
 mod fixture;
+#[path = "main/hear.rs"]
+mod hear;
 #[path = "main/links.rs"]
 mod links;
 #[path = "main/netns.rs"]

@@ -19,6 +19,8 @@ const AT_ONCE: usize = 16;
 pub enum Ask {
     /// Every signal from ModemManager is to be forwarded, and every change of its name's owner.
     Match(String),
+    /// Signals of a former [`Ask::Match`] are not to be forwarded any more.
+    Unmatch(String),
     /// Who owns ModemManager's name.
     Owner,
     /// ModemManager's version.
@@ -73,10 +75,15 @@ impl Questions {
 
     /// Asks as soon as it may. `to` is ModemManager's unique name, none peer to peer.
     pub fn ask(&mut self, ask: Ask, attempt: u32, to: Option<&str>, now: Instant) {
-        if self.under_way.len() >= AT_ONCE {
+        // In order: what is asked after a rule for signals is answered after it.
+        if self.under_way.len() >= AT_ONCE || !self.waiting.is_empty() {
             self.waiting.push_back((ask, attempt));
             return;
         }
+        self.put(ask, attempt, to, now);
+    }
+
+    fn put(&mut self, ask: Ask, attempt: u32, to: Option<&str>, now: Instant) {
         match build(&ask, to) {
             Ok(message) => {
                 let serial = message.primary_header().serial_num().get();
@@ -93,7 +100,7 @@ impl Questions {
         while self.under_way.len() < AT_ONCE
             && let Some((ask, attempt)) = self.waiting.pop_front()
         {
-            self.ask(ask, attempt, to, now);
+            self.put(ask, attempt, to, now);
         }
     }
 
@@ -145,6 +152,7 @@ fn build(ask: &Ask, to: Option<&str>) -> zbus::Result<Message> {
     };
     match ask {
         Ask::Match(rule) => to_bus("AddMatch").build(&rule.as_str()),
+        Ask::Unmatch(rule) => to_bus("RemoveMatch").build(&rule.as_str()),
         Ask::Owner => to_bus("GetNameOwner").build(&names::SERVICE),
         Ask::Version => to_modem_manager(names::ROOT, names::PROPERTIES, "GetAll").build(&names::MANAGER),
         Ask::Objects => to_modem_manager(names::ROOT, names::OBJECT_MANAGER, "GetManagedObjects").build(&()),

@@ -5,11 +5,11 @@ use simbell_core::ident::ModemId;
 use tokio::time::Instant;
 
 use crate::names;
-use crate::props::{Props, Raw};
+use crate::props::Raw;
 use crate::view;
 
 use super::ask::{Ask, Refusal};
-use super::modem::{Detail, FOLLOWED, same_but_durations};
+use super::modem::{Detail, FOLLOWED, same_but_durations, same_but_signal};
 use super::session::Session;
 
 /// A question that timed out is put again this often.
@@ -86,7 +86,10 @@ impl Session {
             if detail.interface != interface {
                 return;
             }
-            let changed = !detail.props.merge(interface, changed).is_empty();
+            let names = detail.props.merge(interface, changed);
+            // Figures alone decide nothing.
+            self.hearing.stale |= names.iter().any(|name| *name != "Stats");
+            let changed = !names.is_empty();
             if reread {
                 detail.reading = true;
                 let ask = Ask::Interface { path: path.to_owned(), interface: detail.interface, modem: None };
@@ -129,6 +132,7 @@ impl Session {
                 {
                     detail.reading = false;
                     detail.props.merge(interface, raw);
+                    self.hearing.stale = true;
                     self.mark_users(path, now);
                 }
             }
@@ -201,12 +205,12 @@ impl Session {
             } else {
                 modem.due = None;
                 modem.dirty_since = None;
-                self.send_view(&path);
+                self.send_view(&path, now);
             }
         }
     }
 
-    fn send_view(&mut self, path: &str) {
+    fn send_view(&mut self, path: &str, now: Instant) {
         let Some(id) = self.identity(path) else {
             tracing::warn!(
                 path,
@@ -224,9 +228,22 @@ impl Session {
         if before.is_some_and(|before| same_but_durations(before, &view)) {
             return;
         }
+        // Nothing but the signal: put off until a while after the last time.
+        let again = modem.sent_at.and_then(|at| at.checked_add(self.timing.signal));
+        if let (Some(before), Some(again)) = (before, again)
+            && again > now
+            && same_but_signal(before, &view)
+        {
+            modem.due = Some(again);
+            return;
+        }
         let renamed = before.filter(|before| before.id != view.id).map(|before| before.id.clone());
-        let new = before.is_none() || renamed.is_some();
+        let before_first = before.is_none();
+        let new = before_first || renamed.is_some();
         modem.sent = Some(view.clone());
+        modem.sent_at = Some(now);
+        // Only a modem that was told may fall quiet.
+        self.hearing.stale |= before_first;
         let held = std::mem::take(&mut modem.held);
         self.events.extend(renamed.map(|modem| Event::ModemVanished { modem }));
         self.events.push_back(Event::ModemSeen(Box::new(view)));
@@ -266,6 +283,9 @@ impl Session {
         match interface {
             names::MODEM => {
                 modem.mark(timing.coalesce, timing.settle_most, now);
+                if changed.iter().any(|name| matches!(*name, "State" | "Bearers")) {
+                    self.wake_bearers(path, now);
+                }
                 self.read_references(path, now);
             }
             names::MODEM_3GPP => {
@@ -317,8 +337,10 @@ impl Session {
             .map(|(path, interface)| (path.to_owned(), interface))
             .collect();
         for (path, interface) in new {
-            let detail = Detail { interface, props: Props::default(), reading: true };
-            if self.details.0.insert(path.clone(), detail).is_none() {
+            if self.details.0.insert(path.clone(), Detail::new(interface)).is_none() {
+                if interface == names::BEARER {
+                    self.hear(&path, now);
+                }
                 self.ask(Ask::Interface { path, interface, modem: None }, 0, now);
             }
         }
@@ -326,10 +348,12 @@ impl Session {
     }
 
     fn drop_unreferenced(&mut self) {
-        let Self { modems, details, .. } = self;
+        let Self { modems, details, hearing, .. } = self;
+        let before = details.0.len();
         details.0.retain(|path, _| {
             modems.values().any(|modem| modem.references().iter().any(|(used, _)| used == path))
         });
+        hearing.stale |= details.0.len() != before;
     }
 
     fn mark_users(&mut self, path: &str, now: Instant) {

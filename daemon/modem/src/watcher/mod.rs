@@ -7,6 +7,7 @@
 
 mod ask;
 mod follow;
+mod hear;
 mod modem;
 mod recent;
 mod session;
@@ -59,6 +60,10 @@ pub struct Timing {
     pub call: Duration,
     /// From a change to telling it, so that several come together.
     pub coalesce: Duration,
+    /// From a connection over a link of the kernel to reading its figures, once and again; then each time after so long.
+    pub figures: [Duration; 3],
+    /// From telling a modem to telling it again because nothing but its signal changed.
+    pub signal: Duration,
     /// From a change of registration to reading it again and telling it.
     pub settle: Duration,
     /// From the first change to telling it, however many follow.
@@ -74,6 +79,8 @@ impl Default for Timing {
         Self {
             call: Duration::from_secs(10),
             coalesce: Duration::from_millis(5),
+            figures: [Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(1800)],
+            signal: Duration::from_secs(60),
             settle: Duration::from_millis(100),
             settle_most: Duration::from_millis(500),
             command: Duration::from_secs(20),

@@ -36,6 +36,8 @@ pub struct Modem {
     pub reading: u32,
     /// The view as last told.
     pub sent: Option<ModemView>,
+    /// When it was told.
+    pub sent_at: Option<Instant>,
     /// What is to be told after the first view.
     pub held: Vec<Event>,
     /// Its messages by path.
@@ -57,6 +59,8 @@ pub struct Detail {
     pub props: Props,
     /// It is being read for the first time, or again.
     pub reading: bool,
+    /// Since when a bearer is not listened to, and when its figures are read next; none where it is.
+    pub figures: Option<(Instant, Instant)>,
 }
 
 impl Modem {
@@ -128,12 +132,19 @@ impl Details {
 
 /// Connection times grow every 30 s without anything having happened; they are told along with other news.
 pub fn same_but_durations(before: &ModemView, after: &ModemView) -> bool {
-    let still = |view: &ModemView| {
-        let mut view = view.clone();
-        for stats in view.bearers.iter_mut().filter_map(|bearer| bearer.stats.as_mut()) {
-            stats.duration_s = 0;
-        }
-        view
-    };
-    before == after || still(before) == still(after)
+    before == after || still(before, after.signal_percent) == still(after, after.signal_percent)
+}
+
+/// Signals come and go twice a minute without anything having happened.
+pub fn same_but_signal(before: &ModemView, after: &ModemView) -> bool {
+    still(before, None) == still(after, None)
+}
+
+fn still(view: &ModemView, signal_percent: Option<u8>) -> ModemView {
+    let mut view = view.clone();
+    for stats in view.bearers.iter_mut().filter_map(|bearer| bearer.stats.as_mut()) {
+        stats.duration_s = 0;
+    }
+    view.signal_percent = signal_percent.filter(|_| view.signal_percent == signal_percent);
+    view
 }

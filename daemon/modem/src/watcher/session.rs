@@ -16,6 +16,7 @@ use crate::props::{Props, Raw};
 
 use super::Timing;
 use super::ask::{Ask, Questions, Refusal};
+use super::hear::Hearing;
 use super::modem::{Details, Modem};
 use super::recent::Recent;
 
@@ -49,6 +50,7 @@ pub struct Session {
     pub(super) details: Details,
     pub(super) recent: Recent,
     pub(super) own: OwnMessages,
+    pub(super) hearing: Hearing,
     directory_changed: bool,
 }
 
@@ -68,6 +70,7 @@ impl Session {
             details: Details::default(),
             recent: Recent::default(),
             own,
+            hearing: Hearing::default(),
             directory_changed: false,
         }
     }
@@ -75,6 +78,7 @@ impl Session {
     /// A connection came up: to a bus, or straight to a ModemManager.
     pub fn connected(&mut self, bus: bool, now: Instant) {
         self.clear();
+        self.hearing = Hearing { bus, ..Hearing::default() };
         self.owner = Owner::Unknown;
         self.events.push_back(Event::BusConnected);
         if bus {
@@ -122,7 +126,7 @@ impl Session {
 
     /// When [`Session::tick`] is to be called; none while nothing is under way.
     pub fn deadline(&self) -> Option<Instant> {
-        let others = [self.questions.deadline(), self.retry].into_iter().flatten().min();
+        let others = [self.questions.deadline(), self.retry, self.figures_due()].into_iter().flatten().min();
         self.modems
             .values()
             .fold(others, |first, modem| modem.deadline_before(first, &self.details).or(first))
@@ -168,6 +172,7 @@ impl Session {
 
     fn work(&mut self, now: Instant) {
         self.send_views(now);
+        self.settle_hearing(now);
         let to = self.to().map(str::to_owned);
         self.questions.proceed(to.as_deref(), now);
     }
@@ -197,6 +202,7 @@ impl Session {
         let before = std::mem::replace(&mut self.owner, owner);
         if before != Owner::Unknown || self.owner == Owner::Absent {
             self.clear();
+            self.forget_heard(now);
             self.tell_absent();
         }
         if self.present() {
@@ -218,7 +224,7 @@ impl Session {
         }
         let body = message.body();
         match asked.ask {
-            Ask::Match(_) => {}
+            Ask::Match(_) | Ask::Unmatch(_) => {}
             Ask::Owner => {
                 let name: Option<String> =
                     body.deserialize().ok().filter(|name: &String| name.starts_with(':'));
@@ -245,6 +251,7 @@ impl Session {
 
     fn refused_answer(&mut self, ask: Ask, attempt: u32, refusal: &Refusal, now: Instant) {
         match ask {
+            Ask::Unmatch(rule) => tracing::debug!(?refusal, rule, "the bus keeps forwarding signals"),
             Ask::Match(rule) => tracing::warn!(?refusal, rule, "the bus refuses to forward signals"),
             // A bus that is busy tells it later; a refusal means that nobody owns the name.
             Ask::Owner if *refusal == Refusal::Timeout => {
@@ -398,11 +405,13 @@ impl Session {
     }
 }
 
-/// All that ModemManager says, and who owns its name: two rules for everything.
-fn match_rules() -> [String; 2] {
+/// Who owns ModemManager's name, its list of objects, and all that it says but of bearers: see [`super::hear`].
+fn match_rules() -> Vec<String> {
     let (service, root, bus) = (names::SERVICE, names::ROOT, names::BUS);
-    [
-        format!("type='signal',sender='{bus}',interface='{bus}',member='NameOwnerChanged',arg0='{service}'"),
-        format!("type='signal',sender='{service}',path_namespace='{root}'"),
-    ]
+    let owner =
+        format!("type='signal',sender='{bus}',interface='{bus}',member='NameOwnerChanged',arg0='{service}'");
+    let list = format!("type='signal',sender='{service}',path='{root}'");
+    let others =
+        names::OTHERS.map(|below| format!("type='signal',sender='{service}',path_namespace='{below}'"));
+    [owner, list].into_iter().chain(others).collect()
 }

@@ -1,0 +1,189 @@
+//! Which bearers are listened to.
+//!
+//! ModemManager tells each connected bearer's figures twice a minute, and each such signal wakes everybody who asked for
+//! it. Where the kernel counts a connection nobody needs them: a modem's only bearer is not listened to while it is
+//! connected over a link of the kernel. Whatever happens to it changes the modem's state too, which is heard; then it
+//! is listened to again and read, in this order, so that nothing falls between. Its figures, which are compared with
+//! the kernel's, are read a few times instead.
+//!
+//! Peer to peer everything arrives anyway.
+
+use std::collections::BTreeSet;
+
+use rustix::net::{AddressFamily, SocketType, netdevice, socket};
+use tokio::time::Instant;
+
+use crate::names;
+use crate::view;
+
+use super::ask::Ask;
+use super::modem::{Detail, Modem};
+use super::session::Session;
+
+/// `MM_MODEM_STATE_CONNECTED`.
+const CONNECTED: i32 = 11;
+
+/// A bus forwards by so many rules for one client at most (512 by default): beyond this all bearers are listened to by
+/// one rule.
+const RULES_MOST: usize = 128;
+
+/// The bearers listened to on a bus.
+#[derive(Debug, Default)]
+pub struct Hearing {
+    /// Whether there is a bus that forwards by rules.
+    pub bus: bool,
+    /// Paths of bearers, or of all of them, that are listened to.
+    pub paths: BTreeSet<String>,
+    /// Something changed that decides it.
+    pub stale: bool,
+}
+
+impl Session {
+    /// Listens to a bearer that is to be read.
+    pub(super) fn hear(&mut self, path: &str, now: Instant) {
+        let wanted = if self.hearing.paths.len() < RULES_MOST { path } else { names::BEARERS };
+        if !self.hearing.bus || self.heard(path) {
+            return;
+        }
+        self.hearing.paths.insert(wanted.to_owned());
+        self.ask(Ask::Match(rule(wanted)), 0, now);
+        self.hearing.stale = true;
+    }
+
+    fn heard(&self, path: &str) -> bool {
+        !self.hearing.bus || self.hearing.paths.contains(path) || self.hearing.paths.contains(names::BEARERS)
+    }
+
+    /// The modem's state or its bearers changed: those not listened to are listened to and read.
+    pub(super) fn wake_bearers(&mut self, path: &str, now: Instant) {
+        self.hearing.stale = true;
+        let Some(modem) = self.modems.get(path) else { return };
+        let unheard: Vec<String> = bearers(modem)
+            .filter(|bearer| self.details.0.contains_key(*bearer) && !self.heard(bearer))
+            .map(str::to_owned)
+            .collect();
+        for bearer in unheard {
+            self.hear(&bearer, now);
+            self.read_bearer(bearer, now);
+        }
+    }
+
+    /// Stops listening where it may, and reads the figures that are due.
+    pub(super) fn settle_hearing(&mut self, now: Instant) {
+        if std::mem::take(&mut self.hearing.stale) && self.hearing.bus {
+            self.stop_listening(now);
+        }
+        let due: Vec<String> = self
+            .details
+            .0
+            .iter()
+            .filter(|(_, detail)| detail.figures.is_some_and(|(_, due)| due <= now))
+            .map(|(path, _)| path.clone())
+            .collect();
+        for path in due {
+            let [_, _, every] = self.timing.figures;
+            if let Some(detail) = self.details.0.get_mut(&path)
+                && let Some((since, _)) = detail.figures
+            {
+                let first = self.timing.figures.into_iter().filter_map(|after| since.checked_add(after));
+                let next = first.filter(|next| *next > now).min().or_else(|| now.checked_add(every));
+                detail.figures = next.map(|next| (since, next));
+            }
+            self.read_bearer(path, now);
+        }
+    }
+
+    /// When figures are to be read.
+    pub(super) fn figures_due(&self) -> Option<Instant> {
+        self.details.0.values().filter_map(|detail| detail.figures).map(|(_, due)| due).min()
+    }
+
+    /// Another ModemManager owns the name: rules about the former one's bearers are withdrawn.
+    pub(super) fn forget_heard(&mut self, now: Instant) {
+        for path in std::mem::take(&mut self.hearing.paths) {
+            self.ask(Ask::Unmatch(rule(&path)), 0, now);
+        }
+    }
+
+    fn stop_listening(&mut self, now: Instant) {
+        let mut wanted = BTreeSet::new();
+        let mut quiet = BTreeSet::new();
+        for modem in self.modems.values() {
+            match self.quiet_bearer(modem) {
+                Some(path) => quiet.insert(path.to_owned()),
+                None => {
+                    wanted.extend(bearers(modem).map(str::to_owned));
+                    false
+                }
+            };
+        }
+        for (path, detail) in &mut self.details.0 {
+            if !quiet.contains(path) {
+                detail.figures = None;
+            } else if detail.figures.is_none() {
+                let [first, ..] = self.timing.figures;
+                detail.figures = now.checked_add(first).map(|due| (now, due));
+            }
+        }
+        if self.hearing.paths.contains(names::BEARERS) && wanted.len() >= RULES_MOST {
+            return;
+        }
+        // Those that come into the place of the one rule for all are asked for first.
+        let missing = wanted.difference(&self.hearing.paths);
+        let missing: Vec<String> =
+            missing.filter(|path| self.details.0.contains_key(*path)).cloned().collect();
+        for path in missing {
+            self.ask(Ask::Match(rule(&path)), 0, now);
+            self.hearing.paths.insert(path);
+        }
+        let over: Vec<String> = self.hearing.paths.difference(&wanted).cloned().collect();
+        for path in over {
+            self.ask(Ask::Unmatch(rule(&path)), 0, now);
+            self.hearing.paths.remove(&path);
+        }
+    }
+
+    /// The modem's only bearer, where it need not be listened to.
+    fn quiet_bearer<'a>(&self, modem: &'a Modem) -> Option<&'a str> {
+        modem.sent.as_ref()?;
+        if modem.modem()?.signed("State") != Some(CONNECTED) {
+            return None;
+        }
+        let mut all = bearers(modem);
+        let only = all.next().filter(|_| all.next().is_none())?;
+        let detail = self.details.0.get(only).filter(|detail| !detail.reading)?;
+        let seen = view::bearer(only, &detail.props);
+        let link = seen.interface.filter(|_| seen.connected && !seen.ppp)?;
+        // Known to be there as long as it was quiet: what its end means the kernel tells.
+        (detail.figures.is_some() || link_exists(&link)).then_some(only)
+    }
+
+    fn read_bearer(&mut self, path: String, now: Instant) {
+        if let Some(detail) = self.details.0.get_mut(&path) {
+            detail.reading = true;
+            self.ask(Ask::Interface { path, interface: names::BEARER, modem: None }, 0, now);
+        }
+    }
+}
+
+fn bearers(modem: &Modem) -> impl Iterator<Item = &str> {
+    modem.references().into_iter().filter(|(_, interface)| *interface == names::BEARER).map(|(path, _)| path)
+}
+
+impl Detail {
+    /// Not read yet.
+    pub fn new(interface: &'static str) -> Self {
+        Self { interface, props: crate::props::Props::default(), reading: true, figures: None }
+    }
+}
+
+/// Whether the kernel counts what passes there, in this network namespace.
+fn link_exists(name: &str) -> bool {
+    let Ok(socket) = socket(AddressFamily::UNIX, SocketType::DGRAM, None) else { return false };
+    netdevice::name_to_index(&socket, name).is_ok()
+}
+
+fn rule(path: &str) -> String {
+    let key = if path == names::BEARERS { "path_namespace" } else { "path" };
+    format!("type='signal',sender='{}',{key}='{path}'", names::SERVICE)
+}
