@@ -47,6 +47,8 @@ pub enum WarningCode {
     Overflow,
     /// A modem is failed or locked.
     ModemUnusable,
+    /// Traffic bypasses the kernel's counters; ModemManager's figures count instead.
+    CountersBypassed,
 }
 
 impl WarningCode {
@@ -67,6 +69,7 @@ impl WarningCode {
             Self::TaskRestarted => "task-restarted",
             Self::Overflow => "overflow",
             Self::ModemUnusable => "modem-unusable",
+            Self::CountersBypassed => "counters-bypassed",
         }
     }
 }

@@ -250,6 +250,8 @@ pub enum GapReason {
     EventsLost,
     /// There is no counter that can be read.
     NoCounter,
+    /// A connection was up while nobody watched: what it carried cannot be told from what passed before it.
+    ConnectedUnseen,
 }
 
 impl GapReason {
@@ -263,6 +265,7 @@ impl GapReason {
             Self::SimChanged => "sim-changed",
             Self::EventsLost => "events-lost",
             Self::NoCounter => "no-counter",
+            Self::ConnectedUnseen => "connected-unseen",
         }
     }
 

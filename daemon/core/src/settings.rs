@@ -47,6 +47,21 @@ pub struct SimSettings {
     pub plan: Option<Plan>,
     /// Zone rules of the plan.
     pub zone: ZoneRules,
+    /// Whose figures of its traffic are booked.
+    pub source: SourceChoice,
+}
+
+/// Whose figures of a SIM's traffic are booked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceChoice {
+    /// The kernel's; ModemManager's where there is no network interface, or traffic bypasses its counters.
+    #[default]
+    Auto,
+    /// The kernel's interface counters, whatever ModemManager says.
+    Kernel,
+    /// ModemManager's bearer statistics, whatever the kernel says.
+    Modem,
 }
 
 /// What the core needs to know of a channel.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use simbell_core::bytes::Bytes;
 use simbell_core::ident::{Iccid, PlanName, SimName};
 use simbell_core::plan::{AnchorDay, Counts, Period, Plan};
-use simbell_core::settings::SimSettings;
+use simbell_core::settings::{SimSettings, SourceChoice};
 use simbell_core::zone::ZoneRules;
 
 use super::billing;
@@ -39,6 +39,14 @@ pub(super) fn read(
         let iccid = iccid_field.as_ref().and_then(|field| iccid_of(field, report));
         let own_zone = section.get("timezone").and_then(|field| zones.read(&field, report));
         let plan = section.get("plan").and_then(|field| plan(&field, sim_name.as_ref(), report));
+        let source = section.get("source").and_then(|field| {
+            let known = [
+                ("auto", SourceChoice::Auto),
+                ("kernel", SourceChoice::Kernel),
+                ("modem", SourceChoice::Modem),
+            ];
+            field.one_of(&known, report)
+        });
         section.finish(report);
         let (Some(iccid), Some(field)) = (iccid, iccid_field) else { continue };
         if let Some(first) = places.get(&iccid) {
@@ -48,7 +56,7 @@ pub(super) fn read(
         }
         places.insert(iccid.clone(), report.location(field.place()));
         let zone = own_zone.unwrap_or_else(|| zone.clone());
-        sims.insert(iccid, SimSettings { name: sim_name, plan, zone });
+        sims.insert(iccid, SimSettings { name: sim_name, plan, zone, source: source.unwrap_or_default() });
     }
     sims
 }

@@ -89,7 +89,12 @@ impl State {
     /// The state that the ledger remembers, before anything has happened.
     #[must_use]
     pub fn restored(settings: Settings, restored: Restored) -> Self {
-        let accounting = Accounting::restored(restored.next_epoch.0, restored.baselines);
+        let accounting = Accounting::restored(
+            restored.next_epoch.0,
+            restored.baselines,
+            restored.epochs,
+            restored.sessions,
+        );
         let sims = restored.sims.into_iter().map(|record| (record.iccid.clone(), Sim::new(record))).collect();
         Self {
             settings,
@@ -152,7 +157,7 @@ impl State {
                 self.last_read_boot_ms = at.boot_ms;
                 self.configured_sims(at, fx);
                 self.give_up_unknown(fx);
-                if !at.trusted || self.undated.contains(boot) {
+                if !at.trusted || !self.undated.is_empty() {
                     self.clock_trust_changed(at, fx);
                 }
             }
@@ -193,8 +198,12 @@ impl State {
             }
             Event::LinksRead(links) => {
                 self.reading_begins(at);
+                let asked = self.accounting.wants_read();
                 let booked = self.accounting.links_read(links, at, &self.splits);
                 self.booked(&booked, fx);
+                if asked {
+                    self.judge_modems(fx);
+                }
             }
             Event::LinksResynchronised(links) => {
                 self.reading_begins(at);
@@ -206,7 +215,7 @@ impl State {
                 let booked = self.accounting.link_appeared(link, at, &self.splits);
                 self.booked(&booked, fx);
                 self.claim_again(at, fx);
-                if !self.anything_connecting() {
+                if !self.anything_connecting() && !self.accounting.ppp_link_awaited() {
                     self.accounting.forget_newborn();
                 }
             }
@@ -250,7 +259,10 @@ impl State {
             },
             Event::FollowerArrived => self.desktop_again(at, fx),
             Event::SimNoticed(iccid) => self.sim_noticed(iccid, at, fx),
-            Event::StopRequested => self.stopping = true,
+            Event::StopRequested => {
+                self.stopping = true;
+                self.accounting.keep_sessions();
+            }
         }
     }
 
@@ -307,6 +319,12 @@ impl State {
             let offset_ms = at.wall.as_millis().saturating_sub(i64::try_from(at.boot_ms).unwrap_or(i64::MAX));
             // Usage not committed yet goes in undated, before the change that dates it with the rest.
             if let Some(boot) = self.boot.clone() {
+                if self.undated.iter().any(|undated| *undated != boot) {
+                    self.undated.retain(|undated| *undated == boot);
+                    let before = Timestamp::from_millis(offset_ms);
+                    let after = self.newest.filter(|newest| *newest <= before);
+                    fx.changes.push(Change::DateEarlierBoots { boot: boot.clone(), before, after });
+                }
                 fx.changes.push(Change::DateEntries { boot, offset_ms });
             }
             for sim in self.sims.values_mut() {

@@ -1,11 +1,13 @@
 //! Modems as they come, change and go, and what that says about their SIMs.
 
 use super::State;
+use super::accounting::Seen;
 use crate::effect::{Effects, Notice, SimRecord};
 use crate::health::WarningCode;
 use crate::ident::{Iccid, ModemId};
 use crate::ledger::Zone;
 use crate::modem::{BearerView, ModemState, ModemView, Registration, SimView};
+use crate::settings::SourceChoice;
 use crate::time::{Span, Stamp};
 use crate::view::Trigger;
 
@@ -15,6 +17,9 @@ const SEEN_STEP: Span = Span::secs(86_400);
 impl State {
     pub(super) fn modem_seen(&mut self, view: &ModemView, at: Stamp, fx: &mut Effects) {
         let before = self.modems.get(&view.id).cloned();
+        let known = view.sim.as_ref().and_then(|sim| self.sims.get(sim.iccid.as_ref()?)).is_some_and(|sim| {
+            sim.first_at.is_some() || sim.record.imsi.is_some() || sim.record.operator.is_some()
+        });
         for sim in view.sim.iter().chain(view.slots.iter().flatten()) {
             self.sim_seen(sim, at, fx);
         }
@@ -25,7 +30,7 @@ impl State {
         let just_seen = before.is_none();
         // The same modem may come back under another path before its old one is reported gone.
         self.modems.insert(view.id.clone(), view.clone());
-        self.claim(view, just_seen, at, fx);
+        self.claim(view, just_seen, known, at, fx);
         self.judge_modem(view, fx);
         let iccid = view.sim.as_ref().and_then(|s| s.iccid.clone());
         let sim_changed = before.as_ref().and_then(|m| m.sim.as_ref()).and_then(|s| s.iccid.clone()) != iccid;
@@ -60,10 +65,11 @@ impl State {
     pub(super) fn modem_vanished(&mut self, modem: &ModemId, at: Stamp, fx: &mut Effects) {
         let Some(before) = self.modems.remove(modem) else { return };
         self.sims_left(&before, None, at, fx);
-        self.accounting.modems_lost(Some(modem));
+        self.accounting.modems_lost(Some(modem), at);
         self.calls_lost(Some(modem), at, fx);
         self.well(WarningCode::ModemUnusable, modem.as_str(), fx);
         self.well(WarningCode::NotMeasured, modem.as_str(), fx);
+        self.well(WarningCode::CountersBypassed, modem.as_str(), fx);
         fx.notices.push(Notice::StatusChanged);
     }
 
@@ -73,11 +79,12 @@ impl State {
         for modem in &modems {
             self.well(WarningCode::ModemUnusable, modem.as_str(), fx);
             self.well(WarningCode::NotMeasured, modem.as_str(), fx);
+            self.well(WarningCode::CountersBypassed, modem.as_str(), fx);
         }
         for before in std::mem::take(&mut self.modems).into_values() {
             self.sims_left(&before, None, at, fx);
         }
-        self.accounting.modems_lost(None);
+        self.accounting.modems_lost(None, at);
         self.calls_lost(None, at, fx);
         let text =
             "ModemManager is not on the bus: nothing is known of the modems until it is back. Start it with \
@@ -91,35 +98,43 @@ impl State {
     pub(super) fn claim_again(&mut self, at: Stamp, fx: &mut Effects) {
         let views: Vec<ModemView> = self.modems.values().cloned().collect();
         for view in &views {
-            self.claim(view, false, at, fx);
+            self.claim(view, false, true, at, fx);
             self.judge_modem(view, fx);
         }
     }
 
-    fn claim(&mut self, view: &ModemView, just_seen: bool, at: Stamp, fx: &mut Effects) {
-        let zone = view
-            .sim
-            .as_ref()
-            .and_then(|s| s.iccid.as_ref())
-            .and_then(|iccid| self.sims.get(iccid))
-            .map_or(Zone::Unknown, |sim| sim.zone.clone());
-        let ppp = self.settings.ppp_interface.clone();
-        let booked = self.accounting.modem_seen(view, &zone, ppp.as_deref(), just_seen, at, &self.splits);
+    fn claim(&mut self, view: &ModemView, just_seen: bool, known: bool, at: Stamp, fx: &mut Effects) {
+        let mut accounting = std::mem::take(&mut self.accounting);
+        let seen = Seen { just_seen, known, ..self.seen(view, at) };
+        let booked = accounting.modem_seen(&seen);
+        self.accounting = accounting;
         self.booked(&booked, fx);
+    }
+
+    fn seen<'a>(&'a self, view: &'a ModemView, at: Stamp) -> Seen<'a> {
+        const NOWHERE: &Zone = &Zone::Unknown;
+        let iccid = view.sim.as_ref().and_then(|sim| sim.iccid.as_ref());
+        let settings = iccid.and_then(|iccid| self.settings.sims.get(iccid));
+        Seen {
+            modem: view,
+            iccid,
+            zone: iccid.and_then(|iccid| self.sims.get(iccid)).map_or(NOWHERE, |sim| &sim.zone),
+            choice: settings.map_or(SourceChoice::Auto, |sim| sim.source),
+            ppp_interface: self.settings.ppp_interface.as_deref(),
+            just_seen: false,
+            known: true,
+            at,
+            splits: &self.splits,
+        }
     }
 
     pub(super) fn anything_connecting(&self) -> bool {
         self.modems.values().any(|m| m.state == ModemState::Connecting)
     }
 
-    /// Whether a connected bearer has a counter that can be read.
+    /// Whether a connected bearer has a counter that can be read, and is to be.
     pub(super) fn is_measured(&self, modem: &ModemView, bearer: &BearerView) -> bool {
-        let name =
-            if bearer.ppp { self.settings.ppp_interface.as_deref() } else { bearer.interface.as_deref() };
-        name.is_some_and(|name| self.accounting.has_link(name))
-            || (bearer.stats_supported
-                && bearer.stats.is_some()
-                && !self.accounting.is_counted_by_kernel(&modem.id, bearer))
+        self.accounting.is_measured(&self.seen(modem, self.now), bearer)
     }
 
     fn judge_modem(&mut self, view: &ModemView, fx: &mut Effects) {
@@ -140,12 +155,17 @@ impl State {
             }
             _ => self.well(WarningCode::ModemUnusable, view.id.as_str(), fx),
         }
+        self.judge_sessions(&view.id, label, fx);
         let unmeasured = view.bearers.iter().find(|b| b.connected && !self.is_measured(view, b));
         match unmeasured {
             Some(bearer) => {
                 let port = bearer.interface.as_deref().unwrap_or("none");
-                let way_out = if bearer.ppp && self.settings.ppp_interface.is_none() {
-                    " The connection is PPP: set counting.ppp_interface, such as \"ppp0\"."
+                let source = view.sim.as_ref().and_then(|sim| self.settings.sims.get(sim.iccid.as_ref()?));
+                let way_out = if source.is_some_and(|sim| sim.source != SourceChoice::Auto) {
+                    " The SIM's `source` is configured: \"auto\" takes whatever there is."
+                } else if bearer.ppp && self.settings.ppp_interface.is_none() {
+                    " The connection is PPP, and no link of pppd came with it: set counting.ppp_interface, such as \
+                     \"ppp0\", or connect again."
                 } else if bearer.ppp {
                     " The configured counting.ppp_interface does not exist now."
                 } else {
@@ -158,6 +178,35 @@ impl State {
                 self.warn(WarningCode::NotMeasured, view.id.as_str(), text, fx);
             }
             None => self.well(WarningCode::NotMeasured, view.id.as_str(), fx),
+        }
+    }
+
+    /// Says where traffic bypasses the kernel's counters.
+    fn judge_sessions(&mut self, modem: &ModemId, label: &str, fx: &mut Effects) {
+        let bypassed = self
+            .accounting
+            .sessions()
+            .find(|session| session.modem.as_ref() == Some(modem) && self.accounting.is_bypassed(session.id));
+        let text = bypassed.map(|session| {
+            let interface = session.interface.as_deref().unwrap_or("its interface");
+            format!(
+                "Traffic of the modem {label} bypasses the kernel's counters of {interface}, as hardware flow offload \
+                 makes it: ModemManager says more than the kernel. Until it disconnects ModemManager's figures count, \
+                 which come twice a minute and lose what follows the last of them. Switch flow offload off, or set \
+                 source = \"modem\" for the SIM."
+            )
+        });
+        match text {
+            Some(text) => self.warn(WarningCode::CountersBypassed, modem.as_str(), text, fx),
+            None => self.well(WarningCode::CountersBypassed, modem.as_str(), fx),
+        }
+    }
+
+    /// Modems whose sessions changed by a reading alone are judged anew.
+    pub(super) fn judge_modems(&mut self, fx: &mut Effects) {
+        let views: Vec<ModemView> = self.modems.values().cloned().collect();
+        for view in &views {
+            self.judge_modem(view, fx);
         }
     }
 

@@ -26,6 +26,9 @@ impl State {
     /// `followed`: whether somebody watches the figures.
     #[must_use]
     pub fn next_read(&self, at: Stamp, followed: bool) -> Option<Span> {
+        if self.accounting.wants_read() {
+            return Some(Span::ZERO);
+        }
         if !self.accounting.anything_owned() {
             return None;
         }

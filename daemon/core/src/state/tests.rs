@@ -50,8 +50,12 @@ fn settings() -> Settings {
         free_hours: Vec::new(),
         calibrate: false,
     };
-    let sim =
-        SimSettings { name: Some(SimName::new("home").unwrap()), plan: Some(plan), zone: ZoneRules::utc() };
+    let sim = SimSettings {
+        name: Some(SimName::new("home").unwrap()),
+        plan: Some(plan),
+        zone: ZoneRules::utc(),
+        source: crate::settings::SourceChoice::Auto,
+    };
     Settings {
         zone: ZoneRules::utc(),
         language: "en".to_owned(),

@@ -1,37 +1,40 @@
 //! ModemManager's figures of a connection, where the kernel has none.
 
 use super::links::Seen;
+use super::sessions::BEGINNING_S;
 use super::{Accounting, Booked, Counter, Owner};
+use crate::effect::Change;
 use crate::ident::{Iccid, ModemId};
-use crate::ledger::{Baseline, GapReason};
+use crate::ledger::{Baseline, EpochId, Figures, Gap, GapReason, Source};
 use crate::modem::{BearerStats, BearerView};
+use crate::time::Stamp;
 
 impl Accounting {
     pub(super) fn settle_bearers(&mut self, seen: &Seen<'_>, booked: &mut Vec<Booked>) {
+        self.note_told(seen);
         let prefix = prefix(&seen.modem.id);
         for bearer in &seen.modem.bearers {
             let key = format!("{prefix}{}", bearer.path);
-            let name = if bearer.ppp { seen.ppp_interface } else { bearer.interface.as_deref() };
-            let by_kernel = name.is_some_and(|name| self.has_link(name));
+            let source = self.source_of(seen, bearer);
             let Some(stats) = bearer.stats.filter(|_| bearer.stats_supported) else { continue };
-            if by_kernel && bearer.connected {
+            if source == Some(Source::Kernel) && bearer.connected {
                 self.by_kernel.insert(key.clone(), stats.start);
             }
             if let Some(mut counter) = self.bearers.remove(&key) {
                 if counter.continues(&stats) {
                     self.bearer_read(&key, &mut counter, &stats, seen, booked);
-                    if bearer.connected && !by_kernel && counter.owner.is_some() {
+                    if bearer.connected && source == Some(Source::Modem) && counter.owner.is_some() {
                         self.bearers.insert(key, counter);
                     } else {
-                        self.release(&key, &mut counter);
+                        self.release(&key, &mut counter, seen.at);
                     }
                     continue;
                 }
-                self.release(&key, &mut counter);
+                self.release(&key, &mut counter, seen.at);
             }
+            let ended = !bearer.connected && self.waiting.contains_key(&key);
             if let Some(iccid) = seen.iccid
-                && !by_kernel
-                && !self.is_counted_by_kernel(&seen.modem.id, bearer)
+                && (ended || (bearer.connected && source == Some(Source::Modem)))
             {
                 self.bearer_found(key, bearer, &stats, iccid, seen, booked);
             }
@@ -43,7 +46,7 @@ impl Accounting {
         let vanished: Vec<String> = self.bearers.keys().filter(|key| gone(key)).cloned().collect();
         for key in vanished {
             if let Some(mut counter) = self.bearers.remove(&key) {
-                self.release(&key, &mut counter);
+                self.release(&key, &mut counter, seen.at);
             }
         }
         // The ledger knows a connection of this modem that is no more.
@@ -56,15 +59,33 @@ impl Accounting {
         }
     }
 
+    /// Remembers the modem's last figure: of connections that just ended, and then of those that last.
+    fn note_told(&mut self, seen: &Seen<'_>) {
+        let Some(iccid) = seen.iccid else { return };
+        for lasting in [false, true] {
+            for bearer in seen.modem.bearers.iter().filter(|b| b.connected == lasting && b.stats_supported) {
+                let Some(stats) = bearer.stats else { continue };
+                let key = key(&seen.modem.id, bearer);
+                let counted = self.bearers.get(&key).is_some_and(|counter| counter.continues(&stats))
+                    || self.by_kernel.get(&key) == Some(&stats.start);
+                if counted {
+                    let raw = (stats.rx_bytes, stats.tx_bytes);
+                    self.last_told.insert(seen.modem.id.clone(), (raw, iccid.clone()));
+                }
+            }
+        }
+    }
+
     /// Whether the kernel counted this connection, or a part of it: then ModemManager's figures, which include that
     /// part and lag behind it, are not used for the rest.
     #[must_use]
     pub fn is_counted_by_kernel(&self, modem: &ModemId, bearer: &BearerView) -> bool {
-        let key = format!("{}{}", prefix(modem), bearer.path);
-        self.by_kernel.get(&key).is_some_and(|start| bearer.stats.is_some_and(|stats| stats.start == *start))
+        self.by_kernel
+            .get(&key(modem, bearer))
+            .is_some_and(|start| bearer.stats.is_some_and(|stats| stats.start == *start))
     }
 
-    fn bearer_read(
+    pub(super) fn bearer_read(
         &mut self,
         key: &str,
         counter: &mut Counter,
@@ -78,6 +99,7 @@ impl Accounting {
                 self.lose_keeping(&base, GapReason::CounterReset, seen.at);
             }
             counter.rebase(now, seen.at);
+            self.bridge(counter);
         } else {
             counter.latest = now;
             let same = |iccid: &Iccid| counter.owner.as_ref().is_some_and(|owner| owner.iccid == *iccid);
@@ -115,18 +137,18 @@ impl Accounting {
         let goes_on = |base: &Baseline| {
             same_connection
                 && base.iccid.as_ref() == Some(iccid)
-                && now.0 >= base.rx_bytes
-                && now.1 >= base.tx_bytes
+                && ((now.0 >= base.rx_bytes && now.1 >= base.tx_bytes) || self.took_over(base))
         };
         match base {
             Some(base) if goes_on(&base) => {
                 counter.resume(&base, seen.at);
+                counter.session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch).copied());
                 counter.owner = Some(Owner { zone: base.zone.clone(), ..owner.clone() });
                 counter.confirm();
                 // Also where it ended meanwhile: these are its final figures.
                 self.book(&mut counter, seen.at, seen.splits, booked);
                 if !bearer.connected {
-                    self.release(&key, &mut counter);
+                    self.release(&key, &mut counter, seen.at);
                     return;
                 }
                 if base.zone != *seen.zone {
@@ -135,25 +157,84 @@ impl Accounting {
             }
             base => {
                 let began_after_base = base.is_some() && !same_connection;
+                let before = base.as_ref().and_then(|b| Some(((b.rx_bytes, b.tx_bytes), b.iccid.clone()?)));
                 if let Some(base) = base {
                     self.lose(&base, GapReason::InterfaceVanished, seen.at);
                 }
                 if !bearer.connected {
                     return;
                 }
-                // A connection that began while the service watched, or after its last reading, counts in full.
+                // A connection that began while the service watched, or after its last reading, counts from its beginning.
                 if began_after_base || (!seen.just_seen && !same_connection) {
-                    counter.booked = (0, 0);
+                    counter.booked = self.beginning(before, iccid, stats, seen);
+                } else if seen.known && now != (0, 0) {
+                    self.bearer_unseen(stats, iccid, seen);
                 }
                 self.claim(&mut counter, owner, seen.at);
                 self.book(&mut counter, seen.at, seen.splits, booked);
             }
         }
+        self.watch_link(counter.session, seen, bearer);
         self.bearers.insert(key, counter);
     }
 
+    /// What a connection's counter said as it began: 0, unless the modem goes on counting from its last connection.
+    fn beginning(
+        &self,
+        before: Option<((u64, u64), Iccid)>,
+        iccid: &Iccid,
+        stats: &BearerStats,
+        seen: &Seen<'_>,
+    ) -> (u64, u64) {
+        let now = (stats.rx_bytes, stats.tx_bytes);
+        let before = before.or_else(|| self.last_told.get(&seen.modem.id).cloned());
+        match before.filter(|(raw, _)| *raw != (0, 0)) {
+            Some((raw, _)) if now.0 < raw.0 || now.1 < raw.1 => (0, 0),
+            // What passed since its last figure is the same SIM's.
+            Some((raw, whose)) if whose == *iccid => raw,
+            Some(_) => now,
+            None if stats.duration_s < BEGINNING_S => now,
+            None => (0, 0),
+        }
+    }
+
+    /// A connection that began while nobody watched.
+    fn bearer_unseen(&mut self, stats: &BearerStats, iccid: &Iccid, seen: &Seen<'_>) {
+        self.changes.push(Change::AppendGap(Gap {
+            iccid: Some(iccid.clone()),
+            from: stats.start.filter(|start| seen.at.trusted && *start <= seen.at.wall),
+            until: super::dated(seen.at),
+            reason: GapReason::ConnectedUnseen,
+            detail: format!(
+                "the connection began before the service watched it; ModemManager says {} B received and {} B sent",
+                stats.rx_bytes, stats.tx_bytes
+            ),
+        }));
+    }
+
+    /// Whether a baseline is of figures that took over from the kernel's: those may lag behind what is booked.
+    fn took_over(&self, base: &Baseline) -> bool {
+        let session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch));
+        session.and_then(|id| self.sessions.get(id)).is_some_and(|live| live.session.kernel.is_some())
+    }
+
+    /// The link of a connection that ModemManager's figures count is followed beside them.
+    fn watch_link(&mut self, session: Option<EpochId>, seen: &Seen<'_>, bearer: &BearerView) {
+        let Some(id) = session else { return };
+        let Some(index) = self.link_of(seen, bearer) else { return };
+        let (Some(link), Some(live)) = (self.links.get_mut(&index), self.sessions.get_mut(&id)) else {
+            return;
+        };
+        if link.owner.is_none() && link.watched.is_none() && live.session.kernel.is_none() {
+            link.watched = Some(id);
+            live.session.kernel = Some(Figures::beginning_at(link.latest));
+            live.session.interface.clone_from(&link.interface);
+            self.keep_session(id);
+        }
+    }
+
     /// ModemManager's own figures end with its bearer objects.
-    pub(super) fn bearers_lost(&mut self, modem: Option<&ModemId>) {
+    pub(super) fn bearers_lost(&mut self, modem: Option<&ModemId>, at: Stamp) {
         let gone: Vec<String> = self
             .bearers
             .iter()
@@ -162,12 +243,16 @@ impl Accounting {
             .collect();
         for key in gone {
             if let Some(mut counter) = self.bearers.remove(&key) {
-                self.release(&key, &mut counter);
+                self.release(&key, &mut counter, at);
             }
         }
         match modem {
-            None => self.by_kernel.clear(),
+            None => {
+                self.by_kernel.clear();
+                self.last_told.clear();
+            }
             Some(modem) => {
+                self.last_told.remove(modem);
                 let prefix = prefix(modem);
                 self.by_kernel.retain(|key, _| !key.starts_with(&prefix));
             }
@@ -175,6 +260,10 @@ impl Accounting {
     }
 }
 
-fn prefix(modem: &ModemId) -> String {
+pub(super) fn key(modem: &ModemId, bearer: &BearerView) -> String {
+    format!("{}{}", prefix(modem), bearer.path)
+}
+
+pub(super) fn prefix(modem: &ModemId) -> String {
     format!("bearer:{modem}:")
 }

@@ -21,6 +21,10 @@ pub(super) struct Counter {
     pub booked_at: Stamp,
     pub owner: Option<Owner>,
     pub epoch: Option<EpochId>,
+    /// The session it counts for.
+    pub session: Option<EpochId>,
+    /// The session that ModemManager's figures count for, and this one is compared with.
+    pub watched: Option<EpochId>,
     pub presumed: bool,
     /// The owner is the ledger's word alone: while the service did not run another SIM may have come into use.
     pub unconfirmed: bool,
@@ -32,6 +36,10 @@ pub(super) struct Counter {
     pub newborn: bool,
     /// Whether the link's frames carry an Ethernet header.
     pub ethernet: bool,
+    /// Whether it is a link of the point-to-point protocol.
+    pub ppp: bool,
+    /// What it counted when its modem, gone and back since, was found without a connection: since then nobody's.
+    pub left_at: Option<((u64, u64), Owner, Stamp)>,
     pub dirty: bool,
 }
 impl Counter {
@@ -46,12 +54,16 @@ impl Counter {
             booked_at: at,
             owner: None,
             epoch: None,
+            session: None,
+            watched: None,
             presumed: false,
             unconfirmed: false,
             connecting: None,
             first: reading.ip_bytes(),
             newborn: false,
             ethernet: reading.ethernet,
+            ppp: reading.ppp,
+            left_at: None,
             dirty: false,
         }
     }
@@ -67,12 +79,16 @@ impl Counter {
             booked_at: at,
             owner: None,
             epoch: None,
+            session: None,
+            watched: None,
             presumed: false,
             unconfirmed: false,
             connecting: None,
             first: now,
             newborn: false,
             ethernet: false,
+            ppp: false,
+            left_at: None,
             dirty: false,
         }
     }
@@ -91,6 +107,22 @@ impl Counter {
         self.booked = now;
         self.booked_at = at;
         self.dirty = true;
+    }
+
+    /// Everything it says is in the ledger. Where more is booked than it says (the kernel's figures were ahead), that stays.
+    pub fn all_booked(&mut self, at: Stamp) {
+        self.booked = (self.booked.0.max(self.latest.0), self.booked.1.max(self.latest.1));
+        self.booked_at = at;
+    }
+
+    /// Nobody's from now on.
+    pub fn disown(&mut self) {
+        self.owner = None;
+        self.epoch = None;
+        self.session = None;
+        self.confirm();
+        self.dirty = false;
+        self.booked = self.latest;
     }
 
     /// A modem with the owner's SIM was seen: the owner is certain.
@@ -113,6 +145,7 @@ impl Counter {
         self.first = move_on(self.first);
         self.latest = now;
         self.ethernet = reading.ethernet;
+        self.ppp = reading.ppp;
         self.dirty = true;
     }
 

@@ -3,22 +3,35 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::{Accounting, Booked, Counter, Owner, Splits, link_key};
+use super::{Accounting, Booked, Counter, Owner, Splits, dated, link_key};
 use crate::counter::LinkReading;
 use crate::effect::Change;
 use crate::ident::{Iccid, IfIndex};
-use crate::ledger::{GapReason, Zone};
+use crate::ledger::{Gap, GapReason, Source, Zone};
 use crate::modem::{ModemState, ModemView};
+use crate::settings::SourceChoice;
 use crate::time::Stamp;
 
-/// What settling a modem's links and bearers rests on.
-pub(super) struct Seen<'a> {
+/// A modem as seen now, and what settling its links and bearers rests on.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    /// The modem.
     pub modem: &'a ModemView,
+    /// The SIM in use in it.
     pub iccid: Option<&'a Iccid>,
+    /// Where that is.
     pub zone: &'a Zone,
+    /// Whose figures are to be booked for it.
+    pub choice: SourceChoice,
+    /// The link of a PPP bearer, where it is configured.
     pub ppp_interface: Option<&'a str>,
+    /// Whether the modem was not seen until now: what it does may have begun earlier.
     pub just_seen: bool,
+    /// Whether the service has watched this SIM before: then what it missed is a gap.
+    pub known: bool,
+    /// Now.
     pub at: Stamp,
+    /// Where slots are split.
     pub splits: &'a Splits,
 }
 
@@ -29,6 +42,7 @@ impl Accounting {
         for reading in readings {
             self.link_read(reading, at, splits, &mut booked);
         }
+        self.settle_bypassed(at, splits, &mut booked);
         booked
     }
 
@@ -88,6 +102,8 @@ impl Accounting {
             if link.epoch.is_some() {
                 self.changes.push(Change::DropBaseline { counter: link_key(reading.ifindex) });
             }
+            self.say_left(&link, at);
+            self.end_session(link.session, dated(at));
             if let (Some(owner), Some(name)) = (link.owner, link.interface) {
                 self.vanished.insert(name, (owner.iccid, reading.ifindex));
             }
@@ -110,23 +126,29 @@ impl Accounting {
             // What passed before the reset and what passed since cannot be told apart from a counter that lies.
             let lost = link.baseline(&link_key(reading.ifindex), self.boot.as_ref());
             link.rebase(now, at);
+            self.bridge(&link);
             link.connecting = None;
             link.newborn = false;
+            link.left_at = None;
             if let Some(base) = lost {
                 self.lose_keeping(&base, GapReason::CounterReset, at);
             }
         } else {
             link.latest = now;
+            self.kernel_read(&link, at);
             if link.owner.is_none() {
                 link.booked = now;
                 link.booked_at = at;
+                self.follow(&link);
             } else if !link.presumed {
                 self.book(&mut link, at, splits, booked);
             }
         }
         if link.ethernet != reading.ethernet {
             link.change_type(reading);
+            self.bridge(&link);
         }
+        link.ppp = reading.ppp;
         self.links.insert(reading.ifindex, link);
     }
 
@@ -147,8 +169,10 @@ impl Accounting {
         let mut wanted = BTreeMap::new();
         let Some(iccid) = seen.iccid else { return wanted };
         for bearer in seen.modem.bearers.iter().filter(|b| b.connected) {
-            let name = if bearer.ppp { seen.ppp_interface } else { bearer.interface.as_deref() };
-            let Some(index) = name.and_then(|name| self.link_named(name)) else { continue };
+            if self.source_of(seen, bearer) != Some(Source::Kernel) {
+                continue;
+            }
+            let Some(index) = self.link_of(seen, bearer) else { continue };
             let owner = Owner {
                 iccid: iccid.clone(),
                 zone: seen.zone.clone(),
@@ -160,14 +184,8 @@ impl Accounting {
         wanted
     }
 
-    fn link_named(&self, name: &str) -> Option<IfIndex> {
+    pub(super) fn link_named(&self, name: &str) -> Option<IfIndex> {
         self.links.iter().find(|(_, link)| link.interface.as_deref() == Some(name)).map(|(index, _)| *index)
-    }
-
-    /// Whether a bearer has a kernel counter.
-    #[must_use]
-    pub fn has_link(&self, name: &str) -> bool {
-        self.link_named(name).is_some()
     }
 
     /// No bearer of the modem uses the link.
@@ -196,7 +214,9 @@ impl Accounting {
                     if was_presumed && not_started {
                         link.presumed = true;
                     } else {
-                        self.release(&link_key(index), link);
+                        // Found so after it was gone: its connection may outlive that.
+                        link.left_at = was_presumed.then(|| (link.latest, owner, seen.at));
+                        self.release(&link_key(index), link, seen.at);
                     }
                 }
             }
@@ -240,12 +260,25 @@ impl Accounting {
                     self.abandon(&link_key(index), link, seen.at);
                 } else {
                     self.book(link, seen.at, seen.splits, booked);
+                    self.release(&link_key(index), link, seen.at);
                 }
                 self.claim(link, wanted.clone(), seen.at);
             }
             None => {
                 let replaced = link.interface.as_ref().and_then(|name| self.vanished.remove(name));
                 let replaces = replaced.is_some_and(|(iccid, old)| iccid == wanted.iccid && index.0 > old.0);
+                self.say_left(link, seen.at);
+                if seen.just_seen
+                    && seen.known
+                    && link.connecting.is_none()
+                    && !link.newborn
+                    && !replaces
+                    && link.left_at.is_none()
+                    && link.latest != (0, 0)
+                {
+                    self.say_unseen(link, wanted, seen);
+                }
+                link.left_at = None;
                 link.booked = match link.connecting {
                     _ if link.newborn || replaces => link.first,
                     Some(connecting) => connecting,
@@ -257,5 +290,49 @@ impl Accounting {
         }
         link.newborn = false;
         link.connecting = None;
+    }
+
+    /// What passed between the return of a modem and its next connection is nobody's: the connection that there was
+    /// before may have gone on.
+    fn say_left(&mut self, link: &Counter, at: Stamp) {
+        let Some((then, owner, since)) = &link.left_at else { return };
+        let (rx, tx) = (link.latest.0.saturating_sub(then.0), link.latest.1.saturating_sub(then.1));
+        if rx > 0 || tx > 0 {
+            self.changes.push(Change::AppendGap(Gap {
+                iccid: Some(owner.iccid.clone()),
+                from: dated(*since),
+                until: dated(at),
+                reason: GapReason::ConnectedUnseen,
+                detail: format!(
+                    "{} counted {rx} B received and {tx} B sent after its modem came back, before it connected",
+                    link.interface.as_deref().unwrap_or("the link")
+                ),
+            }));
+        }
+    }
+
+    /// A connection that began while nobody watched: what it carried until now cannot be told from what the link
+    /// counted before it.
+    fn say_unseen(&mut self, link: &Counter, owner: &Owner, seen: &Seen<'_>) {
+        let began = seen
+            .modem
+            .bearers
+            .iter()
+            .filter(|bearer| bearer.connected)
+            .filter_map(|bearer| bearer.stats?.start)
+            .filter(|start| seen.at.trusted && *start <= seen.at.wall)
+            .max();
+        self.changes.push(Change::AppendGap(Gap {
+            iccid: Some(owner.iccid.clone()),
+            from: began,
+            until: dated(seen.at),
+            reason: GapReason::ConnectedUnseen,
+            detail: format!(
+                "{} was connected before the service watched it; at most {} B received and {} B sent are missing",
+                link.interface.as_deref().unwrap_or("the link"),
+                link.latest.0,
+                link.latest.1
+            ),
+        }));
     }
 }

@@ -10,11 +10,15 @@
 
 mod bearers;
 mod counter;
+mod entries;
 mod links;
+mod ppp;
+mod sessions;
+mod source;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -23,11 +27,15 @@ use crate::billing::Edges;
 use crate::counter::LinkReading;
 use crate::effect::Change;
 use crate::ident::{BootId, Iccid, IfIndex, ModemId};
-use crate::ledger::{Baseline, Epoch, EpochId, Gap, GapReason, UsageSlot, Volume, When, Zone};
-use crate::modem::ModemView;
-use crate::time::{Span, Stamp, Timestamp};
+use crate::ledger::{
+    Baseline, Epoch, EpochId, Gap, GapReason, Session, Source, UsageSlot, Volume, When, Zone,
+};
+use crate::modem::BearerView;
+use crate::time::{Stamp, Timestamp};
 use counter::Counter;
-use links::Seen;
+use sessions::Live;
+
+pub use links::Seen;
 
 /// Whose bytes a counter counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +64,19 @@ pub struct Accounting {
     vanished: BTreeMap<String, (Iccid, IfIndex)>,
     /// Connections that the kernel counted, or a part of them, with their start.
     by_kernel: BTreeMap<String, Option<Timestamp>>,
+    /// The last figure of each modem that ModemManager told, and whose it was: some modems go on from it in the next
+    /// connection.
+    last_told: BTreeMap<ModemId, ((u64, u64), Iccid)>,
+    /// Sessions that last.
+    sessions: BTreeMap<EpochId, Live>,
+    /// Sessions that the ledger's epochs belong to, until their counters are found.
+    epoch_sessions: BTreeMap<EpochId, EpochId>,
+    /// Links of PPP bearers, as the kernel announced them, and bearers that wait for theirs.
+    ppp: BTreeMap<String, IfIndex>,
+    ppp_waiting: BTreeSet<String>,
+    /// SIMs whose source is not configured.
+    auto: BTreeSet<Iccid>,
+    wants_read: bool,
     pending: Vec<UsageSlot>,
     changes: Vec<Change>,
     unsaved_bytes: u64,
@@ -80,10 +101,17 @@ pub struct Booked {
 impl Accounting {
     /// Begins from what the ledger holds.
     #[must_use]
-    pub fn restored(next_epoch: i64, baselines: Vec<Baseline>) -> Self {
+    pub fn restored(
+        next_epoch: i64,
+        baselines: Vec<Baseline>,
+        epochs: Vec<Epoch>,
+        sessions: Vec<Session>,
+    ) -> Self {
         Self {
             next_epoch: next_epoch.max(1),
             waiting: baselines.into_iter().map(|b| (b.counter.clone(), b)).collect(),
+            epoch_sessions: epochs.into_iter().filter_map(|e| Some((e.id, e.session?))).collect(),
+            sessions: sessions.into_iter().map(|s| (s.id, Live::restored(s))).collect(),
             ..Self::default()
         }
     }
@@ -115,17 +143,53 @@ impl Accounting {
             match link {
                 Some(link) if link.latest.0 >= base.rx_bytes && link.latest.1 >= base.tx_bytes => {
                     link.resume(&base, at);
+                    link.session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch).copied());
                 }
                 Some(link) => {
                     let latest = link.latest;
                     link.resume(&base, at);
+                    link.session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch).copied());
+                    // The session's figure as of the baseline, which is as long ago as the last commit at most.
+                    let before = Counter { latest: link.booked, ..link.clone() };
                     link.rebase(latest, at);
+                    let after = link.clone();
+                    self.follow(&before);
+                    self.bridge(&after);
                     self.lose_keeping(&base, GapReason::CounterReset, at);
                 }
                 None => {
                     self.remember_vanished(&base, ifindex);
                     self.lose(&base, GapReason::InterfaceVanished, at);
                 }
+            }
+        }
+        self.resume_sessions(boot);
+    }
+
+    /// Sessions whose counters are gone are over; the kernel's figures of the others are followed on.
+    fn resume_sessions(&mut self, boot: &BootId) {
+        let mut lasting: BTreeSet<EpochId> = self.links.values().filter_map(|link| link.session).collect();
+        let waiting = self.waiting.values().filter_map(|base| self.epoch_sessions.get(&base.epoch?));
+        lasting.extend(waiting);
+        let over: Vec<EpochId> = self
+            .sessions
+            .iter()
+            .filter(|(id, live)| !lasting.contains(*id) || live.session.boot != *boot)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in over {
+            self.end_session(Some(id), None);
+        }
+        for (id, live) in &self.sessions {
+            if live.session.source == Source::Modem
+                && live.session.kernel.is_some()
+                && let Some(name) = &live.session.interface
+                && let Some(link) = self
+                    .links
+                    .values_mut()
+                    .find(|link| link.interface.as_ref() == Some(name) && link.owner.is_none())
+            {
+                link.watched = Some(*id);
             }
         }
     }
@@ -137,6 +201,8 @@ impl Accounting {
     }
 
     fn lose(&mut self, base: &Baseline, reason: GapReason, at: Stamp) {
+        let session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch).copied());
+        self.end_session(session, base.read_at);
         self.changes.push(Change::DropBaseline { counter: base.counter.clone() });
         self.lose_keeping(base, reason, at);
     }
@@ -159,26 +225,34 @@ impl Accounting {
     }
 
     /// A modem as seen now: its bearers own their counters. The kernel's links were read just before.
-    pub fn modem_seen(
-        &mut self,
-        modem: &ModemView,
-        zone: &Zone,
-        ppp_interface: Option<&str>,
-        just_seen: bool,
-        at: Stamp,
-        splits: &Splits,
-    ) -> Vec<Booked> {
+    pub fn modem_seen(&mut self, seen: &Seen<'_>) -> Vec<Booked> {
         let mut booked = Vec::new();
-        let iccid = modem.sim.as_ref().and_then(|sim| sim.iccid.as_ref());
-        let seen = Seen { modem, iccid, zone, ppp_interface, just_seen, at, splits };
-        self.settle_links(&seen, &mut booked);
-        self.settle_bearers(&seen, &mut booked);
+        self.note_choice(seen.iccid, seen.choice);
+        self.settle_ppp(seen);
+        self.tell_sessions(seen);
+        self.settle_sources(seen, &mut booked);
+        self.settle_links(seen, &mut booked);
+        self.settle_bearers(seen, &mut booked);
+        self.tell_sessions(seen);
+        self.settle_bypassed(seen.at, seen.splits, &mut booked);
         booked
     }
 
+    /// Whether a connected bearer has a counter that can be read, and is to be.
+    #[must_use]
+    pub fn is_measured(&self, seen: &Seen<'_>, bearer: &BearerView) -> bool {
+        self.source_of(seen, bearer).is_some()
+    }
+
+    /// The session that a counter counts for goes on as long as the same SIM uses it; another zone is another epoch.
     fn claim(&mut self, counter: &mut Counter, owner: Owner, at: Stamp) {
         let id = EpochId(self.next_epoch.max(1));
         self.next_epoch = id.0.saturating_add(1);
+        counter.watched = None;
+        if counter.session.is_none() {
+            counter.session = Some(id);
+            self.begin_session(id, counter, &owner, at);
+        }
         if let Some(boot) = &self.boot {
             self.changes.push(Change::OpenEpoch(Epoch {
                 id,
@@ -191,7 +265,7 @@ impl Accounting {
                 apn: owner.apn.clone(),
                 began: dated(at),
                 began_boot_ms: at.boot_ms,
-                session: None,
+                session: counter.session,
                 modem: Some(owner.modem.clone()),
             }));
         }
@@ -202,14 +276,15 @@ impl Accounting {
         counter.dirty = true;
     }
 
-    fn release(&mut self, key: &str, counter: &mut Counter) {
-        if counter.owner.take().is_some() {
+    fn release(&mut self, key: &str, counter: &mut Counter, at: Stamp) {
+        if counter.owner.is_some() {
             self.changes.push(Change::DropBaseline { counter: key.to_owned() });
         }
-        counter.epoch = None;
-        counter.confirm();
-        counter.dirty = false;
-        counter.booked = counter.latest;
+        let session = counter.session;
+        counter.disown();
+        if !self.links.values().chain(self.bearers.values()).any(|other| other.session == session) {
+            self.end_session(session, dated(at));
+        }
     }
 
     /// The growth held back belongs to nobody known: another SIM is in the modem now.
@@ -230,120 +305,25 @@ impl Accounting {
             };
             self.changes.push(Change::AppendGap(gap));
         }
-        self.release(key, counter);
+        self.release(key, counter, at);
     }
 
     /// A modem, or with none every modem, can no longer be seen: what its counters do is held back.
-    pub fn modems_lost(&mut self, modem: Option<&ModemId>) {
+    pub fn modems_lost(&mut self, modem: Option<&ModemId>, at: Stamp) {
+        self.figures_lost(modem, at);
         for counter in self.links.values_mut() {
             let hit = counter.owner.as_ref().is_some_and(|o| modem.is_none_or(|m| o.modem == *m));
             if hit {
                 counter.presumed = true;
             }
         }
-        self.bearers_lost(modem);
+        self.bearers_lost(modem, at);
     }
 
-    fn book(&mut self, counter: &mut Counter, at: Stamp, splits: &Splits, booked: &mut Vec<Booked>) {
-        let (rx, tx) = counter.growth();
-        let from = counter.booked_at;
-        if let (true, Some(owner), Some(epoch), Some(boot)) =
-            (rx > 0 || tx > 0, counter.owner.as_ref(), counter.epoch, self.boot.as_ref())
-        {
-            let when = slot(owner, boot, from, at, splits);
-            let (from, until) = match when {
-                When::Hour(_) => {
-                    // By `CLOCK_BOOTTIME`: the wall clock may have been set since, or not believed then.
-                    let length = Span(-millis(at.boot_ms.saturating_sub(from.boot_ms)));
-                    (at.wall.saturating_add(length).as_millis(), at.wall.as_millis())
-                }
-                When::Undated { .. } => (millis(from.boot_ms), millis(at.boot_ms)),
-            };
-            let volume = Volume { rx, tx };
-            let slot = UsageSlot {
-                epoch,
-                iccid: owner.iccid.clone(),
-                zone: owner.zone.clone(),
-                source: counter.source,
-                when: when.clone(),
-                rx_bytes: rx,
-                tx_bytes: tx,
-                from,
-                until,
-            };
-            let known = self.pending.iter_mut().find(|p| p.epoch == slot.epoch && p.when == slot.when);
-            match known {
-                Some(known) => {
-                    known.rx_bytes = known.rx_bytes.saturating_add(rx);
-                    known.tx_bytes = known.tx_bytes.saturating_add(tx);
-                    known.from = known.from.min(slot.from);
-                    known.until = known.until.max(slot.until);
-                }
-                None => self.pending.push(slot),
-            }
-            self.unsaved_bytes = self.unsaved_bytes.saturating_add(volume.total());
-            self.unsaved_since_boot_ms.get_or_insert(at.boot_ms);
-            booked.push(Booked {
-                iccid: owner.iccid.clone(),
-                zone: owner.zone.clone(),
-                when,
-                volume,
-                session: epoch,
-            });
-            counter.dirty = true;
-        }
-        counter.booked = counter.latest;
-        counter.booked_at = at;
-    }
-
-    /// Everything not committed yet, as one transaction's changes: entries and baselines together.
-    pub fn flush(&mut self, at: Stamp) -> Vec<Change> {
-        let mut out = std::mem::take(&mut self.changes);
-        out.extend(std::mem::take(&mut self.pending).into_iter().map(Change::AddUsage));
-        let boot = self.boot.clone();
-        let links = self.links.iter_mut().map(|(index, counter)| (link_key(*index), counter));
-        let bearers = self.bearers.iter_mut().map(|(key, counter)| (key.clone(), counter));
-        for (key, counter) in links.chain(bearers) {
-            if counter.dirty {
-                counter.dirty = false;
-                if let Some(mut base) = counter.baseline(&key, boot.as_ref()) {
-                    base.read_at = dated(counter.booked_at).or_else(|| dated(at));
-                    out.push(Change::SetBaseline(base));
-                }
-            }
-        }
-        self.unsaved_bytes = 0;
-        self.unsaved_since_boot_ms = None;
-        out
-    }
-
-    /// Usage booked and not committed, in bytes, and since when by `CLOCK_BOOTTIME`.
-    #[must_use]
-    pub const fn unsaved(&self) -> (u64, Option<u64>) {
-        (self.unsaved_bytes, self.unsaved_since_boot_ms)
-    }
-
-    /// Usage booked and not committed, in bytes, of each SIM.
-    #[must_use]
-    pub fn unsaved_by_sim(&self) -> BTreeMap<&Iccid, u64> {
-        let mut sums: BTreeMap<&Iccid, u64> = BTreeMap::new();
-        for slot in &self.pending {
-            let sum = sums.entry(&slot.iccid).or_default();
-            *sum = sum.saturating_add(slot.rx_bytes).saturating_add(slot.tx_bytes);
-        }
-        sums
-    }
-
-    /// Whether there is anything that a flush would commit beyond usage: gaps, epochs, dropped baselines.
-    #[must_use]
-    pub fn has_changes(&self) -> bool {
-        !self.changes.is_empty()
-    }
-
-    /// Whether any counter of the kernel is owned: whether reading makes sense.
+    /// Whether any counter of the kernel is owned, or compared with ModemManager's: whether reading makes sense.
     #[must_use]
     pub fn anything_owned(&self) -> bool {
-        self.links.values().any(|c| c.owner.is_some())
+        self.links.values().any(|c| c.owner.is_some() || c.watched.is_some())
     }
 
     /// The connections of a SIM that are counted now, with their zones.
@@ -351,7 +331,7 @@ impl Accounting {
         let counters = self.links.values().chain(self.bearers.values());
         counters.filter_map(move |counter| {
             let owner = counter.owner.as_ref().filter(|owner| owner.iccid == *iccid)?;
-            Some((counter.epoch?, &owner.zone))
+            Some((counter.session.or(counter.epoch)?, &owner.zone))
         })
     }
 
@@ -388,29 +368,10 @@ impl Split {
     }
 }
 
-fn slot(owner: &Owner, boot: &BootId, from: Stamp, at: Stamp, splits: &Splits) -> When {
-    const HOUR_MS: u64 = 3_600_000;
-    if !at.trusted {
-        let boot_hour_ms = (at.boot_ms / HOUR_MS).saturating_mul(HOUR_MS);
-        return When::Undated { boot: boot.clone(), boot_hour_ms };
-    }
-    // An interval that straddles a boundary belongs to the side that holds more of it. Only an interval that
-    // `CLOCK_BOOTTIME` confirms is taken at its word: the wall clock may have been set in between.
-    let length = at.boot_ms.saturating_sub(from.boot_ms);
-    let middle = at.wall.saturating_add(Span(-(millis(length) / 2)));
-    let hour = middle.hour_start();
-    let split = splits.get(&owner.iccid).and_then(|split| split.last(hour, middle));
-    When::Hour(split.unwrap_or(hour))
-}
-
 fn link_key(index: IfIndex) -> String {
     format!("link:{}", index.0)
 }
 
 fn dated(at: Stamp) -> Option<Timestamp> {
     at.trusted.then_some(at.wall)
-}
-
-fn millis(boot_ms: u64) -> i64 {
-    i64::try_from(boot_ms).unwrap_or(i64::MAX)
 }

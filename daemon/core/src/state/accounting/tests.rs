@@ -1,6 +1,9 @@
 //! Traffic against a simple model: what the ledger holds is what passed wherever that can be known, and never more.
 
 mod model;
+mod ppp;
+mod sources;
+mod unseen;
 
 use std::collections::BTreeMap;
 
@@ -8,7 +11,7 @@ use crate::counter::{LinkCounters, LinkReading};
 use crate::effect::{Change, SimRecord};
 use crate::event::Event;
 use crate::ident::{BootId, Iccid, IfIndex, ModemId};
-use crate::ledger::{GapReason, Source, When, Zone};
+use crate::ledger::{Epoch, EpochId, GapReason, Session, Source, When, Zone};
 use crate::modem::{
     BearerStats, BearerView, EsimStatus, ModemState, ModemView, Registration, SimKind, SimView,
 };
@@ -34,6 +37,8 @@ struct Ledger {
     gaps: Vec<(String, GapReason)>,
     sims: BTreeMap<String, SimRecord>,
     next_epoch: i64,
+    epochs: BTreeMap<EpochId, Epoch>,
+    sessions: BTreeMap<EpochId, Session>,
 }
 
 impl Ledger {
@@ -44,6 +49,7 @@ impl Ledger {
                     self.dated = matches!(slot.when, When::Hour(_));
                     assert!(slot.from <= slot.until, "{slot:?}");
                     self.sources.push(slot.source);
+                    assert_eq!(self.epochs[&slot.epoch].source, slot.source, "an epoch has one source");
                     let sum =
                         self.usage.entry((slot.iccid.as_str().to_owned(), slot.zone.to_text())).or_default();
                     *sum = (sum.0 + slot.rx_bytes, sum.1 + slot.tx_bytes);
@@ -63,6 +69,11 @@ impl Ledger {
                 Change::OpenEpoch(epoch) => {
                     assert!(epoch.id.0 > self.next_epoch - 1, "an epoch is given out once");
                     self.next_epoch = epoch.id.0 + 1;
+                    self.epochs.insert(epoch.id, epoch);
+                }
+                Change::KeepSession(session) => {
+                    assert!(session.kernel.is_some() || session.told.is_some(), "{session:?}");
+                    self.sessions.insert(session.id, *session);
                 }
                 _ => {}
             }
@@ -86,7 +97,14 @@ impl Ledger {
         Restored {
             sims: self.sims.values().cloned().collect(),
             baselines: self.baselines.values().cloned().collect(),
-            next_epoch: crate::ledger::EpochId(self.next_epoch.max(1)),
+            epochs: self
+                .epochs
+                .values()
+                .filter(|epoch| self.baselines.values().any(|base| base.epoch == Some(epoch.id)))
+                .cloned()
+                .collect(),
+            sessions: self.sessions.values().filter(|session| !session.over).cloned().collect(),
+            next_epoch: EpochId(self.next_epoch.max(1)),
             ..Restored::empty()
         }
     }
@@ -161,7 +179,7 @@ fn bearer(connected: bool, stats: Option<(u64, u64, i64)>) -> BearerView {
         stats: stats.map(|(rx_bytes, tx_bytes, start)| BearerStats {
             rx_bytes,
             tx_bytes,
-            duration_s: 0,
+            duration_s: 60,
             start: Some(Timestamp::from_secs(start)),
         }),
         stats_supported: stats.is_some(),
@@ -217,8 +235,9 @@ impl Bench {
                     (Zone::from_text(zone), crate::ledger::Volume { rx: *rx, tx: *tx })
                 })
                 .collect();
-            let loaded =
-                Event::TotalsLoaded { query, by_zone, units: Vec::new(), corrections: 0, first_at: None };
+            let known = self.ledger.usage.keys().any(|(iccid, _)| iccid == SIMS[sim]);
+            let first_at = known.then(|| Timestamp::from_secs(NOON));
+            let loaded = Event::TotalsLoaded { query, by_zone, units: Vec::new(), corrections: 0, first_at };
             let more = self.state.step(at, &loaded);
             self.ledger.apply(more.changes);
         }
@@ -227,6 +246,9 @@ impl Bench {
     fn seen(&mut self, links: &[LinkReading], view: ModemView) {
         self.feed(&Event::LinksRead(links.to_vec()));
         self.feed(&Event::ModemSeen(Box::new(view)));
+        if self.state.accounting.wants_read() {
+            self.feed(&Event::LinksRead(links.to_vec()));
+        }
     }
 
     fn connect(&mut self, sim: usize, links: &[LinkReading]) {

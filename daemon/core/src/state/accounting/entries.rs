@@ -1,0 +1,133 @@
+//! Growth becomes entries: booked into slots, committed together with the baselines they were made from.
+
+use std::collections::BTreeMap;
+
+use super::{Accounting, Booked, Counter, Owner, Splits, dated, link_key};
+use crate::effect::Change;
+use crate::ident::{BootId, Iccid};
+use crate::ledger::{UsageSlot, Volume, When};
+use crate::time::{Span, Stamp};
+
+impl Accounting {
+    pub(super) fn book(
+        &mut self,
+        counter: &mut Counter,
+        at: Stamp,
+        splits: &Splits,
+        booked: &mut Vec<Booked>,
+    ) {
+        let (rx, tx) = counter.growth();
+        let from = counter.booked_at;
+        if let (true, Some(owner), Some(epoch), Some(boot)) =
+            (rx > 0 || tx > 0, counter.owner.as_ref(), counter.epoch, self.boot.as_ref())
+        {
+            let when = slot(owner, boot, from, at, splits);
+            let (from, until) = match when {
+                When::Hour(_) => {
+                    // By `CLOCK_BOOTTIME`: the wall clock may have been set since, or not believed then.
+                    let length = Span(-millis(at.boot_ms.saturating_sub(from.boot_ms)));
+                    (at.wall.saturating_add(length).as_millis(), at.wall.as_millis())
+                }
+                When::Undated { .. } => (millis(from.boot_ms), millis(at.boot_ms)),
+            };
+            let volume = Volume { rx, tx };
+            let slot = UsageSlot {
+                epoch,
+                iccid: owner.iccid.clone(),
+                zone: owner.zone.clone(),
+                source: counter.source,
+                when: when.clone(),
+                rx_bytes: rx,
+                tx_bytes: tx,
+                from,
+                until,
+            };
+            let known = self.pending.iter_mut().find(|p| p.epoch == slot.epoch && p.when == slot.when);
+            match known {
+                Some(known) => {
+                    known.rx_bytes = known.rx_bytes.saturating_add(rx);
+                    known.tx_bytes = known.tx_bytes.saturating_add(tx);
+                    known.from = known.from.min(slot.from);
+                    known.until = known.until.max(slot.until);
+                }
+                None => self.pending.push(slot),
+            }
+            self.unsaved_bytes = self.unsaved_bytes.saturating_add(volume.total());
+            self.unsaved_since_boot_ms.get_or_insert(at.boot_ms);
+            booked.push(Booked {
+                iccid: owner.iccid.clone(),
+                zone: owner.zone.clone(),
+                when,
+                volume,
+                session: counter.session.unwrap_or(epoch),
+            });
+            counter.dirty = true;
+        }
+        counter.all_booked(at);
+        self.follow(counter);
+    }
+
+    /// Everything not committed yet, as one transaction's changes: entries and baselines together.
+    pub fn flush(&mut self, at: Stamp) -> Vec<Change> {
+        self.keep_long_sessions(at);
+        let mut out = std::mem::take(&mut self.changes);
+        out.extend(std::mem::take(&mut self.pending).into_iter().map(Change::AddUsage));
+        let boot = self.boot.clone();
+        let links = self.links.iter_mut().map(|(index, counter)| (link_key(*index), counter));
+        let bearers = self.bearers.iter_mut().map(|(key, counter)| (key.clone(), counter));
+        for (key, counter) in links.chain(bearers) {
+            if counter.dirty {
+                counter.dirty = false;
+                if let Some(mut base) = counter.baseline(&key, boot.as_ref()) {
+                    base.read_at = dated(counter.booked_at).or_else(|| dated(at));
+                    out.push(Change::SetBaseline(base));
+                }
+            }
+        }
+        self.unsaved_bytes = 0;
+        self.unsaved_since_boot_ms = None;
+        out
+    }
+
+    /// Usage booked and not committed, in bytes, and since when by `CLOCK_BOOTTIME`.
+    #[must_use]
+    pub const fn unsaved(&self) -> (u64, Option<u64>) {
+        (self.unsaved_bytes, self.unsaved_since_boot_ms)
+    }
+
+    /// Usage booked and not committed, in bytes, of each SIM.
+    #[must_use]
+    pub fn unsaved_by_sim(&self) -> BTreeMap<&Iccid, u64> {
+        let mut sums: BTreeMap<&Iccid, u64> = BTreeMap::new();
+        for slot in &self.pending {
+            let sum = sums.entry(&slot.iccid).or_default();
+            *sum = sum.saturating_add(slot.rx_bytes).saturating_add(slot.tx_bytes);
+        }
+        sums
+    }
+
+    /// Whether there is anything that a flush would commit beyond usage: gaps, epochs, dropped baselines.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+}
+
+fn slot(owner: &Owner, boot: &BootId, from: Stamp, at: Stamp, splits: &Splits) -> When {
+    const HOUR_MS: u64 = 3_600_000;
+    if !at.trusted {
+        let boot_hour_ms = (at.boot_ms / HOUR_MS).saturating_mul(HOUR_MS);
+        return When::Undated { boot: boot.clone(), boot_hour_ms };
+    }
+    // An interval that straddles a boundary belongs to the side that holds more of it. Only an interval that
+    // `CLOCK_BOOTTIME` confirms is taken at its word: the wall clock may have been set in between.
+    let length = at.boot_ms.saturating_sub(from.boot_ms);
+    let middle = at.wall.saturating_add(Span(-(millis(length) / 2)));
+    let hour = middle.hour_start();
+    let split = splits.get(&owner.iccid).and_then(|split| split.last(hour, middle));
+    When::Hour(split.unwrap_or(hour))
+}
+
+fn millis(boot_ms: u64) -> i64 {
+    i64::try_from(boot_ms).unwrap_or(i64::MAX)
+}
