@@ -2,7 +2,7 @@
 
 use simbell_api::{
     Channel, ControlError, Cycle, Delivery, Forecast, ModemManager, MonitorEvent, Plan, Reminder, Rule,
-    Service, Sim, StatusReply, Warning,
+    Service, Session, Sim, StatusReply, Warning,
 };
 use simbell_core::bytes::Bytes;
 use simbell_core::effect::Notice;
@@ -53,6 +53,7 @@ fn sim_reply(state: &State, iccid: &Iccid) -> Option<Sim> {
         active: seen.then_some(facts.active),
         connected: seen.then_some(facts.connected),
         measured: seen && facts.measured && !state.is_uncertain(iccid),
+        sessions: sessions(state, iccid),
         signal_percent: facts.signal_percent,
         plan: facts.plan.clone(),
         allowance_bytes: facts.allowance_bytes,
@@ -73,6 +74,32 @@ fn sim_reply(state: &State, iccid: &Iccid) -> Option<Sim> {
         },
         last_seen: last_seen(state, iccid, seat.is_some()),
     })
+}
+
+/// A SIM's connections that are up now.
+fn sessions(state: &State, iccid: &Iccid) -> Vec<Session> {
+    let zone = state.zone_of(iccid);
+    let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let mine = state.sessions().filter(|(session, _)| session.iccid == *iccid);
+    mine.map(|(session, bypass)| {
+        let (kernel, told) = (session.kernel.map(|f| f.grown), session.told.map(|f| f.grown));
+        Session {
+            id: session.id.0,
+            began: session.began.map(|at| zone.rfc3339(at)),
+            interface: session.interface.clone(),
+            apn: session.apn.clone(),
+            source: session.source.as_str().to_owned(),
+            bypass,
+            kernel_rx_bytes: kernel.map(|kernel| kernel.rx),
+            kernel_tx_bytes: kernel.map(|kernel| kernel.tx),
+            modem_rx_bytes: told.map(|told| told.rx),
+            modem_tx_bytes: told.map(|told| told.tx),
+            gap_bytes: kernel
+                .zip(told)
+                .map(|(kernel, told)| signed(told.total()).saturating_sub(signed(kernel.total()))),
+        }
+    })
+    .collect()
 }
 
 fn last_seen(state: &State, iccid: &Iccid, present: bool) -> Option<String> {

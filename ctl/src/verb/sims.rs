@@ -48,7 +48,39 @@ pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, C
         let numbers: Vec<String> = sim.own_numbers.iter().map(|number| safe(number)).collect();
         out.text(&format!("{} has the number {}.\n", safe(&called(sim)), numbers.join(", ")))?;
     }
+    if sims.iter().any(|sim| !sim.sessions.is_empty()) {
+        out.text(&format!("\n{}", connections(&sims, out)))?;
+    }
     Ok(Verdict::Done)
+}
+
+/// Connections that are up: what the kernel and what ModemManager counted of each, and how far apart they are.
+fn connections(sims: &[Sim], out: &Out) -> String {
+    let mut table = Table::new(vec![
+        ("SIM", Column::Text),
+        ("INTERFACE", Column::Text),
+        ("COUNTED BY", Column::Text),
+        ("KERNEL", Column::Number),
+        ("MODEM", Column::Number),
+        ("GAP", Column::Number),
+    ]);
+    let sum = |rx: Option<u64>, tx: Option<u64>| Some(rx?.saturating_add(tx?));
+    for (sim, session) in sims.iter().flat_map(|sim| sim.sessions.iter().map(move |session| (sim, session))) {
+        let by = if session.bypass { "modem (bypass)" } else { &session.source };
+        let gap = session.gap_bytes.map(|gap| {
+            let sign = if gap < 0 { "-" } else { "+" };
+            format!("{sign}{}", amount(gap.unsigned_abs()))
+        });
+        table.row(vec![
+            called(sim),
+            session.interface.clone().unwrap_or_else(|| "-".to_owned()),
+            by.to_owned(),
+            maybe(sum(session.kernel_rx_bytes, session.kernel_tx_bytes)),
+            maybe(sum(session.modem_rx_bytes, session.modem_tx_bytes)),
+            gap.unwrap_or_else(|| "-".to_owned()),
+        ]);
+    }
+    table.render(out.width, out.color)
 }
 
 /// Usage of each SIM in a line.

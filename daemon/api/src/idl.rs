@@ -21,6 +21,7 @@ fn named() -> Vec<&'static CustomType<'static>> {
         Warning::CUSTOM_TYPE,
         ModemManager::CUSTOM_TYPE,
         Sim::CUSTOM_TYPE,
+        Session::CUSTOM_TYPE,
         Cycle::CUSTOM_TYPE,
         Forecast::CUSTOM_TYPE,
         UsageRow::CUSTOM_TYPE,
@@ -233,8 +234,14 @@ fn verbs() -> Vec<(&'static str, &'static str, Value)> {
         let CustomType::Object(object) = ty else { panic!("words travel as strings") };
         json_object(object.fields(), types)
     };
-    // A type may use those named before it, and Warning, Cycle, Forecast and Delivery are used by earlier ones.
-    for ty in [Warning::CUSTOM_TYPE, Cycle::CUSTOM_TYPE, Forecast::CUSTOM_TYPE, Delivery::CUSTOM_TYPE] {
+    // A type may use those named before it, and Warning, Session, Cycle, Forecast and Delivery are used by earlier ones.
+    for ty in [
+        Warning::CUSTOM_TYPE,
+        Session::CUSTOM_TYPE,
+        Cycle::CUSTOM_TYPE,
+        Forecast::CUSTOM_TYPE,
+        Delivery::CUSTOM_TYPE,
+    ] {
         types.insert(ty.name().to_string(), custom(ty, &types));
     }
     for ty in named() {

@@ -53,7 +53,7 @@ pub use output::{
 pub use plan::Plan;
 pub use reminder::{Delivery, Reminder};
 pub use rule::Rule;
-pub use status::{Cycle, Forecast, ModemManager, Service, Sim, Warning};
+pub use status::{Cycle, Forecast, ModemManager, Service, Session, Sim, Warning};
 pub use usage::{UsageChange, UsagePage, UsageRow, UsageTotal};
 
 /// The interface's name.

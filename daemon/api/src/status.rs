@@ -64,6 +64,8 @@ named! {
         /// Whether what it uses is measured; false when a connection has no counter, and while nobody can tell whose a
         /// counter is.
         pub measured: bool,
+        /// Its data connections that are up now, with what the kernel and what ModemManager counted of each.
+        pub sessions: Vec<Session>,
         /// Signal, 0 to 100.
         pub signal_percent: Option<u8>,
         /// Name of its plan; null where it has none.
@@ -84,6 +86,32 @@ named! {
         pub forecast: Forecast,
         /// When it was last seen in a modem, RFC 3339; null where never.
         pub last_seen: Option<String>,
+    }
+
+    /// One data connection as long as one SIM uses it.
+    pub struct Session {
+        /// Its number in the ledger.
+        pub id: i64,
+        /// When it began, RFC 3339; null before the clock is trusted.
+        pub began: Option<String>,
+        /// The network interface; null where there is none.
+        pub interface: Option<String>,
+        /// Access point name.
+        pub apn: Option<String>,
+        /// Whose figures count: `kernel` or `modem`.
+        pub source: String,
+        /// Whether traffic was found to bypass the kernel's counters, such as by hardware flow offload.
+        pub bypass: bool,
+        /// Bytes received by the interface's counters; null where there is none.
+        pub kernel_rx_bytes: Option<u64>,
+        /// Bytes sent by the interface's counters.
+        pub kernel_tx_bytes: Option<u64>,
+        /// Bytes received by ModemManager's statistics, up to half a minute old; null where the modem tells none.
+        pub modem_rx_bytes: Option<u64>,
+        /// Bytes sent by ModemManager's statistics.
+        pub modem_tx_bytes: Option<u64>,
+        /// ModemManager's figure minus the kernel's, both directions; null where one is missing.
+        pub gap_bytes: Option<i64>,
     }
 
     /// A billing cycle.

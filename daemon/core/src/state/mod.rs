@@ -25,6 +25,7 @@ use crate::effect::{Change, Effects, Notice, SimRecord};
 use crate::event::Event;
 use crate::health::{Warning, WarningCode};
 use crate::ident::{BootId, Iccid, ModemId, ReminderKey, RuleName};
+use crate::ledger::Session;
 use crate::modem::{ModemView, SmsView};
 use crate::observation::{Observation, ObservationId};
 use crate::reminder::{Delivery, Reminder};
@@ -425,6 +426,11 @@ impl State {
     /// Every SIM known.
     pub fn sims(&self) -> impl Iterator<Item = &Sim> {
         self.sims.values()
+    }
+
+    /// Data connections that are counted now, and whether traffic of each was found to bypass the kernel's counters.
+    pub fn sessions(&self) -> impl Iterator<Item = (&Session, bool)> {
+        self.accounting.sessions().map(|session| (session, self.accounting.is_bypassed(session.id)))
     }
 
     /// Every rule.

@@ -106,6 +106,20 @@ fn plans_that_contradict_themselves_are_refused() {
 }
 
 #[test]
+fn a_source_is_one_of_three() {
+    let sim = "[sims.a]\niccid = \"8949020000123456789\"\n";
+    let found = lines(&format!("{sim}source = \"kernal\"\n"));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let expected = "3:10 sims.a.source: \"kernal\" is not known here; did you mean \"kernel\"?";
+    assert!(found[0].starts_with(expected), "{found:#?}");
+    let found = lines(&format!("{sim}source = 1\n"));
+    assert!(
+        found[0].starts_with("3:10 sims.a.source: is a whole number, expected one of auto"),
+        "{found:#?}"
+    );
+}
+
+#[test]
 fn two_sims_cannot_have_one_iccid() {
     let text = "[sims.a]\niccid = \"8949020000123456789F\"\n[sims.b]\niccid = \"8949020000123456789\"\n";
     let found = lines(text);

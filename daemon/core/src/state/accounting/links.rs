@@ -215,7 +215,7 @@ impl Accounting {
                         link.presumed = true;
                     } else {
                         // Found so after it was gone: its connection may outlive that.
-                        link.left_at = was_presumed.then(|| (link.latest, owner, seen.at));
+                        link.left_at = was_presumed.then_some((link.latest, owner, seen.at));
                         self.release(&link_key(index), link, seen.at);
                     }
                 }

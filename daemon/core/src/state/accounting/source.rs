@@ -52,10 +52,10 @@ impl Accounting {
                                 .is_some_and(|o| o.iccid == *iccid && o.modem == seen.modem.id)
                     });
                     if mine {
-                        self.to_modem(index, seen.at, seen.splits, booked);
+                        self.move_to_modem(index, seen.at, seen.splits, booked);
                     }
                 }
-                Some(Source::Kernel) => self.to_kernel(index, seen, bearer, booked),
+                Some(Source::Kernel) => self.move_to_kernel(index, seen, bearer, booked),
                 _ => {}
             }
         }
@@ -73,7 +73,7 @@ impl Accounting {
         for id in self.bypassed_sessions() {
             let link = self.links.iter().find(|(_, link)| link.session == Some(id) && !link.presumed);
             if let Some(index) = link.map(|(index, _)| *index) {
-                self.to_modem(index, at, splits, booked);
+                self.move_to_modem(index, at, splits, booked);
                 if let Some(live) = self.sessions.get_mut(&id) {
                     live.bypassed = live.session.source == Source::Modem;
                 }
@@ -82,7 +82,7 @@ impl Accounting {
     }
 
     /// ModemManager's figures take over within the session; the kernel's are followed beside them.
-    fn to_modem(&mut self, index: IfIndex, at: Stamp, splits: &Splits, booked: &mut Vec<Booked>) {
+    fn move_to_modem(&mut self, index: IfIndex, at: Stamp, splits: &Splits, booked: &mut Vec<Booked>) {
         let Some(mut link) = self.links.remove(&index) else { return };
         let owner = link.owner.clone();
         if let (Some(owner), Some(id)) = (owner, link.session)
@@ -136,7 +136,13 @@ impl Accounting {
 
     /// The kernel's figures take over, in a session of their own: from what is booked on, or from now on where
     /// ModemManager's figures were ahead.
-    fn to_kernel(&mut self, index: IfIndex, seen: &Seen<'_>, bearer: &BearerView, booked: &mut Vec<Booked>) {
+    fn move_to_kernel(
+        &mut self,
+        index: IfIndex,
+        seen: &Seen<'_>,
+        bearer: &BearerView,
+        booked: &mut Vec<Booked>,
+    ) {
         let key = super::bearers::key(&seen.modem.id, bearer);
         let Some(mut counter) = self.bearers.remove(&key) else { return };
         if let Some(stats) = bearer.stats.filter(|stats| counter.continues(stats)) {
