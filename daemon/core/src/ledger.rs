@@ -293,6 +293,9 @@ impl GapReason {
                  had counted since it was last read."
             }
             Self::NoCounter => "The connection had no counter that could be read.",
+            Self::ConnectedUnseen => {
+                "A connection was up while nobody watched; what it carried cannot be told from what had passed before."
+            }
         }
     }
 }
