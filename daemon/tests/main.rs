@@ -23,6 +23,8 @@ mod service;
 mod storm;
 #[path = "main/traffic.rs"]
 mod traffic;
+#[path = "main/vnstat_cases.rs"]
+mod vnstat_cases;
 #[path = "main/walls.rs"]
 mod walls;
 #[path = "main/wire.rs"]

@@ -210,7 +210,7 @@ impl Daemon {
         (total.rx_bytes, total.tx_bytes)
     }
 
-    fn pid(&self) -> Pid {
+    pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 }
@@ -292,10 +292,14 @@ pub struct Scene {
 
 impl Scene {
     pub async fn new(name: &str, spec: ModemSpec, more: &str) -> Self {
+        Self::with(name, look_alike(spec), more).await
+    }
+
+    /// With a look-alike of one's own.
+    pub async fn with(name: &str, look: Lookalike, more: &str) -> Self {
         let place = Place::new(name);
         let bus = Bus::start(&place.dir.join("bus"));
         place.configure(&bus.address(), more);
-        let look = look_alike(spec);
         look.serve_on(&bus.address()).await.unwrap();
         Self { look, bus, place }
     }

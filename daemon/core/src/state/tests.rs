@@ -1,5 +1,6 @@
 //! Reminders, schedules and the outbox, step by step.
 
+mod clock_steps;
 mod moments;
 mod random;
 mod reading;
