@@ -22,6 +22,7 @@ use crate::control::{self, Limits};
 use crate::engine::{Ending, Engine, Parts, Reloaded, Request};
 use crate::gateway::Gateway;
 use crate::options::Options;
+use crate::quota::Quotas;
 use crate::service::{Notifier, listener_from_systemd};
 use crate::simulate::Simulator;
 
@@ -107,6 +108,7 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
         notifier,
         boot,
         history: service.history,
+        quotas: Quotas::new(service.quota.clone()),
     });
     // Tasks of their own: to wake the runtime's outermost future costs a system call each time.
     let serving = tokio::spawn(control::serve(listener, backend, Limits::default()));
@@ -305,6 +307,7 @@ fn reloader(
             channels,
             trust: service.clock_trust,
             history: service.history,
+            quota: service.quota,
             problems,
         })
     })

@@ -14,6 +14,7 @@ pub mod export;
 pub mod gateway;
 pub mod logging;
 pub mod options;
+pub mod quota;
 pub mod service;
 pub mod simulate;
 pub mod usage;

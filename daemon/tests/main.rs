@@ -13,6 +13,8 @@ mod faults;
 mod fixture;
 #[path = "main/modemmanager.rs"]
 mod modemmanager;
+#[path = "main/quota.rs"]
+mod quota;
 #[path = "main/receivers.rs"]
 mod receivers;
 #[path = "main/reminders.rs"]

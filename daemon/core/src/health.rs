@@ -49,6 +49,8 @@ pub enum WarningCode {
     ModemUnusable,
     /// Traffic bypasses the kernel's counters; ModemManager's figures count instead.
     CountersBypassed,
+    /// The quota helper was asked for and does not do its work: crossings are noticed at the next reading only.
+    QuotaHelper,
 }
 
 impl WarningCode {
@@ -70,6 +72,7 @@ impl WarningCode {
             Self::Overflow => "overflow",
             Self::ModemUnusable => "modem-unusable",
             Self::CountersBypassed => "counters-bypassed",
+            Self::QuotaHelper => "quota-helper",
         }
     }
 }

@@ -151,14 +151,15 @@ fn root_section(
         quiet: None,
         ppp_interface: None,
     };
-    counting(root, &mut settings, report);
+    let quota = counting(root, &mut settings, report);
     let mut channels = channels::read(root, &settings.sims, env, report);
     if channels.named.is_empty() {
         channels.add_journal();
     }
     reminders(root, &channels, &mut settings, report);
     settings.channels = channels.known;
-    let service = service::read(root, dir, channels.configs, env, report);
+    let mut service = service::read(root, dir, channels.configs, env, report);
+    service.quota = quota;
     (settings, service)
 }
 
@@ -189,11 +190,9 @@ fn language(field: &section::Field<'_>, report: &mut Report<'_>) -> Option<Strin
     Some(text.to_owned())
 }
 
-fn counting(root: &mut Section<'_>, settings: &mut Settings, report: &mut Report<'_>) {
-    let Some(mut section) = root.get("counting").and_then(|f| f.section("a section [counting]", report))
-    else {
-        return;
-    };
+/// Also gives where the quota helper listens.
+fn counting(root: &mut Section<'_>, settings: &mut Settings, report: &mut Report<'_>) -> Option<PathBuf> {
+    let mut section = root.get("counting").and_then(|f| f.section("a section [counting]", report))?;
     if let Some(every) = section.get("sample_every").and_then(|f| length(&f, 1, 3_600, report)) {
         settings.sample_every = span(every);
     }
@@ -220,7 +219,9 @@ fn counting(root: &mut Section<'_>, settings: &mut Settings, report: &mut Report
             valid.then(|| name.to_owned())
         });
     }
+    let quota = section.get("quota").and_then(|field| service::quota(&field, report));
     section.finish(report);
+    quota
 }
 
 fn line_rate(field: &section::Field<'_>, report: &mut Report<'_>) -> Option<Rate> {

@@ -41,6 +41,7 @@ pub(super) fn read(
         clock_trust: Trust::Auto,
         storage: StorageSettings { durability: Durability::Full },
         history: HistorySettings::default(),
+        quota: None,
         rules: RulesSettings {
             dir: config_dir.join("rules.d"),
             plugin_dirs: vec![PathBuf::from(SHIPPED_PLUGINS), config_dir.join("plugins")],
@@ -245,6 +246,19 @@ fn json(field: &Field<'_>, report: &mut Report<'_>) -> Option<serde_json::Value>
             .section(WANTED, report)
             .and_then(|section| map(&section, report))
             .map(serde_json::Value::Object),
+    }
+}
+
+/// The quota helper's socket: where its unit listens, elsewhere, or none.
+pub(super) fn quota(field: &Field<'_>, report: &mut Report<'_>) -> Option<PathBuf> {
+    match field.value() {
+        Value::Boolean(true) => Some(PathBuf::from(simbell_quota::protocol::SOCKET)),
+        Value::Boolean(false) => None,
+        Value::Text(_) => path(field, report),
+        _ => {
+            field.invalid(report, "is true, false, or the path of the helper's socket in quotes");
+            None
+        }
     }
 }
 

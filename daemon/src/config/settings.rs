@@ -29,6 +29,8 @@ pub struct ServiceSettings {
     pub storage: StorageSettings,
     /// How long usage is kept in which detail, and copies of the ledger.
     pub history: HistorySettings,
+    /// Where the quota helper listens; none to do without one.
+    pub quota: Option<PathBuf>,
     /// Rules and plugins.
     pub rules: RulesSettings,
     /// Plugins that the configuration speaks of, by name; others are enabled with their own defaults.

@@ -4,6 +4,7 @@
 //! follower is told and no caller is answered before the commit. One exception: while the ledger cannot be
 //! written, reminders about the service's own health are sent all the same, since they are the ones that say so.
 
+mod armed;
 mod commit;
 mod history;
 mod perform;
@@ -28,6 +29,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::clock::{Clock, ClockWatch};
 use crate::config::HistorySettings;
+use crate::quota::Quotas;
 use crate::service::Notifier;
 use simbell_api::MonitorEvent;
 
@@ -73,6 +75,8 @@ pub struct Parts {
     pub boot: BootId,
     /// How long usage is kept in which detail.
     pub history: HistorySettings,
+    /// The quota helper, where one is asked for.
+    pub quotas: Quotas,
 }
 
 /// The engine.
@@ -93,6 +97,7 @@ pub struct Engine {
     notifier: Notifier,
     boot: BootId,
     history: HistorySettings,
+    quotas: Quotas,
     followers: broadcast::Sender<Arc<MonitorEvent>>,
     recording: VecDeque<Recorded>,
     backlog: commit::Backlog,
@@ -132,6 +137,7 @@ impl Engine {
             notifier: parts.notifier,
             boot: parts.boot,
             history: parts.history,
+            quotas: parts.quotas,
             followers: broadcast::channel(FOLLOWERS_BEHIND).0,
             recording: VecDeque::new(),
             backlog: commit::Backlog::default(),
@@ -150,6 +156,7 @@ impl Engine {
             // Not left to chance: a flood of requests or events must not look like a loop that hangs.
             self.notifier.alive_if_due();
             self.turn().await;
+            self.keep_armed().await;
         }
         self.end().await
     }
@@ -191,6 +198,7 @@ impl Engine {
                     self.report(WarningCode::TaskRestarted, "modem watcher", Some(text.to_owned())).await;
                 }
             },
+            follows = self.quotas.news() => self.quota_news(follows).await,
             ended = self.ended.recv() => if let Some(ended) = ended {
                 self.feed(Event::DeliveryEnded { id: ended.id, outcome: ended.outcome }).await;
             },

@@ -40,6 +40,8 @@ pub struct Reloaded {
     pub history: HistorySettings,
     /// Things to know that do not stand in the way.
     pub problems: Vec<String>,
+    /// Where the quota helper listens, where one is asked for.
+    pub quota: Option<std::path::PathBuf>,
 }
 
 /// Messages of an export, and what is left of it.
@@ -360,6 +362,9 @@ impl Engine {
             Ok(new) => {
                 self.clock.set_trust(new.trust);
                 self.history = new.history;
+                if self.quotas.change(new.quota) {
+                    self.report(WarningCode::QuotaHelper, "", None).await;
+                }
                 self.rules = Arc::new(new.rules);
                 if let Some(dispatcher) = &mut self.dispatcher {
                     dispatcher.replace(new.channels);

@@ -23,7 +23,7 @@ const UDP_PORT: u16 = 4711;
 /// Both namespaces; gone when dropped.
 pub struct Wire {
     pub near: String,
-    far: String,
+    pub far: String,
     host: UdpSocket,
     network: UdpSocket,
 }

@@ -15,6 +15,7 @@ pub mod restored;
 mod schedules;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 mod usage;
 mod wake;
 mod warnings;
@@ -37,6 +38,7 @@ use accounting::{Accounting, Splits};
 use calls::Calls;
 use restored::Restored;
 
+pub use thresholds::{LinkPosition, Threshold};
 pub use usage::{Sim, Totals};
 
 /// Everything that the service knows, and what it does next.

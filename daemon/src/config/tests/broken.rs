@@ -107,7 +107,7 @@ smple = 1
             "4:11 : not TOML: unclosed table, expected `]`",
             // The parser leaves out the section of a broken header.
             "7:16 : not TOML: string values must be quoted, expected literal string",
-            "8:1 counting.smple: unknown key; known here: line_rate, max_unsaved_bytes, max_unsaved_time, ppp_interface, sample_every",
+            "8:1 counting.smple: unknown key; known here: line_rate, max_unsaved_bytes, max_unsaved_time, ppp_interface, quota, sample_every",
         ]
     );
 }

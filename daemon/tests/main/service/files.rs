@@ -41,7 +41,7 @@ fn install(root: &Path, arguments: &[&str]) -> Command {
 fn installed(house: &House) -> PathBuf {
     let binaries = house.path("binaries");
     fs::create_dir_all(&binaries).unwrap();
-    for name in ["simbelld", "simbellctl"] {
+    for name in ["simbelld", "simbellctl", "simbell-quota"] {
         fs::copy(SIMBELLD, binaries.join(name)).unwrap();
     }
     let root = house.path("system");
@@ -78,6 +78,7 @@ fn units_are_good_and_verify_is_silent() {
         run(Command::new("systemd-analyze")
             .args(["verify", &format!("--root={}", root.display())])
             .args(["simbell.service", "simbell.socket", "simbell-notify.service"])
+            .args(["simbell-quota.service", "simbell-quota.socket"])
             .env("MANPATH", root.join("usr/share/man")))
     };
     let verified = verify();
@@ -117,6 +118,26 @@ fn the_unit_is_exposed_by_1_3_at_most() {
         .arg(unit));
     assert!(judged.status.success(), "{}", said(&judged));
     assert!(said(&judged).contains("Overall exposure level for simbell.service: 1."), "{}", said(&judged));
+}
+
+#[test]
+fn the_quota_unit_is_exposed_by_1_5_at_most_with_the_one_right_it_has() {
+    let house = House::new();
+    let unit = installed(&house).join("usr/lib/systemd/system/simbell-quota.service");
+    let judged = run(Command::new("systemd-analyze")
+        .args(["--no-pager", "security", "--offline=true", "--threshold=15"])
+        .arg(&unit));
+    assert!(judged.status.success(), "{}", said(&judged));
+    assert!(
+        said(&judged).contains("Overall exposure level for simbell-quota.service: "),
+        "{}",
+        said(&judged)
+    );
+    let unit = fs::read_to_string(unit).unwrap();
+    for line in ["CapabilityBoundingSet=CAP_NET_ADMIN", "AmbientCapabilities=CAP_NET_ADMIN"] {
+        assert!(unit.lines().any(|there| there == line), "{line}");
+    }
+    assert!(!unit.contains("[Install]"), "the socket starts it, where that is enabled");
 }
 
 #[test]
@@ -175,6 +196,9 @@ fn everything_is_installed_and_comes_off_again_but_data() {
     for file in [
         SERVICE,
         "usr/lib/systemd/system/simbell.socket",
+        "usr/lib/systemd/system/simbell-quota.service",
+        "usr/lib/systemd/system/simbell-quota.socket",
+        "usr/libexec/simbell-quota",
         "usr/lib/systemd/user/simbell-notify.service",
         "usr/lib/sysusers.d/simbell.conf",
         "usr/lib/tmpfiles.d/simbell.conf",

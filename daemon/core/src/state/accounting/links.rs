@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use super::super::thresholds::LinkPosition;
 use super::{Accounting, Booked, Counter, Owner, Splits, dated, link_key};
 use crate::counter::LinkReading;
 use crate::effect::Change;
@@ -36,6 +37,15 @@ pub struct Seen<'a> {
 }
 
 impl Accounting {
+    /// The links that a bearer certainly uses, with whose and where it is, and what they counted when last read.
+    pub fn certain_links(&self) -> impl Iterator<Item = (&Iccid, &Zone, LinkPosition)> {
+        self.links.iter().filter(|(_, counter)| !counter.presumed).filter_map(|(ifindex, counter)| {
+            let owner = counter.owner.as_ref()?;
+            let (rx, tx) = counter.latest;
+            Some((&owner.iccid, &owner.zone, LinkPosition { ifindex: *ifindex, rx, tx }))
+        })
+    }
+
     /// Books the growth of every link read.
     pub fn links_read(&mut self, readings: &[LinkReading], at: Stamp, splits: &Splits) -> Vec<Booked> {
         let mut booked = Vec::new();
