@@ -8,6 +8,7 @@ webhook channel; vnstatd with its defaults, on the same interfaces at the same t
 cpu_N                user and system time of the process, by its CPU clock (nanoseconds, ended threads included)
 syscalls_N           counted by strace -f -c on both, in a window of its own, since strace slows what it watches
 wakeups_idle         voluntary context switches of all threads; 8 modems registered, nothing connected, no traffic
+wakeups_connected    the same with 8 bearers connected and far from any threshold
 rss, private_dirty   smaps_rollup after the window of cpu_8
 sample_N             median of one reading of N + 1 links, beside a bare RTM_GETSTATS dump into a fixed buffer
 rule_eval            median of asking data-thresholds far from a threshold, beside the bare call of its function
@@ -23,9 +24,10 @@ from common import say
 from process import Switches, cpu_ns, memory, syscalls
 from room import Disk, Room
 
-SETTLE = 30
+# Past the first minute, in which everything is looked at once more than it will be.
+SETTLE = 90
 METRICS = {
-    "cpu_8": 0.25, "cpu_64": 0.05, "wakeups_idle": 0.5, "syscalls_8": 0.15, "syscalls_64": 0.02, "rss": 2.6,
+    "cpu_8": 0.25, "cpu_64": 0.05, "wakeups_idle": 0.5, "wakeups_connected": 1.0, "syscalls_8": 0.15, "syscalls_64": 0.02, "rss": 2.6,
     "private_dirty": (2048, "kB"), "sample_1": 1.5, "sample_64": 1.5, "device_writes": 0.5,
     "device_writes_fifth": 1.0, "rule_eval": None,
 }
@@ -38,7 +40,8 @@ def measure(bench):
     if bench.wants("rule_eval"):
         bench.keep("rule_eval", *bench.inside("rule", "plugins/rules"), "ns")
     for count in (8, 64):
-        if bench.wants(f"cpu_{count}", f"syscalls_{count}") or count == 8 and bench.wants("rss", "private_dirty"):
+        more = ("rss", "private_dirty", "wakeups_connected") if count == 8 else ()
+        if bench.wants(f"cpu_{count}", f"syscalls_{count}", *more):
             busy(bench, count)
     if bench.wants("wakeups_idle"):
         idle(bench)
@@ -75,6 +78,8 @@ def busy(bench, count):
             mine, other = memory(ours), memory(theirs)
             bench.keep("rss", mine["Rss"], other["Rss"], "kB")
             bench.keep("private_dirty", mine["Private_Dirty"], other["Private_Dirty"], "kB")
+    if count == 8 and bench.wants("wakeups_connected"):
+        bench.keep("wakeups_connected", *wakeups(bench, [ours, theirs]), "1/min")
     if bench.wants(f"syscalls_{count}"):
         counts = syscalls([ours, theirs], bench.window, room.dir)
         bench.keep(f"syscalls_{count}", *(bench.per_minute(n) for n in counts), "1/min")
@@ -86,12 +91,16 @@ def idle(bench):
     room = Room(bench.base, "idle", 8)
     room.modems(bench.programs, connected=False)
     ours, theirs = both(room, "active")
-    watches = [Switches(ours), Switches(theirs)]
+    bench.keep("wakeups_idle", *wakeups(bench, [ours, theirs]), "1/min")
+    room.leave()
+
+
+def wakeups(bench, pids):
+    watches = [Switches(pid) for pid in pids]
     for watch in watches:
         watch.start()
     time.sleep(bench.window)
-    bench.keep("wakeups_idle", *(bench.per_minute(watch.end()) for watch in watches), "1/min")
-    room.leave()
+    return [bench.per_minute(watch.end()) for watch in watches]
 
 
 def writes(bench):

@@ -7,7 +7,7 @@ use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
     timerfd_create, timerfd_settime,
 };
-use simbell_core::time::{Span, Stamp, Timestamp};
+use simbell_core::time::{Stamp, Timestamp};
 use tokio::io::unix::AsyncFd;
 
 /// No clock that is right shows less: the source was written then (2026-11-01T00:00:00Z).
@@ -103,6 +103,8 @@ fn has_hardware_clock() -> bool {
 pub struct ClockWatch {
     wake: AsyncFd<OwnedFd>,
     set: AsyncFd<OwnedFd>,
+    /// What the first timer is set to, by its clock; none where it is not, or has gone off.
+    armed: Option<u64>,
 }
 
 impl ClockWatch {
@@ -116,6 +118,7 @@ impl ClockWatch {
         let watch = Self {
             wake: AsyncFd::new(timerfd_create(TimerfdClockId::Boottime, flags)?)?,
             set: AsyncFd::new(timerfd_create(TimerfdClockId::Realtime, flags)?)?,
+            armed: None,
         };
         watch.watch_for_set()?;
         Ok(watch)
@@ -132,23 +135,36 @@ impl ClockWatch {
         Ok(())
     }
 
-    /// Waits for `after` to pass (for ever where none), or for the wall clock to be set: then true.
-    pub async fn after(&self, after: Option<Span>) -> bool {
-        let value = after.map_or(ZERO, |after| {
-            // Zero would disarm the timer; one nanosecond is now.
-            let millis = after.as_millis().max(0);
-            Timespec { tv_sec: millis / 1000, tv_nsec: (millis % 1000).saturating_mul(1_000_000).max(1) }
-        });
-        let spec = Itimerspec { it_interval: ZERO, it_value: value };
-        if let Err(error) = timerfd_settime(self.wake.get_ref(), TimerfdTimerFlags::empty(), &spec) {
-            tracing::error!(%error, "a timer cannot be set");
+    /// Waits until `CLOCK_BOOTTIME` reaches so many milliseconds (for ever where none), or until the wall clock is set:
+    /// then true. It may come two milliseconds late: what is due hardly ever falls on the same millisecond by both
+    /// clocks, and is not worth setting the timer anew.
+    pub async fn until(&mut self, due: Option<u64>) -> bool {
+        let fits = match (due, self.armed) {
+            (Some(due), Some(armed)) => (due..=due.saturating_add(2 * SLACK_MS)).contains(&armed),
+            // A timer that nobody waits for is left to go off.
+            (None, _) => true,
+            (Some(_), None) => false,
+        };
+        if let Some(due) = due.filter(|_| !fits) {
+            let armed = due.saturating_add(SLACK_MS);
+            let value = Timespec {
+                tv_sec: i64::try_from(armed / 1000).unwrap_or(i64::MAX),
+                // Zero would disarm the timer.
+                tv_nsec: i64::try_from(armed % 1000).unwrap_or(0).saturating_mul(1_000_000).max(1),
+            };
+            let spec = Itimerspec { it_interval: ZERO, it_value: value };
+            match timerfd_settime(self.wake.get_ref(), TimerfdTimerFlags::ABSTIME, &spec) {
+                Ok(_) => self.armed = Some(armed),
+                Err(error) => tracing::error!(%error, "a timer cannot be set"),
+            }
         }
         tokio::select! {
             woken = self.wake.readable() => {
-                // Its count is not read: setting it anew, as the next turn does, takes it back to 0.
+                // Its count is not read: setting it anew, which the next turn does, takes it back to 0.
                 if let Ok(mut ready) = woken {
                     ready.clear_ready();
                 }
+                self.armed = None;
                 false
             }
             set = self.set.readable() => {
@@ -164,6 +180,8 @@ impl ClockWatch {
         }
     }
 }
+
+const SLACK_MS: u64 = 1;
 
 const ZERO: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 

@@ -109,6 +109,10 @@ impl Engine {
             self.nothing_to_commit();
             return true;
         }
+        // A ledger that fails is not hammered by every event; the end is a last try.
+        if self.backlog.failing && !self.stopping && self.commit_again.is_some() {
+            return false;
+        }
         let Some(mut store) = self.store.take() else { return false };
         let changes = std::mem::take(&mut self.backlog.changes);
         let tidy = self.tidy_due();

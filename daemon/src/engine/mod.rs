@@ -181,9 +181,9 @@ impl Engine {
         let at = self.stamp();
         let wake = self.state.next_wake(at);
         let read = self.next_read(at).filter(|_| !self.links_broken);
-        let wake_after = wake.as_ref().map(|w| w.after).into_iter().chain(read).min();
         let wake_at = wake.as_ref().map(|w| boot_after(at, w.after));
-        let timer = self.clock_watch.after(wake_after);
+        let due = wake_at.into_iter().chain(read.map(|after| boot_after(at, after))).min();
+        let timer = self.clock_watch.until(due);
         tokio::select! {
             biased;
             event = self.links.event(), if !self.links_broken => match event {
@@ -223,7 +223,7 @@ impl Engine {
     async fn woken(&mut self, wake_at: Option<u64>) {
         let at = self.stamp();
         if self.next_read(at).is_some_and(|after| after.as_millis() <= 0) {
-            self.read_links().await;
+            self.sample_links().await;
         }
         if wake_at.is_some_and(|due| due <= at.boot_ms) {
             self.feed(Event::WakeReached).await;
@@ -237,6 +237,14 @@ impl Engine {
     /// The kernel's counters as they are now: usage up to this instant lands where it belongs.
     async fn read_links(&mut self) {
         match self.links.read(None) {
+            Ok(links) => self.feed(Event::LinksRead(links)).await,
+            Err(error) => self.links_failed(&error).await,
+        }
+    }
+
+    /// As [`Engine::read_links`], on the timer's occasion: nothing else waits to be told first.
+    async fn sample_links(&mut self) {
+        match self.links.sample() {
             Ok(links) => self.feed(Event::LinksRead(links)).await,
             Err(error) => self.links_failed(&error).await,
         }

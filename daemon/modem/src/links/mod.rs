@@ -113,8 +113,28 @@ impl Links {
         // The dump comes first: whatever happened before it is then in the listening socket's queue.
         self.dump.counters(&mut self.counted)?;
         self.drain();
+        Ok(self.readings(wanted, false).unwrap_or_default())
+    }
+
+    /// Reads the counters of all links without a look at what is queued of their coming and going: one system call
+    /// less. For a caller whom [`Links::event`] has just left waiting: what came since is a moment old.
+    ///
+    /// # Errors
+    /// As [`Links::read`].
+    pub fn sample(&mut self) -> Result<Vec<LinkReading>, LinksError> {
+        self.dump.counters(&mut self.counted)?;
+        if let Some(readings) = self.readings(None, true) {
+            return Ok(readings);
+        }
+        // A counter that fell may be that of another link in the place of one that has just gone.
+        self.drain();
+        Ok(self.readings(None, false).unwrap_or_default())
+    }
+
+    /// What was counted, with names; with `growing` only if no counter fell.
+    fn readings(&mut self, wanted: Option<&[IfIndex]>, growing: bool) -> Option<Vec<LinkReading>> {
         if self.overrun {
-            return Ok(Vec::new());
+            return Some(Vec::new());
         }
         let mut readings = Vec::with_capacity(wanted.map_or(self.counted.len(), <[_]>::len));
         // Kernels list links by index, as the inventory does: one walk through both finds nearly all.
@@ -128,20 +148,16 @@ impl Links {
             }
             while inventory.next_if(|(known, _)| **known < ifindex).is_some() {}
             match inventory.next_if(|(known, _)| **known == ifindex) {
-                Some((_, known)) => {
-                    known.last = counters;
-                    readings.push(known.reading(ifindex));
-                }
+                Some((_, known)) => readings.push(known.read(ifindex, counters, growing)?),
                 None => strays.push((ifindex, counters)),
             }
         }
         for (ifindex, counters) in strays {
             if let Some(known) = self.inventory.get_mut(&ifindex) {
-                known.last = counters;
-                readings.push(known.reading(ifindex));
+                readings.push(known.read(ifindex, counters, growing)?);
             }
         }
-        Ok(readings)
+        Some(readings)
     }
 
     /// Waits for the next change of the links. Cancel-safe; never wakes while nothing changes.
@@ -250,6 +266,14 @@ impl LinkEvent {
 }
 
 impl Known {
+    fn read(&mut self, ifindex: u32, now: LinkCounters, growing: bool) -> Option<LinkReading> {
+        if growing && largest(now, self.last) != now {
+            return None;
+        }
+        self.last = now;
+        Some(self.reading(ifindex))
+    }
+
     fn reading(&self, ifindex: u32) -> LinkReading {
         LinkReading {
             ifindex: IfIndex(ifindex),

@@ -55,6 +55,36 @@ async fn next(links: &mut Links) -> LinkEvent {
 }
 
 #[test]
+fn a_sample_does_not_take_a_link_for_another_of_the_same_index() {
+    inside("links::a_sample_does_not_take_a_link_for_another_of_the_same_index", async || {
+        let mut links = Links::open().unwrap();
+        veth("wwan0", "index 77");
+        for _ in 0..2 {
+            assert!(matches!(next(&mut links).await, LinkEvent::Appeared(_)));
+        }
+        send(100, 1200);
+        let before = links.sample().unwrap();
+        let before = named(&before, "wwan0");
+        assert_eq!((before.ifindex, before.counters), (IfIndex(77), ip_says("wwan0")));
+        run("ip link del wwan0");
+        veth("wwan0", "index 77");
+        // Nobody has looked at the kernel's news yet.
+        assert!(links.sample().unwrap().iter().all(|reading| reading.ifindex != IfIndex(77)));
+        let mut told = Vec::new();
+        while let Some(event) = links.come_upon() {
+            told.push(event);
+        }
+        let gone = told.iter().find_map(|event| match event {
+            LinkEvent::Vanished(link) if link.ifindex == IfIndex(77) => Some(link.counters.tx_bytes),
+            _ => None,
+        });
+        assert_eq!(gone, Some(before.counters.tx_bytes), "{told:?}");
+        assert!(told.iter().any(|e| matches!(e, LinkEvent::Appeared(link) if link.ifindex == IfIndex(77))));
+        assert_eq!(named(&links.sample().unwrap(), "wwan0").counters, ip_says("wwan0"));
+    });
+}
+
+#[test]
 fn readings_equal_what_ip_and_nftables_count() {
     inside("links::readings_equal_what_ip_and_nftables_count", async || {
         let mut links = Links::open().unwrap();
