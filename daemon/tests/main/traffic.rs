@@ -297,7 +297,8 @@ async fn modemmanagers_death_under_traffic_loses_nothing() {
         wire.some_traffic();
         outside = plus(outside, minus(wire.truth(), before));
     }
-    assert_eq!(scene.place.gaps(), [""; 0]);
+    // Whether the old connections carried it nobody knows; it is said as the next ones begin.
+    assert_eq!(scene.place.gaps(), ["connected-unseen"; 2]);
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! Reminders, schedules and the outbox, step by step.
 
 mod clock_steps;
+mod ledger;
 mod moments;
 mod random;
 mod reading;
+mod scenarios;
 
 use std::collections::BTreeMap;
 
