@@ -79,7 +79,7 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
 
     let (outcomes, ended) = mpsc::channel(QUEUE);
     let (requests, asked) = mpsc::channel(QUEUE);
-    let gateway: Arc<dyn SmsGateway> = Arc::new(Gateway::new(commands, requests.clone()));
+    let gateway: Arc<dyn SmsGateway> = Arc::new(Gateway::new(commands.clone(), requests.clone()));
     let channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
         .map_err(|errors| anyhow::anyhow!(join(errors)))?;
     let rules = RuleSet::load(&rule_options(&service, &settings.language));
@@ -100,6 +100,7 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
         state: State::restored(settings, restored),
         links: Links::open().context("the kernel's interface counters cannot be read")?,
         modems,
+        commands,
         rules: Arc::new(rules),
         dispatcher: Dispatcher::new(channels, outcomes),
         ended,

@@ -52,6 +52,7 @@ impl OwnMessages {
 pub struct ModemCommands {
     directory: watch::Receiver<Directory>,
     own: OwnMessages,
+    listened: Arc<watch::Sender<BTreeSet<ModemId>>>,
     timing: Timing,
 }
 
@@ -143,8 +144,23 @@ impl CommandError {
 }
 
 impl ModemCommands {
-    pub(crate) const fn new(directory: watch::Receiver<Directory>, own: OwnMessages, timing: Timing) -> Self {
-        Self { directory, own, timing }
+    pub(crate) const fn new(
+        directory: watch::Receiver<Directory>,
+        own: OwnMessages,
+        listened: Arc<watch::Sender<BTreeSet<ModemId>>>,
+        timing: Timing,
+    ) -> Self {
+        Self { directory, own, listened, timing }
+    }
+
+    /// The modems whose bearers' figures are wanted as ModemManager tells them, every 30 s: it replaces those asked for
+    /// before. The figures of others, which the kernel counts, are told now and then.
+    pub fn listen(&self, modems: BTreeSet<ModemId>) {
+        self.listened.send_if_modified(|listened| {
+            let changed = *listened != modems;
+            *listened = modems;
+            changed
+        });
     }
 
     /// The modems that can be called now.

@@ -21,6 +21,7 @@ use simbell_core::ident::BootId;
 use simbell_core::modem::ModemView;
 use simbell_core::state::State;
 use simbell_core::time::{Span, Stamp};
+use simbell_modem::ModemCommands;
 use simbell_modem::links::{LinkEvent, Links};
 use simbell_notify::{Dispatcher, Ended};
 use simbell_rules::RuleSet;
@@ -59,6 +60,8 @@ pub struct Parts {
     pub links: Links,
     /// What the modem watcher sees.
     pub modems: mpsc::Receiver<Event>,
+    /// What it is asked for.
+    pub commands: ModemCommands,
     /// The rules.
     pub rules: Arc<RuleSet>,
     /// The channels.
@@ -88,6 +91,7 @@ pub struct Engine {
     links: Links,
     links_broken: bool,
     modems: mpsc::Receiver<Event>,
+    commands: ModemCommands,
     rules: Arc<RuleSet>,
     /// None once the engine has begun to end.
     dispatcher: Option<Dispatcher>,
@@ -129,6 +133,7 @@ impl Engine {
             links: parts.links,
             links_broken: false,
             modems: parts.modems,
+            commands: parts.commands,
             rules: parts.rules,
             dispatcher: Some(parts.dispatcher),
             ended: parts.ended,

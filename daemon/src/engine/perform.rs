@@ -6,6 +6,7 @@ use std::sync::Arc;
 use simbell_core::effect::{Effects, Evaluation, Notice};
 use simbell_core::event::{DeliveryOutcome, Event, Recorded, RuleResult};
 use simbell_core::ident::RuleName;
+use simbell_core::ledger::Source;
 use simbell_core::reminder::Delivery;
 use simbell_core::watch::Watch;
 
@@ -54,7 +55,14 @@ impl Engine {
             self.perform(todo).await;
         }
         self.log_warnings();
+        self.listen();
         self.notifier.status(|| convert::summary(&self.state));
+    }
+
+    /// Where ModemManager's figures are what counts, they are wanted as they are told.
+    fn listen(&self) {
+        let told = self.state.sessions().filter(|(session, _)| session.source == Source::Modem);
+        self.commands.listen(told.filter_map(|(session, _)| session.modem.clone()).collect());
     }
 
     /// Each warning reaches the log once as it is raised, and once as it is over. Their subjects can be identities of

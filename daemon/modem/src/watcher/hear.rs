@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
+use simbell_core::ident::ModemId;
 use tokio::time::Instant;
 
 use crate::names;
@@ -36,9 +37,31 @@ pub struct Hearing {
     pub paths: BTreeSet<String>,
     /// Something changed that decides it.
     pub stale: bool,
+    /// Modems whose figures are wanted as they are told.
+    pub modems: BTreeSet<ModemId>,
 }
 
 impl Session {
+    /// Other modems' figures are wanted as they are told, or not any more.
+    pub(super) fn listen(&mut self, modems: BTreeSet<ModemId>, now: Instant) {
+        self.hearing.modems = modems;
+        let wanted: Vec<String> = self
+            .modems
+            .iter()
+            .filter(|(_, modem)| self.is_listened(modem))
+            .map(|(path, _)| path.clone())
+            .collect();
+        for path in wanted {
+            self.wake_bearers(&path, now);
+        }
+        self.hearing.stale = true;
+        self.work(now);
+    }
+
+    fn is_listened(&self, modem: &Modem) -> bool {
+        modem.sent.as_ref().is_some_and(|sent| self.hearing.modems.contains(&sent.id))
+    }
+
     /// Listens to a bearer that is to be read.
     pub(super) fn hear(&mut self, path: &str, now: Instant) {
         let wanted = if self.hearing.paths.len() < RULES_MOST { path } else { names::BEARERS };
@@ -145,7 +168,7 @@ impl Session {
 
     /// The modem's only bearer, where it need not be listened to.
     fn quiet_bearer<'a>(&self, modem: &'a Modem) -> Option<&'a str> {
-        modem.sent.as_ref()?;
+        modem.sent.as_ref().filter(|sent| !self.hearing.modems.contains(&sent.id))?;
         if modem.modem()?.signed("State") != Some(CONNECTED) {
             return None;
         }

@@ -13,12 +13,14 @@ mod recent;
 mod session;
 mod traffic;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use simbell_core::event::Event;
+use simbell_core::ident::ModemId;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use zbus::{Connection, MessageStream, connection};
@@ -96,6 +98,7 @@ pub struct Watcher {
     session: Session,
     events: mpsc::Sender<Event>,
     directory: Arc<watch::Sender<Directory>>,
+    listened: watch::Receiver<BTreeSet<ModemId>>,
 }
 
 impl Watcher {
@@ -116,8 +119,10 @@ impl Watcher {
     ) -> (Self, ModemCommands) {
         let directory = Arc::new(watch::Sender::new(Directory::default()));
         let own = OwnMessages::default();
-        let commands = ModemCommands::new(directory.subscribe(), own.clone(), timing);
-        (Self { address, session: Session::new(timing, own), events, directory }, commands)
+        let listens = Arc::new(watch::Sender::new(BTreeSet::new()));
+        let listened = listens.subscribe();
+        let commands = ModemCommands::new(directory.subscribe(), own.clone(), listens, timing);
+        (Self { address, session: Session::new(timing, own), events, directory, listened }, commands)
     }
 
     /// Follows until nobody takes the events any more. A lost bus is found again.
@@ -194,6 +199,10 @@ impl Watcher {
                     Some(Err(error)) => return Some(format!("the bus is gone: {error}")),
                     None => return Some("the bus closed the connection".to_owned()),
                 },
+                Ok(()) = self.listened.changed() => {
+                    let modems = self.listened.borrow_and_update().clone();
+                    self.session.listen(modems, Instant::now());
+                }
                 () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     self.session.tick(Instant::now());
                 }

@@ -78,7 +78,8 @@ impl Session {
     /// A connection came up: to a bus, or straight to a ModemManager.
     pub fn connected(&mut self, bus: bool, now: Instant) {
         self.clear();
-        self.hearing = Hearing { bus, ..Hearing::default() };
+        let modems = std::mem::take(&mut self.hearing.modems);
+        self.hearing = Hearing { bus, modems, ..Hearing::default() };
         self.owner = Owner::Unknown;
         self.events.push_back(Event::BusConnected);
         if bus {
@@ -170,7 +171,7 @@ impl Session {
         }
     }
 
-    fn work(&mut self, now: Instant) {
+    pub(super) fn work(&mut self, now: Instant) {
         self.send_views(now);
         self.settle_hearing(now);
         let to = self.to().map(str::to_owned);

@@ -261,3 +261,20 @@ async fn the_signal_alone_is_told_once_in_a_while() {
     mm.change(M0, MODEM, &[("SignalQuality", own((40_u32, true)))]).await;
     assert_eq!(lab.seen().await.signal_percent, Some(40));
 }
+
+#[tokio::test]
+async fn figures_that_are_wanted_are_told_as_they_come() {
+    let (_bus, mut lab, mm, mut rules) = connected("wanted", patient()).await;
+    let id = is_quiet(&mut lab, &mm, "M2").await.id;
+    mm.set(B0, BEARER, &[("Stats", stats(80_000, 60))]);
+    lab.commands.listen([id].into());
+    assert_eq!(lab.seen().await.bearers[0].stats.unwrap().rx_bytes, 80_000, "read at once");
+    rules.wait("AddMatch", B0).await;
+    for bytes in [81_000, 82_000] {
+        mm.change(B0, BEARER, &[("Stats", stats(bytes, 90))]).await;
+        assert_eq!(lab.seen().await.bearers[0].stats.unwrap().rx_bytes, bytes);
+    }
+    lab.commands.listen([].into());
+    rules.wait("RemoveMatch", B0).await;
+    is_quiet(&mut lab, &mm, "M3").await;
+}
