@@ -6,6 +6,8 @@
 //! touch.
 
 mod client;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,6 +34,9 @@ const SHORT: u64 = 64 * 1024;
 const FIRES_MOST: u32 = 64;
 const FIRES_WITHIN: Duration = Duration::from_secs(10);
 
+/// What the helper refused is asked for again after this long.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+
 /// Another program that removes the table again and again is given way.
 const GIVE_WAY_FIRST: Duration = Duration::from_secs(1);
 const GIVE_WAY_MOST: Duration = Duration::from_secs(300);
@@ -48,6 +53,8 @@ pub struct Quotas {
     /// Numbers that the helper knows SIMs by.
     numbers: BTreeMap<Iccid, u32>,
     losses: Losses,
+    /// The helper refused something, and nothing was well since.
+    refused: bool,
 }
 
 /// What follows from news.
@@ -88,8 +95,8 @@ enum Standing {
     Armed,
     /// It has told; armed anew it tells again.
     Fired,
-    /// It was refused; it is not asked for again before something changes.
-    Refused,
+    /// It was refused then; it is not asked for again for [`REFUSED_FOR`], unless something changes.
+    Refused(Instant),
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -97,6 +104,12 @@ struct Losses {
     row: u32,
     last: Option<Instant>,
     resume: Option<Instant>,
+}
+
+impl Armed {
+    const fn is_refused(&self) -> bool {
+        matches!(self.standing, Standing::Refused(_))
+    }
 }
 
 impl Quotas {
@@ -111,6 +124,7 @@ impl Quotas {
             armed: BTreeMap::new(),
             numbers: BTreeMap::new(),
             losses: Losses::default(),
+            refused: false,
         }
     }
 
@@ -144,6 +158,7 @@ impl Quotas {
             Some(News::Up(connection)) => {
                 self.up = Some(connection);
                 self.armed.clear();
+                self.refused = false;
                 tracing::info!("the quota helper is there");
                 Follows::Health(None)
             }
@@ -161,10 +176,14 @@ impl Quotas {
         }
     }
 
-    /// Whether everything is armed as it should be. Forgets what is no longer wanted.
+    /// Whether everything is armed as it should be. Forgets what is no longer wanted, first: a link that another SIM
+    /// uses now counts against one quota only.
     pub fn fit(&mut self, wanted: &[Threshold]) -> bool {
-        let gone: Vec<Iccid> =
-            self.armed.keys().filter(|iccid| !wanted.iter().any(|w| w.iccid == **iccid)).cloned().collect();
+        let is_gone = |iccid: &Iccid, armed: &Armed| {
+            !wanted.iter().any(|w| w.iccid == *iccid && armed.links == links(w) && armed.counts == w.counts)
+        };
+        let gone = self.armed.iter().filter(|(iccid, armed)| is_gone(iccid, armed));
+        let gone: Vec<Iccid> = gone.map(|(iccid, _)| iccid.clone()).collect();
         for iccid in gone {
             self.armed.remove(&iccid);
             self.disarm(&iccid);
@@ -223,11 +242,8 @@ impl Quotas {
     }
 
     fn ask(&mut self, request: Request) {
-        let asked = match (&self.client, self.up) {
-            (Some(client), Some(connection)) => client.ask(connection, request),
-            _ => false,
-        };
-        if !asked {
+        let (Some(client), Some(connection)) = (&self.client, self.up) else { return };
+        if !client.ask(connection, request) {
             // A helper that does not read is as good as none: begun anew, nothing is left over from before.
             *self = Self::new(self.path.take());
         }
@@ -244,15 +260,11 @@ impl Quotas {
 
     fn fits(&self, wanted: &Threshold) -> bool {
         let Some(armed) = self.armed.get(&wanted.iccid) else { return false };
-        let same = armed.links == links(wanted) && armed.counts == wanted.counts;
-        if !same {
-            return false;
-        }
         match armed.standing {
             // One that comes too early is armed anew when it has come.
             Standing::Armed => target(wanted) >= armed.target,
             Standing::Fired => armed.fires > FIRES_MOST && armed.fires_since.elapsed() < FIRES_WITHIN,
-            Standing::Refused => target(wanted) == armed.target,
+            Standing::Refused(at) => target(wanted) == armed.target && at.elapsed() < REFUSED_FOR,
         }
     }
 
@@ -271,11 +283,16 @@ impl Quotas {
             }
             Reply::Refused { id, text, .. } => {
                 if let Some(armed) = id.and_then(|id| self.by_number(id)) {
-                    armed.standing = Standing::Refused;
+                    armed.standing = Standing::Refused(Instant::now());
                 }
+                self.refused = true;
                 Follows::Health(Some(away(&format!("it refused: {}", shown(&text)))))
             }
             Reply::Lost { text } => self.lost(&text),
+            Reply::Armed { .. } if self.refused && !self.armed.values().any(Armed::is_refused) => {
+                self.refused = false;
+                Follows::Health(None)
+            }
             Reply::Hello { .. } | Reply::Armed { .. } | Reply::Disarmed { .. } => Follows::Nothing,
         }
     }

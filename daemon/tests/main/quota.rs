@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use simbell_api::Reminder;
-use simbell_modemsim::lookalike::{BearerSpec, ModemSpec};
+use simbell_modemsim::lookalike::{BearerSpec, Lookalike, ModemSpec};
 
 use crate::fixture::*;
 use crate::wire::{Wire, run};
@@ -64,18 +65,36 @@ fn socket(scene: &Scene) -> std::path::PathBuf {
 async fn scene(name: &str, spec: ModemSpec, plan: &str) -> (Wire, Scene) {
     let wire = Wire::new();
     let scene = Scene::new(name, spec, "").await;
+    configure(&scene, plan);
+    (wire, scene)
+}
+
+fn configure(scene: &Scene, plan: &str) {
     let more = format!(
         "[sims.home.plan]\ndata = \"200 MB\"\nevery = \"month\"\n{plan}\n\
          [counting]\nsample_every = \"1h\"\nline_rate = \"1 Mbit/s\"\nmax_unsaved_bytes = \"1 GB\"\n\
          max_unsaved_time = \"1h\"\nquota = \"{}\"\n",
-        socket(&scene).display()
+        socket(scene).display()
     );
     scene.place.configure(&scene.bus.address(), &more);
     scene.place.rule(
         "crossed",
         "// Rings at the byte.\nfn on_usage(sim) { if sim.used >= 60.MB { remind(\"crossed\", `${sim.used}`); } }\n",
     );
-    (wire, scene)
+}
+
+/// A link to nobody: what is sent over it is gone.
+fn second_link(wire: &Wire, name: &str) {
+    run(&format!(
+        "ip -n {0} link add {name} type veth peer name net2 netns {1}; ip -n {1} link set net2 up; \
+         ip -n {0} addr add 10.98.0.1/24 dev {name}; ip -n {0} link set {name} up; \
+         ip -n {0} neigh replace 10.98.0.2 lladdr 02:00:00:00:00:09 nud permanent dev {name}",
+        wire.near, wire.far
+    ));
+}
+
+fn over_second_link(wire: &Wire) {
+    run(&format!("ip netns exec {} bash -c 'head -c 1400 /dev/zero >/dev/udp/10.98.0.2/9'", wire.near));
 }
 
 async fn armed(wire: &Wire) {
@@ -260,6 +279,42 @@ async fn another_interface_and_another_sim_are_armed_in_their_turn() {
 }
 
 #[tokio::test]
+async fn each_of_two_sims_crosses_for_itself() {
+    let wire = Wire::new();
+    let place = Place::new("quota-sims");
+    let bus = Bus::start(&place.dir.join("bus"));
+    let other = ModemSpec {
+        net_port: "wwan1".to_owned(),
+        slots: vec![vec![sim_spec(OTHER)]],
+        ..ModemSpec::numbered(1)
+    };
+    let look = Lookalike::builder().modem(modem_spec()).modem(other).stats_every(Duration::ZERO).start();
+    look.serve_on(&bus.address()).await.unwrap();
+    let scene = Scene { look, bus, place };
+    configure(
+        &scene,
+        "[sims.other]\niccid = \"8900100000000000025\"\nplan = { data = \"200 MB\", every = \"month\" }\n",
+    );
+    second_link(&wire, "wwan1");
+    let _helper = Helper::start(&wire, &scene, &[]);
+    let daemon = Daemon::start(&scene.place, Some(&wire.near)).await;
+    scene.connect(&daemon, HOME, over_link()).await;
+    daemon.sim_is("the SIM is in use", OTHER, |sim| sim.active == Some(true)).await;
+    let spec = BearerSpec { interface: Some("wwan1".to_owned()), ..over_link() };
+    scene.look.connect_bearer(1, spec).unwrap();
+    until("both are armed", async || (quotas(&wire).matches("quota ").count() == 2).then_some(())).await;
+    // As much over the one as nearly crosses, and over the other nothing to speak of.
+    wire.download(datagrams(THRESHOLD), payload());
+    over_second_link(&wire);
+    assert_eq!(raised(&daemon).await.len(), 0);
+    wire.upload(1, payload());
+    rings(&daemon).await;
+    let raised = raised(&daemon).await;
+    assert_eq!(raised.len(), 1);
+    assert_eq!(raised[0].sim.as_deref(), Some(HOME), "{raised:?}");
+}
+
+#[tokio::test]
 async fn a_sim_over_two_links_has_one_quota() {
     let spec = ModemSpec { net_port: PORT.to_owned(), ..modem_spec() };
     let (wire, scene) = scene("quota-two", spec, "").await;
@@ -269,12 +324,7 @@ async fn a_sim_over_two_links_has_one_quota() {
     // Multiplexed: the second context has a link of its own.
     let second =
         BearerSpec { apn: "ims".to_owned(), interface: Some("wwan0.2".to_owned()), ..BearerSpec::default() };
-    run(&format!(
-        "ip -n {0} link add wwan0.2 type veth peer name net2 netns {1}; ip -n {1} link set net2 up; \
-         ip -n {0} addr add 10.98.0.1/24 dev wwan0.2; ip -n {0} link set wwan0.2 up; \
-         ip -n {0} neigh replace 10.98.0.2 lladdr 02:00:00:00:00:09 nud permanent dev wwan0.2",
-        wire.near, wire.far
-    ));
+    second_link(&wire, "wwan0.2");
     scene.look.connect_bearer(0, second).unwrap();
     until("both are armed", async || {
         let maps = run(&format!("ip netns exec {} nft list maps", wire.near));
@@ -285,6 +335,6 @@ async fn a_sim_over_two_links_has_one_quota() {
     wire.download(datagrams(THRESHOLD), payload());
     assert_eq!(raised(&daemon).await.len(), 0);
     // A datagram over the second link is the one that crosses.
-    run(&format!("ip netns exec {} bash -c 'head -c 1400 /dev/zero >/dev/udp/10.98.0.2/9'", wire.near));
+    over_second_link(&wire);
     rings(&daemon).await;
 }

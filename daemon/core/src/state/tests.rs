@@ -6,6 +6,7 @@ mod moments;
 mod random;
 mod reading;
 mod scenarios;
+mod thresholds;
 
 use std::collections::BTreeMap;
 
