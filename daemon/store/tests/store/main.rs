@@ -10,6 +10,7 @@
 mod changes;
 mod common;
 mod explain;
+mod failing;
 mod faults;
 mod history;
 mod model;

@@ -137,7 +137,7 @@ fn run(path: &Path, options: &StoreOptions, steps: &[Step], told: &mut dyn FnMut
 }
 
 /// What the ledger holds after each step, where nothing goes wrong.
-fn expected(before: &Image, options: &StoreOptions, steps: &[Step], name: &str) -> Vec<Dump> {
+pub fn expected(before: &Image, options: &StoreOptions, steps: &[Step], name: &str) -> Vec<Dump> {
     let dir = Dir::in_memory(&format!("{name}-expected"));
     before.write_to(dir.path());
     let mut dumps = Vec::new();
@@ -149,11 +149,11 @@ fn expected(before: &Image, options: &StoreOptions, steps: &[Step], name: &str) 
     dumps
 }
 
-struct Recorded {
+pub struct Recorded {
     /// How much of the log only lays out what was there before.
-    given: usize,
-    log: Vec<Op>,
-    expected: Vec<Dump>,
+    pub given: usize,
+    pub log: Vec<Op>,
+    pub expected: Vec<Dump>,
 }
 
 fn record(name: &str, before: &Image, options: &StoreOptions, steps: &[Step], honest: bool) -> Recorded {
@@ -174,15 +174,15 @@ fn record(name: &str, before: &Image, options: &StoreOptions, steps: &[Step], ho
 }
 
 /// How many images were looked at, and what was wrong with some.
-struct Outcome {
-    instants: usize,
-    images: usize,
-    wrong: Vec<String>,
+pub struct Outcome {
+    pub instants: usize,
+    pub images: usize,
+    pub wrong: Vec<String>,
 }
 
 impl Outcome {
     #[track_caller]
-    fn is_right(&self, least: usize) {
+    pub fn is_right(&self, least: usize) {
         let few = &self.wrong[..3.min(self.wrong.len())];
         assert!(self.wrong.is_empty(), "{} of {} images are wrong: {few:#?}", self.wrong.len(), self.images);
         assert!(self.images >= least, "{} images only", self.images);
@@ -191,6 +191,17 @@ impl Outcome {
 
 /// Cuts the power after each operation.
 fn cut_everywhere(name: &str, recorded: &Recorded, cuts: Cuts, durable: bool) -> Outcome {
+    cut_where(name, recorded, cuts, durable, &|_| true)
+}
+
+/// Cuts the power after those operations that are `meant`.
+pub fn cut_where(
+    name: &str,
+    recorded: &Recorded,
+    cuts: Cuts,
+    durable: bool,
+    meant: &dyn Fn(&Op) -> bool,
+) -> Outcome {
     let dir = Dir::in_memory(name);
     let mut disk = Disk::default();
     let (given, log) = recorded.log.split_at(recorded.given);
@@ -205,6 +216,9 @@ fn cut_everywhere(name: &str, recorded: &Recorded, cuts: Cuts, durable: bool) ->
         disk.take(op);
         if let Op::Mark(mark) = op {
             if mark % 2 == 1 { done = mark / 2 } else { begun = mark / 2 }
+        }
+        if !meant(op) {
+            continue;
         }
         let allowed = (if durable { done } else { 0 })..=begun;
         outcome.instants += 1;
