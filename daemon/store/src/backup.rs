@@ -8,7 +8,7 @@ use rusqlite::backup::{Backup, StepResult};
 
 use crate::failure::ErrorKind;
 use crate::lock::beside;
-use crate::open::Store;
+use crate::open::{Store, set_journal_mode};
 use crate::rows::QueryError;
 
 /// Why a copy of the ledger was not made. The ledger itself is untouched.
@@ -102,7 +102,7 @@ pub(crate) fn copy(conn: &Connection, to: &Path) -> Result<(), BackupError> {
             return Err(BackupError::Busy { path: to.to_owned() });
         }
         // A copy that is one file, without a log beside it.
-        target.pragma_update(None, "journal_mode", "DELETE").map_err(sqlite)?;
+        set_journal_mode(&target, "delete").map_err(sqlite)?;
         target.close().map_err(|(_, error)| sqlite(error))?;
         File::open(&unfinished).and_then(|copy| copy.sync_all()).map_err(file)?;
         std::fs::rename(&unfinished, to).map_err(file)?;
@@ -115,7 +115,7 @@ pub(crate) fn copy(conn: &Connection, to: &Path) -> Result<(), BackupError> {
     copied
 }
 
-fn sync_directory(of: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_directory(of: &Path) -> std::io::Result<()> {
     let parent = of.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
 }

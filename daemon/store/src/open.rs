@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::ffi::SQLITE_IOERR;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::access::{Access, reserve_index};
@@ -152,12 +153,19 @@ impl Store {
             if let Some(first) = problems.into_iter().next() {
                 return Err(OpenError::Damaged { path: path.to_owned(), detail: first });
             }
+            settle_log(&conn).map_err(failed("settled"))?;
         }
         if version > 0 && version < SCHEMA_VERSION {
             backup::copy(&conn, &beside(path, &format!(".v{version}")))
                 .map_err(|source| OpenError::NotBackedUp { path: path.to_owned(), from: version, source })?;
         }
         migrate(&mut conn, version).map_err(failed("migrated"))?;
+        // SQLite does not tell when this fails: without their names the ledger and its log are lost by a power cut.
+        backup::sync_directory(path).map_err(|source| OpenError::File {
+            path: path.to_owned(),
+            action: "synced",
+            source,
+        })?;
         conn.set_prepared_statement_cache_capacity(48);
         Ok(Self { conn, index, path: path.to_owned(), _lock: lock })
     }
@@ -174,6 +182,18 @@ impl Store {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Moves what an earlier writer left in the log into the ledger.
+///
+/// It may have died of a disk that failed to sync: what it could not sync still shows, until the power goes, and no
+/// sync after that brings it to the disk. So nothing is added to such a log: it is written once more, elsewhere.
+fn settle_log(conn: &Connection) -> rusqlite::Result<()> {
+    let busy: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy {
+        tracing::debug!("the log of an earlier writer stays while somebody reads the ledger");
+    }
+    Ok(())
 }
 
 fn take_lock(path: &Path) -> Result<WriterLock, OpenError> {
@@ -227,7 +247,7 @@ fn prepare(path: &Path, options: &StoreOptions, access: Access) -> rusqlite::Res
         // Before the log is touched: then its index is never a file.
         conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     }
-    conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
+    set_journal_mode(&conn, "wal")?;
     conn.pragma_update(None, "synchronous", options.synchronous.pragma())?;
     conn.pragma_update(None, "wal_autocheckpoint", options.wal_autocheckpoint)?;
     conn.pragma_update(None, "cache_size", -i64::from(options.cache_kib))?;
@@ -237,4 +257,16 @@ fn prepare(path: &Path, options: &StoreOptions, access: Access) -> rusqlite::Res
     // The log and its index are there from the first read on.
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
     Ok(conn)
+}
+
+/// Sets the journal mode, and does not believe its first word: SQLite names the new mode, and only then writes it. In
+/// another mode than was asked for, a power cut may take back what was committed.
+pub(crate) fn set_journal_mode(conn: &Connection, mode: &str) -> rusqlite::Result<()> {
+    conn.pragma(None, "journal_mode", mode, |_| Ok(()))?;
+    let now: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if now == mode {
+        return Ok(());
+    }
+    let text = format!("its journal mode is {now}, and cannot be made {mode}");
+    Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(SQLITE_IOERR), Some(text)))
 }
