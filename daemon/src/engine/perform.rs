@@ -87,7 +87,8 @@ impl Engine {
     }
 
     /// Reminders about the service's own health leave while the ledger cannot be written: rules about health are
-    /// asked, and what they raise is sent under its dedupe key. Everything else waits.
+    /// asked, and what they raise is sent under its dedupe key. Everything else waits; so does a short message, which
+    /// costs money and has to be committed as being sent first.
     fn send_despite_failure(&mut self) {
         for _ in 0..4 {
             let mut evaluations = Vec::new();
@@ -99,8 +100,13 @@ impl Engine {
                 fx.evaluate = rest;
                 evaluations.extend::<Vec<Evaluation>>(health);
                 let state = &self.state;
-                let about_health =
-                    |d: &Delivery| state.reminders().any(|r| r.key == d.reminder && r.trigger == "health");
+                let costs = |d: &Delivery| {
+                    let channels = &state.settings().channels;
+                    channels.iter().any(|channel| channel.name == d.channel && channel.kind == "sms")
+                };
+                let about_health = |d: &Delivery| {
+                    state.reminders().any(|r| r.key == d.reminder && r.trigger == "health") && !costs(d)
+                };
                 let (urgent, rest) = std::mem::take(&mut fx.deliver).into_iter().partition(about_health);
                 fx.deliver = rest;
                 deliveries.extend::<Vec<Delivery>>(urgent);

@@ -69,6 +69,7 @@ impl Store {
             return Ok(());
         }
         let whole = |source| ApplyError::Sqlite { index: None, source };
+        self.settle().map_err(whole)?;
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(whole)?;
         for (index, change) in changes.iter().enumerate() {
             make(&tx, change).map_err(|failure| failure.of_change(index, name(change)))?;

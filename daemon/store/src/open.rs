@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::ffi::SQLITE_IOERR;
+use rusqlite::ffi::{SQLITE_BUSY, SQLITE_IOERR};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::access::{Access, reserve_index};
@@ -21,6 +21,8 @@ pub struct Store {
     // Dropped in this order: the connection before the file that its locks hang on, and before another writer may
     // have the ledger.
     pub(crate) conn: Connection,
+    /// Whether the log still is as an earlier writer left it: see [`Store::settle`].
+    unsettled: bool,
     index: Option<File>,
     path: PathBuf,
     _lock: WriterLock,
@@ -148,12 +150,19 @@ impl Store {
         };
         let failed = |action| move |source| sqlite_failure(path, action, source);
         let (mut conn, index) = connect(path, options, access).map_err(failed("opened"))?;
+        let mut unsettled = false;
         if matches!(found, Found::Ledger { left_open: true, .. }) {
             let problems = backup::check(&conn, "quick_check").map_err(failed("checked"))?;
             if let Some(first) = problems.into_iter().next() {
                 return Err(OpenError::Damaged { path: path.to_owned(), detail: first });
             }
-            settle_log(&conn).map_err(failed("settled"))?;
+            if let Err(error) = settle_log(&conn) {
+                if version < SCHEMA_VERSION {
+                    return Err(failed("settled")(error));
+                }
+                tracing::warn!(%error, "what an earlier writer left is not on the disk yet; it is tried again");
+                unsettled = true;
+            }
         }
         if version > 0 && version < SCHEMA_VERSION {
             backup::copy(&conn, &beside(path, &format!(".v{version}")))
@@ -167,7 +176,19 @@ impl Store {
             source,
         })?;
         conn.set_prepared_statement_cache_capacity(48);
-        Ok(Self { conn, index, path: path.to_owned(), _lock: lock })
+        Ok(Self { conn, unsettled, index, path: path.to_owned(), _lock: lock })
+    }
+
+    /// Moves what an earlier writer left in the log into the ledger, once.
+    ///
+    /// It may have died of a disk that failed to sync: what it could not sync still shows, until the power goes, and no
+    /// sync after that brings it to the disk. So nothing is added to such a log: it is written once more, elsewhere.
+    pub(crate) fn settle(&mut self) -> rusqlite::Result<()> {
+        if self.unsettled {
+            settle_log(&self.conn)?;
+            self.unsettled = false;
+        }
+        Ok(())
     }
 
     /// Whether others may read the ledger while it is open here. They may not where the file system cannot promise to
@@ -184,14 +205,11 @@ impl Store {
     }
 }
 
-/// Moves what an earlier writer left in the log into the ledger.
-///
-/// It may have died of a disk that failed to sync: what it could not sync still shows, until the power goes, and no
-/// sync after that brings it to the disk. So nothing is added to such a log: it is written once more, elsewhere.
+/// See [`Store::settle`].
 fn settle_log(conn: &Connection) -> rusqlite::Result<()> {
     let busy: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if busy {
-        tracing::debug!("the log of an earlier writer stays while somebody reads the ledger");
+        return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(SQLITE_BUSY), None));
     }
     Ok(())
 }
