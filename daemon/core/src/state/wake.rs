@@ -9,7 +9,7 @@ use crate::time::{Span, Stamp, Timestamp};
 pub(super) const SLACK_MS: u64 = 1_000;
 
 /// How often a clock that is not believed is judged anew.
-const CLOCK_ASKED: Span = Span::secs(5);
+const CLOCK_ASKED_MS: u64 = 5_000;
 
 impl State {
     /// After how long an event [`crate::event::Event::WakeReached`] is due, and for what. None while nothing is
@@ -26,9 +26,14 @@ impl State {
             wakes.push(Wake { after: boot(due), reason: "commit" });
         }
         wakes.extend(self.settles_at.map(|due| Wake { after: boot(due), reason: "the beginning is over" }));
-        if !at.trusted {
-            // Whoever vouches for the clock need not set it: nothing else would tell.
-            wakes.push(Wake { after: CLOCK_ASKED, reason: "the clock may be vouched for" });
+        if at.trusted != self.now.trusted {
+            // Noticed while it was asked for the next wake: no event has told yet.
+            wakes.push(Wake { after: Span::ZERO, reason: "the clock is judged anew" });
+        } else if !at.trusted {
+            // Whoever vouches for the clock need not set it: nothing else would tell. Since the last event, not since
+            // this question: who asks for the status often must not put it off.
+            let due = self.now.boot_ms.saturating_add(CLOCK_ASKED_MS);
+            wakes.push(Wake { after: boot(due), reason: "the clock may be vouched for" });
         }
         if at.trusted {
             // Only where somebody will look: a wake that changes nothing would come again at once.

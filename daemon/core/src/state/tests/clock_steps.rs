@@ -188,3 +188,20 @@ fn asleep_for_hours_it_books_what_came_after_to_its_own_time() {
     assert_eq!(machine.dated.get(&woken.as_millis()), Some(&5));
     assert!(Timestamp::from_secs(machine.wall).since(woken) < Span::secs(HOUR));
 }
+
+#[test]
+fn who_asks_for_the_next_wake_does_not_put_off_the_next_look_at_the_clock() {
+    let mut bench = Bench::new(settings(), &[]);
+    bench.trusted = false;
+    bench.feed(&Event::ClockChanged);
+    let wake = |bench: &Bench| bench.state.next_wake(bench.at()).unwrap();
+    assert_eq!(wake(&bench).after, Span::secs(5));
+    bench.secs += 3;
+    assert_eq!(wake(&bench).after, Span::secs(2));
+    bench.secs += 3;
+    assert_eq!(wake(&bench).after.as_millis().max(0), 0);
+    bench.trusted = true;
+    assert_eq!(wake(&bench).after, Span::ZERO, "somebody vouches for it now");
+    bench.feed(&Event::WakeReached);
+    assert_ne!(wake(&bench).after, Span::ZERO);
+}
