@@ -32,6 +32,14 @@ pub enum BackupError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The ledger is damaged: so is its copy, which was not kept.
+    #[error("{path}: the ledger was not copied, for it is damaged ({detail})", path = path.display())]
+    Damaged {
+        /// Where the copy should be.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The ledger was written too often meanwhile.
     #[error("{path}: the ledger did not hold still long enough to be copied: try again", path = path.display())]
     Busy {
@@ -47,6 +55,7 @@ impl BackupError {
         match self {
             Self::Sqlite { source, .. } => ErrorKind::of_sqlite(source),
             Self::File { source, .. } => ErrorKind::of_io(source),
+            Self::Damaged { .. } => ErrorKind::Damaged,
             Self::Busy { .. } => ErrorKind::Busy,
         }
     }
@@ -85,6 +94,29 @@ pub(crate) fn check(conn: &Connection, pragma: &str) -> rusqlite::Result<Vec<Str
 }
 
 pub(crate) fn copy(conn: &Connection, to: &Path) -> Result<(), BackupError> {
+    copy_and(conn, to, |_| Ok(()))
+}
+
+/// As [`copy`], and looks through the copy before it has its name.
+pub(crate) fn copy_checked(conn: &Connection, to: &Path) -> Result<(), BackupError> {
+    copy_and(conn, to, |copied| {
+        let sqlite = |source: rusqlite::Error| match ErrorKind::of_sqlite(&source) {
+            ErrorKind::Damaged => BackupError::Damaged { path: to.to_owned(), detail: source.to_string() },
+            _ => BackupError::Sqlite { path: to.to_owned(), source },
+        };
+        let problems = check(copied, "integrity_check").map_err(sqlite)?;
+        match problems.into_iter().next() {
+            Some(detail) => Err(BackupError::Damaged { path: to.to_owned(), detail }),
+            None => Ok(()),
+        }
+    })
+}
+
+fn copy_and(
+    conn: &Connection,
+    to: &Path,
+    then: impl FnOnce(&Connection) -> Result<(), BackupError>,
+) -> Result<(), BackupError> {
     let unfinished = beside(to, ".part");
     let file = |source| BackupError::File { path: to.to_owned(), source };
     let sqlite = |source| BackupError::Sqlite { path: to.to_owned(), source };
@@ -103,6 +135,7 @@ pub(crate) fn copy(conn: &Connection, to: &Path) -> Result<(), BackupError> {
         }
         // A copy that is one file, without a log beside it.
         set_journal_mode(&target, "delete").map_err(sqlite)?;
+        then(&target)?;
         target.close().map_err(|(_, error)| sqlite(error))?;
         File::open(&unfinished).and_then(|copy| copy.sync_all()).map_err(file)?;
         std::fs::rename(&unfinished, to).map_err(file)?;

@@ -214,7 +214,7 @@ fn settle_log(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn take_lock(path: &Path) -> Result<WriterLock, OpenError> {
+pub(crate) fn take_lock(path: &Path) -> Result<WriterLock, OpenError> {
     WriterLock::take(path).map_err(|failure| match failure {
         LockFailure::Held(pid) => OpenError::Locked { path: path.to_owned(), pid },
         LockFailure::File(path, source) => OpenError::File { path, action: "locked", source },

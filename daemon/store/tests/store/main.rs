@@ -17,4 +17,5 @@ mod model;
 mod opening;
 mod power;
 mod queries;
+mod recovery;
 mod shell;

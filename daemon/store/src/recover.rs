@@ -1,0 +1,209 @@
+//! A damaged ledger is set aside, whole, and another takes its place: the last copy that is good, or an empty one.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+use simbell_core::time::Timestamp;
+
+use crate::backup::{self, sync_directory};
+use crate::backups::Backups;
+use crate::failure::ErrorKind;
+use crate::lock::beside;
+use crate::migrate::{APPLICATION_ID, SCHEMA_VERSION};
+use crate::open::{OpenError, Store, take_lock};
+use crate::options::StoreOptions;
+
+/// What was done about a damaged ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// What was wrong with it.
+    pub why: String,
+    /// Where it lies now, with what its log held beside it.
+    pub aside: PathBuf,
+    /// The copy that took its place; an empty ledger where none.
+    pub from: Option<String>,
+    /// Newer copies that are damaged too, and how.
+    pub damaged_copies: Vec<(String, String)>,
+}
+
+impl Store {
+    /// As [`Store::open`]; a damaged ledger is set aside (`PATH.damaged-TIME`), and the newest good copy takes its place.
+    /// With `suspicious`, every page is looked at first. `now` is for the name alone.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and when the ledger cannot be set aside; it is then where it was.
+    pub fn open_or_recover(
+        path: &Path,
+        options: &StoreOptions,
+        backups: &Backups,
+        suspicious: bool,
+        now: Timestamp,
+    ) -> Result<(Self, Option<Recovery>), OpenError> {
+        // A file that no service ever held open may be anybody's.
+        let ours = beside(path, "-lock").exists();
+        let why = match Self::open(path, options) {
+            Ok(store) => match store.trouble(suspicious) {
+                None => return Ok((store, None)),
+                Some(why) => why,
+            },
+            Err(OpenError::Damaged { detail, .. }) => detail,
+            Err(OpenError::Foreign { .. }) if ours => "its header is not that of a ledger".to_owned(),
+            Err(error) => return Err(error),
+        };
+        let (aside, from, damaged_copies) = replace_by_copies(path, backups, now)?;
+        let store = Self::open(path, options)?;
+        Ok((store, Some(Recovery { why, aside, from, damaged_copies })))
+    }
+
+    /// Puts a copy in the place of a ledger that nobody has open; the ledger is set aside (`PATH.replaced-TIME`).
+    ///
+    /// # Errors
+    /// When the copy is damaged or of a newer version, or files cannot be moved: the ledger is then where it was.
+    pub fn restore_copy(
+        path: &Path,
+        options: &StoreOptions,
+        copy: &Path,
+        now: Timestamp,
+    ) -> Result<(Self, PathBuf), OpenError> {
+        let lock = take_lock(path)?;
+        let fresh = beside(path, ".new");
+        prepare(copy, &fresh)?;
+        let aside = swap(path, Some(&fresh), "replaced", now).map_err(|source| OpenError::File {
+            path: path.to_owned(),
+            action: "set aside",
+            source,
+        })?;
+        drop(lock);
+        Ok((Self::open(path, options)?, aside))
+    }
+
+    /// What is wrong with an open ledger; none when nothing was found.
+    fn trouble(&self, thorough: bool) -> Option<String> {
+        if thorough {
+            match backup::check(&self.conn, "integrity_check") {
+                Ok(problems) => {
+                    if let Some(first) = problems.into_iter().next() {
+                        return Some(first);
+                    }
+                }
+                Err(error) if ErrorKind::of_sqlite(&error) == ErrorKind::Damaged => {
+                    return Some(error.to_string());
+                }
+                Err(_) => {}
+            }
+        }
+        // What the service begins with must be readable.
+        let boot = simbell_core::ident::BootId::new("0").ok()?;
+        match self.restore(&boot) {
+            Err(error) if error.kind() == ErrorKind::Damaged => Some(error.to_string()),
+            _ => None,
+        }
+    }
+}
+
+type Replaced = (PathBuf, Option<String>, Vec<(String, String)>);
+
+fn replace_by_copies(path: &Path, backups: &Backups, now: Timestamp) -> Result<Replaced, OpenError> {
+    let _lock = take_lock(path)?;
+    let failed = |source| OpenError::File { path: path.to_owned(), action: "set aside", source };
+    let fresh = beside(path, ".new");
+    let mut damaged = Vec::new();
+    let mut from = None;
+    // A directory that cannot be read holds nothing that helps.
+    for copy in backups.list().unwrap_or_default() {
+        match prepare(&backups.dir().join(&copy.name), &fresh) {
+            Ok(()) => {
+                from = Some(copy.name);
+                break;
+            }
+            // A full disk is no reason to begin anew: it is told, and tried again.
+            Err(error) if error.kind() == ErrorKind::Full => return Err(error),
+            Err(error) => damaged.push((copy.name, error.to_string())),
+        }
+    }
+    let aside = swap(path, from.is_some().then_some(fresh.as_path()), "damaged", now).map_err(failed)?;
+    Ok((aside, from, damaged))
+}
+
+/// Copies a copy to where it is renamed from, and looks through it.
+fn prepare(copy: &Path, fresh: &Path) -> Result<(), OpenError> {
+    let file = |source| OpenError::File { path: copy.to_owned(), action: "copied", source };
+    let damaged = |detail| OpenError::Damaged { path: copy.to_owned(), detail };
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        remove(&beside(fresh, suffix)).map_err(file)?;
+    }
+    fs::copy(copy, fresh).map_err(file)?;
+    File::open(fresh).and_then(|file| file.sync_all()).map_err(file)?;
+    let sqlite = |source: rusqlite::Error| match ErrorKind::of_sqlite(&source) {
+        ErrorKind::Damaged => damaged(source.to_string()),
+        _ => OpenError::Sqlite { path: copy.to_owned(), action: "checked", source },
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let checked = (|| {
+        let conn = Connection::open_with_flags(fresh, flags).map_err(sqlite)?;
+        let application: i32 =
+            conn.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(sqlite)?;
+        let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
+        if application != APPLICATION_ID || version < 1 {
+            return Err(damaged("it is no copy of a ledger".to_owned()));
+        }
+        if version > SCHEMA_VERSION {
+            return Err(OpenError::Newer { path: copy.to_owned(), found: version, known: SCHEMA_VERSION });
+        }
+        let problems = backup::check(&conn, "integrity_check").map_err(sqlite)?;
+        problems.into_iter().next().map_or(Ok(()), |first| Err(damaged(first)))
+    })();
+    if checked.is_err() {
+        remove(fresh).map_err(file)?;
+    }
+    checked
+}
+
+/// Sets the ledger and its log aside under one name that nothing has, and puts `fresh` in its place. The ledger keeps its
+/// own name until `fresh` takes it in one step; the log goes before, for it must never meet another file.
+fn swap(ledger: &Path, fresh: Option<&Path>, word: &str, now: Timestamp) -> io::Result<PathBuf> {
+    let stamp = now.to_utc().format("%Y%m%dT%H%M%SZ").to_string();
+    let free = |name: &PathBuf| {
+        ["", "-wal"].iter().all(|suffix| fs::symlink_metadata(beside(name, suffix)).is_err())
+    };
+    let aside = (0..1_000_u32)
+        .map(|n| match n {
+            0 => beside(ledger, &format!(".{word}-{stamp}")),
+            n => beside(ledger, &format!(".{word}-{stamp}.{n}")),
+        })
+        .find(free)
+        .ok_or(io::ErrorKind::AlreadyExists)?;
+    for suffix in ["-wal", "-journal"] {
+        let log = beside(ledger, suffix);
+        match fs::hard_link(&log, beside(&aside, suffix)) {
+            Ok(()) => remove(&log)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // Without hard links a move does; a crash after it leaves the damaged ledger under its own name.
+            Err(_) => fs::rename(&log, beside(&aside, suffix))?,
+        }
+    }
+    match fresh {
+        Some(fresh) => {
+            if fs::hard_link(ledger, &aside).is_err() && ledger.exists() {
+                fs::rename(ledger, &aside)?;
+            }
+            sync_directory(ledger)?;
+            fs::rename(fresh, ledger)?;
+        }
+        None if ledger.exists() => fs::rename(ledger, &aside)?,
+        None => {}
+    }
+    // The index is of the log that is gone.
+    remove(&beside(ledger, "-shm"))?;
+    sync_directory(ledger)?;
+    Ok(aside)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
