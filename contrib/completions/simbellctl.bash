@@ -16,6 +16,9 @@ _simbellctl() {
             ",$1")
                 cmd="simbellctl"
                 ;;
+            simbellctl,backup)
+                cmd="simbellctl__subcmd__backup"
+                ;;
             simbellctl,bug-report)
                 cmd="simbellctl__subcmd__bug__subcmd__report"
                 ;;
@@ -61,6 +64,30 @@ _simbellctl() {
             simbellctl,watch)
                 cmd="simbellctl__subcmd__watch"
                 ;;
+            simbellctl__subcmd__backup,create)
+                cmd="simbellctl__subcmd__backup__subcmd__create"
+                ;;
+            simbellctl__subcmd__backup,help)
+                cmd="simbellctl__subcmd__backup__subcmd__help"
+                ;;
+            simbellctl__subcmd__backup,list)
+                cmd="simbellctl__subcmd__backup__subcmd__list"
+                ;;
+            simbellctl__subcmd__backup,restore)
+                cmd="simbellctl__subcmd__backup__subcmd__restore"
+                ;;
+            simbellctl__subcmd__backup__subcmd__help,create)
+                cmd="simbellctl__subcmd__backup__subcmd__help__subcmd__create"
+                ;;
+            simbellctl__subcmd__backup__subcmd__help,help)
+                cmd="simbellctl__subcmd__backup__subcmd__help__subcmd__help"
+                ;;
+            simbellctl__subcmd__backup__subcmd__help,list)
+                cmd="simbellctl__subcmd__backup__subcmd__help__subcmd__list"
+                ;;
+            simbellctl__subcmd__backup__subcmd__help,restore)
+                cmd="simbellctl__subcmd__backup__subcmd__help__subcmd__restore"
+                ;;
             simbellctl__subcmd__channels,help)
                 cmd="simbellctl__subcmd__channels__subcmd__help"
                 ;;
@@ -90,6 +117,9 @@ _simbellctl() {
                 ;;
             simbellctl__subcmd__config__subcmd__help,help)
                 cmd="simbellctl__subcmd__config__subcmd__help__subcmd__help"
+                ;;
+            simbellctl__subcmd__help,backup)
+                cmd="simbellctl__subcmd__help__subcmd__backup"
                 ;;
             simbellctl__subcmd__help,bug-report)
                 cmd="simbellctl__subcmd__help__subcmd__bug__subcmd__report"
@@ -135,6 +165,15 @@ _simbellctl() {
                 ;;
             simbellctl__subcmd__help,watch)
                 cmd="simbellctl__subcmd__help__subcmd__watch"
+                ;;
+            simbellctl__subcmd__help__subcmd__backup,create)
+                cmd="simbellctl__subcmd__help__subcmd__backup__subcmd__create"
+                ;;
+            simbellctl__subcmd__help__subcmd__backup,list)
+                cmd="simbellctl__subcmd__help__subcmd__backup__subcmd__list"
+                ;;
+            simbellctl__subcmd__help__subcmd__backup,restore)
+                cmd="simbellctl__subcmd__help__subcmd__backup__subcmd__restore"
                 ;;
             simbellctl__subcmd__help__subcmd__channels,list)
                 cmd="simbellctl__subcmd__help__subcmd__channels__subcmd__list"
@@ -275,8 +314,150 @@ _simbellctl() {
 
     case "${cmd}" in
         simbellctl)
-            opts="-h -V --socket --json --help --version status sims usage plan rules reminders channels watch reload config bug-report version completions man help"
+            opts="-h -V --socket --json --help --version status sims usage plan rules reminders channels backup watch reload config bug-report version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__backup)
+            opts="-h -V --socket --json --help --version create list restore help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__backup__subcmd__create)
+            opts="-h -V --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__backup__subcmd__help)
+            opts="create list restore help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__backup__subcmd__help__subcmd__create)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__backup__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__backup__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__backup__subcmd__help__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__backup__subcmd__list)
+            opts="-h -V --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__backup__subcmd__restore)
+            opts="-h -V --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -525,8 +706,64 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help)
-            opts="status sims usage plan rules reminders channels watch reload config bug-report version completions man help"
+            opts="status sims usage plan rules reminders channels backup watch reload config bug-report version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__backup)
+            opts="create list restore"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__backup__subcmd__create)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__backup__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__backup__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -45,6 +45,8 @@ pub enum Verb {
     Reminders(RemindersArgs),
     /// List or test channels
     Channels(ChannelsArgs),
+    /// Make, list or take back copies of the ledger
+    Backup(BackupArgs),
     /// Follow what happens
     Watch(WatchArgs),
     /// Have the service read its configuration, rules and plugins again
@@ -320,6 +322,28 @@ pub enum ChannelsVerb {
     /// Have a channel say a test message
     Test {
         /// Its name
+        name: String,
+    },
+}
+
+/// `backup`.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// What to do; `list` unless given
+    #[command(subcommand)]
+    pub verb: Option<BackupVerb>,
+}
+
+/// `backup VERB`.
+#[derive(Debug, Subcommand)]
+pub enum BackupVerb {
+    /// Make a copy of the ledger, while the service runs
+    Create,
+    /// List the copies, newest first
+    List,
+    /// Have a copy take the ledger's place; the ledger is set aside, and nothing is removed
+    Restore {
+        /// Its name, from the list
         name: String,
     },
 }

@@ -1,5 +1,6 @@
 //! What each verb does, one file a noun.
 
+mod backup;
 mod channels;
 mod check;
 mod explain;
@@ -85,6 +86,7 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
                 channels::test(&mut connect(socket, out).await?, out, &name).await
             }
         },
+        Verb::Backup(args) => backup::run(&mut connect(socket, out).await?, out, args.verb).await,
         Verb::Watch(args) => watch::run(socket, out, &args).await,
         Verb::Reload => report::reload(&mut connect(socket, out).await?, out).await,
         Verb::Config(args) => match args.verb {

@@ -11,7 +11,7 @@ use simbell_modem::links::Links;
 use simbell_modem::{BusAddress, Watcher};
 use simbell_notify::{Dispatcher, SmsGateway, build_channels};
 use simbell_rules::{LoadOptions, RuleSet};
-use simbell_store::{Store, StoreOptions, Synchronous};
+use simbell_store::{StoreOptions, Synchronous};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -19,7 +19,7 @@ use crate::backend::{Backend, Shared};
 use crate::clock::{Clock, ClockWatch};
 use crate::config::{self, Durability, Environment, Loaded, ServiceSettings};
 use crate::control::{self, Limits};
-use crate::engine::{Ending, Engine, Parts, Reloaded, Request};
+use crate::engine::{Ending, Engine, Parts, Reloaded, Request, ledger};
 use crate::gateway::Gateway;
 use crate::options::Options;
 use crate::quota::Quotas;
@@ -61,7 +61,10 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     };
     let notifier = Notifier::from_env();
     let boot = boot_id()?;
-    let store = open_ledger(&service)?;
+    let store_options = store_options(&service);
+    let (store, recovery) =
+        ledger::open(&service.state_dir.join(LEDGER), &store_options, crate::clock::wall())
+            .map_err(anyhow::Error::from)?;
     let restored = store.restore(&boot).context("the ledger cannot be read")?;
     let clock = Clock::new(service.clock_trust, restored.newest);
     let simulator = match &options.simulate {
@@ -110,6 +113,8 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
         boot,
         history: service.history,
         quotas: Quotas::new(service.quota.clone()),
+        store_options,
+        recovery,
     });
     // Tasks of their own: to wake the runtime's outermost future costs a system call each time.
     let serving = tokio::spawn(control::serve(listener, backend, Limits::default()));
@@ -225,13 +230,12 @@ fn make_dir(dir: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("the directory {} cannot be made; make it, or name another", dir.display()))
 }
 
-fn open_ledger(service: &ServiceSettings) -> anyhow::Result<Store> {
+fn store_options(service: &ServiceSettings) -> StoreOptions {
     let synchronous = match service.storage.durability {
         Durability::Full => Synchronous::Full,
         Durability::Normal => Synchronous::Normal,
     };
-    let options = StoreOptions { synchronous, ..StoreOptions::default() };
-    Store::open(&service.state_dir.join(LEDGER), &options).map_err(anyhow::Error::from)
+    StoreOptions { synchronous, ..StoreOptions::default() }
 }
 
 fn boot_id() -> anyhow::Result<BootId> {

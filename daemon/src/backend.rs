@@ -4,8 +4,9 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use simbell_api::{
-    Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, ExportUsageParams, GetUsageParams,
-    Plan, ReloadReply, Reminder, Rule, SetUsageParams, Sim, StatusReply, UsageChange, UsagePage,
+    Backup, Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, ExportUsageParams,
+    GetUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams, Sim, StatusReply,
+    UsageChange, UsagePage,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -77,6 +78,18 @@ impl ControlBackend for Backend {
 
     async fn explain(&self, _: Peer, question: ExplainUsageParams) -> Answer<ExplainPage> {
         self.ask(|reply| Request::Explain(question, reply)).await
+    }
+
+    async fn create_backup(&self, _: Peer) -> Answer<Backup> {
+        self.ask(Request::CreateBackup).await
+    }
+
+    async fn backups(&self, _: Peer) -> Answer<Vec<Backup>> {
+        self.ask(Request::Backups).await
+    }
+
+    async fn restore_backup(&self, _: Peer, name: String) -> Answer<RestoreReply> {
+        self.ask(|reply| Request::RestoreBackup(name, reply)).await
     }
 
     async fn export(&self, _: Peer, question: ExportUsageParams) -> Answer<mpsc::Receiver<Answer<Vec<u8>>>> {

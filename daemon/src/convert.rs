@@ -135,6 +135,7 @@ fn service(state: &State, stopping: bool) -> Service {
             WarningCode::BusLost
                 | WarningCode::ModemManagerGone
                 | WarningCode::LedgerNotWritable
+                | WarningCode::LedgerDamaged
                 | WarningCode::NotMeasured
                 | WarningCode::ClockUntrusted
                 | WarningCode::Overflow

@@ -11,6 +11,8 @@ mod explain;
 mod faults;
 #[path = "main/fixture.rs"]
 mod fixture;
+#[path = "main/history.rs"]
+mod history;
 #[path = "main/modemmanager.rs"]
 mod modemmanager;
 #[path = "main/quota.rs"]

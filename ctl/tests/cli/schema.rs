@@ -75,6 +75,9 @@ fn every_verb_keeps_its_schema() {
         ("channels-test", vec!["channels", "test", "mail"], 1),
         ("reload", vec!["reload"], 1),
         ("bug-report", vec!["bug-report"], 5),
+        ("backup", vec!["backup"], 2),
+        ("backup", vec!["backup", "create"], 1),
+        ("backup-restore", vec!["backup", "restore", "daily-20261121T040000Z.db"], 1),
         ("version", vec!["version"], 1),
     ] {
         let mut args = args;

@@ -25,6 +25,7 @@ fn pages_fit_and_hold_no_control_characters() {
         &["rules"],
         &["reminders"],
         &["channels"],
+        &["backup"],
     ] {
         let said = good(&socket, args);
         for line in said.lines() {

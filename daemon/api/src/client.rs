@@ -235,6 +235,33 @@ impl Client {
         Ok(Stream::new(self))
     }
 
+    /// Makes a copy of the ledger; resolves when it is on the disk.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn create_backup(&mut self) -> Result<crate::Backup, ClientError> {
+        let reply: crate::BackupReply =
+            self.call_within(Method::CreateBackup, &Empty {}, TEST_TIMEOUT).await?;
+        Ok(reply.backup)
+    }
+
+    /// Every copy of the ledger, every page.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn backups(&mut self) -> Result<Vec<crate::Backup>, ClientError> {
+        self.all::<crate::BackupsPage>().await
+    }
+
+    /// Has a copy take the ledger's place.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn restore_backup(&mut self, name: &str) -> Result<crate::RestoreReply, ClientError> {
+        let params = crate::RestoreBackupParams { name: name.to_owned() };
+        self.call_within(Method::RestoreBackup, &params, TEST_TIMEOUT).await
+    }
+
     /// Usage in bulk, part by part. Ends the use of this connection for anything else.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ fn named() -> Vec<&'static CustomType<'static>> {
         ExplainedSession::CUSTOM_TYPE,
         ExplainedObservation::CUSTOM_TYPE,
         ExplainSum::CUSTOM_TYPE,
+        Backup::CUSTOM_TYPE,
         ExportKind::CUSTOM_TYPE,
         ExportCorrection::CUSTOM_TYPE,
         ExportGap::CUSTOM_TYPE,
@@ -107,6 +108,19 @@ fn shape(method: Method) -> Shape {
             "Reads configuration, rules and plugins again. For root and admin groups.",
             <()>::TYPE,
             ReloadReply::TYPE,
+        ),
+        Method::CreateBackup => (
+            "Makes a copy of the ledger while it is in use. For root and admin groups. Answers when the copy is on the \
+             disk and was looked through.",
+            <()>::TYPE,
+            BackupReply::TYPE,
+        ),
+        Method::ListBackups => ("Lists the copies of the ledger.", PageParams::TYPE, BackupsPage::TYPE),
+        Method::RestoreBackup => (
+            "Has a copy of the ledger take its place. The ledger is set aside, and what the counters counted since the \
+             copy is booked anew. For root and admin groups.",
+            RestoreBackupParams::TYPE,
+            RestoreReply::TYPE,
         ),
         Method::ExportUsage => (
             "Gives what was used in bulk, column by column, with corrections and gaps, in parts. Needs `more`.",
@@ -258,6 +272,8 @@ fn verbs() -> Vec<(&'static str, &'static str, Value)> {
         ("usage-export-usage", each, custom(ExportedUsage::CUSTOM_TYPE, &types)),
         ("usage-export-correction", each, custom(ExportedCorrection::CUSTOM_TYPE, &types)),
         ("usage-export-gap", each, custom(ExportedGap::CUSTOM_TYPE, &types)),
+        ("backup", each, types["Backup"].clone()),
+        ("backup-restore", one, json_type(RestoreReply::TYPE, &types)),
         ("usage-set", one, json_type(UsageChange::TYPE, &types)),
         ("plan-show", each, types["Plan"].clone()),
         ("plan-add", one, custom(PlanAddOutput::CUSTOM_TYPE, &types)),

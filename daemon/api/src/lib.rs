@@ -16,6 +16,7 @@
 #[macro_use]
 mod shape;
 
+mod backup;
 mod channel;
 mod client;
 mod error;
@@ -32,6 +33,7 @@ mod rule;
 mod status;
 mod usage;
 
+pub use backup::{Backup, BackupReply, BackupsPage, RestoreBackupParams, RestoreReply};
 pub use channel::{Channel, ChannelTest};
 pub use client::{Client, ClientError, Export, Pages, Stream};
 pub use error::ControlError;

@@ -28,11 +28,14 @@ pub enum Method {
     Reload,
     BugReport,
     ExportUsage,
+    CreateBackup,
+    ListBackups,
+    RestoreBackup,
 }
 
 impl Method {
     /// Every method, in the order of the interface description.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::GetVersion,
         Self::GetStatus,
         Self::ListSims,
@@ -51,6 +54,9 @@ impl Method {
         Self::Reload,
         Self::BugReport,
         Self::ExportUsage,
+        Self::CreateBackup,
+        Self::ListBackups,
+        Self::RestoreBackup,
     ];
 
     /// Its name without the interface.
@@ -75,6 +81,9 @@ impl Method {
             Self::Reload => "Reload",
             Self::BugReport => "BugReport",
             Self::ExportUsage => "ExportUsage",
+            Self::CreateBackup => "CreateBackup",
+            Self::ListBackups => "ListBackups",
+            Self::RestoreBackup => "RestoreBackup",
         }
     }
 
@@ -88,7 +97,16 @@ impl Method {
     /// Whether it changes something, so that not every reader may call it.
     #[must_use]
     pub const fn changes(self) -> bool {
-        matches!(self, Self::SetUsage | Self::Acknowledge | Self::Snooze | Self::TestChannel | Self::Reload)
+        matches!(
+            self,
+            Self::SetUsage
+                | Self::Acknowledge
+                | Self::Snooze
+                | Self::TestChannel
+                | Self::Reload
+                | Self::CreateBackup
+                | Self::RestoreBackup
+        )
     }
 
     /// Whether it answers with a stream and so must be called with `more`.

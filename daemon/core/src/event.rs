@@ -7,11 +7,12 @@ use crate::counter::LinkReading;
 use crate::effect::TotalsQuery;
 use crate::health::WarningCode;
 use crate::ident::{BootId, ChannelName, Iccid, ModemId, ReminderKey, RuleName};
-use crate::ledger::{Correction, Volume, Zone};
+use crate::ledger::{Correction, GapReason, Volume, Zone};
 use crate::modem::{CallView, ModemView, SmsView};
 use crate::observation::Observation;
 use crate::reminder::Finding;
 use crate::settings::Settings;
+use crate::state::restored::Restored;
 use crate::time::{Span, Stamp, Timestamp};
 use crate::view::{RuleDescription, Trigger};
 use crate::watch::Watch;
@@ -36,6 +37,17 @@ pub enum Event {
         /// Links as found.
         links: Vec<LinkReading>,
     },
+    /// The ledger was replaced while the service runs: by an older copy, or by an empty one.
+    LedgerReplaced {
+        /// What the ledger holds now.
+        restored: Box<Restored>,
+        /// The kernel's links, all of them.
+        links: Vec<LinkReading>,
+        /// Why.
+        reason: GapReason,
+    },
+    /// Usage of the past was added to the ledger or taken from it, by an import: sums are read anew.
+    HistoryChanged,
     /// The configuration was read or read again.
     SettingsLoaded(Box<Settings>),
     /// Rules were loaded or loaded again: those that can run, and those that cannot with the reason.

@@ -27,6 +27,8 @@ pub enum WarningCode {
     ModemManagerGone,
     /// A commit failed; changes are queued.
     LedgerNotWritable,
+    /// The ledger was damaged and is set aside; the service went on from a copy, or anew.
+    LedgerDamaged,
     /// The wall clock cannot be believed yet.
     ClockUntrusted,
     /// A rule has an error and is disabled.
@@ -61,6 +63,7 @@ impl WarningCode {
             Self::BusLost => "bus-lost",
             Self::ModemManagerGone => "modemmanager-gone",
             Self::LedgerNotWritable => "ledger-not-writable",
+            Self::LedgerDamaged => "ledger-damaged",
             Self::ClockUntrusted => "clock-untrusted",
             Self::RuleDisabled => "rule-disabled",
             Self::PluginDisabled => "plugin-disabled",

@@ -252,6 +252,10 @@ pub enum GapReason {
     NoCounter,
     /// A connection was up while nobody watched: what it carried cannot be told from what passed before it.
     ConnectedUnseen,
+    /// The ledger was damaged and an older copy took its place.
+    LedgerDamaged,
+    /// A person had an older copy of the ledger take its place.
+    LedgerRestored,
 }
 
 impl GapReason {
@@ -266,6 +270,8 @@ impl GapReason {
             Self::EventsLost => "events-lost",
             Self::NoCounter => "no-counter",
             Self::ConnectedUnseen => "connected-unseen",
+            Self::LedgerDamaged => "ledger-damaged",
+            Self::LedgerRestored => "ledger-restored",
         }
     }
 
@@ -276,6 +282,12 @@ impl GapReason {
             Self::InterfaceVanished => {
                 "The network interface went away while the service was not running, and took along what it had \
                  counted since it was last read."
+            }
+            Self::LedgerDamaged => {
+                "The ledger was damaged and an older copy took its place: what only the damaged one knew is missing."
+            }
+            Self::LedgerRestored => {
+                "Somebody had an older copy of the ledger take its place: what only the newer one knew is missing."
             }
             Self::Rebooted => {
                 "The machine was started anew, and what had been counted since the last entry of the ledger went \

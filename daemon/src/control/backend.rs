@@ -4,9 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use simbell_api::{
-    Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, ExportUsageParams, GetUsageParams,
-    MonitorEvent, Plan, ReloadReply, Reminder, Rule, SetUsageParams, Sim, StatusReply, UsageChange,
-    UsagePage,
+    Backup, Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, ExportUsageParams,
+    GetUsageParams, MonitorEvent, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams, Sim,
+    StatusReply, UsageChange, UsagePage,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -64,6 +64,15 @@ pub trait ControlBackend: Send + Sync + 'static {
         peer: Peer,
         question: ExplainUsageParams,
     ) -> impl Future<Output = Answer<ExplainPage>> + Send;
+    /// Makes a copy of the ledger.
+    fn create_backup(&self, peer: Peer) -> impl Future<Output = Answer<Backup>> + Send;
+
+    /// Every copy of the ledger.
+    fn backups(&self, peer: Peer) -> impl Future<Output = Answer<Vec<Backup>>> + Send;
+
+    /// Has the copy with this name take the ledger's place.
+    fn restore_backup(&self, peer: Peer, name: String) -> impl Future<Output = Answer<RestoreReply>> + Send;
+
     /// Usage in bulk, as messages made by [`super::part`]; ended by dropping the sender. An error ends it too.
     fn export(
         &self,

@@ -7,10 +7,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use simbell_api::{
-    AcknowledgeParams, ChannelsPage, ControlError, DESCRIPTION, ExplainUsageParams, ExportUsageParams,
-    GetUsageParams, GetVersionParams, INTERFACE, Method, PageParams, PlansPage, ReminderReply, RemindersPage,
-    RulesPage, SetUsageParams, ShowPlanParams, ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams,
-    VersionReply,
+    AcknowledgeParams, BackupReply, BackupsPage, ChannelsPage, ControlError, DESCRIPTION, ExplainUsageParams,
+    ExportUsageParams, GetUsageParams, GetVersionParams, INTERFACE, Method, PageParams, PlansPage,
+    ReminderReply, RemindersPage, RestoreBackupParams, RulesPage, SetUsageParams, ShowPlanParams,
+    ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams, VersionReply,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -66,7 +66,8 @@ pub(super) async fn dispatch<B: ControlBackend>(
     if method.changes() && !peer.may_change {
         return Outcome::Reply(wire::error(&not_permitted(method, backend)));
     }
-    let patience = if method == Method::TestChannel { TEST_ANSWER } else { limits.answer };
+    let long = matches!(method, Method::TestChannel | Method::CreateBackup | Method::RestoreBackup);
+    let patience = if long { TEST_ANSWER } else { limits.answer };
     match timeout(patience, ask(backend, peer, method, call.parameters.as_ref())).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => Outcome::Reply(wire::error(&error)),
@@ -120,6 +121,19 @@ async fn ask<B: ControlBackend>(
             reply(&backend.explain(peer, question).await?)
         }
 
+        Method::CreateBackup => {
+            nothing(given)?;
+            reply(&BackupReply { backup: backend.create_backup(peer).await? })
+        }
+        Method::ListBackups => {
+            let which = params(given)?;
+            let (backups, next) = page(backend.backups(peer).await?, |backup| &backup.name, &which);
+            reply(&BackupsPage { backups, next })
+        }
+        Method::RestoreBackup => {
+            let which: RestoreBackupParams = params(given)?;
+            reply(&backend.restore_backup(peer, which.name).await?)
+        }
         Method::ExportUsage => {
             let question: ExportUsageParams = params(given)?;
             if !matches!(question.by.as_str(), "hour" | "day" | "cycle") {

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use simbell_api::{
-    Channel, ChannelTest, ControlError, Cycle, Delivery, ExplainPage, ExplainSpan, ExplainSum,
+    Backup, Channel, ChannelTest, ControlError, Cycle, Delivery, ExplainPage, ExplainSpan, ExplainSum,
     ExplainUsageParams, ExplainedCorrection, ExplainedGap, ExplainedObservation, ExplainedRun,
     ExplainedSession, ExportCorrection, ExportGap, ExportKind, ExportPart, ExportUsageParams, Forecast,
-    GetUsageParams, ModemManager, MonitorEvent, Plan, ReloadReply, Reminder, Rule, Service, SetUsageParams,
-    Sim, StatusReply, UsageChange, UsagePage, UsageRow, UsageTotal, Warning,
+    GetUsageParams, ModemManager, MonitorEvent, Plan, ReloadReply, Reminder, RestoreReply, Rule, Service,
+    SetUsageParams, Sim, StatusReply, UsageChange, UsagePage, UsageRow, UsageTotal, Warning,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -236,6 +236,25 @@ impl ControlBackend for Fake {
             page.gaps.clear();
         }
         Ok(page)
+    }
+
+    async fn create_backup(&self, _: Peer) -> Answer<Backup> {
+        Ok(backup("asked-20261122T200000Z.db", "asked"))
+    }
+
+    async fn backups(&self, _: Peer) -> Answer<Vec<Backup>> {
+        Ok(vec![backup("daily-20261121T040000Z.db", "daily"), backup("asked-20261122T200000Z.db", "asked")])
+    }
+
+    async fn restore_backup(&self, _: Peer, name: String) -> Answer<RestoreReply> {
+        if !name.starts_with("daily-") {
+            return Err(ControlError::InvalidArgument {
+                argument: "name".into(),
+                message: "there is no copy of the ledger called so".into(),
+                hint: "`simbellctl backup list` lists them".into(),
+            });
+        }
+        Ok(RestoreReply { name, set_aside: "ledger.db.replaced-20261122T200000Z".into() })
     }
 
     async fn export(&self, _: Peer, question: ExportUsageParams) -> Answer<mpsc::Receiver<Answer<Vec<u8>>>> {
@@ -513,6 +532,10 @@ fn reminder(key: &str, occurrence: u32) -> Reminder {
             Delivery { channel: "desktop".into(), state: "delivered".into(), attempts: 1, last_error: None },
         ],
     }
+}
+
+fn backup(name: &str, occasion: &str) -> Backup {
+    Backup { name: name.into(), made: NOW.into(), bytes: 102_400, occasion: occasion.into() }
 }
 
 fn export_part() -> ExportPart {

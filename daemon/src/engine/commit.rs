@@ -6,7 +6,7 @@ use simbell_core::effect::{Change, Effects, TotalsQuery};
 use simbell_core::event::Event;
 use simbell_core::health::WarningCode;
 use simbell_core::ledger::Baseline;
-use simbell_store::ApplyError;
+use simbell_store::{ApplyError, ErrorKind};
 
 use super::{COMMIT_AGAIN, Engine};
 
@@ -105,6 +105,9 @@ fn merge(into: &mut Change, change: Change) {
 impl Engine {
     /// Tries to commit what waits; once. Tells whether everything is in the ledger now.
     pub(super) async fn commit_backlog_once(&mut self) -> bool {
+        if self.store.is_none() && !self.recover(None).await {
+            return false;
+        }
         if self.backlog.changes.is_empty() {
             self.nothing_to_commit();
             return true;
@@ -116,6 +119,7 @@ impl Engine {
         let Some(mut store) = self.store.take() else { return false };
         let changes = std::mem::take(&mut self.backlog.changes);
         let tidy = self.tidy_due();
+        let tidied = tidy.is_some();
         let done = tokio::task::spawn_blocking(move || {
             let result = store.apply(&changes);
             let more = match (&result, tidy) {
@@ -130,6 +134,9 @@ impl Engine {
                 self.store = Some(store);
                 if more {
                     self.tidied_boot_ms = None;
+                }
+                if tidied {
+                    self.copy_if_due();
                 }
                 self.nothing_to_commit();
                 if std::mem::take(&mut self.backlog.failing) {
@@ -156,6 +163,14 @@ impl Engine {
                     )),
                 });
                 self.backlog.then.push(fx);
+                Box::pin(self.commit_backlog_once()).await
+            }
+            Ok((store, changes, Err(error), _)) if error.kind() == ErrorKind::Damaged => {
+                self.store = Some(store);
+                self.backlog.changes = changes;
+                if !self.recover(Some(error.to_string())).await {
+                    return false;
+                }
                 Box::pin(self.commit_backlog_once()).await
             }
             Ok((store, changes, Err(error), _)) => {

@@ -7,6 +7,7 @@ use simbell_core::time::{Span, Stamp, Timestamp};
 use simbell_store::{Fold, Reader, Retention, Store};
 
 use super::Engine;
+use super::ledger::watch;
 use super::request::Reply;
 use crate::config::HistorySettings;
 use crate::convert;
@@ -78,7 +79,7 @@ impl Engine {
     /// A connection to read the ledger by, beside the service's own; none where the file system allows but one.
     pub(super) fn reader(&self) -> Option<Reader> {
         let store = self.store.as_ref().filter(|store| store.is_shared())?;
-        match Reader::open(store.path()) {
+        match watch(&self.ledger.damage, Reader::open(store.path())) {
             Ok(reader) => Some(reader),
             Err(error) => {
                 tracing::warn!(%error, "the ledger cannot be read beside its writer");
@@ -103,13 +104,14 @@ impl Engine {
         };
         match (self.reader(), &self.store) {
             (Some(reader), _) => {
+                let damage = self.ledger.damage.clone();
                 tokio::task::spawn_blocking(move || {
-                    let page = question.page(&Ledger::Beside(&reader));
+                    let page = watch(&damage, question.page(&Ledger::Beside(&reader)));
                     let _ = reply.send(page.map_err(|e| unreadable(&e)));
                 });
             }
             (None, Some(store)) => {
-                let page = question.page(&Ledger::Through(store));
+                let page = watch(&self.ledger.damage, question.page(&Ledger::Through(store)));
                 let _ = reply.send(page.map_err(|e| unreadable(&e)));
             }
             (None, None) => {

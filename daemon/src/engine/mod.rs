@@ -7,6 +7,7 @@
 mod armed;
 mod commit;
 mod history;
+pub mod ledger;
 mod perform;
 mod recording;
 mod request;
@@ -25,7 +26,7 @@ use simbell_modem::ModemCommands;
 use simbell_modem::links::{LinkEvent, Links};
 use simbell_notify::{Dispatcher, Ended};
 use simbell_rules::RuleSet;
-use simbell_store::Store;
+use simbell_store::{Recovery, Store, StoreOptions};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::clock::{Clock, ClockWatch};
@@ -80,6 +81,10 @@ pub struct Parts {
     pub history: HistorySettings,
     /// The quota helper, where one is asked for.
     pub quotas: Quotas,
+    /// How the ledger is opened.
+    pub store_options: StoreOptions,
+    /// What was done as it was opened.
+    pub recovery: Option<Recovery>,
 }
 
 /// The engine.
@@ -102,6 +107,10 @@ pub struct Engine {
     boot: BootId,
     history: HistorySettings,
     quotas: Quotas,
+    ledger: ledger::LedgerFile,
+    recovery: Option<Recovery>,
+    /// A damaged ledger was set aside, and the warning does not name it yet.
+    damage_untold: bool,
     followers: broadcast::Sender<Arc<MonitorEvent>>,
     recording: VecDeque<Recorded>,
     backlog: commit::Backlog,
@@ -128,7 +137,6 @@ impl Engine {
         Self {
             clock: parts.clock,
             clock_watch: parts.clock_watch,
-            store: Some(parts.store),
             state: parts.state,
             links: parts.links,
             links_broken: false,
@@ -143,6 +151,10 @@ impl Engine {
             boot: parts.boot,
             history: parts.history,
             quotas: parts.quotas,
+            ledger: ledger::LedgerFile::new(parts.store.path(), parts.store_options),
+            recovery: parts.recovery,
+            damage_untold: false,
+            store: Some(parts.store),
             followers: broadcast::channel(FOLLOWERS_BEHIND).0,
             recording: VecDeque::new(),
             backlog: commit::Backlog::default(),
@@ -162,6 +174,9 @@ impl Engine {
             self.notifier.alive_if_due();
             self.turn().await;
             self.keep_armed().await;
+            if std::mem::take(&mut self.damage_untold) {
+                self.tell_of_damage().await;
+            }
         }
         self.end().await
     }
@@ -179,6 +194,8 @@ impl Engine {
         };
         self.feed(Event::Started { boot: self.boot.clone(), links }).await;
         self.feed(Event::RulesLoaded(self.rules.descriptions())).await;
+        let recovery = self.recovery.take();
+        self.begin_with_ledger(recovery).await;
     }
 
     /// Waits for one thing to happen, and handles it.
@@ -213,6 +230,11 @@ impl Engine {
                 }
                 self.woken(wake_at).await;
             }
+            why = self.ledger.damaged.recv() => if let Some(why) = why {
+                self.recover(Some(why)).await;
+                self.settle().await;
+            },
+            _ = self.ledger.copies.recv() => self.copy_ended(),
             () = sleep_until(self.commit_again) => self.commit_backlog().await,
             // Last: callers who never stop asking must not keep a reminder from being said.
             request = self.requests.recv() => match request {

@@ -134,7 +134,7 @@ impl Engine {
             let loaded = store.totals(&query).and_then(|sums| {
                 Ok((sums, billed::units(&self.state, store, &query.iccid, query.from, query.until)?))
             });
-            match loaded {
+            match super::ledger::watch(&self.ledger.damage, loaded) {
                 Ok((sums, units)) => {
                     let event = Event::TotalsLoaded {
                         query,

@@ -9,7 +9,10 @@ const KEPT: usize = 500;
 
 pub(super) fn keep(recording: &mut VecDeque<Recorded>, recorded: Recorded) {
     // Settings and rules are long, are on disk, and tell more of a person than a bug needs.
-    if matches!(recorded.event, Event::SettingsLoaded(_) | Event::RulesLoaded(_)) {
+    if matches!(
+        recorded.event,
+        Event::SettingsLoaded(_) | Event::RulesLoaded(_) | Event::LedgerReplaced { .. }
+    ) {
         return;
     }
     // Of a run of readings the first and the last say it all: counters only grow, or the last shows that one fell.

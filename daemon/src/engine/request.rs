@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use simbell_api::{
-    Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, ExportUsageParams, GetUsageParams,
-    Plan, ReloadReply, Reminder, Rule, SetUsageParams, Sim, StatusReply, UsageChange, UsagePage,
+    Backup, Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, ExportUsageParams,
+    GetUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams, Sim, StatusReply,
+    UsageChange, UsagePage,
 };
 use simbell_core::effect::Notice;
 use simbell_core::event::Event;
@@ -60,6 +61,12 @@ pub enum Request {
     Usage(GetUsageParams, Reply<UsagePage>),
     /// One page of what a total is made of.
     Explain(ExplainUsageParams, Reply<ExplainPage>),
+    /// Make a copy of the ledger.
+    CreateBackup(Reply<Backup>),
+    /// Every copy of the ledger.
+    Backups(Reply<Vec<Backup>>),
+    /// Have a copy take the ledger's place.
+    RestoreBackup(String, Reply<RestoreReply>),
     /// An export to be begun.
     Export(ExportUsageParams, Reply<Export>),
     /// The next parts of an export that goes through the service, and the rest of it.
@@ -112,6 +119,17 @@ impl Engine {
                 let _ = reply.send(Ok(convert::sims(&self.state)));
             }
             Request::Usage(question, reply) => self.usage_page(&question, reply).await,
+            Request::CreateBackup(reply) => {
+                self.flush().await;
+                self.create_backup(reply);
+            }
+            Request::Backups(reply) => {
+                let _ = reply.send(self.list_backups());
+            }
+            Request::RestoreBackup(name, reply) => {
+                let answer = self.restore_backup(&name).await;
+                let _ = reply.send(answer);
+            }
             Request::Export(question, reply) => {
                 self.fresh().await;
                 self.flush().await;
@@ -270,7 +288,7 @@ impl Engine {
         convert::reminder_by_key(&self.state, key).ok_or_else(|| convert::internal("the reminder is gone"))
     }
 
-    fn committed(&self) -> Answer<()> {
+    pub(super) fn committed(&self) -> Answer<()> {
         if self.backlog.changes.is_empty() {
             return Ok(());
         }
@@ -372,6 +390,7 @@ impl Engine {
                 self.feed(Event::SettingsLoaded(Box::new(new.settings))).await;
                 self.feed(Event::RulesLoaded(self.rules.descriptions())).await;
                 self.report(WarningCode::ConfigRejected, "", None).await;
+                self.tell_of_damage().await;
                 let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
                 Ok(ReloadReply {
                     sims: count(self.state.settings().sims.len()),

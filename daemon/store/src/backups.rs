@@ -87,7 +87,8 @@ impl Backups {
         Ok(self.list()?.into_iter().find(|copy| copy.name == name).map(|copy| self.dir.join(copy.name)))
     }
 
-    /// Removes all but the newest `keep` daily copies. Those that were asked for stay.
+    /// Removes all but the newest `keep` daily copies, and what a copy that was cut short left behind. Those that were
+    /// asked for stay. Not to be called while a copy is made.
     ///
     /// # Errors
     /// When one cannot be removed.
@@ -95,6 +96,14 @@ impl Backups {
         let daily = self.list()?.into_iter().filter(|copy| copy.occasion == Occasion::Daily);
         for copy in daily.skip(keep) {
             fs::remove_file(self.dir.join(copy.name))?;
+        }
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let unfinished = name.to_str().and_then(|name| name.strip_suffix(".part"));
+            if unfinished.is_some_and(|name| understand(name).is_some()) {
+                fs::remove_file(entry.path())?;
+            }
         }
         Ok(())
     }

@@ -55,7 +55,7 @@ pub use open::{OpenError, Store};
 pub use options::{StoreOptions, Synchronous};
 pub use prune::{PruneError, Pruned, Retention};
 pub use reader::Reader;
-pub use recover::Recovery;
+pub use recover::{Doubt, Recovery};
 pub use rows::QueryError;
 pub use totals::Totals;
 pub use usage::{Entry, UsageBy, UsagePage, UsageQuery, UsageRow};

@@ -15,6 +15,17 @@ use crate::migrate::{APPLICATION_ID, SCHEMA_VERSION};
 use crate::open::{OpenError, Store, take_lock};
 use crate::options::StoreOptions;
 
+/// How far a ledger is to be believed before it is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doubt {
+    /// As far as its own signs of trouble go.
+    None,
+    /// Every page is looked at first.
+    Look,
+    /// It is known to be damaged; how.
+    Damaged(String),
+}
+
 /// What was done about a damaged ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
@@ -30,7 +41,7 @@ pub struct Recovery {
 
 impl Store {
     /// As [`Store::open`]; a damaged ledger is set aside (`PATH.damaged-TIME`), and the newest good copy takes its place.
-    /// With `suspicious`, every page is looked at first. `now` is for the name alone.
+    /// `now` is for the name alone.
     ///
     /// # Errors
     /// As [`Store::open`], and when the ledger cannot be set aside; it is then where it was.
@@ -38,15 +49,16 @@ impl Store {
         path: &Path,
         options: &StoreOptions,
         backups: &Backups,
-        suspicious: bool,
+        doubt: &Doubt,
         now: Timestamp,
     ) -> Result<(Self, Option<Recovery>), OpenError> {
         // A file that no service ever held open may be anybody's.
         let ours = beside(path, "-lock").exists();
         let why = match Self::open(path, options) {
-            Ok(store) => match store.trouble(suspicious) {
-                None => return Ok((store, None)),
-                Some(why) => why,
+            Ok(store) => match (doubt, store.trouble(*doubt == Doubt::Look)) {
+                (Doubt::Damaged(why), _) => why.clone(),
+                (_, None) => return Ok((store, None)),
+                (_, Some(why)) => why,
             },
             Err(OpenError::Damaged { detail, .. }) => detail,
             Err(OpenError::Foreign { .. }) if ours => "its header is not that of a ledger".to_owned(),

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 
 use super::{Client, ClientError};
+use crate::backup::BackupsPage;
 use crate::method::{ChannelsPage, Method, PlansPage, RemindersPage, RulesPage, SimsPage};
 
 /// Replies that keep coming.
@@ -77,4 +78,5 @@ pages! {
     RulesPage, rules, Rule, ListRules;
     RemindersPage, reminders, Reminder, ListReminders;
     ChannelsPage, channels, Channel, ListChannels;
+    BackupsPage, backups, Backup, ListBackups;
 }

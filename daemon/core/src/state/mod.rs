@@ -11,6 +11,7 @@ mod modems;
 mod outbox;
 mod reading;
 mod reminders;
+mod replaced;
 pub mod restored;
 mod schedules;
 #[cfg(test)]
@@ -228,6 +229,13 @@ impl State {
                 self.claim_again(at, fx);
             }
             Event::WakeReached | Event::ClockChanged => {}
+            Event::LedgerReplaced { restored, links, reason } => {
+                self.ledger_replaced(restored, links, *reason, at, fx);
+            }
+            Event::HistoryChanged => {
+                self.sims.values_mut().for_each(Sim::forget_cycle);
+                fx.notices.push(Notice::StatusChanged);
+            }
             Event::Committed => self.well(WarningCode::LedgerNotWritable, "", fx),
             Event::CommitFailed(why) => {
                 let text = format!(

@@ -32,6 +32,9 @@ CALLS = {
     "Reload": {},
     "BugReport": None,
     "ExportUsage": None,
+    "CreateBackup": {},
+    "ListBackups": {},
+    "RestoreBackup": {"name": "daily-20261121T040000Z.db"},
     "ExplainUsage": {"sim": "home"},
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use simbell_core::effect::Change;
-use simbell_store::{Backups, ErrorKind, Occasion, Reader, Recovery, Store, StoreOptions};
+use simbell_store::{Backups, Doubt, ErrorKind, Occasion, Reader, Recovery, Store, StoreOptions};
 
 use crate::changes::baseline;
 use crate::common::{Dir, HOUR, NOVEMBER, at, boot, ever, open, sum, usage};
@@ -22,9 +22,9 @@ fn filled(path: &Path, n: i64) -> Store {
 }
 
 fn recover(dir: &Dir, suspicious: bool) -> (Store, Option<Recovery>) {
+    let doubt = if suspicious { Doubt::Look } else { Doubt::None };
     let backups = Backups::of(&dir.ledger());
-    Store::open_or_recover(&dir.ledger(), &StoreOptions::default(), &backups, suspicious, at(NOVEMBER))
-        .unwrap()
+    Store::open_or_recover(&dir.ledger(), &StoreOptions::default(), &backups, &doubt, at(NOVEMBER)).unwrap()
 }
 
 fn received(store: &Store) -> u64 {
@@ -116,7 +116,8 @@ fn another_programs_file_is_refused_all_the_same() {
     fs::write(dir.ledger(), "somebody's notes").unwrap();
     let backups = Backups::of(&dir.ledger());
     let options = StoreOptions::default();
-    let error = Store::open_or_recover(&dir.ledger(), &options, &backups, true, at(NOVEMBER)).unwrap_err();
+    let error =
+        Store::open_or_recover(&dir.ledger(), &options, &backups, &Doubt::Look, at(NOVEMBER)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
     assert_eq!(fs::read(dir.ledger()).unwrap(), b"somebody's notes");
 }

@@ -116,6 +116,12 @@ impl Accounting {
         }
     }
 
+    /// The first epoch identity never given out.
+    #[must_use]
+    pub const fn next_epoch(&self) -> EpochId {
+        EpochId(self.next_epoch)
+    }
+
     /// Compares the kernel's links with the ledger's baselines, once, before anything else.
     pub fn started(&mut self, boot: &BootId, found: &[LinkReading], at: Stamp) {
         self.boot = Some(boot.clone());

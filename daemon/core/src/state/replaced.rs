@@ -1,0 +1,78 @@
+//! The ledger was replaced by an older copy, or by an empty one, while the service runs.
+//!
+//! Counting begins anew from the baselines of the copy, as after a restart: what the kernel and ModemManager counted since
+//! them is booked once, whole; what nobody can know any more becomes a gap. Usage in memory that is not committed is
+//! forgotten, for the counters tell it again. Everything else in memory is newer than the copy, and is committed to it.
+
+use std::collections::BTreeSet;
+
+use super::accounting::Accounting;
+use super::restored::Restored;
+use super::usage::Sim;
+use super::{State, carrier};
+use crate::counter::LinkReading;
+use crate::effect::{Change, Effects, Notice};
+use crate::ledger::{Gap, GapReason};
+use crate::time::Stamp;
+
+impl State {
+    pub(super) fn ledger_replaced(
+        &mut self,
+        restored: &Restored,
+        links: &[LinkReading],
+        reason: GapReason,
+        at: Stamp,
+        fx: &mut Effects,
+    ) {
+        let Some(boot) = self.boot.clone() else { return };
+        let next_epoch = self.accounting.next_epoch().max(restored.next_epoch);
+        self.accounting = Accounting::restored(
+            next_epoch.0,
+            restored.baselines.clone(),
+            restored.epochs.clone(),
+            restored.sessions.clone(),
+        );
+        self.accounting.started(&boot, links, at);
+        self.last_read_boot_ms = at.boot_ms;
+        // An empty ledger says nothing of when it knew something last.
+        fx.changes.push(Change::AppendGap(Gap {
+            iccid: None,
+            from: restored.newest,
+            until: at.trusted.then_some(at.wall),
+            reason,
+            detail: "what the ledger held since the copy that took its place".to_owned(),
+        }));
+        for record in &restored.sims {
+            self.sims.entry(record.iccid.clone()).or_insert_with(|| Sim::new(record.clone()));
+        }
+        for sim in self.sims.values_mut() {
+            fx.changes.push(Change::KeepSim(sim.record.clone()));
+            sim.forget_cycle();
+        }
+        fx.changes.extend(self.reminders.values().cloned().map(Change::KeepReminder));
+        fx.changes.extend(self.deliveries.values().cloned().map(Change::KeepDelivery));
+        let marks = self.marks.iter();
+        fx.changes.extend(
+            marks.map(|(key, served)| Change::KeepScheduleMark { key: key.clone(), served: *served }),
+        );
+        let seen = self.sms_seen.iter();
+        fx.changes.extend(seen.map(|(digest, at)| Change::KeepSmsDigest { digest: digest.clone(), at: *at }));
+        // What persons wrote since the copy is theirs, unless they asked for the copy.
+        if reason == GapReason::LedgerDamaged {
+            let known: BTreeSet<_> = restored.observations.iter().map(|o| o.id).collect();
+            let newer = self.observations.values().flatten().filter(|o| !known.contains(&o.id));
+            fx.changes.extend(newer.cloned().map(Change::AppendObservation));
+            self.next_observation = self.next_observation.max(restored.next_observation);
+        } else {
+            self.observations = carrier::by_sim(restored.observations.clone());
+            self.next_observation = restored.next_observation;
+        }
+        self.undated.clone_from(&restored.undated_boots);
+        if at.trusted {
+            // What the copy holds undated of this boot is dated, as at a start.
+            self.clock_trust_changed(at, fx);
+        }
+        self.claim_again(at, fx);
+        fx.notices.push(Notice::StatusChanged);
+    }
+}

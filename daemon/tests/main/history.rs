@@ -1,0 +1,235 @@
+//! The ledger's past: exported, copied, taken back, and damaged, under traffic.
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::process::Command;
+
+use simbell_api::ExportUsageParams;
+use simbell_modemsim::lookalike::{BearerHandle, BearerSpec};
+
+use crate::fixture::*;
+
+/// A connection without a network interface: ModemManager's figures are the traffic.
+struct Traffic<'a> {
+    scene: &'a Scene,
+    bearer: BearerHandle,
+    total: (u64, u64),
+}
+
+impl<'a> Traffic<'a> {
+    async fn begin(scene: &'a Scene, daemon: &Daemon) -> Self {
+        let spec = BearerSpec { interface: Some("cdc-wdm0".to_owned()), stats: true, ..over_link() };
+        Self { scene, bearer: scene.connect(daemon, HOME, spec).await, total: (0, 0) }
+    }
+
+    fn pass(&mut self, rx: u64, tx: u64) {
+        self.scene.look.add_traffic(&self.bearer, rx, tx).unwrap();
+        self.scene.look.publish_stats();
+        self.total = (self.total.0 + rx, self.total.1 + tx);
+    }
+
+    /// Waits until exactly this is in the ledger.
+    async fn is_counted(&self, daemon: &Daemon) {
+        until("it is counted", async || (daemon.counted(HOME).await == self.total).then_some(())).await;
+        let all = self.total.0 + self.total.1;
+        daemon.sim_is("it is measured", HOME, |sim| sim.measured_bytes == all).await;
+    }
+}
+
+const SMALL_STEPS: &str = "[counting]\nmax_unsaved_bytes = \"60 kB\"\n[history]\nbackups = 0\n";
+
+fn aside(scene: &Scene, word: &str) -> Vec<String> {
+    let entries = fs::read_dir(scene.place.state()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.contains(word) && !name.ends_with("-wal")).collect()
+}
+
+fn ctl(scene: &Scene, arguments: &[&str]) -> String {
+    let program = std::path::Path::new(SIMBELLD).with_file_name("simbellctl");
+    assert!(program.exists(), "build the programs first: cargo build --workspace --bins");
+    let output =
+        Command::new(program).arg("--socket").arg(scene.place.socket()).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_ledger_damaged_while_the_service_was_dead_costs_nothing_that_the_counters_know() {
+    let scene = Scene::new("damaged-start", modem_spec(), SMALL_STEPS).await;
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(500_000, 1);
+    traffic.is_counted(&daemon).await;
+    let copy = daemon.client().await.create_backup().await.unwrap();
+    traffic.pass(300_000, 20);
+    traffic.is_counted(&daemon).await;
+    daemon.kill();
+    fs::write(scene.place.state().join("ledger.db"), vec![0x5a; 50_000]).unwrap();
+    fs::remove_file(scene.place.state().join("ledger.db-wal")).unwrap();
+    traffic.pass(7, 7);
+
+    let daemon = Daemon::start(&scene.place, None).await;
+    let said = daemon.warned("ledger-damaged").await;
+    assert!(said.contains(".damaged-") && said.contains(".recover"), "{said}");
+    // The copy's baseline and the counter that still runs tell all of it.
+    traffic.is_counted(&daemon).await;
+    traffic.pass(1, 1);
+    traffic.is_counted(&daemon).await;
+    assert_eq!(aside(&scene, "damaged").len(), 1);
+    assert_eq!(fs::read(scene.place.state().join(&aside(&scene, "damaged")[0])).unwrap(), vec![0x5a; 50_000]);
+    until("the gap is told", async || {
+        scene.place.gaps().contains(&"ledger-damaged".to_owned()).then_some(())
+    })
+    .await;
+    let log = scene.place.log();
+    assert!(log.contains("the ledger was damaged and is set aside") && log.contains(&copy.name), "{log}");
+    // It is said until somebody has looked into it.
+    fs::remove_file(scene.place.state().join(&aside(&scene, "damaged")[0])).unwrap();
+    daemon.client().await.reload().await.unwrap();
+    daemon.well("ledger-damaged").await;
+}
+
+#[tokio::test]
+async fn a_ledger_damaged_under_way_is_set_aside_and_counting_goes_on() {
+    let scene = Scene::new("damaged-run", modem_spec(), SMALL_STEPS).await;
+    let daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(500_000, 1);
+    traffic.is_counted(&daemon).await;
+    daemon.client().await.create_backup().await.unwrap();
+    for round in 1..=3 {
+        traffic.pass(100_000, 3);
+        traffic.is_counted(&daemon).await;
+        // Every page but the first, and what the log would mend.
+        let file = fs::OpenOptions::new().write(true).open(scene.place.state().join("ledger.db")).unwrap();
+        let length = file.metadata().unwrap().len().max(4_096);
+        file.write_all_at(&vec![0xa5; usize::try_from(length).unwrap() - 1_024], 1_024).unwrap();
+        let log = fs::OpenOptions::new().write(true).open(scene.place.state().join("ledger.db-wal")).unwrap();
+        let length = log.metadata().unwrap().len();
+        log.write_all_at(&vec![0xa5; usize::try_from(length).unwrap()], 0).unwrap();
+        traffic.pass(90_000, 5);
+        // Answers may fail while it is found out.
+        until("it is set aside", async || {
+            let question = simbell_api::GetUsageParams { by: "hour".to_owned(), ..Default::default() };
+            let _ = daemon.client().await.usage(&question).await;
+            traffic.scene.look.publish_stats();
+            (aside(&scene, "damaged").len() >= round).then_some(())
+        })
+        .await;
+        traffic.pass(80_000, 1);
+        traffic.is_counted(&daemon).await;
+        daemon.warned("ledger-damaged").await;
+        assert!(aside(&scene, "damaged").len() == round, "{:?}", aside(&scene, "damaged"));
+    }
+}
+
+#[tokio::test]
+async fn without_any_copy_it_begins_anew_and_says_so() {
+    let scene = Scene::new("damaged-anew", modem_spec(), SMALL_STEPS).await;
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(500_000, 1);
+    traffic.is_counted(&daemon).await;
+    daemon.kill();
+    fs::write(scene.place.state().join("ledger.db"), "garbage").unwrap();
+    fs::remove_file(scene.place.state().join("ledger.db-wal")).unwrap();
+    let daemon = Daemon::start(&scene.place, None).await;
+    daemon.warned("ledger-damaged").await;
+    // What nobody knows any more is not invented.
+    assert_eq!(daemon.counted(HOME).await, (0, 0));
+    traffic.total = (0, 0);
+    daemon.sim_is("it is measured again", HOME, |sim| sim.connected == Some(true) && sim.measured).await;
+    traffic.pass(70_000, 2);
+    traffic.is_counted(&daemon).await;
+    until("the gap is told", async || {
+        scene.place.gaps().contains(&"ledger-damaged".to_owned()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_copy_is_made_and_taken_back_under_traffic() {
+    let scene = Scene::new("restore", modem_spec(), SMALL_STEPS).await;
+    let daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(500_000, 1);
+    let copied = ctl(&scene, &["--json", "backup", "create"]);
+    let name =
+        serde_json::from_str::<serde_json::Value>(&copied).unwrap()["name"].as_str().unwrap().to_owned();
+    traffic.pass(300_000, 2);
+    traffic.is_counted(&daemon).await;
+    let listed = ctl(&scene, &["backup", "list"]);
+    assert!(listed.contains(&name), "{listed}");
+    let mut client = daemon.client().await;
+    client
+        .set_usage(&simbell_api::SetUsageParams { sim: None, bytes: 9_000_000, reason: None })
+        .await
+        .unwrap();
+    for other in ["../ledger.db", "/etc/passwd", "nosuch"] {
+        let refused = client.restore_backup(other).await.unwrap_err();
+        assert_eq!(refused.kind(), "InvalidArgument", "{other}: {refused}");
+    }
+    ctl(&scene, &["backup", "restore", &name]);
+    // The correction came after the copy; what was carried since is told by the counter.
+    traffic.pass(10, 10);
+    traffic.is_counted(&daemon).await;
+    assert_eq!(daemon.usage(HOME).await.total.correction_bytes, 0);
+    until("the gap is told", async || {
+        scene.place.gaps().contains(&"ledger-restored".to_owned()).then_some(())
+    })
+    .await;
+    assert_eq!(aside(&scene, "replaced").len(), 1);
+    assert!(!daemon.status().await.service.warnings.iter().any(|w| w.code == "ledger-damaged"));
+}
+
+#[tokio::test]
+async fn an_export_is_the_usage_whole() {
+    let scene = Scene::new("export", modem_spec(), SMALL_STEPS).await;
+    let daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(500_000, 1);
+    traffic.is_counted(&daemon).await;
+    let set =
+        simbell_api::SetUsageParams { sim: None, bytes: 9_000_000, reason: Some("=SUM(A1), \"x\"".into()) };
+    daemon.client().await.set_usage(&set).await.unwrap();
+    let lines = ctl(&scene, &["usage", "export"]);
+    let records: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sum = |key: &str| records.iter().filter_map(|record| record[key].as_u64()).sum::<u64>();
+    assert_eq!((sum("rx_bytes"), sum("tx_bytes")), traffic.total);
+    assert_eq!(sum("correction_bytes"), 9_000_000 - 500_001);
+    let total = daemon.usage(HOME).await.total;
+    for by in ["hour", "day", "cycle"] {
+        let params = ExportUsageParams { by: by.to_owned(), ..ExportUsageParams::default() };
+        let mut export = daemon.client().await.export(&params).await.unwrap();
+        let mut got = (0, 0);
+        let mut last = None;
+        while let Some(part) = export.next().await.unwrap() {
+            got = (got.0 + part.rx_bytes.iter().sum::<u64>(), got.1 + part.tx_bytes.iter().sum::<u64>());
+            last = part.total;
+        }
+        assert_eq!((got, last.as_ref()), (traffic.total, Some(&total)), "{by}");
+    }
+    let csv = ctl(&scene, &["usage", "export", "--format", "csv", "--by", "day"]);
+    assert!(csv.contains("\"'=SUM(A1), \"\"x\"\"\""), "{csv}");
+}
+
+#[tokio::test]
+async fn a_copy_comes_by_itself_once_a_day() {
+    let more = SMALL_STEPS.replace("backups = 0", "backups = 2");
+    let scene = Scene::new("daily", modem_spec(), &more).await;
+    let daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    until("a copy is made", async || {
+        let copies = daemon.client().await.backups().await.unwrap();
+        copies.iter().any(|copy| copy.occasion == "daily").then_some(())
+    })
+    .await;
+    traffic.pass(500_000, 1);
+    traffic.is_counted(&daemon).await;
+    drop(daemon);
+    let daemon = Daemon::start(&scene.place, None).await;
+    traffic.pass(500_000, 1);
+    traffic.is_counted(&daemon).await;
+    assert_eq!(daemon.client().await.backups().await.unwrap().len(), 1, "one a day");
+}
