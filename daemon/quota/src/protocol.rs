@@ -145,6 +145,12 @@ impl Lines {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Whether nothing came that was not given out as a line.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
     /// The next whole line without its end.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ pub enum ServeError {
 /// A client that asks without a pause changes the ruleset at most so often: others change it too, and each change
 /// takes a lock.
 const REQUESTS_AT_ONCE: u32 = 1024;
-const REQUEST_EVERY: Duration = Duration::from_millis(2);
+const REQUEST_EVERY: Duration = Duration::from_micros(500);
 /// A client that says nothing at first is no client.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 const READ_AT_ONCE: usize = 4096;
@@ -95,7 +95,7 @@ async fn turn(session: &mut Option<Session>) -> Result<(), End> {
 async fn still_there(session: &mut Option<Session>) -> bool {
     // The runtime looks at its sockets before it goes on.
     tokio::task::yield_now().await;
-    if session.as_mut().is_some_and(|session| session.read().is_err()) {
+    if session.as_mut().is_some_and(Session::has_ended) {
         *session = None;
     }
     session.is_some()
@@ -135,6 +135,37 @@ enum End {
     Fault(String),
 }
 
+/// The next line, within the allowance. Cancel-safe.
+async fn next_line(
+    stream: &UnixStream,
+    lines: &mut Lines,
+    allowance: &mut Allowance,
+) -> Result<Vec<u8>, End> {
+    allowance.wait().await;
+    loop {
+        if let Some(line) = lines.next_line().map_err(|error| End::Fault(error.to_string()))? {
+            allowance.take();
+            return Ok(line);
+        }
+        stream.readable().await.map_err(|_| End::Gone)?;
+        read(stream, lines)?;
+    }
+}
+
+/// Takes in what has come.
+fn read(stream: &UnixStream, lines: &mut Lines) -> Result<(), End> {
+    let mut buffer = [0; READ_AT_ONCE];
+    match stream.try_read(&mut buffer) {
+        Ok(0) => Err(End::Gone),
+        Ok(length) => {
+            lines.push(buffer.get(..length).unwrap_or_default());
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(_) => Err(End::Gone),
+    }
+}
+
 struct Session {
     stream: UnixStream,
     lines: Lines,
@@ -160,38 +191,28 @@ impl Session {
     }
 
     async fn turn(&mut self) -> Result<(), End> {
-        let greeted = self.greeted;
+        let Self { stream, lines, watch, allowance, greeted, hello_by, .. } = self;
         tokio::select! {
             biased;
-            arrived = self.watch.next() => {
+            arrived = watch.next() => {
                 let arrived = arrived.map_err(|error| End::Fault(error.to_string()))?;
                 self.arrived(arrived)
             }
-            () = tokio::time::sleep_until(self.hello_by), if !greeted => {
+            () = tokio::time::sleep_until(*hello_by), if !*greeted => {
                 Err(End::Fault("a client said nothing".to_owned()))
             }
-            readable = self.allowance.then(self.stream.readable()) => {
-                readable.map_err(|_| End::Gone)?;
-                self.read()
+            line = next_line(stream, lines, allowance) => {
+                let line = line?;
+                let request = serde_json::from_slice(&line)
+                    .map_err(|error| End::Fault(format!("a client said what is no request: {error}")))?;
+                self.answer(request)
             }
         }
     }
 
-    fn read(&mut self) -> Result<(), End> {
-        let mut buffer = [0; READ_AT_ONCE];
-        match self.stream.try_read(&mut buffer) {
-            Ok(0) => return Err(End::Gone),
-            Ok(length) => self.lines.push(buffer.get(..length).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(_) => return Err(End::Gone),
-        }
-        while let Some(text) = self.lines.next_line().map_err(|error| End::Fault(error.to_string()))? {
-            let request = serde_json::from_slice(&text)
-                .map_err(|error| End::Fault(format!("a client said what is no request: {error}")))?;
-            self.allowance.take();
-            self.answer(request)?;
-        }
-        Ok(())
+    fn has_ended(&mut self) -> bool {
+        // One that talks is there, whatever it says; what it says stays bounded.
+        self.lines.is_empty() && read(&self.stream, &mut self.lines).is_err()
     }
 
     fn answer(&mut self, request: Request) -> Result<(), End> {
@@ -278,17 +299,21 @@ impl Allowance {
         self.left = self.left.saturating_sub(1);
     }
 
-    /// Waits where there is none left; then for what is asked.
-    async fn then<T>(&mut self, next: impl Future<Output = T>) -> T {
-        let grown = self.since.elapsed().as_millis() / REQUEST_EVERY.as_millis();
+    /// Waits where there is none left.
+    async fn wait(&mut self) {
+        if self.grow() == 0 {
+            tokio::time::sleep_until(self.since + REQUEST_EVERY).await;
+            self.grow();
+        }
+    }
+
+    fn grow(&mut self) -> u32 {
+        let grown = self.since.elapsed().as_micros() / REQUEST_EVERY.as_micros();
         if let Some(grown) = u32::try_from(grown).ok().filter(|grown| *grown > 0) {
             self.since = Instant::now();
             self.left = self.left.saturating_add(grown).min(REQUESTS_AT_ONCE);
         }
-        if self.left == 0 {
-            tokio::time::sleep_until(self.since + REQUEST_EVERY).await;
-        }
-        next.await
+        self.left
     }
 }
 
