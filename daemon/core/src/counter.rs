@@ -1,6 +1,8 @@
 //! Readings of byte counters.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ident::IfIndex;
 
@@ -13,7 +15,7 @@ pub struct LinkReading {
     /// Interface index.
     pub ifindex: IfIndex,
     /// Interface name now.
-    pub name: String,
+    pub name: LinkName,
     /// Whether frames carry a 14-byte Ethernet header (`ARPHRD_ETHER`).
     pub ethernet: bool,
     /// Whether it is a link of the point-to-point protocol (`ARPHRD_PPP`), which pppd makes once a modem has dialled.
@@ -21,6 +23,14 @@ pub struct LinkReading {
     pub ppp: bool,
     /// The counters.
     pub counters: LinkCounters,
+}
+
+/// Name of a network interface, 15 bytes at most (`IFNAMSIZ` less its NUL); a longer one is cut. Kept in place, since a
+/// reading of many links would be made of little else.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct LinkName {
+    bytes: [u8; LinkName::MOST],
+    length: u8,
 }
 
 /// Raw 64-bit kernel counters since the interface was created.
@@ -34,6 +44,65 @@ pub struct LinkCounters {
     pub tx_bytes: u64,
     /// Packets sent.
     pub tx_packets: u64,
+}
+
+impl LinkName {
+    /// The most bytes.
+    pub const MOST: usize = 15;
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let length = usize::from(self.length);
+        self.bytes.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+impl From<&str> for LinkName {
+    fn from(text: &str) -> Self {
+        let most = text.floor_char_boundary(Self::MOST);
+        let mut name = Self { length: u8::try_from(most).unwrap_or(0), ..Self::default() };
+        for (place, byte) in name.bytes.iter_mut().zip(text.bytes().take(most)) {
+            *place = byte;
+        }
+        name
+    }
+}
+
+impl<T: AsRef<str> + ?Sized> PartialEq<T> for LinkName {
+    fn eq(&self, other: &T) -> bool {
+        self.as_str() == other.as_ref()
+    }
+}
+
+impl From<String> for LinkName {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl fmt::Display for LinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for LinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.as_str())
+    }
+}
+
+impl Serialize for LinkName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for LinkName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
 }
 
 impl LinkReading {
@@ -55,6 +124,27 @@ impl LinkCounters {
             )
         } else {
             (self.rx_bytes, self.tx_bytes)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_kept_whole_or_cut_between_letters() {
+        for (text, kept) in [
+            ("", ""),
+            ("wwan0", "wwan0"),
+            ("fifteen-letters", "fifteen-letters"),
+            ("sixteen--letters", "sixteen--letter"),
+            ("wwan\u{fffd}\u{fffd}\u{fffd}\u{fffd}", "wwan\u{fffd}\u{fffd}\u{fffd}"),
+        ] {
+            let name = LinkName::from(text);
+            assert_eq!((name.as_str(), name.to_string().as_str()), (kept, kept));
+            let json = serde_json::to_string(&name).unwrap();
+            assert_eq!(serde_json::from_str::<LinkName>(&json).unwrap(), name);
         }
     }
 }

@@ -447,7 +447,7 @@ fn modem(registration: Registration, connected: bool) -> ModemView {
 fn link(rx: u64) -> LinkReading {
     LinkReading {
         ifindex: IfIndex(7),
-        name: "wwan0".to_owned(),
+        name: "wwan0".into(),
         ethernet: false,
         ppp: false,
         counters: LinkCounters { rx_bytes: rx, rx_packets: 1, tx_bytes: 0, tx_packets: 0 },

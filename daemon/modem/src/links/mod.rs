@@ -14,7 +14,7 @@ use std::io;
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
-use simbell_core::counter::{LinkCounters, LinkReading};
+use simbell_core::counter::{LinkCounters, LinkName, LinkReading};
 use simbell_core::ident::IfIndex;
 
 pub use self::error::LinksError;
@@ -60,7 +60,7 @@ pub struct Links {
 /// What is remembered of a link between readings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Known {
-    name: String,
+    name: LinkName,
     ethernet: bool,
     ppp: bool,
     last: LinkCounters,
@@ -277,7 +277,7 @@ impl Known {
     fn reading(&self, ifindex: u32) -> LinkReading {
         LinkReading {
             ifindex: IfIndex(ifindex),
-            name: self.name.clone(),
+            name: self.name,
             ethernet: self.ethernet,
             ppp: self.ppp,
             counters: self.last,
@@ -292,12 +292,12 @@ const MSG_TRUNC: i32 = 0x20;
 fn appeared_or_changed(inventory: &mut BTreeMap<u32, Known>, link: LinkMessage) -> Option<LinkEvent> {
     match inventory.get_mut(&link.ifindex) {
         Some(known) => {
-            let before = (known.name.clone(), known.ethernet, known.ppp);
+            let before = (known.name, known.ethernet, known.ppp);
             if let Some(name) = link.name {
                 known.name = name;
             }
             (known.ethernet, known.ppp) = (link.ethernet, link.ppp);
-            if (&before.0, before.1, before.2) != (&known.name, known.ethernet, known.ppp) {
+            if before != (known.name, known.ethernet, known.ppp) {
                 known.last = link.counters.unwrap_or(known.last);
                 return Some(LinkEvent::Changed(known.reading(link.ifindex)));
             }

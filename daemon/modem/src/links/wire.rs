@@ -3,7 +3,7 @@
 //! Sources: `linux/netlink.h`, `linux/rtnetlink.h`, `linux/if_link.h`. All integers are in host order; every
 //! slice is bounded by what was received, so a truncated or garbled message yields less, never a panic.
 
-use simbell_core::counter::LinkCounters;
+use simbell_core::counter::{LinkCounters, LinkName};
 
 /// `RTM_NEWLINK`.
 pub const NEWLINK: u16 = 16;
@@ -28,8 +28,6 @@ const ARPHRD_PPP: u16 = 512;
 const HEADER: usize = 16;
 const IFINFOMSG: usize = 16;
 const IF_STATS_MSG: usize = 12;
-/// The kernel keeps 15 bytes and a NUL.
-const NAME_MOST: usize = 15;
 
 /// A link as one `RTM_NEWLINK` or `RTM_DELLINK` describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +35,7 @@ pub struct LinkMessage {
     /// `ifi_index`.
     pub ifindex: u32,
     /// `IFLA_IFNAME`, control characters replaced; absent in partial messages.
-    pub name: Option<String>,
+    pub name: Option<LinkName>,
     /// `ifi_type` is `ARPHRD_ETHER`.
     pub ethernet: bool,
     /// `ifi_type` is `ARPHRD_PPP`.
@@ -157,12 +155,13 @@ fn link_counters(value: &[u8]) -> Option<LinkCounters> {
     })
 }
 
-fn link_name(value: &[u8]) -> String {
-    let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len()).min(NAME_MOST);
+fn link_name(value: &[u8]) -> LinkName {
+    let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len()).min(LinkName::MOST);
     String::from_utf8_lossy(value.get(..end).unwrap_or_default())
         .chars()
         .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
-        .collect()
+        .collect::<String>()
+        .into()
 }
 
 fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
@@ -290,7 +289,7 @@ mod tests {
     fn a_link_of_the_point_to_point_protocol_is_known_by_its_type() {
         let found: Vec<_> = messages(NEWLINK_PPP).map(|framed| framed.message).collect();
         let [Message::NewLink(link)] = found.as_slice() else { panic!("one link: {found:?}") };
-        assert_eq!((link.name.as_deref(), link.ppp, link.ethernet), (Some("ppp0"), true, false));
+        assert_eq!((link.name, link.ppp, link.ethernet), (Some("ppp0".into()), true, false));
         assert_eq!(link.counters, Some(LinkCounters::default()));
     }
 
@@ -343,8 +342,8 @@ mod tests {
 
     #[test]
     fn hostile_names_lose_their_control_characters_and_their_excess() {
-        assert_eq!(link_name(b"a\x1b[2Jb"), "a\u{fffd}[2Jb");
-        assert_eq!(link_name(&[b'x'; 60]), "x".repeat(15));
+        assert_eq!(link_name(b"a\x1b[2Jb").as_str(), "a\u{fffd}[2Jb");
+        assert_eq!(link_name(&[b'x'; 60]).as_str(), "x".repeat(15));
     }
 
     proptest! {

@@ -87,7 +87,11 @@ impl Session {
             .collect();
         for bearer in unheard {
             self.hear(&bearer, now);
-            self.read_bearer(bearer, now);
+            if let Some(detail) = self.details.0.get_mut(&bearer) {
+                // The view waits for it, and until then it is not known to be as it was.
+                detail.reading = true;
+                self.read_bearer(bearer, now);
+            }
         }
     }
 
@@ -182,10 +186,7 @@ impl Session {
     }
 
     fn read_bearer(&mut self, path: String, now: Instant) {
-        if let Some(detail) = self.details.0.get_mut(&path) {
-            detail.reading = true;
-            self.ask(Ask::Interface { path, interface: names::BEARER, modem: None }, 0, now);
-        }
+        self.ask(Ask::Interface { path, interface: names::BEARER, modem: None }, 0, now);
     }
 }
 

@@ -50,11 +50,18 @@ impl Rules {
 
     /// Waits until a rule about `path` is added (`AddMatch`) or withdrawn (`RemoveMatch`).
     async fn wait(&mut self, member: &str, path: &str) {
+        self.wait_without(member, path, "nothing").await;
+    }
+
+    /// As [`Rules::wait`], and no rule about `other` before it.
+    async fn wait_without(&mut self, member: &str, path: &str, other: &str) {
         use futures_util::StreamExt;
-        let wanted = format!("'{path}'");
+        let (wanted, other) = (format!("'{path}'"), format!("'{other}'"));
         limit(async {
             while let Some(Ok(message)) = self.0.next().await {
-                if said(&message, member).is_some_and(|rule| rule.contains(&wanted)) {
+                let rule = said(&message, member).unwrap_or_default();
+                assert!(!rule.contains(&other), "{member} {rule}");
+                if rule.contains(&wanted) {
                     return;
                 }
             }
@@ -230,14 +237,24 @@ async fn a_modemmanager_that_restarts_while_a_bearer_is_quiet_is_followed_from_t
 #[tokio::test]
 async fn figures_of_a_quiet_bearer_are_read_now_and_then() {
     let figures = [Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(100)];
-    let (_bus, mut lab, mm, _) = connected("figures", Timing { figures, ..patient() }).await;
+    let (bus, mut lab, mm, _) = connected("figures", Timing { figures, ..patient() }).await;
     for bytes in [1_000, 2_000, 3_000, 4_000] {
         mm.set(B0, BEARER, &[("Stats", stats(bytes, 30))]);
         assert_eq!(lab.seen().await.bearers[0].stats.unwrap().rx_bytes, bytes);
     }
+    // It stayed quiet meanwhile: a rule would have been asked for before this one of another bearer.
+    let mut rules = Rules::of(&bus).await;
+    mm.set(B0, BEARER, &[("Stats", stats(5_000, 30))]);
+    assert_eq!(lab.seen().await.bearers[0].stats.unwrap().rx_bytes, 5_000);
+    mm.put_modem(M1, S1, "353490069873327", ICCID);
+    mm.set(M1, MODEM, &[("Bearers", own(vec![path(B1)]))]);
+    mm.put_bearer(B1, "nolink0");
+    mm.add(M1).await;
+    while lab.seen().await.path != M1 {}
+    rules.wait_without("AddMatch", B1, B0).await;
     // What was missed all the same is seen then.
     mm.set(B0, BEARER, &[("Connected", own(false))]);
-    assert!(!lab.seen().await.bearers[0].connected);
+    while lab.seen().await.bearers[0].connected {}
 }
 
 #[tokio::test]

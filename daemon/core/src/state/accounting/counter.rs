@@ -47,7 +47,7 @@ impl Counter {
         Self {
             source: Source::Kernel,
             ifindex: Some(reading.ifindex),
-            interface: Some(reading.name.clone()),
+            interface: Some(reading.name.to_string()),
             start: None,
             latest: reading.ip_bytes(),
             booked: reading.ip_bytes(),

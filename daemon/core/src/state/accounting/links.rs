@@ -127,7 +127,7 @@ impl Accounting {
             return;
         };
         if link.interface.as_deref() != Some(reading.name.as_str()) {
-            link.interface = Some(reading.name.clone());
+            link.interface = Some(reading.name.to_string());
             link.dirty = true;
         }
         // A link changes its type only while nothing passes: what passed before had the header it had before.

@@ -129,7 +129,7 @@ fn settings() -> Settings {
 fn reading(index: u32, rx: u64, tx: u64) -> LinkReading {
     LinkReading {
         ifindex: IfIndex(index),
-        name: PORT.to_owned(),
+        name: PORT.into(),
         ethernet: false,
         ppp: false,
         counters: LinkCounters { rx_bytes: rx, tx_bytes: tx, rx_packets: rx / 100, tx_packets: tx / 100 },

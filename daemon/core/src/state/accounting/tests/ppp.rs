@@ -5,7 +5,7 @@ use super::*;
 const TTY: &str = "ttyUSB2";
 
 fn ppp(index: u32, rx: u64) -> LinkReading {
-    LinkReading { name: format!("ppp{}", index - 11), ppp: true, ..reading(index, rx, 0) }
+    LinkReading { name: format!("ppp{}", index - 11).into(), ppp: true, ..reading(index, rx, 0) }
 }
 
 fn dialled(connected: bool) -> ModemView {

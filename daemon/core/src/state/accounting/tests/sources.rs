@@ -280,7 +280,7 @@ fn multiplexed_links_and_two_bearers_on_one_link_are_counted_once_each() {
         interface: Some(interface.to_owned()),
         ..bearer(true, Some(figures))
     };
-    let link = |index, name: &str, rx| LinkReading { name: name.to_owned(), ..reading(index, rx, 0) };
+    let link = |index, name: &str, rx| LinkReading { name: name.into(), ..reading(index, rx, 0) };
     // The physical link counts all of what the multiplexed ones carry: it is nobody's.
     let links = |a, b| vec![link(5, "wwan0", a + b), link(6, "qmapmux0.0", a), link(7, "qmapmux0.1", b)];
     let mut bench = Bench::new(&links(0, 0));
