@@ -60,7 +60,8 @@ impl LinkName {
 
 impl From<&str> for LinkName {
     fn from(text: &str) -> Self {
-        let most = text.floor_char_boundary(Self::MOST);
+        let most =
+            (0..=Self::MOST.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         let mut name = Self { length: u8::try_from(most).unwrap_or(0), ..Self::default() };
         for (place, byte) in name.bytes.iter_mut().zip(text.bytes().take(most)) {
             *place = byte;

@@ -22,7 +22,7 @@ fn threshold(number: u32, links: &[(u32, u64)], remaining: u64) -> Threshold {
 
 fn reading(index: u32, rx_bytes: u64) -> LinkReading {
     let counters = LinkCounters { rx_bytes, tx_bytes: 5, ..LinkCounters::default() };
-    LinkReading { ifindex: IfIndex(index), name: "wwan0".to_owned(), ethernet: false, ppp: false, counters }
+    LinkReading { ifindex: IfIndex(index), name: "wwan0".into(), ethernet: false, ppp: false, counters }
 }
 
 fn crossed(quotas: &mut Quotas, number: u32) -> Follows {
