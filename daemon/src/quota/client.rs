@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 const QUEUE: usize = 1024;
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 const AGAIN_FIRST: Duration = Duration::from_secs(1);
-const AGAIN_MOST: Duration = Duration::from_secs(60);
+const AGAIN_MOST: Duration = Duration::from_secs(30);
 
 /// What the connection tells the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
