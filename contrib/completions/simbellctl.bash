@@ -208,14 +208,29 @@ _simbellctl() {
             simbellctl__subcmd__help__subcmd__rules,list)
                 cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__list"
                 ;;
+            simbellctl__subcmd__help__subcmd__usage,corrections)
+                cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__corrections"
+                ;;
             simbellctl__subcmd__help__subcmd__usage,explain)
                 cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__explain"
                 ;;
             simbellctl__subcmd__help__subcmd__usage,export)
                 cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__export"
                 ;;
+            simbellctl__subcmd__help__subcmd__usage,observations)
+                cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__observations"
+                ;;
+            simbellctl__subcmd__help__subcmd__usage,observe)
+                cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__observe"
+                ;;
             simbellctl__subcmd__help__subcmd__usage,set)
                 cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__set"
+                ;;
+            simbellctl__subcmd__help__subcmd__usage,undo)
+                cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__undo"
+                ;;
+            simbellctl__subcmd__help__subcmd__usage,withdraw)
+                cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__withdraw"
                 ;;
             simbellctl__subcmd__plan,add)
                 cmd="simbellctl__subcmd__plan__subcmd__add"
@@ -283,6 +298,9 @@ _simbellctl() {
             simbellctl__subcmd__rules__subcmd__help,list)
                 cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__list"
                 ;;
+            simbellctl__subcmd__usage,corrections)
+                cmd="simbellctl__subcmd__usage__subcmd__corrections"
+                ;;
             simbellctl__subcmd__usage,explain)
                 cmd="simbellctl__subcmd__usage__subcmd__explain"
                 ;;
@@ -292,8 +310,23 @@ _simbellctl() {
             simbellctl__subcmd__usage,help)
                 cmd="simbellctl__subcmd__usage__subcmd__help"
                 ;;
+            simbellctl__subcmd__usage,observations)
+                cmd="simbellctl__subcmd__usage__subcmd__observations"
+                ;;
+            simbellctl__subcmd__usage,observe)
+                cmd="simbellctl__subcmd__usage__subcmd__observe"
+                ;;
             simbellctl__subcmd__usage,set)
                 cmd="simbellctl__subcmd__usage__subcmd__set"
+                ;;
+            simbellctl__subcmd__usage,undo)
+                cmd="simbellctl__subcmd__usage__subcmd__undo"
+                ;;
+            simbellctl__subcmd__usage,withdraw)
+                cmd="simbellctl__subcmd__usage__subcmd__withdraw"
+                ;;
+            simbellctl__subcmd__usage__subcmd__help,corrections)
+                cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__corrections"
                 ;;
             simbellctl__subcmd__usage__subcmd__help,explain)
                 cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__explain"
@@ -304,8 +337,20 @@ _simbellctl() {
             simbellctl__subcmd__usage__subcmd__help,help)
                 cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__help"
                 ;;
+            simbellctl__subcmd__usage__subcmd__help,observations)
+                cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__observations"
+                ;;
+            simbellctl__subcmd__usage__subcmd__help,observe)
+                cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__observe"
+                ;;
             simbellctl__subcmd__usage__subcmd__help,set)
                 cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__set"
+                ;;
+            simbellctl__subcmd__usage__subcmd__help,undo)
+                cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__undo"
+                ;;
+            simbellctl__subcmd__usage__subcmd__help,withdraw)
+                cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__withdraw"
                 ;;
             *)
                 ;;
@@ -1098,8 +1143,22 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__usage)
-            opts="export set explain"
+            opts="export set corrections undo observe observations withdraw explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__usage__subcmd__corrections)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1139,7 +1198,63 @@ _simbellctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        simbellctl__subcmd__help__subcmd__usage__subcmd__observations)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__usage__subcmd__observe)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         simbellctl__subcmd__help__subcmd__usage__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__usage__subcmd__undo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__usage__subcmd__withdraw)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1704,7 +1819,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__usage)
-            opts="-h -V --sim --by --from --to --check --socket --json --help --version export set explain help"
+            opts="-h -V --sim --by --from --to --check --socket --json --help --version export set corrections undo observe observations withdraw explain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1727,6 +1842,28 @@ _simbellctl() {
                     return 0
                     ;;
                 --check)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__corrections)
+            opts="-h -V --sim --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --sim)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1826,8 +1963,22 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__usage__subcmd__help)
-            opts="export set explain help"
+            opts="export set corrections undo observe observations withdraw explain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__help__subcmd__corrections)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1881,6 +2032,34 @@ _simbellctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        simbellctl__subcmd__usage__subcmd__help__subcmd__observations)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__help__subcmd__observe)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         simbellctl__subcmd__usage__subcmd__help__subcmd__set)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -1888,6 +2067,86 @@ _simbellctl() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__help__subcmd__undo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__help__subcmd__withdraw)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__observations)
+            opts="-h -V --sim --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --sim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__observe)
+            opts="-h -V --sim --at --note --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --sim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --note)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1906,6 +2165,50 @@ _simbellctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__undo)
+            opts="-h -V --reason --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__withdraw)
+            opts="-h -V --reason --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --reason)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

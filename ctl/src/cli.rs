@@ -112,6 +112,51 @@ pub enum UsageVerb {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+    /// List the corrections in the ledger, those taken back included
+    Corrections {
+        /// Of this SIM, by name or ICCID; of every SIM unless given
+        #[arg(long, value_name = "NAME|ICCID")]
+        sim: Option<String>,
+    },
+    /// Take a correction back, by another one
+    Undo {
+        /// Its number, from `usage corrections`
+        #[arg(value_name = "ID")]
+        id: i64,
+        /// Why, for the ledger
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Tell what the carrier says was used in the cycle, such as 4.2GB: nothing is corrected, but its way of counting learnt
+    Observe {
+        /// The carrier's figure
+        #[arg(value_name = "AMOUNT", allow_hyphen_values = true)]
+        amount: Amount,
+        /// Of this SIM, by name or ICCID; may be left out where there is only one
+        #[arg(long, value_name = "NAME|ICCID")]
+        sim: Option<String>,
+        /// When the figure held, a date or RFC 3339 time; now unless given
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// Where it comes from, for the ledger
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// List the carrier's figures and what each taught
+    Observations {
+        /// Of this SIM, by name or ICCID; of every SIM unless given
+        #[arg(long, value_name = "NAME|ICCID")]
+        sim: Option<String>,
+    },
+    /// Take one of the carrier's figures back
+    Withdraw {
+        /// Its number, from `usage observations`
+        #[arg(value_name = "ID")]
+        id: i64,
+        /// Why, for the ledger
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Show what a total is made of, to the byte: each counter, connection, gap and correction
     Explain(ExplainArgs),
 }

@@ -1,6 +1,7 @@
 //! What each verb does, one file a noun.
 
 mod backup;
+mod carrier;
 mod channels;
 mod check;
 mod explain;
@@ -53,6 +54,21 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
         Verb::Usage(args) => match args.verb {
             Some(UsageVerb::Set { amount, sim, reason }) => {
                 usage::set(&mut connect(socket, out).await?, out, amount, sim, reason).await
+            }
+            Some(UsageVerb::Corrections { sim }) => {
+                carrier::corrections(&mut connect(socket, out).await?, out, sim).await
+            }
+            Some(UsageVerb::Undo { id, reason }) => {
+                carrier::undo(&mut connect(socket, out).await?, out, id, reason).await
+            }
+            Some(UsageVerb::Observe { amount, sim, at, note }) => {
+                carrier::observe(&mut connect(socket, out).await?, out, amount, sim, at, note).await
+            }
+            Some(UsageVerb::Observations { sim }) => {
+                carrier::observations(&mut connect(socket, out).await?, out, sim).await
+            }
+            Some(UsageVerb::Withdraw { id, reason }) => {
+                carrier::withdraw(&mut connect(socket, out).await?, out, id, reason).await
             }
             Some(UsageVerb::Explain(args)) => explain::run(&mut connect(socket, out).await?, out, args).await,
             Some(UsageVerb::Export(args)) => usage_export::run(connect(socket, out).await?, out, &args).await,

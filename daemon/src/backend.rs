@@ -4,14 +4,15 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use simbell_api::{
-    Backup, Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, ExportUsageParams,
-    GetUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams, Sim, StatusReply,
-    UsageChange, UsagePage,
+    Backup, BilledPage, Channel, ChannelTest, ControlError, CorrectionsPage, EntriesParams, ExplainPage,
+    ExplainUsageParams, ExportUsageParams, GetUsageParams, ObservationReply, ObservationsPage,
+    ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams, Sim, StatusReply,
+    UndoCorrectionParams, UndoneReply, UsageChange, UsagePage, WithdrawObservationParams,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::control::{Answer, ControlBackend, Following, Peer};
-use crate::engine::Request;
+use crate::engine::{CarrierRequest, Request};
 use crate::export;
 
 /// A test message is waited for this long; then its outcome shows in `channels`.
@@ -123,6 +124,30 @@ impl ControlBackend for Backend {
 
     async fn set_usage(&self, peer: Peer, change: SetUsageParams) -> Answer<UsageChange> {
         self.ask(|reply| Request::SetUsage(change, peer.uid, reply)).await
+    }
+
+    async fn billed(&self, _: Peer, question: GetUsageParams) -> Answer<BilledPage> {
+        self.ask(|reply| Request::Carrier(CarrierRequest::Billed(question, reply))).await
+    }
+
+    async fn corrections(&self, _: Peer, question: EntriesParams) -> Answer<CorrectionsPage> {
+        self.ask(|reply| Request::Carrier(CarrierRequest::Corrections(question, reply))).await
+    }
+
+    async fn undo_correction(&self, peer: Peer, which: UndoCorrectionParams) -> Answer<UndoneReply> {
+        self.ask(|reply| Request::Carrier(CarrierRequest::Undo(which, peer.uid, reply))).await
+    }
+
+    async fn observations(&self, _: Peer, question: EntriesParams) -> Answer<ObservationsPage> {
+        self.ask(|reply| Request::Carrier(CarrierRequest::Observations(question, reply))).await
+    }
+
+    async fn observe(&self, peer: Peer, figure: ObserveUsageParams) -> Answer<ObservationReply> {
+        self.ask(|reply| Request::Carrier(CarrierRequest::Observe(figure, peer.uid, reply))).await
+    }
+
+    async fn withdraw(&self, peer: Peer, which: WithdrawObservationParams) -> Answer<ObservationReply> {
+        self.ask(|reply| Request::Carrier(CarrierRequest::Withdraw(which, peer.uid, reply))).await
     }
 
     async fn plans(&self, _: Peer) -> Answer<Vec<Plan>> {

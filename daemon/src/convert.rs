@@ -1,19 +1,23 @@
 //! From the core's state to what the control socket promises. The only place that knows both.
 
 use simbell_api::{
-    Channel, ControlError, Cycle, Delivery, Forecast, ModemManager, MonitorEvent, Plan, Reminder, Rule,
-    Service, Session, Sim, StatusReply, Warning,
+    Calibration, Channel, ControlError, Correction, Cycle, Delivery, Forecast, ModemManager, MonitorEvent,
+    Observation, Plan, Reminder, Rule, Service, Session, Sim, StatusReply, Warning,
 };
+use simbell_core::billing::FreeHours;
 use simbell_core::bytes::Bytes;
 use simbell_core::effect::Notice;
 use simbell_core::health::WarningCode;
 use simbell_core::ident::{ChannelName, Iccid, ReminderKey};
 use simbell_core::modem::SimKind;
+use simbell_core::observation::Standing;
 use simbell_core::plan::{AnchorDay, Period};
 use simbell_core::reminder::{DeliveryState, Message, ReminderState, Urgency};
 use simbell_core::schedule::Schedule;
 use simbell_core::state::State;
 use simbell_core::time::{Stamp, Timestamp};
+
+use simbell_store::KeptCorrection;
 
 use crate::control::Answer;
 
@@ -57,8 +61,11 @@ fn sim_reply(state: &State, iccid: &Iccid) -> Option<Sim> {
         signal_percent: facts.signal_percent,
         plan: facts.plan.clone(),
         allowance_bytes: facts.allowance_bytes,
-        measured_bytes: sim.totals.measured(),
-        billed_bytes: facts.plan.as_ref().map(|_| facts.used_bytes),
+        used_bytes: facts.used_bytes,
+        measured_bytes: facts.measured_bytes,
+        billed_bytes: facts.plan.as_ref().map(|_| facts.billed_bytes),
+        calibrated_bytes: facts.calibrated_bytes,
+        calibration: calibration(state, iccid),
         remaining_bytes: facts.remaining_bytes,
         roaming_bytes: facts.roaming_bytes,
         cycle: Cycle {
@@ -259,6 +266,10 @@ pub fn plan(state: &State, iccid: &Iccid) -> Answer<Plan> {
         renews,
         counts: plan.counts.as_str().to_owned(),
         roaming_counts: plan.roaming_counts,
+        increment_bytes: plan.increment.map(|step| step.bytes.0),
+        increment_per: plan.increment.map(|step| step.per.as_str().to_owned()),
+        free_hours: plan.free_hours.iter().map(free_hours).collect(),
+        calibrate: plan.calibrate,
         timezone: sim.zone.name.clone(),
         cycle: Cycle {
             start: cycle.map(|c| c.start.clone()),
@@ -266,9 +277,83 @@ pub fn plan(state: &State, iccid: &Iccid) -> Answer<Plan> {
             days_left: cycle.and_then(|c| c.days_left),
             last: cycle.map(|c| c.last),
         },
-        billed_bytes: facts.as_ref().map(|f| f.used_bytes),
+        used_bytes: facts.as_ref().map(|f| f.used_bytes),
+        measured_bytes: facts.as_ref().map(|f| f.measured_bytes),
+        billed_bytes: facts.as_ref().map(|f| f.billed_bytes),
         remaining_bytes: facts.and_then(|f| f.remaining_bytes),
     })
+}
+
+fn free_hours(hours: &FreeHours) -> simbell_api::FreeHours {
+    const DAYS: [(u8, &str); 7] =
+        [(1, "mon"), (2, "tue"), (3, "wed"), (4, "thu"), (5, "fri"), (6, "sat"), (7, "sun")];
+    simbell_api::FreeHours {
+        from: hours.from.to_string(),
+        until: hours.until.to_string(),
+        days: DAYS
+            .iter()
+            .filter(|(day, _)| hours.days.contains(day))
+            .map(|(_, name)| (*name).to_owned())
+            .collect(),
+    }
+}
+
+/// What the carrier's figures of a SIM teach.
+#[must_use]
+pub fn calibration(state: &State, iccid: &Iccid) -> Calibration {
+    state.calibration(iccid).map_or_else(Calibration::default, |learnt| Calibration {
+        factor_millionths: Some(learnt.factor),
+        lowest_millionths: Some(learnt.lowest),
+        highest_millionths: Some(learnt.highest),
+        observations: u32::try_from(learnt.count).ok(),
+    })
+}
+
+fn named(state: &State, iccid: &Iccid) -> Option<String> {
+    let sim = state.settings().sims.get(iccid)?;
+    sim.name.as_ref().map(|name| name.as_str().to_owned())
+}
+
+/// A correction and its place in the ledger.
+#[must_use]
+pub fn correction(state: &State, kept: &KeptCorrection) -> Correction {
+    let of = &kept.correction;
+    Correction {
+        id: kept.id,
+        iccid: of.iccid.as_str().to_owned(),
+        sim: named(state, &of.iccid),
+        at: state.zone_of(&of.iccid).rfc3339(of.at),
+        bytes: of.bytes,
+        author: of.author.clone(),
+        reason: of.reason.clone(),
+        undoes: of.undoes,
+        undone_by: kept.undone_by,
+    }
+}
+
+/// One of the carrier's figures, and how it stands.
+#[must_use]
+pub fn observation(state: &State, kept: &simbell_core::observation::Observation) -> Observation {
+    let zone = state.zone_of(&kept.iccid);
+    let held = state.observations(&kept.iccid);
+    let standing =
+        held.iter().find(|(one, _)| one.id == kept.id).map_or(Standing::Older, |(_, standing)| *standing);
+    Observation {
+        id: kept.id.0,
+        iccid: kept.iccid.as_str().to_owned(),
+        sim: named(state, &kept.iccid),
+        at: zone.rfc3339(kept.at),
+        cycle_start: zone.date(kept.cycle_start).to_string(),
+        observed_bytes: kept.bytes,
+        billed_bytes: kept.billed,
+        correction_bytes: kept.corrections,
+        factor_millionths: kept.withdraws.map_or_else(|| kept.factor(), |_| None),
+        standing: standing.as_str().to_owned(),
+        source: kept.source.as_str().to_owned(),
+        author: kept.author.clone(),
+        note: kept.note.clone(),
+        withdraws: kept.withdraws.map(|id| id.0),
+    }
 }
 
 /// Every rule.

@@ -238,7 +238,7 @@ pub(crate) fn instant(text: &str, zone: &ZoneRules, argument: &str) -> Answer<Ti
     })
 }
 
-fn cursor(text: &str) -> Answer<(Iccid, i64)> {
+pub(crate) fn cursor(text: &str) -> Answer<(Iccid, i64)> {
     text.split_once(':')
         .and_then(|(iccid, millis)| Some((Iccid::new(iccid).ok()?, millis.parse().ok()?)))
         .ok_or_else(|| {

@@ -36,15 +36,34 @@ fn describe(plan: &Plan) -> String {
     lines.push(format!("  allowance  {data}, {}", period(plan)));
     let mut counted = match plan.counts.as_str() {
         "both" => "received and sent".to_owned(),
+        "max" => "received or sent, whichever is more".to_owned(),
         other => format!("{other} only"),
     };
     if !plan.roaming_counts {
         counted.push_str(", not while roaming");
     }
     lines.push(format!("  counts     {counted}"));
-    if let Some(used) = plan.billed_bytes {
+    if let (Some(step), Some(per)) = (plan.increment_bytes, &plan.increment_per) {
+        lines.push(format!("  rounded    up to {} per {per}", amount(step)));
+    }
+    for hours in &plan.free_hours {
+        let days = match hours.days.len() {
+            7 => String::new(),
+            _ => format!(" on {}", hours.days.join(", ")),
+        };
+        lines.push(format!("  free       {} to {}{days}", hours.from, hours.until));
+    }
+    if let (Some(measured), true) = (plan.measured_bytes, plan.measured_bytes != plan.billed_bytes) {
+        lines.push(format!("  measured   {}, {} as billed", amount(measured), maybe(plan.billed_bytes)));
+    }
+    if let Some(used) = plan.used_bytes {
         let share = share(used, plan.data_bytes).map(|share| format!(" ({share})")).unwrap_or_default();
-        lines.push(format!("  used       {}{share}, {} left", amount(used), maybe(plan.remaining_bytes)));
+        lines.push(format!(
+            "  used       {}{share}, {} left{}",
+            amount(used),
+            maybe(plan.remaining_bytes),
+            if plan.calibrate { ", calibrated" } else { "" }
+        ));
     }
     if let Some(start) = &plan.cycle.start {
         let end =

@@ -2,7 +2,7 @@
 
 use simbell_api::{Client, Sim};
 
-use super::Verdict;
+use super::{Verdict, carrier};
 use crate::failure::CtlError;
 use crate::out::Out;
 use crate::show::amount::{amount, maybe, share};
@@ -47,6 +47,13 @@ pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, C
     for sim in sims.iter().filter(|sim| !sim.own_numbers.is_empty()) {
         let numbers: Vec<String> = sim.own_numbers.iter().map(|number| safe(number)).collect();
         out.text(&format!("{} has the number {}.\n", safe(&called(sim)), numbers.join(", ")))?;
+    }
+    for sim in &sims {
+        if let Some(line) =
+            carrier::calibration(&called(sim), sim.calibrated_bytes, &sim.calibration, out.width)
+        {
+            out.text(&line)?;
+        }
     }
     if sims.iter().any(|sim| !sim.sessions.is_empty()) {
         out.text(&format!("\n{}", connections(&sims, out)))?;
@@ -96,7 +103,7 @@ pub(super) fn summary(sims: &[Sim], out: &Out) -> String {
         ("RUNS OUT", Column::Whole),
     ]);
     for sim in sims {
-        let used = sim.billed_bytes.unwrap_or(sim.measured_bytes);
+        let used = sim.used_bytes;
         let ends = match (&sim.cycle.end, sim.cycle.days_left) {
             (Some(end), Some(days)) => format!("{end} ({days} d)"),
             (Some(end), None) => end.clone(),

@@ -2,7 +2,7 @@
 
 use simbell_api::{Client, GetUsageParams, SetUsageParams, UsageOutput, UsageRow};
 
-use super::{Verdict, sims};
+use super::{Verdict, carrier, sims};
 use crate::cli::{By, UsageArgs};
 use crate::failure::CtlError;
 use crate::out::Out;
@@ -25,7 +25,10 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, args: &UsageArgs) ->
         after: None,
         limit: None,
     };
-    let usage = client.usage(&question).await?;
+    let mut usage = client.usage(&question).await?;
+    if args.by != By::Hour {
+        usage.billed = client.billed(&question).await?;
+    }
     let known = if out.json && args.check.is_none() { Vec::new() } else { client.sims().await? };
     if out.json {
         out.json(&usage)?;
@@ -33,7 +36,8 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, args: &UsageArgs) ->
         let name = |iccid: &str| {
             known.iter().find(|sim| sim.iccid == iccid).map_or_else(|| iccid.to_owned(), sims::called)
         };
-        let page = page(&usage, args.by, name, out);
+        let mut page = page(&usage, args.by, name, out);
+        page.push_str(&carrier::billed(&usage.billed, args.by, name, out));
         out.text(&page)?;
     }
     let reached = |limit: Threshold| {
@@ -44,7 +48,7 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, args: &UsageArgs) ->
                     .as_ref()
                     .is_none_or(|wanted| sim.iccid == *wanted || sim.name.as_ref() == Some(wanted))
             })
-            .any(|sim| limit.reached(sim.billed_bytes.unwrap_or(sim.measured_bytes), sim.allowance_bytes))
+            .any(|sim| limit.reached(sim.used_bytes, sim.allowance_bytes))
     };
     Ok(Verdict::check(args.check.is_some(), args.check.is_some_and(reached)))
 }
@@ -70,7 +74,7 @@ pub(super) async fn set(
     Ok(Verdict::Done)
 }
 
-fn page(usage: &UsageOutput, by: By, name: impl Fn(&str) -> String, out: &Out) -> String {
+fn page(usage: &UsageOutput, by: By, name: impl Fn(&str) -> String + Copy, out: &Out) -> String {
     if usage.rows.is_empty() {
         return "Nothing was used in this time.\n".to_owned();
     }

@@ -60,6 +60,12 @@ fn every_verb_keeps_its_schema() {
         ("usage", vec!["usage", "--by", "hour", "--sim", "home"], 1),
         ("usage-explain", vec!["usage", "explain", "--sim", "home"], 1),
         ("usage-set", vec!["usage", "set", "6GB", "--sim", "home", "--reason", "before"], 1),
+        ("usage", vec!["usage", "--by", "cycle", "--sim", "home"], 1),
+        ("usage-corrections", vec!["usage", "corrections"], 2),
+        ("usage-undo", vec!["usage", "undo", "1", "--reason", "typed wrong"], 1),
+        ("usage-observations", vec!["usage", "observations", "--sim", "home"], 2),
+        ("usage-observe", vec!["usage", "observe", "5.16GB", "--note", "their page"], 1),
+        ("usage-withdraw", vec!["usage", "withdraw", "1", "--reason", "typed wrong"], 1),
         ("plan-show", vec!["plan"], 1),
         ("plan-show", vec!["plan", "show", "--sim", "home"], 1),
         (

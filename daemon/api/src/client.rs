@@ -15,6 +15,10 @@ pub use export::Export;
 pub use failure::ClientError;
 pub use stream::{Pages, Stream};
 
+use crate::carrier::{
+    BilledPage, BilledSpan, Correction, CorrectionsPage, EntriesParams, Observation, ObservationReply,
+    ObservationsPage, ObserveUsageParams, UndoCorrectionParams, UndoneReply, WithdrawObservationParams,
+};
 use crate::error::ControlError;
 use crate::explain::{ExplainPage, ExplainUsageParams};
 use crate::method::{
@@ -142,7 +146,7 @@ impl Client {
             let page: crate::UsagePage = self.call(Method::GetUsage, &question).await?;
             rows.extend(page.rows);
             if page.next.is_none() || page.next == question.after {
-                return Ok(UsageOutput { rows, total: page.total });
+                return Ok(UsageOutput { rows, total: page.total, billed: Vec::new() });
             }
             question.after = page.next;
         }
@@ -186,6 +190,90 @@ impl Client {
     /// What the service refused, or why it could not be asked.
     pub async fn set_usage(&mut self, params: &SetUsageParams) -> Result<UsageChange, ClientError> {
         self.call(Method::SetUsage, params).await
+    }
+
+    /// Usage by day or cycle as measured and as billed, every page; `after` and `limit` of the question are ignored.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn billed(&mut self, question: &GetUsageParams) -> Result<Vec<BilledSpan>, ClientError> {
+        let mut question = GetUsageParams { after: None, limit: None, ..question.clone() };
+        let mut spans = Vec::new();
+        loop {
+            let page: BilledPage = self.call(Method::GetBilled, &question).await?;
+            spans.extend(page.spans);
+            if page.next.is_none() || page.next == question.after {
+                return Ok(spans);
+            }
+            question.after = page.next;
+        }
+    }
+
+    /// Corrections of a SIM, or of every SIM, newest first, every page.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn corrections(&mut self, sim: Option<String>) -> Result<Vec<Correction>, ClientError> {
+        let mut params = EntriesParams { sim, ..EntriesParams::default() };
+        let mut all = Vec::new();
+        loop {
+            let page: CorrectionsPage = self.call(Method::ListCorrections, &params).await?;
+            all.extend(page.corrections);
+            if page.next.is_none() || page.next == params.after {
+                return Ok(all);
+            }
+            params.after = page.next;
+        }
+    }
+
+    /// Takes a correction back; resolves after the commit.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn undo_correction(
+        &mut self,
+        params: &UndoCorrectionParams,
+    ) -> Result<UndoneReply, ClientError> {
+        self.call(Method::UndoCorrection, params).await
+    }
+
+    /// The carrier's own figures of a SIM, or of every SIM, newest entry first, every page.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn observations(&mut self, sim: Option<String>) -> Result<Vec<Observation>, ClientError> {
+        let mut params = EntriesParams { sim, ..EntriesParams::default() };
+        let mut all = Vec::new();
+        loop {
+            let page: ObservationsPage = self.call(Method::ListObservations, &params).await?;
+            all.extend(page.observations);
+            if page.next.is_none() || page.next == params.after {
+                return Ok(all);
+            }
+            params.after = page.next;
+        }
+    }
+
+    /// Keeps the carrier's own figure; resolves after the commit.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn observe_usage(
+        &mut self,
+        params: &ObserveUsageParams,
+    ) -> Result<ObservationReply, ClientError> {
+        self.call(Method::ObserveUsage, params).await
+    }
+
+    /// Takes an observation back; resolves after the commit.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn withdraw_observation(
+        &mut self,
+        params: &WithdrawObservationParams,
+    ) -> Result<ObservationReply, ClientError> {
+        self.call(Method::WithdrawObservation, params).await
     }
 
     /// Acknowledges a reminder; resolves after the commit.

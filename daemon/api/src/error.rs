@@ -34,6 +34,20 @@ pub enum ControlError {
         /// What to do.
         hint: String,
     },
+    /// No correction or observation has this number, or it is of another kind.
+    UnknownEntry {
+        /// Which was asked for.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The correction or observation was taken back before.
+    AlreadyUndone {
+        /// By which entry.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// The SIM has no plan.
     NoPlan {
         /// Which SIM.
@@ -128,6 +142,8 @@ impl ControlError {
             Self::UnknownSim { .. } => "UnknownSim",
             Self::UnknownReminder { .. } => "UnknownReminder",
             Self::UnknownChannel { .. } => "UnknownChannel",
+            Self::UnknownEntry { .. } => "UnknownEntry",
+            Self::AlreadyUndone { .. } => "AlreadyUndone",
             Self::NoPlan { .. } => "NoPlan",
             Self::InvalidArgument { .. } => "InvalidArgument",
             Self::ReloadRejected { .. } => "ReloadRejected",
@@ -160,6 +176,8 @@ impl ControlError {
             | Self::UnknownSim { message, hint }
             | Self::UnknownReminder { message, hint }
             | Self::UnknownChannel { message, hint }
+            | Self::UnknownEntry { message, hint }
+            | Self::AlreadyUndone { message, hint }
             | Self::NoPlan { message, hint }
             | Self::InvalidArgument { message, hint, .. }
             | Self::ReloadRejected { message, hint, .. }

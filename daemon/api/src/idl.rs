@@ -22,6 +22,7 @@ fn named() -> Vec<&'static CustomType<'static>> {
         ModemManager::CUSTOM_TYPE,
         Sim::CUSTOM_TYPE,
         Session::CUSTOM_TYPE,
+        Calibration::CUSTOM_TYPE,
         Cycle::CUSTOM_TYPE,
         Forecast::CUSTOM_TYPE,
         UsageRow::CUSTOM_TYPE,
@@ -37,6 +38,10 @@ fn named() -> Vec<&'static CustomType<'static>> {
         ExportKind::CUSTOM_TYPE,
         ExportCorrection::CUSTOM_TYPE,
         ExportGap::CUSTOM_TYPE,
+        BilledSpan::CUSTOM_TYPE,
+        Correction::CUSTOM_TYPE,
+        Observation::CUSTOM_TYPE,
+        FreeHours::CUSTOM_TYPE,
         Plan::CUSTOM_TYPE,
         Rule::CUSTOM_TYPE,
         Reminder::CUSTOM_TYPE,
@@ -126,6 +131,36 @@ fn shape(method: Method) -> Shape {
             "Gives what was used in bulk, column by column, with corrections and gaps, in parts. Needs `more`.",
             ExportUsageParams::TYPE,
             ExportPart::TYPE,
+        ),
+        Method::GetBilled => (
+            "Lists what was used by day or cycle, as measured and as the plan of now bills it.",
+            GetUsageParams::TYPE,
+            BilledPage::TYPE,
+        ),
+        Method::ListCorrections => {
+            ("Lists corrections, those taken back included.", EntriesParams::TYPE, CorrectionsPage::TYPE)
+        }
+        Method::UndoCorrection => (
+            "Takes a correction back by another one at the same instant. Once: what was taken back comes back by \
+             taking that one back. For root and admin groups. Answers after the commit.",
+            UndoCorrectionParams::TYPE,
+            UndoneReply::TYPE,
+        ),
+        Method::ListObservations => (
+            "Lists the carrier's own figures and what takes them back.",
+            EntriesParams::TYPE,
+            ObservationsPage::TYPE,
+        ),
+        Method::ObserveUsage => (
+            "Keeps the carrier's own figure of a cycle, which says how far it counts beside what is billed. For root \
+             and admin groups. Answers after the commit.",
+            ObserveUsageParams::TYPE,
+            ObservationReply::TYPE,
+        ),
+        Method::WithdrawObservation => (
+            "Takes an observation back by another entry. For root and admin groups. Answers after the commit.",
+            WithdrawObservationParams::TYPE,
+            ObservationReply::TYPE,
         ),
         Method::BugReport => (
             "Gives a recording of what happened, pseudonymised, in parts. Needs `more`.",
@@ -248,10 +283,12 @@ fn verbs() -> Vec<(&'static str, &'static str, Value)> {
         let CustomType::Object(object) = ty else { panic!("words travel as strings") };
         json_object(object.fields(), types)
     };
-    // A type may use those named before it, and Warning, Session, Cycle, Forecast and Delivery are used by earlier ones.
+    // A type may use those named before it, and those listed here are used by earlier ones.
     for ty in [
         Warning::CUSTOM_TYPE,
         Session::CUSTOM_TYPE,
+        Calibration::CUSTOM_TYPE,
+        FreeHours::CUSTOM_TYPE,
         Cycle::CUSTOM_TYPE,
         Forecast::CUSTOM_TYPE,
         Delivery::CUSTOM_TYPE,
@@ -275,6 +312,11 @@ fn verbs() -> Vec<(&'static str, &'static str, Value)> {
         ("backup", each, types["Backup"].clone()),
         ("backup-restore", one, json_type(RestoreReply::TYPE, &types)),
         ("usage-set", one, json_type(UsageChange::TYPE, &types)),
+        ("usage-corrections", each, types["Correction"].clone()),
+        ("usage-undo", one, json_type(UndoneReply::TYPE, &types)),
+        ("usage-observations", each, types["Observation"].clone()),
+        ("usage-observe", one, json_type(ObservationReply::TYPE, &types)),
+        ("usage-withdraw", one, json_type(ObservationReply::TYPE, &types)),
         ("plan-show", each, types["Plan"].clone()),
         ("plan-add", one, custom(PlanAddOutput::CUSTOM_TYPE, &types)),
         ("rules-list", each, types["Rule"].clone()),

@@ -17,6 +17,7 @@
 mod shape;
 
 mod backup;
+mod carrier;
 mod channel;
 mod client;
 mod error;
@@ -34,6 +35,10 @@ mod status;
 mod usage;
 
 pub use backup::{Backup, BackupReply, BackupsPage, RestoreBackupParams, RestoreReply};
+pub use carrier::{
+    BilledPage, BilledSpan, Correction, CorrectionsPage, EntriesParams, Observation, ObservationReply,
+    ObservationsPage, ObserveUsageParams, UndoCorrectionParams, UndoneReply, WithdrawObservationParams,
+};
 pub use channel::{Channel, ChannelTest};
 pub use client::{Client, ClientError, Export, Pages, Stream};
 pub use error::ControlError;
@@ -52,10 +57,10 @@ pub use output::{
     CheckOutput, ExportedCorrection, ExportedGap, ExportedUsage, Failure, FailureOutput, PlanAddOutput,
     StatusOutput, UsageOutput, VersionOutput,
 };
-pub use plan::Plan;
+pub use plan::{FreeHours, Plan};
 pub use reminder::{Delivery, Reminder};
 pub use rule::Rule;
-pub use status::{Cycle, Forecast, ModemManager, Service, Session, Sim, Warning};
+pub use status::{Calibration, Cycle, Forecast, ModemManager, Service, Session, Sim, Warning};
 pub use usage::{UsageChange, UsagePage, UsageRow, UsageTotal};
 
 /// The interface's name.

@@ -31,11 +31,17 @@ pub enum Method {
     CreateBackup,
     ListBackups,
     RestoreBackup,
+    GetBilled,
+    ListCorrections,
+    UndoCorrection,
+    ListObservations,
+    ObserveUsage,
+    WithdrawObservation,
 }
 
 impl Method {
     /// Every method, in the order of the interface description.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::GetVersion,
         Self::GetStatus,
         Self::ListSims,
@@ -57,6 +63,12 @@ impl Method {
         Self::CreateBackup,
         Self::ListBackups,
         Self::RestoreBackup,
+        Self::GetBilled,
+        Self::ListCorrections,
+        Self::UndoCorrection,
+        Self::ListObservations,
+        Self::ObserveUsage,
+        Self::WithdrawObservation,
     ];
 
     /// Its name without the interface.
@@ -84,6 +96,12 @@ impl Method {
             Self::CreateBackup => "CreateBackup",
             Self::ListBackups => "ListBackups",
             Self::RestoreBackup => "RestoreBackup",
+            Self::GetBilled => "GetBilled",
+            Self::ListCorrections => "ListCorrections",
+            Self::UndoCorrection => "UndoCorrection",
+            Self::ListObservations => "ListObservations",
+            Self::ObserveUsage => "ObserveUsage",
+            Self::WithdrawObservation => "WithdrawObservation",
         }
     }
 
@@ -100,6 +118,9 @@ impl Method {
         matches!(
             self,
             Self::SetUsage
+                | Self::UndoCorrection
+                | Self::ObserveUsage
+                | Self::WithdrawObservation
                 | Self::Acknowledge
                 | Self::Snooze
                 | Self::TestChannel

@@ -1,5 +1,6 @@
 //! What `simbellctl --json` prints, where that is not what the service sent.
 
+use crate::carrier::BilledSpan;
 use crate::channel::Channel;
 use crate::reminder::Reminder;
 use crate::status::{ModemManager, Service, Sim};
@@ -26,6 +27,8 @@ named! {
         pub rows: Vec<UsageRow>,
         /// Their sum.
         pub total: UsageTotal,
+        /// Each day or cycle as measured and as billed, SIM by SIM; empty by hour.
+        pub billed: Vec<BilledSpan>,
     }
 
     /// `usage export --format json`: what was used.

@@ -76,6 +76,13 @@ named! {
         pub measured_bytes: u64,
         /// Bytes as the plan counts them in this cycle, corrections included; null without a plan.
         pub billed_bytes: Option<u64>,
+        /// Bytes used in this cycle as rules and thresholds see them: as billed, calibrated where the plan says so, as
+        /// measured without a plan.
+        pub used_bytes: u64,
+        /// Bytes of this cycle as the carrier is likely to count them; null where its figures teach nothing.
+        pub calibrated_bytes: Option<u64>,
+        /// What the carrier's own figures teach; its members are null where nothing can be said.
+        pub calibration: Calibration,
         /// Bytes left of the allowance, never below 0; null where there is no allowance.
         pub remaining_bytes: Option<u64>,
         /// Bytes of this cycle used while roaming.
@@ -112,6 +119,19 @@ named! {
         pub modem_tx_bytes: Option<u64>,
         /// ModemManager's figure minus the kernel's, both directions; null where one is missing.
         pub gap_bytes: Option<i64>,
+    }
+
+    /// How far the carrier counts beside what is billed, learnt from its own figures.
+    #[derive(Default)]
+    pub struct Calibration {
+        /// What the carrier counts for 1,000,000 bytes billed: the median.
+        pub factor_millionths: Option<u64>,
+        /// The least of those it was learnt from.
+        pub lowest_millionths: Option<u64>,
+        /// The greatest.
+        pub highest_millionths: Option<u64>,
+        /// How many it was learnt from.
+        pub observations: Option<u32>,
     }
 
     /// A billing cycle.

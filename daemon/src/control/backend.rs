@@ -4,9 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 
 use simbell_api::{
-    Backup, Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, ExportUsageParams,
-    GetUsageParams, MonitorEvent, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams, Sim,
-    StatusReply, UsageChange, UsagePage,
+    Backup, BilledPage, Channel, ChannelTest, ControlError, CorrectionsPage, EntriesParams, ExplainPage,
+    ExplainUsageParams, ExportUsageParams, GetUsageParams, MonitorEvent, ObservationReply, ObservationsPage,
+    ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams, Sim, StatusReply,
+    UndoCorrectionParams, UndoneReply, UsageChange, UsagePage, WithdrawObservationParams,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -86,6 +87,45 @@ pub trait ControlBackend: Send + Sync + 'static {
         peer: Peer,
         change: SetUsageParams,
     ) -> impl Future<Output = Answer<UsageChange>> + Send;
+
+    /// One page of days or cycles as measured and as billed; `by` is day or cycle, `limit` set and small.
+    fn billed(&self, peer: Peer, question: GetUsageParams)
+    -> impl Future<Output = Answer<BilledPage>> + Send;
+
+    /// One page of corrections, newest first.
+    fn corrections(
+        &self,
+        peer: Peer,
+        question: EntriesParams,
+    ) -> impl Future<Output = Answer<CorrectionsPage>> + Send;
+
+    /// Takes a correction back.
+    fn undo_correction(
+        &self,
+        peer: Peer,
+        which: UndoCorrectionParams,
+    ) -> impl Future<Output = Answer<UndoneReply>> + Send;
+
+    /// One page of the carrier's own figures, newest entry first.
+    fn observations(
+        &self,
+        peer: Peer,
+        question: EntriesParams,
+    ) -> impl Future<Output = Answer<ObservationsPage>> + Send;
+
+    /// Keeps the carrier's own figure.
+    fn observe(
+        &self,
+        peer: Peer,
+        figure: ObserveUsageParams,
+    ) -> impl Future<Output = Answer<ObservationReply>> + Send;
+
+    /// Takes one of the carrier's own figures back.
+    fn withdraw(
+        &self,
+        peer: Peer,
+        which: WithdrawObservationParams,
+    ) -> impl Future<Output = Answer<ObservationReply>> + Send;
 
     /// Every plan.
     fn plans(&self, peer: Peer) -> impl Future<Output = Answer<Vec<Plan>>> + Send;

@@ -7,10 +7,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use simbell_api::{
-    AcknowledgeParams, BackupReply, BackupsPage, ChannelsPage, ControlError, DESCRIPTION, ExplainUsageParams,
-    ExportUsageParams, GetUsageParams, GetVersionParams, INTERFACE, Method, PageParams, PlansPage,
-    ReminderReply, RemindersPage, RestoreBackupParams, RulesPage, SetUsageParams, ShowPlanParams,
-    ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams, VersionReply,
+    AcknowledgeParams, BackupReply, BackupsPage, ChannelsPage, ControlError, DESCRIPTION, EntriesParams,
+    ExplainUsageParams, ExportUsageParams, GetUsageParams, GetVersionParams, INTERFACE, Method,
+    ObserveUsageParams, PageParams, PlansPage, ReminderReply, RemindersPage, RestoreBackupParams, RulesPage,
+    SetUsageParams, ShowPlanParams, ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams,
+    UndoCorrectionParams, VersionReply, WithdrawObservationParams,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -147,6 +148,37 @@ async fn ask<B: ControlBackend>(
                 return Err(invalid("bytes", "`bytes` is more than any SIM can have used"));
             }
             reply(&backend.set_usage(peer, change).await?)
+        }
+        Method::GetBilled => {
+            let mut question: GetUsageParams = params(given)?;
+            if !matches!(question.by.as_str(), "day" | "cycle") {
+                return Err(invalid("by", "`by` must be day or cycle"));
+            }
+            question.limit = Some(question.limit.unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS));
+            reply(&backend.billed(peer, question).await?)
+        }
+        Method::ListCorrections => {
+            let question: EntriesParams = params(given)?;
+            reply(&backend.corrections(peer, question).await?)
+        }
+        Method::UndoCorrection => {
+            let which: UndoCorrectionParams = params(given)?;
+            reply(&backend.undo_correction(peer, which).await?)
+        }
+        Method::ListObservations => {
+            let question: EntriesParams = params(given)?;
+            reply(&backend.observations(peer, question).await?)
+        }
+        Method::ObserveUsage => {
+            let figure: ObserveUsageParams = params(given)?;
+            if i64::try_from(figure.bytes).is_err() {
+                return Err(invalid("bytes", "`bytes` is more than any SIM can have used"));
+            }
+            reply(&backend.observe(peer, figure).await?)
+        }
+        Method::WithdrawObservation => {
+            let which: WithdrawObservationParams = params(given)?;
+            reply(&backend.withdraw(peer, which).await?)
         }
         Method::ListPlans => {
             let which = params(given)?;

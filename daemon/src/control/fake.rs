@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use simbell_api::{
-    Backup, Channel, ChannelTest, ControlError, Cycle, Delivery, ExplainPage, ExplainSpan, ExplainSum,
+    Backup, BilledPage, BilledSpan, Calibration, Channel, ChannelTest, ControlError, Correction,
+    CorrectionsPage, Cycle, Delivery, EntriesParams, ExplainPage, ExplainSpan, ExplainSum,
     ExplainUsageParams, ExplainedCorrection, ExplainedGap, ExplainedObservation, ExplainedRun,
     ExplainedSession, ExportCorrection, ExportGap, ExportKind, ExportPart, ExportUsageParams, Forecast,
-    GetUsageParams, ModemManager, MonitorEvent, Plan, ReloadReply, Reminder, RestoreReply, Rule, Service,
-    SetUsageParams, Sim, StatusReply, UsageChange, UsagePage, UsageRow, UsageTotal, Warning,
+    GetUsageParams, ModemManager, MonitorEvent, Observation, ObservationReply, ObservationsPage,
+    ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, Service, SetUsageParams, Sim,
+    StatusReply, UndoCorrectionParams, UndoneReply, UsageChange, UsagePage, UsageRow, UsageTotal, Warning,
+    WithdrawObservationParams,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -291,6 +294,61 @@ impl ControlBackend for Fake {
         })
     }
 
+    async fn billed(&self, _: Peer, question: GetUsageParams) -> Answer<BilledPage> {
+        let span = BilledSpan {
+            iccid: self.find(question.sim.as_deref().or(Some(HOME)))?.iccid,
+            start: "2026-11-15T00:00:00+01:00".into(),
+            end: "2026-12-15T00:00:00+01:00".into(),
+            measured_bytes: 4_850_000_000,
+            billed_bytes: Some(4_900_000_000),
+            correction_bytes: 0,
+        };
+        let more = question.after.is_none();
+        Ok(BilledPage { spans: vec![span], next: more.then(|| "1".into()) })
+    }
+
+    async fn corrections(&self, _: Peer, question: EntriesParams) -> Answer<CorrectionsPage> {
+        if question.after.is_some() {
+            return Ok(CorrectionsPage { corrections: vec![correction(1, None)], next: None });
+        }
+        Ok(CorrectionsPage { corrections: vec![correction(2, Some(1))], next: Some("2".into()) })
+    }
+
+    async fn undo_correction(&self, _: Peer, which: UndoCorrectionParams) -> Answer<UndoneReply> {
+        if which.id != 1 {
+            return Err(ControlError::UnknownEntry {
+                message: format!("no correction has the number {}", which.id),
+                hint: "`simbellctl usage corrections` lists them with their numbers".into(),
+            });
+        }
+        Ok(UndoneReply {
+            correction: correction(2, Some(1)),
+            before_bytes: 6_000_000_000,
+            bytes: 4_900_000_000,
+        })
+    }
+
+    async fn observations(&self, _: Peer, _: EntriesParams) -> Answer<ObservationsPage> {
+        Ok(ObservationsPage { observations: vec![observation(2, Some(9)), observation(1, None)], next: None })
+    }
+
+    async fn observe(&self, _: Peer, figure: ObserveUsageParams) -> Answer<ObservationReply> {
+        let observation = Observation { observed_bytes: figure.bytes, ..observation(3, None) };
+        Ok(ObservationReply {
+            observation,
+            calibration: calibration(),
+            calibrated_bytes: Some(5_159_450_000),
+        })
+    }
+
+    async fn withdraw(&self, _: Peer, which: WithdrawObservationParams) -> Answer<ObservationReply> {
+        Ok(ObservationReply {
+            observation: observation(4, Some(which.id)),
+            calibration: Calibration::default(),
+            calibrated_bytes: None,
+        })
+    }
+
     async fn plans(&self, _: Peer) -> Answer<Vec<Plan>> {
         Ok(vec![plan()])
     }
@@ -432,8 +490,11 @@ fn home() -> Sim {
         signal_percent: Some(71),
         plan: Some("Data M".into()),
         allowance_bytes: Some(6_000_000_000),
+        used_bytes: 4_900_000_000,
         measured_bytes: 4_900_000_000,
         billed_bytes: Some(4_900_000_000),
+        calibrated_bytes: Some(5_159_450_000),
+        calibration: calibration(),
         remaining_bytes: Some(1_100_000_000),
         roaming_bytes: 0,
         cycle: cycle(),
@@ -466,8 +527,11 @@ fn travel() -> Sim {
         signal_percent: None,
         plan: None,
         allowance_bytes: None,
+        used_bytes: 123_456_789,
         measured_bytes: 123_456_789,
         billed_bytes: None,
+        calibrated_bytes: None,
+        calibration: Calibration::default(),
         remaining_bytes: None,
         roaming_bytes: 0,
         cycle: Cycle::default(),
@@ -498,10 +562,62 @@ fn plan() -> Plan {
         renews: None,
         counts: "both".into(),
         roaming_counts: true,
+        increment_bytes: Some(100_000),
+        increment_per: Some("session".into()),
+        free_hours: vec![simbell_api::FreeHours {
+            from: "00:00".into(),
+            until: "06:00".into(),
+            days: vec!["sat".into(), "sun".into()],
+        }],
+        calibrate: false,
         timezone: "Europe/Berlin".into(),
         cycle: cycle(),
+        used_bytes: Some(4_900_000_000),
+        measured_bytes: Some(4_850_000_000),
         billed_bytes: Some(4_900_000_000),
         remaining_bytes: Some(1_100_000_000),
+    }
+}
+
+fn calibration() -> Calibration {
+    Calibration {
+        factor_millionths: Some(1_052_949),
+        lowest_millionths: Some(1_041_000),
+        highest_millionths: Some(1_061_000),
+        observations: Some(3),
+    }
+}
+
+fn correction(id: i64, undoes: Option<i64>) -> Correction {
+    Correction {
+        id,
+        iccid: HOME.into(),
+        sim: Some("home".into()),
+        at: NOW.into(),
+        bytes: if undoes.is_some() { -1_100_000_000 } else { 1_100_000_000 },
+        author: "uid 1000".into(),
+        reason: "before \u{1b}[31msimbell ran".into(),
+        undoes,
+        undone_by: None,
+    }
+}
+
+fn observation(id: i64, withdraws: Option<i64>) -> Observation {
+    Observation {
+        id,
+        iccid: HOME.into(),
+        sim: Some("home".into()),
+        at: NOW.into(),
+        cycle_start: "2026-11-15".into(),
+        observed_bytes: 5_160_000_000,
+        billed_bytes: 4_900_000_000,
+        correction_bytes: 0,
+        factor_millionths: withdraws.map_or(Some(1_053_061), |_| None),
+        standing: if withdraws.is_some() { "withdrawal".into() } else { "used".into() },
+        source: "user".into(),
+        author: "uid 1000".into(),
+        note: "from the carrier's page".into(),
+        withdraws,
     }
 }
 

@@ -5,6 +5,7 @@
 //! written, reminders about the service's own health are sent all the same, since they are the ones that say so.
 
 mod armed;
+mod carrier;
 mod commit;
 mod history;
 pub mod ledger;
@@ -35,6 +36,7 @@ use crate::quota::Quotas;
 use crate::service::Notifier;
 use simbell_api::MonitorEvent;
 
+pub use carrier::CarrierRequest;
 pub use recording::pseudonymised;
 pub use request::{Reloaded, Request};
 

@@ -20,7 +20,7 @@ use simbell_notify::Channel as Transport;
 use simbell_rules::RuleSet;
 use tokio::sync::oneshot;
 
-use super::Engine;
+use super::{CarrierRequest, Engine};
 use crate::clock::Trust;
 use crate::config::HistorySettings;
 use crate::control::{Answer, Following};
@@ -71,6 +71,8 @@ pub enum Request {
     Export(ExportUsageParams, Reply<Export>),
     /// The next parts of an export that goes through the service, and the rest of it.
     ExportOn(Box<Export>, Reply<ExportStep>),
+    /// The carrier's view.
+    Carrier(CarrierRequest),
     /// What usage really is; on behalf of a user id.
     SetUsage(SetUsageParams, u32, Reply<UsageChange>),
     /// Every plan.
@@ -156,6 +158,7 @@ impl Engine {
                 };
                 let _ = reply.send(answer);
             }
+            Request::Carrier(request) => self.serve_carrier(request).await,
             Request::SetUsage(change, uid, reply) => {
                 let answer = self.set_usage(change, uid).await;
                 let _ = reply.send(answer);

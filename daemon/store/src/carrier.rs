@@ -104,6 +104,26 @@ impl Store {
         collect(&mut self.conn.prepare_cached(&sql)?, values, correction)
     }
 
+    /// The corrections of a SIM that count in a half-open span, by their instants: signed bytes.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn corrections_between(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<(Timestamp, i64)>, QueryError> {
+        collect(
+            &mut self.conn.prepare_cached(
+                "SELECT at_ms, bytes FROM correction
+                 WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY at_ms, id",
+            )?,
+            params![iccid.as_str(), from.as_millis(), until.as_millis()],
+            |row| Ok((Timestamp::from_millis(row.get(0)?), row.get(1)?)),
+        )
+    }
+
     /// One correction.
     ///
     /// # Errors

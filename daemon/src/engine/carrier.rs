@@ -1,0 +1,303 @@
+//! The carrier's view on behalf of callers: as billed, corrections taken back, and the carrier's own figures.
+
+use simbell_api::{
+    BilledPage, ControlError, CorrectionsPage, EntriesParams, GetUsageParams, ObservationReply,
+    ObservationsPage, ObserveUsageParams, UndoCorrectionParams, UndoneReply, WithdrawObservationParams,
+};
+use simbell_core::effect::Change;
+use simbell_core::event::Event;
+use simbell_core::ident::Iccid;
+use simbell_core::ledger::Correction;
+use simbell_core::observation::{
+    Observation, ObservationId, ObservationSource, ObserveError, Observed, Spent, plain,
+};
+use simbell_core::time::Timestamp;
+use simbell_store::{QueryError, Store};
+
+use super::Engine;
+use super::request::Reply;
+use crate::control::Answer;
+use crate::{billed, convert, usage};
+
+/// Entries on a page, unless fewer are asked for: each may hold texts of 200 characters.
+const PAGE_ENTRIES: u32 = 16;
+
+/// What a caller asks about the carrier's view.
+pub enum CarrierRequest {
+    /// One page of days or cycles as billed.
+    Billed(GetUsageParams, Reply<BilledPage>),
+    /// One page of corrections.
+    Corrections(EntriesParams, Reply<CorrectionsPage>),
+    /// A correction is to be taken back; on behalf of a user id.
+    Undo(UndoCorrectionParams, u32, Reply<UndoneReply>),
+    /// One page of observations.
+    Observations(EntriesParams, Reply<ObservationsPage>),
+    /// The carrier's own figure; on behalf of a user id.
+    Observe(ObserveUsageParams, u32, Reply<ObservationReply>),
+    /// An observation is to be taken back; on behalf of a user id.
+    Withdraw(WithdrawObservationParams, u32, Reply<ObservationReply>),
+}
+
+impl Engine {
+    pub(super) async fn serve_carrier(&mut self, request: CarrierRequest) {
+        // A caller that has gone away needs no answer.
+        match request {
+            CarrierRequest::Billed(question, reply) => {
+                // Later pages tell of the moment of the first.
+                if question.after.is_none() {
+                    self.fresh().await;
+                    self.flush().await;
+                }
+                let at = self.stamp();
+                let answer = self.ledger().and_then(|store| billed::page(&self.state, store, at, &question));
+                let _ = reply.send(answer);
+            }
+            CarrierRequest::Corrections(question, reply) => {
+                let _ = reply.send(self.corrections(&question));
+            }
+            CarrierRequest::Undo(which, uid, reply) => {
+                let answer = self.undo_correction(which, uid).await;
+                let _ = reply.send(answer);
+            }
+            CarrierRequest::Observations(question, reply) => {
+                let _ = reply.send(self.observations(&question));
+            }
+            CarrierRequest::Observe(figure, uid, reply) => {
+                let answer = self.observe(figure, uid).await;
+                let _ = reply.send(answer);
+            }
+            CarrierRequest::Withdraw(which, uid, reply) => {
+                let answer = self.withdraw(which, uid).await;
+                let _ = reply.send(answer);
+            }
+        }
+    }
+
+    fn ledger(&self) -> Answer<&Store> {
+        self.store.as_ref().ok_or_else(|| convert::internal("the ledger is not there"))
+    }
+
+    fn corrections(&self, question: &EntriesParams) -> Answer<CorrectionsPage> {
+        let (iccid, before, limit) = self.entries(question)?;
+        let kept = self.ledger()?.corrections(iccid.as_ref(), before, limit).map_err(unreadable)?;
+        let next = next(kept.len(), limit, kept.last().map(|kept| kept.id));
+        let corrections = kept.iter().map(|kept| convert::correction(&self.state, kept)).collect();
+        Ok(CorrectionsPage { corrections, next })
+    }
+
+    fn observations(&self, question: &EntriesParams) -> Answer<ObservationsPage> {
+        let (iccid, before, limit) = self.entries(question)?;
+        let before = before.map(ObservationId);
+        let kept = self.ledger()?.observations(iccid.as_ref(), before, limit).map_err(unreadable)?;
+        let next = next(kept.len(), limit, kept.last().map(|kept| kept.id.0));
+        let observations = kept.iter().map(|kept| convert::observation(&self.state, kept)).collect();
+        Ok(ObservationsPage { observations, next })
+    }
+
+    fn entries(&self, question: &EntriesParams) -> Answer<(Option<Iccid>, Option<i64>, u32)> {
+        let iccid = question.sim.as_deref().map(|name| self.sim_named(Some(name))).transpose()?;
+        let before = question.after.as_deref().map(|text| {
+            let no_place =
+                || usage::invalid("after", "this is no place to go on from", "pass on the `next` before");
+            text.parse().map_err(|_| no_place())
+        });
+        Ok((iccid, before.transpose()?, question.limit.unwrap_or(PAGE_ENTRIES).clamp(1, PAGE_ENTRIES)))
+    }
+
+    async fn undo_correction(&mut self, which: UndoCorrectionParams, uid: u32) -> Answer<UndoneReply> {
+        plain(&which.reason).map_err(|error| {
+            usage::invalid("reason", &format!("the reason {error}"), "say it in one short line")
+        })?;
+        let kept = self.ledger()?.correction(which.id).map_err(unreadable)?;
+        let kept = kept
+            .ok_or_else(|| unknown(&format!("no correction has the number {}", which.id), "corrections"))?;
+        if let Some(by) = kept.undone_by {
+            return Err(undone(&format!("correction {} was taken back by {by}", which.id), "undo", by));
+        }
+        let waits = |change: &Change| matches!(change, Change::AppendCorrection(other) if other.undoes == Some(which.id));
+        if self.backlog.changes.iter().any(waits) {
+            return Err(waiting(&format!("correction {} is being taken back already", which.id)));
+        }
+        let bytes = kept
+            .correction
+            .bytes
+            .checked_neg()
+            .ok_or_else(|| convert::internal("the amount is too large"))?;
+        self.fresh().await;
+        let iccid = kept.correction.iccid;
+        let before = self.state.used(&iccid);
+        let correction = Correction {
+            iccid: iccid.clone(),
+            at: kept.correction.at,
+            bytes,
+            author: format!("uid {uid}"),
+            reason: which.reason,
+            undoes: Some(which.id),
+        };
+        self.feed(Event::UsageCorrected(correction)).await;
+        self.committed()?;
+        let by = self.ledger()?.correction(which.id).map_err(unreadable)?.and_then(|kept| kept.undone_by);
+        let entry = by.map(|by| self.ledger()?.correction(by).map_err(unreadable)).transpose()?.flatten();
+        let entry = entry.ok_or_else(|| convert::internal("the entry is not in the ledger"))?;
+        Ok(UndoneReply {
+            correction: convert::correction(&self.state, &entry),
+            before_bytes: before,
+            bytes: self.state.used(&iccid),
+        })
+    }
+
+    async fn observe(&mut self, figure: ObserveUsageParams, uid: u32) -> Answer<ObservationReply> {
+        let iccid = self.sim_named(figure.sim.as_deref())?;
+        self.fresh().await;
+        let at = figure
+            .at
+            .as_deref()
+            .map(|text| usage::instant(text, self.state.zone_of(&iccid), "at"))
+            .transpose()?;
+        let spent = self.spent(&iccid, at).await?;
+        let observed = Observed {
+            iccid: iccid.clone(),
+            at: at.unwrap_or_else(|| self.stamp().wall),
+            bytes: figure.bytes,
+            source: ObservationSource::User,
+            author: format!("uid {uid}"),
+            note: figure.note.unwrap_or_default(),
+        };
+        let observation = self.state.observation(observed, spent).map_err(|error| refused(&error))?;
+        self.observed(&iccid, observation).await
+    }
+
+    /// What the cycle came to by then: as known now, or from the ledger where a time is given.
+    async fn spent(&mut self, iccid: &Iccid, at: Option<Timestamp>) -> Answer<Spent> {
+        let outside = || refused(&ObserveError::OutsideCycles);
+        let Some(at) = at else {
+            // Without a plan or a clock that is believed the state says so itself.
+            let none = Spent { cycle_start: self.stamp().wall, billed: 0, corrections: 0 };
+            let known = self.state.tariff(iccid).is_some() && self.stamp().trusted;
+            return self.state.spent(iccid).or((!known).then_some(none)).ok_or_else(outside);
+        };
+        let first = self.state.sims().find(|sim| sim.record.iccid == *iccid).and_then(|sim| sim.first_at);
+        if first.is_none_or(|first| at < first) {
+            return Err(refused(&ObserveError::BeforeMeasurement));
+        }
+        self.flush().await;
+        let tariff = self.state.tariff(iccid).ok_or_else(|| refused(&ObserveError::NoPlan))?;
+        billed::spent(&tariff, self.ledger()?, iccid, at).map_err(unreadable)?.ok_or_else(outside)
+    }
+
+    async fn withdraw(&mut self, which: WithdrawObservationParams, uid: u32) -> Answer<ObservationReply> {
+        plain(&which.note).map_err(|error| {
+            usage::invalid("note", &format!("the reason {error}"), "say it in one short line")
+        })?;
+        let id = ObservationId(which.id);
+        let none = || unknown(&format!("no observation has the number {}", which.id), "observations");
+        let (found, withdrawn) = self.ledger()?.observation(id).map_err(unreadable)?.ok_or_else(none)?;
+        if let Some(other) = found.withdraws {
+            return Err(unknown(
+                &format!("{} is the entry that takes {} back, not an observation", which.id, other.0),
+                "observations",
+            ));
+        }
+        if let Some(by) = withdrawn {
+            return Err(undone(
+                &format!("observation {} was taken back by {}", which.id, by.0),
+                "observe",
+                by.0,
+            ));
+        }
+        let waits = |change: &Change| matches!(change, Change::AppendObservation(other) if other.withdraws == Some(id));
+        if self.backlog.changes.iter().any(waits) {
+            return Err(waiting(&format!("observation {} is being taken back already", which.id)));
+        }
+        let iccid = found.iccid.clone();
+        let entry = Observation {
+            bytes: 0,
+            billed: 0,
+            corrections: 0,
+            source: ObservationSource::User,
+            author: format!("uid {uid}"),
+            note: which.note,
+            withdraws: Some(id),
+            ..found
+        };
+        self.observed(&iccid, entry).await
+    }
+
+    async fn observed(&mut self, iccid: &Iccid, entry: Observation) -> Answer<ObservationReply> {
+        self.feed(Event::UsageObserved(entry)).await;
+        self.committed()?;
+        let kept = self.state.observations(iccid).last().map(|(kept, _)| (*kept).clone());
+        let kept = kept.ok_or_else(|| convert::internal("the entry is not there"))?;
+        Ok(ObservationReply {
+            observation: convert::observation(&self.state, &kept),
+            calibration: convert::calibration(&self.state, iccid),
+            calibrated_bytes: self.state.calibrated(iccid),
+        })
+    }
+}
+
+/// Where the next page begins: with entries of lower numbers.
+fn next(got: usize, limit: u32, last: Option<i64>) -> Option<String> {
+    let full = u32::try_from(got).is_ok_and(|got| got >= limit);
+    last.filter(|_| full).map(|last| last.to_string())
+}
+
+fn unreadable(error: QueryError) -> ControlError {
+    usage::unreadable(&error)
+}
+
+fn unknown(message: &str, list: &str) -> ControlError {
+    ControlError::UnknownEntry {
+        message: message.to_owned(),
+        hint: format!("`simbellctl usage {list}` lists them with their numbers"),
+    }
+}
+
+fn undone(message: &str, again: &str, by: i64) -> ControlError {
+    let hint = match again {
+        "undo" => format!("take {by} back in turn if it is to hold again: `simbellctl usage undo {by}`"),
+        _ => "if it is to hold again, observe it anew: `simbellctl usage observe`".to_owned(),
+    };
+    ControlError::AlreadyUndone { message: message.to_owned(), hint }
+}
+
+fn waiting(message: &str) -> ControlError {
+    ControlError::AlreadyUndone {
+        message: message.to_owned(),
+        hint: "the ledger cannot be written now: see `simbellctl status`".to_owned(),
+    }
+}
+
+fn refused(error: &ObserveError) -> ControlError {
+    let (argument, hint) = match error {
+        ObserveError::NoPlan => {
+            return ControlError::NoPlan {
+                message: error.to_string(),
+                hint: "`simbellctl plan add` asks what is needed and writes a plan".to_owned(),
+            };
+        }
+        ObserveError::ClockUntrusted => {
+            return ControlError::Busy {
+                message: error.to_string(),
+                hint: "set the clock or wait for NTP; see service.clock in the configuration".to_owned(),
+            };
+        }
+        ObserveError::Future | ObserveError::OutsideCycles | ObserveError::BeforeMeasurement => {
+            ("at", "leave --at out where the figure is of now")
+        }
+        ObserveError::Nothing | ObserveError::TooLarge => {
+            ("bytes", "give what the carrier says was used in this cycle, such as 4.2GB")
+        }
+        ObserveError::TooFar { .. } => (
+            "bytes",
+            "see what was billed with `simbellctl usage --by cycle`; usage from before simbell ran is told by \
+             `simbellctl usage set`",
+        ),
+        ObserveError::Note(_) => ("note", "say it in one short line"),
+    };
+    let message = match error {
+        ObserveError::Note(error) => format!("the note {error}"),
+        error => error.to_string(),
+    };
+    usage::invalid(argument, &message, hint)
+}
