@@ -36,6 +36,12 @@ CALLS = {
     "ListBackups": {},
     "RestoreBackup": {"name": "daily-20261121T040000Z.db"},
     "ExplainUsage": {"sim": "home"},
+    "GetBilled": {"sim": "home", "by": "cycle"},
+    "ListCorrections": {"sim": "home"},
+    "UndoCorrection": {"id": 1, "reason": "typed wrong"},
+    "ListObservations": {},
+    "ObserveUsage": {"sim": "home", "bytes": 5160000000, "note": "from the carrier's page"},
+    "WithdrawObservation": {"id": 1, "note": "typed wrong"},
 }
 
 
