@@ -216,17 +216,23 @@ impl State {
                 self.claim_again(at, fx);
             }
             Event::LinkAppeared(link) => {
+                let concerns = self.concerns_modems(link);
                 let booked = self.accounting.link_appeared(link, at, &self.splits);
                 self.booked(&booked, fx);
-                self.claim_again(at, fx);
+                if concerns {
+                    self.claim_again(at, fx);
+                }
                 if !self.anything_connecting() && !self.accounting.ppp_link_awaited() {
                     self.accounting.forget_newborn();
                 }
             }
             Event::LinkVanished(link) => {
+                let concerns = self.concerns_modems(link);
                 let booked = self.accounting.link_vanished(link, at, &self.splits);
                 self.booked(&booked, fx);
-                self.claim_again(at, fx);
+                if concerns {
+                    self.claim_again(at, fx);
+                }
             }
             Event::WakeReached | Event::ClockChanged => {}
             Event::LedgerReplaced { restored, links, reason } => {

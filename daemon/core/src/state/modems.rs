@@ -2,6 +2,7 @@
 
 use super::State;
 use super::accounting::Seen;
+use crate::counter::LinkReading;
 use crate::effect::{Effects, Notice, SimRecord};
 use crate::health::WarningCode;
 use crate::ident::{Iccid, ModemId};
@@ -92,6 +93,18 @@ impl State {
                 .to_owned();
         self.warn(WarningCode::ModemManagerGone, "", text, fx);
         fx.notices.push(Notice::StatusChanged);
+    }
+
+    /// Whether a link is one that a modem uses, or may: most that come and go are others' (containers, tunnels).
+    pub(super) fn concerns_modems(&self, link: &LinkReading) -> bool {
+        let name = link.name.as_str();
+        link.ppp
+            || self.accounting.is_used(link.ifindex)
+            || self.settings.ppp_interface.as_deref() == Some(name)
+            || self.modems.values().any(|modem| {
+                modem.net_ports.iter().any(|port| port == name)
+                    || modem.bearers.iter().any(|bearer| bearer.interface.as_deref() == Some(name))
+            })
     }
 
     /// Every modem claims its counters anew: links came or went.

@@ -341,6 +341,14 @@ impl Accounting {
         })
     }
 
+    /// Whether a link is, or was, used by a bearer.
+    #[must_use]
+    pub fn is_used(&self, ifindex: IfIndex) -> bool {
+        self.links.get(&ifindex).is_some_and(|link| {
+            link.owner.is_some() || link.epoch.is_some() || link.session.is_some() || link.watched.is_some()
+        })
+    }
+
     /// The SIMs whose bearers certainly use a counter of the kernel; one that uses several stands there as often.
     pub fn owners(&self) -> impl Iterator<Item = &Iccid> {
         let certain = self.links.values().filter(|counter| !counter.presumed);
