@@ -7,12 +7,16 @@
 //!
 //! What is armed lives as long as the connection that armed it; nothing is left behind.
 
+mod error;
 pub mod protocol;
+mod ruleset;
 mod serve;
 pub mod table;
 pub mod watch;
 pub mod wire;
 
+pub use error::TableError;
+pub use ruleset::TABLE;
 pub use serve::{Options, ServeError, serve};
 pub use table::{Sharing, Table};
 pub use watch::Watch;

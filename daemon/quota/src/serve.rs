@@ -6,8 +6,9 @@ use std::io;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Duration, Instant};
 
+use crate::error::TableError;
 use crate::protocol::{Lines, Reply, Request, VERSION, line};
-use crate::table::{Sharing, Table, TableError, Told};
+use crate::table::{Sharing, Table, Told};
 use crate::watch::{Arrived, Watch};
 
 /// How the helper serves.

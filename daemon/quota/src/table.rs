@@ -22,22 +22,10 @@ use std::io;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
 
+use crate::error::TableError;
 use crate::protocol::{Arm, BYTES_MOST, Counts, LINKS_MOST, QUOTAS_MOST};
-use crate::wire::{self, About, Attributes, Incoming, Outgoing, Quota};
-
-/// The table's name.
-pub const TABLE: &str = "simbell";
-
-const RECEIVED: &str = "received";
-const SENT: &str = "sent";
-const RECEIVED_ID: u32 = 1;
-const SENT_ID: u32 = 2;
-
-/// Before raw (-300) and defragmentation (-400): what a firewall drops has come over the air all the same, and each
-/// fragment is billed with its own header.
-const FIRST: i32 = -450;
-/// After filters and address translation (100): what they drop is never sent.
-const LAST: i32 = 450;
+use crate::ruleset::{TABLE, elements, skeleton};
+use crate::wire::{self, About, Incoming, Outgoing, Quota};
 
 /// A quota that no packet exhausts.
 const PARKED: u64 = u64::MAX >> 1;
@@ -56,60 +44,6 @@ pub enum Sharing {
     Owned,
     /// Any program with the right to change nftables, as before Linux 5.12.
     Shared,
-}
-
-/// Why the table could not be made or changed.
-#[derive(Debug, thiserror::Error)]
-pub enum TableError {
-    /// The netlink socket failed.
-    #[error("netlink: cannot {action}: {source}")]
-    Socket {
-        /// What was tried.
-        action: &'static str,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// This process may not change nftables.
-    #[error("nftables cannot be used without CAP_NET_ADMIN; start simbell-quota by its unit, or as root")]
-    NotPermitted,
-    /// Another helper has the table.
-    #[error(
-        "the table inet simbell belongs to another program, most likely another simbell-quota that still runs"
-    )]
-    Taken,
-    /// What was asked is out of bounds.
-    #[error("{0}")]
-    Invalid(String),
-    /// As many quotas as there may be.
-    #[error("{QUOTAS_MOST} quotas are armed already")]
-    TooMany,
-    /// A link counts against one quota a direction.
-    #[error("the link with index {0} counts against another quota already; disarm that first")]
-    LinkTaken(u32),
-    /// The kernel refused.
-    #[error("nftables: the kernel refused to {action}: {source}")]
-    Refused {
-        /// What was tried.
-        action: &'static str,
-        /// What the kernel said.
-        source: io::Error,
-    },
-}
-
-impl TableError {
-    /// A stable name of the kind of failure.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Socket { .. } => "netlink-socket",
-            Self::NotPermitted => "not-permitted",
-            Self::Taken => "taken",
-            Self::Invalid(_) => "invalid",
-            Self::TooMany => "too-many",
-            Self::LinkTaken(_) => "link-taken",
-            Self::Refused { .. } => "refused",
-        }
-    }
 }
 
 /// What the kernel told about the table.
@@ -219,7 +153,7 @@ impl Table {
     pub fn disarm(&mut self, id: u32) -> Result<(), TableError> {
         let Some(armed) = self.armed.remove(&id) else { return Ok(()) };
         let mut batch = Outgoing::batch(self.sequence);
-        elements(&mut batch, wire::DELSETELEM, &armed);
+        elements(&mut batch, wire::DELSETELEM, &armed.name, &armed.links, armed.counts);
         batch.message(wire::DELOBJ, wire::ACK, |a| a.quota_name(TABLE, &armed.name));
         self.transact("disarm a quota", batch)
     }
@@ -338,7 +272,7 @@ impl Table {
         batch.message(wire::NEWOBJ, wire::CREATE | wire::EXCL | wire::ACK, |a| {
             a.quota(TABLE, &armed.name, arm.bytes);
         });
-        elements(&mut batch, wire::NEWSETELEM, &armed);
+        elements(&mut batch, wire::NEWSETELEM, &armed.name, &armed.links, armed.counts);
         self.transact("arm a quota", batch)?;
         self.armed.insert(arm.id, armed);
         Ok(())
@@ -392,13 +326,17 @@ impl Table {
         if self.made {
             return Ok(());
         }
-        let mut made = self.transact("make the table inet simbell", skeleton(self.sequence, self.sharing));
+        let mut made = self
+            .transact("make the table inet simbell", skeleton(self.sequence, self.sharing == Sharing::Owned));
         if let Err(TableError::Refused { source, .. }) = &made
             && self.sharing == Sharing::Owned
             && (is(source, EINVAL) || is(source, EOPNOTSUPP))
         {
             self.sharing = Sharing::Shared;
-            made = self.transact("make the table inet simbell", skeleton(self.sequence, self.sharing));
+            made = self.transact(
+                "make the table inet simbell",
+                skeleton(self.sequence, self.sharing == Sharing::Owned),
+            );
         }
         self.made = made.is_ok();
         made
@@ -520,98 +458,4 @@ impl Drop for Table {
 
 fn is(error: &io::Error, errno: i32) -> bool {
     error.raw_os_error() == Some(errno)
-}
-
-fn skeleton(sequence: u32, sharing: Sharing) -> Outgoing {
-    const OWNER: u32 = 2;
-    let mut batch = Outgoing::batch(sequence);
-    batch.message(wire::NEWTABLE, wire::CREATE | wire::EXCL | wire::ACK, |a| {
-        a.text(wire::TABLE, TABLE);
-        a.number(2, if sharing == Sharing::Owned { OWNER } else { 0 });
-    });
-    for (map, id) in [(RECEIVED, RECEIVED_ID), (SENT, SENT_ID)] {
-        batch.message(wire::NEWSET, wire::CREATE | wire::ACK, |a| index_map(a, map, id));
-    }
-    const META_IIF: u32 = 4;
-    const META_OIF: u32 = 5;
-    const PREROUTING: u32 = 0;
-    const POSTROUTING: u32 = 4;
-    for (chain, hook, priority, map, id, key) in [
-        ("prerouting", PREROUTING, FIRST, RECEIVED, RECEIVED_ID, META_IIF),
-        ("postrouting", POSTROUTING, LAST, SENT, SENT_ID, META_OIF),
-    ] {
-        batch.message(wire::NEWCHAIN, wire::CREATE | wire::ACK, |a| base_chain(a, chain, hook, priority));
-        batch.message(wire::NEWRULE, wire::CREATE | wire::APPEND | wire::ACK, |a| {
-            a.text(wire::TABLE, TABLE).text(2, chain);
-            a.nested(4, |expressions| {
-                expression(expressions, "meta", |meta| {
-                    // NFTA_META_DREG, NFTA_META_KEY
-                    meta.number(1, REGISTER).number(2, key);
-                });
-                expression(expressions, "objref", |objref| {
-                    // NFTA_OBJREF_SET_SREG, NFTA_OBJREF_SET_NAME, NFTA_OBJREF_SET_ID
-                    objref.number(3, REGISTER).text(4, map).number(5, id);
-                });
-            });
-        });
-    }
-    batch
-}
-
-/// `NFT_REG_1`.
-const REGISTER: u32 = 1;
-
-fn index_map(a: &mut Attributes<'_>, map: &str, id: u32) {
-    const MAP_OF_OBJECTS: u32 = 0x40;
-    /// What `nft list` calls `iface_index`; the kernel does not care.
-    const IFACE_INDEX: u32 = 20;
-    a.text(wire::TABLE, TABLE).text(2, map);
-    // NFTA_SET_FLAGS, _KEY_TYPE, _KEY_LEN, _ID, _OBJ_TYPE
-    a.number(3, MAP_OF_OBJECTS).number(4, IFACE_INDEX).number(5, 4).number(10, id).number(15, wire::QUOTA);
-    // NFTA_SET_USERDATA, for `nft list`: keys are in host order.
-    let mut order = vec![0, 4];
-    order.extend(1_u32.to_ne_bytes());
-    a.raw(13, &order);
-}
-
-fn base_chain(a: &mut Attributes<'_>, chain: &str, hook: u32, priority: i32) {
-    const ACCEPT: u32 = 1;
-    // NFTA_CHAIN_TABLE, _NAME, _HOOK, _POLICY, _TYPE
-    a.text(wire::TABLE, TABLE).text(3, chain);
-    a.nested(4, |a| {
-        a.number(1, hook).raw(2, &priority.to_be_bytes());
-    });
-    a.number(5, ACCEPT).text(7, "filter");
-}
-
-fn expression(a: &mut Attributes<'_>, name: &str, data: impl FnOnce(&mut Attributes<'_>)) {
-    const LIST_ELEM: u16 = 1;
-    a.nested(LIST_ELEM, |a| {
-        a.text(1, name).nested(2, data);
-    });
-}
-
-/// The links of a quota in the maps: into them, or out of them again.
-fn elements(batch: &mut Outgoing, kind: u16, armed: &Armed) {
-    let directions = [(armed.counts.received(), RECEIVED), (armed.counts.sent(), SENT)];
-    let flags = if kind == wire::NEWSETELEM { wire::CREATE | wire::EXCL | wire::ACK } else { wire::ACK };
-    for (_, map) in directions.into_iter().filter(|(counts, _)| *counts) {
-        batch.message(kind, flags, |a| {
-            // NFTA_SET_ELEM_LIST_TABLE, _SET, _ELEMENTS
-            a.text(wire::TABLE, TABLE).text(2, map);
-            a.nested(3, |list| {
-                for link in &armed.links {
-                    list.nested(1, |element| {
-                        // NFTA_SET_ELEM_KEY with NFTA_DATA_VALUE; NFTA_SET_ELEM_OBJREF
-                        element.nested(1, |key| {
-                            key.raw(1, &link.to_ne_bytes());
-                        });
-                        if kind == wire::NEWSETELEM {
-                            element.text(9, &armed.name);
-                        }
-                    });
-                }
-            });
-        });
-    }
 }

@@ -6,7 +6,7 @@ use std::io;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{AsyncSocket as _, SocketAddr, TokioSocket};
 
-use crate::table::TableError;
+use crate::error::TableError;
 use crate::wire::{self, Incoming};
 
 /// `NFNLGRP_NFTABLES`.
