@@ -43,6 +43,10 @@ pub use request::{Reloaded, Request};
 /// How far a follower of the control socket may fall behind.
 const FOLLOWERS_BEHIND: usize = 256;
 
+/// Who has begun to follow is shown figures of a few seconds' age for so long. A desktop's session follows for days: it
+/// must not keep the processor awake.
+const LOOKED_ON_MS: u64 = 10 * 60_000;
+
 /// Deliveries under way at the end may take this long.
 const LAST_DELIVERIES: Duration = Duration::from_secs(5);
 
@@ -114,6 +118,8 @@ pub struct Engine {
     /// A damaged ledger was set aside, and the warning does not name it yet.
     damage_untold: bool,
     followers: broadcast::Sender<Arc<MonitorEvent>>,
+    /// By `CLOCK_BOOTTIME`: so long counters are read for those who look on.
+    followed_until: u64,
     recording: VecDeque<Recorded>,
     backlog: commit::Backlog,
     commit_again: Option<tokio::time::Instant>,
@@ -158,6 +164,7 @@ impl Engine {
             damage_untold: false,
             store: Some(parts.store),
             followers: broadcast::channel(FOLLOWERS_BEHIND).0,
+            followed_until: 0,
             recording: VecDeque::new(),
             backlog: commit::Backlog::default(),
             commit_again: None,
@@ -260,7 +267,8 @@ impl Engine {
     }
 
     fn next_read(&self, at: Stamp) -> Option<Span> {
-        self.state.next_read(at, self.followers.receiver_count() > 0)
+        let followed = self.followers.receiver_count() > 0 && at.boot_ms < self.followed_until;
+        self.state.next_read(at, followed)
     }
 
     /// The kernel's counters as they are now: usage up to this instant lands where it belongs.

@@ -206,6 +206,7 @@ impl Engine {
             }
             Request::Monitor(reply) => {
                 let changes = self.followers.subscribe();
+                self.followed_until = self.stamp().boot_ms.saturating_add(super::LOOKED_ON_MS);
                 let state = convert::monitor_state(&self.state, self.stamp());
                 let _ = reply.send(Ok(Following { state, changes }));
                 // A reminder for the desktop may have waited for somebody to follow.
