@@ -159,10 +159,11 @@ impl Engine {
     /// not committed yet.
     async fn perform(&mut self, todo: Vec<Effects>) {
         let mut all = Effects::default();
+        let followed = self.followers.receiver_count() > 0;
         for fx in todo {
             all.evaluate.extend(fx.evaluate);
             all.deliver.extend(fx.deliver);
-            for notice in fx.notices {
+            for notice in fx.notices.into_iter().filter(|_| followed) {
                 if !all.notices.contains(&notice) {
                     all.notices.push(notice);
                 }

@@ -79,6 +79,10 @@ pub struct State {
     last_read_boot_ms: u64,
     /// How long it was from the reading before to the last one.
     last_read_span_ms: u64,
+    /// How long after the last reading what is at stake asks for the next.
+    wanted_ms: u64,
+    /// The next midnight of any SIM, as worked out at an instant.
+    midnight: Option<wake::Midnight>,
     /// Messages that came before the clock was trusted.
     sms_waiting: Vec<(ModemId, SmsView)>,
     /// Boots with usage in the ledger that waits for its date.
@@ -126,6 +130,8 @@ impl State {
             splits: Splits::new(),
             last_read_boot_ms: 0,
             last_read_span_ms: 0,
+            wanted_ms: u64::MAX,
+            midnight: None,
             sms_waiting: Vec::new(),
             undated: restored.undated_boots,
             observations: carrier::by_sim(restored.observations),
@@ -298,6 +304,8 @@ impl State {
             self.deliver_due(at, fx);
         }
         self.flush_if_due(at, fx);
+        self.weigh_stakes(at);
+        self.find_midnight(at);
     }
 
     fn flush_if_due(&mut self, at: Stamp, fx: &mut Effects) {
@@ -360,6 +368,7 @@ impl State {
     fn settings_loaded(&mut self, settings: &Settings, at: Stamp, fx: &mut Effects) {
         self.settings = settings.clone();
         self.schedules_known = None;
+        self.midnight = None;
         let gone: Vec<String> = self
             .warnings
             .keys()
@@ -499,6 +508,7 @@ impl State {
         let iccid = record.iccid.clone();
         if !self.sims.contains_key(&iccid) {
             self.schedules_known = None;
+            self.midnight = None;
         }
         self.sims
             .entry(iccid)

@@ -33,7 +33,8 @@ impl State {
             return None;
         }
         let most = self.settings.sample_every.as_millis().max(100).unsigned_abs();
-        let wanted = self.read_within(at, most, followed);
+        let wanted = if followed { self.wanted_ms.min(FOLLOWED_MS) } else { self.wanted_ms };
+        let wanted = wanted.min(most);
         let since = at.boot_ms.saturating_sub(self.last_read_boot_ms);
         let after = Span(i64::try_from(wanted.saturating_sub(since)).unwrap_or(i64::MAX));
         if after == Span::ZERO || !at.trusted {
@@ -63,9 +64,14 @@ impl State {
         self.allowance(iccid).map_or(NO_ALLOWANCE_UNSAVED, |data| (data / 1000).max(LEAST_UNSAVED))
     }
 
+    /// What is at stake may be something else now. Asked for more often than it changes, it is worked out once a step.
+    pub(super) fn weigh_stakes(&mut self, at: Stamp) {
+        self.wanted_ms = if self.accounting.anything_owned() { self.read_within(at) } else { u64::MAX };
+    }
+
     /// How long after the last reading the next one is due at the latest, by what is at stake.
-    fn read_within(&self, at: Stamp, most: u64, followed: bool) -> u64 {
-        let mut within = if followed { most.min(FOLLOWED_MS) } else { most };
+    fn read_within(&self, at: Stamp) -> u64 {
+        let mut within = u64::MAX;
         if at.trusted && self.answers("usage") {
             let nearest = self.accounting.owners().filter_map(|iccid| self.to_next_threshold(iccid)).min();
             if let Some(bytes) = nearest {

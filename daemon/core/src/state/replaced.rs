@@ -45,6 +45,7 @@ impl State {
         for record in &restored.sims {
             self.sims.entry(record.iccid.clone()).or_insert_with(|| Sim::new(record.clone()));
         }
+        self.midnight = None;
         for sim in self.sims.values_mut() {
             fx.changes.push(Change::KeepSim(sim.record.clone()));
             sim.forget_cycle();

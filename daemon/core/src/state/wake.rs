@@ -11,7 +11,35 @@ pub(super) const SLACK_MS: u64 = 1_000;
 /// How often a clock that is not believed is judged anew.
 const CLOCK_ASKED_MS: u64 = 5_000;
 
+/// The first midnight of any SIM after an instant: with many SIMs the calendar is not asked at each event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Midnight {
+    from: Timestamp,
+    next: Option<Timestamp>,
+}
+
+impl Midnight {
+    fn holds(self, at: Timestamp) -> bool {
+        at >= self.from && self.next.is_none_or(|next| at < next)
+    }
+}
+
 impl State {
+    /// Looks up the next midnight where the last one found is over, or the clock was set back before it was looked for.
+    pub(super) fn find_midnight(&mut self, at: Stamp) {
+        if !self.midnight.is_some_and(|known| known.holds(at.wall)) {
+            self.midnight = Some(Midnight { from: at.wall, next: self.next_midnight(at.wall) });
+        }
+    }
+
+    fn next_midnight(&self, at: Timestamp) -> Option<Timestamp> {
+        let midnights = self.sims.keys().filter_map(|iccid| {
+            let zone = self.zone_of(iccid);
+            zone.date(at).succ_opt().map(|tomorrow| zone.day_start(tomorrow))
+        });
+        midnights.min()
+    }
+
     /// After how long an event [`crate::event::Event::WakeReached`] is due, and for what. None while nothing is
     /// at stake: an idle service sleeps.
     ///
@@ -48,11 +76,9 @@ impl State {
             }
             // What depends on the date changes at midnight: what rules say of it, and whether a bundle has begun.
             if self.answers("usage") || self.sims.values().any(|sim| sim.bounds.is_none()) {
-                let midnights = self.sims.keys().filter_map(|iccid| {
-                    let zone = self.zone_of(iccid);
-                    zone.date(at.wall).succ_opt().map(|tomorrow| zone.day_start(tomorrow))
-                });
-                wakes.extend(midnights.min().map(|due| Wake { after: wall(due), reason: "a new day" }));
+                let known = self.midnight.filter(|known| known.holds(at.wall));
+                let next = known.map_or_else(|| self.next_midnight(at.wall), |known| known.next);
+                wakes.extend(next.map(|due| Wake { after: wall(due), reason: "a new day" }));
             }
             for reminder in self.reminders.values() {
                 let due = match &reminder.state {
