@@ -172,6 +172,8 @@ fn far_from_a_threshold(iccid: Iccid) -> RuleInput {
         exhausted_at: None,
         end_of_cycle_bytes: Some(60_000_000_000),
         forecast_reliable: true,
+        voice: simbell_core::voice::VoiceSums::default(),
+        recipients: 0,
     };
     RuleInput {
         now: LocalNow {

@@ -29,10 +29,11 @@ impl Gateway {
             .await
             .map_err(|_| not_now("the service is stopping"))?
             .map_err(|error| GatewayError::NotSent { text: error, retry: true })?;
-        match self.commands.send_sms(&modem, request.to.as_str(), request.text).await {
+        let to = request.to.as_str().to_owned();
+        match self.commands.send_sms(&modem, &to, request.text).await {
             Ok(receipt) => {
                 // The engine may be stopping; the message has left all the same.
-                let _ = self.requests.send(Request::SmsLeft(modem, receipt.parts)).await;
+                let _ = self.requests.send(Request::SmsLeft { modem, parts: receipt.parts, to }).await;
                 let _ = self.requests.send(Request::SmsRefused(None)).await;
                 Ok(receipt.parts)
             }
@@ -40,6 +41,13 @@ impl Gateway {
                 if matches!(error, CommandError::NotAuthorized { .. }) {
                     let text = format!("Messages cannot leave: {error}.");
                     let _ = self.requests.send(Request::SmsRefused(Some(text))).await;
+                }
+                let tried =
+                    matches!(error, CommandError::OutcomeUnknown { .. } | CommandError::Refused { .. });
+                if tried {
+                    let parts = simbell_core::segments::parts(request.text);
+                    let unknown = matches!(error, CommandError::OutcomeUnknown { .. });
+                    let _ = self.requests.send(Request::SmsFailed { modem, parts, to, unknown }).await;
                 }
                 Err(failure(&error))
             }

@@ -10,6 +10,7 @@ use crate::observation::Observation;
 use crate::reminder::{Delivery, Reminder};
 use crate::time::{Span, Timestamp};
 use crate::view::{RuleInput, Trigger};
+use crate::voice::{CallRecord, SmsRecord};
 
 /// Everything one step asks for. `changes` are committed before any of the rest is done.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -97,17 +98,10 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
-    /// A finished call.
-    AppendCall(CallRecord),
-    /// Short messages sent.
-    AppendSmsSent {
-        /// By which SIM.
-        iccid: Option<Iccid>,
-        /// How many parts.
-        parts: u32,
-        /// When.
-        at: Timestamp,
-    },
+    /// A call as it is now.
+    KeepCall(CallRecord),
+    /// A short message as it is now; one received that is there already is left as it is.
+    KeepSms(SmsRecord),
 }
 
 /// A SIM as kept in the ledger.
@@ -125,21 +119,6 @@ pub struct SimRecord {
     pub first_seen: Timestamp,
     /// When last seen in a modem.
     pub last_seen: Timestamp,
-}
-
-/// A call as kept in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CallRecord {
-    /// By which SIM.
-    pub iccid: Option<Iccid>,
-    /// Whether the other party called.
-    pub incoming: bool,
-    /// When it became active.
-    pub began: Timestamp,
-    /// Seconds connected; an upper bound where the end is not known.
-    pub seconds: u32,
-    /// Whether the end was seen.
-    pub end_known: bool,
 }
 
 /// A question to the ledger: the sum of a SIM's entries in a half-open span.

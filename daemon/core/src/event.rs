@@ -15,6 +15,7 @@ use crate::settings::Settings;
 use crate::state::restored::Restored;
 use crate::time::{Span, Stamp, Timestamp};
 use crate::view::{RuleDescription, Trigger};
+use crate::voice::VoiceCounts;
 use crate::watch::Watch;
 
 /// One thing that happened, and when.
@@ -83,6 +84,27 @@ pub enum Event {
         modem: ModemId,
         /// How many parts.
         parts: u32,
+        /// To whom; hostile text.
+        #[serde(default)]
+        to: Option<String>,
+    },
+    /// A short message did not leave, or nobody knows whether it did.
+    SmsFailed {
+        /// By which modem.
+        modem: ModemId,
+        /// How many parts.
+        parts: u32,
+        /// To whom; hostile text.
+        to: Option<String>,
+        /// Whether it may have left.
+        unknown: bool,
+    },
+    /// Every call that a modem shows, told once after it is first seen.
+    CallsListed {
+        /// Which modem.
+        modem: ModemId,
+        /// Its calls, those that have ended and are still shown included.
+        calls: Vec<CallView>,
     },
     /// A call changed its state.
     CallChanged {
@@ -126,6 +148,13 @@ pub enum Event {
         corrections: i64,
         /// Start of the first entry ever of this SIM, for a forecast's base.
         first_at: Option<Timestamp>,
+    },
+    /// Sums of calls and messages for the same query, told before [`Event::TotalsLoaded`]. Calls under way are not in it.
+    CountsLoaded {
+        /// What was asked.
+        query: TotalsQuery,
+        /// Σ of the entries.
+        counts: Box<VoiceCounts>,
     },
     /// Rules were evaluated, all that one step asked for: their findings are kept in one transaction.
     RulesEvaluated(Vec<RuleResult>),

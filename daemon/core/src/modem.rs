@@ -173,7 +173,10 @@ pub struct SmsView {
 /// `MMCallState` and direction of one call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallView {
-    /// D-Bus path: tells calls apart until ModemManager restarts.
+    /// Unique bus name of the ModemManager that shows it; none peer to peer. It is never given to another.
+    #[serde(default)]
+    pub service: Option<String>,
+    /// D-Bus path: tells calls of one ModemManager apart.
     pub path: String,
     /// The other party, where shown; hostile text.
     pub number: Option<String>,

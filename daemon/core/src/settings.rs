@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ident::{ChannelName, Iccid, SimName};
+use crate::number::OwnNumbers;
 use crate::plan::Plan;
 use crate::schedule::QuietHours;
 use crate::time::Span;
@@ -49,6 +50,8 @@ pub struct SimSettings {
     pub zone: ZoneRules,
     /// Whose figures of its traffic are booked.
     pub source: SourceChoice,
+    /// Numbers that the owner classes by hand.
+    pub numbers: OwnNumbers,
 }
 
 /// Whose figures of a SIM's traffic are booked.

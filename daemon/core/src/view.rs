@@ -11,6 +11,7 @@ use crate::modem::SmsView;
 use crate::observation::Calibration;
 use crate::schedule::Schedule;
 use crate::time::Timestamp;
+use crate::voice::VoiceSums;
 
 /// On what occasion a rule is asked. One evaluation is about one SIM at most.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,6 +180,10 @@ pub struct SimFacts {
     pub end_of_cycle_bytes: Option<u64>,
     /// Whether the forecast rests on enough measurement to speak of.
     pub forecast_reliable: bool,
+    /// Calls and messages of this cycle, calls under way included.
+    pub voice: VoiceSums,
+    /// To how many recipients messages went in this cycle.
+    pub recipients: u64,
 }
 
 /// A cycle, broken down.

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use simbell_core::ident::ModemId;
+use simbell_core::segments;
 use tokio::sync::watch;
 use zbus::wire::DynamicType;
 use zbus::{Connection, DBusError, Message, OwnedObjectPath, OwnedVariant, Variant};
 
+use crate::names;
 use crate::watcher::Timing;
-use crate::{names, sms};
 
 /// Longest answer kept, in characters.
 const TEXT: usize = 2000;
@@ -201,7 +202,7 @@ impl ModemCommands {
         let outcome = match sent {
             Ok(_) => {
                 let reference = target.reference(message.as_str()).await;
-                Ok(SmsReceipt { parts: sms::parts(text), reference })
+                Ok(SmsReceipt { parts: segments::parts(text), reference })
             }
             Err(failure) => Err(failure.after(ACTION)),
         };

@@ -3,6 +3,7 @@
 use ring::digest::{Context, SHA256};
 use simbell_core::ident::ModemId;
 use simbell_core::modem::SmsView;
+use simbell_core::segments;
 use zbus::Variant;
 
 use crate::props::Props;
@@ -66,35 +67,14 @@ pub fn view(modem: &ModemId, sms: &Props) -> SmsView {
     SmsView { number, text, timestamp: timestamp.map(|stamp| rfc3339(&stamp)), digest }
 }
 
-/// How many parts a text takes: 160 septets, or 153 each of several; 70 and 67 in UCS-2 (3GPP TS 23.038).
-#[must_use]
-pub fn parts(text: &str) -> u32 {
-    let (units, alone, each) = match septets(text) {
-        Some(septets) => (septets, 160, 153),
-        None => (text.encode_utf16().count(), 70, 67),
-    };
-    if units <= alone { 1 } else { u32::try_from(units.div_ceil(each)).unwrap_or(u32::MAX) }
-}
-
 /// How many parts a message takes that leaves or left.
 pub fn sent_parts(sms: &Props) -> u32 {
-    parts(&sms.text("Text", TEXT).unwrap_or_default())
+    segments::parts(&sms.text("Text", TEXT).unwrap_or_default())
 }
 
-/// Length in septets of the default alphabet, where it can say the text.
-fn septets(text: &str) -> Option<usize> {
-    const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
-    const EXTENDED: &str = "\u{c}^{}\\[~]|€";
-    text.chars().try_fold(0_usize, |sum, c| {
-        let length = if BASIC.contains(c) {
-            1
-        } else if EXTENDED.contains(c) {
-            2
-        } else {
-            return None;
-        };
-        sum.checked_add(length)
-    })
+/// The other party, as far as it can be told.
+pub fn number(sms: &Props) -> Option<String> {
+    sms.text("Number", NUMBER)
 }
 
 /// ModemManager writes `2026-03-01T12:30:00+08`, an offset without minutes; other texts stay as they are.
@@ -116,20 +96,6 @@ fn rfc3339(stamp: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parts_are_counted_as_networks_bill_them() {
-        assert_eq!(parts(""), 1);
-        assert_eq!(parts(&"a".repeat(160)), 1);
-        assert_eq!(parts(&"a".repeat(161)), 2);
-        assert_eq!(parts(&"€".repeat(80)), 1);
-        assert_eq!(parts(&"€".repeat(81)), 2);
-        assert_eq!(parts(&"я".repeat(70)), 1);
-        assert_eq!(parts(&"я".repeat(71)), 2);
-        assert_eq!(parts(&"🙂".repeat(36)), 2);
-        assert_eq!(parts(&"a".repeat(153 * 3)), 3);
-        assert_eq!(parts(&"a".repeat(153 * 3 + 1)), 4);
-    }
 
     #[test]
     fn time_stamps_get_whole_offsets() {

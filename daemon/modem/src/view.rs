@@ -174,6 +174,8 @@ pub fn bearer(path: &str, bearer: &Props) -> BearerView {
 /// A call as it is read.
 pub fn call(path: &str, call: &Props) -> CallView {
     CallView {
+        // Filled in by whoever knows whom it talks to.
+        service: None,
         path: path.to_owned(),
         number: call.text("Number", NAME),
         // `MM_CALL_DIRECTION_INCOMING`

@@ -92,6 +92,8 @@ fn planned(iccid: Iccid) -> SimFacts {
         exhausted_at: Some(AT.saturating_add(simbell_core::time::Span::secs(172_800))),
         end_of_cycle_bytes: Some(12_000_000_000),
         forecast_reliable: true,
+        voice: simbell_core::voice::VoiceSums::default(),
+        recipients: 0,
         iccid,
     }
 }
@@ -117,6 +119,8 @@ fn endless(iccid: Iccid) -> SimFacts {
         exhausted_at: None,
         end_of_cycle_bytes: None,
         forecast_reliable: false,
+        voice: simbell_core::voice::VoiceSums::default(),
+        recipients: 0,
         ..planned(iccid)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use simbell_core::bytes::Bytes;
 use simbell_core::ident::{Iccid, PlanName, SimName};
+use simbell_core::number::{NumberClass, NumberPattern, OwnNumbers};
 use simbell_core::plan::{AnchorDay, Counts, Period, Plan};
 use simbell_core::settings::{SimSettings, SourceChoice};
 use simbell_core::zone::ZoneRules;
@@ -47,6 +48,7 @@ pub(super) fn read(
             ];
             field.one_of(&known, report)
         });
+        let numbers = section.get("numbers").map(|field| numbers(&field, report)).unwrap_or_default();
         section.finish(report);
         let (Some(iccid), Some(field)) = (iccid, iccid_field) else { continue };
         if let Some(first) = places.get(&iccid) {
@@ -56,9 +58,36 @@ pub(super) fn read(
         }
         places.insert(iccid.clone(), report.location(field.place()));
         let zone = own_zone.unwrap_or_else(|| zone.clone());
-        sims.insert(iccid, SimSettings { name: sim_name, plan, zone, source: source.unwrap_or_default() });
+        sims.insert(
+            iccid,
+            SimSettings { name: sim_name, plan, zone, source: source.unwrap_or_default(), numbers },
+        );
     }
     sims
+}
+
+/// Numbers that the owner classes by hand.
+fn numbers(field: &Field<'_>, report: &mut Report<'_>) -> OwnNumbers {
+    const CLASSES: [(&str, NumberClass); 5] = [
+        ("free", NumberClass::Free),
+        ("short", NumberClass::Short),
+        ("national", NumberClass::National),
+        ("international", NumberClass::International),
+        ("premium", NumberClass::Premium),
+    ];
+    let mut own = OwnNumbers::default();
+    let Some(mut section) = field.section("a section such as [sims.home.numbers]", report) else {
+        return own;
+    };
+    for (key, class) in CLASSES {
+        let Some(field) = section.get(key) else { continue };
+        for item in field.items("a list such as [\"+491801*\", \"22*\"]", report) {
+            let pattern = item.parsed::<NumberPattern>("a number, or the beginning of numbers", report);
+            own.0.extend(pattern.map(|pattern| (pattern, class)));
+        }
+    }
+    section.finish(report);
+    own
 }
 
 fn iccid_of(field: &Field<'_>, report: &mut Report<'_>) -> Option<Iccid> {

@@ -385,8 +385,8 @@ impl Engine {
                         Request::ModemForSms(via, reply) => {
                             let _ = reply.send(self.modem_for_sms(via.as_deref()));
                         }
-                        Request::SmsLeft(modem, parts) => {
-                            drop(self.step(Event::SmsSent { modem, parts }));
+                        Request::SmsLeft { modem, parts, to } => {
+                            drop(self.step(Event::SmsSent { modem, parts, to: Some(to) }));
                         }
                         _ => {}
                     },
@@ -397,8 +397,8 @@ impl Engine {
             last.push(one);
         }
         while let Ok(request) = self.requests.try_recv() {
-            if let Request::SmsLeft(modem, parts) = request {
-                drop(self.step(Event::SmsSent { modem, parts }));
+            if let Request::SmsLeft { modem, parts, to } = request {
+                drop(self.step(Event::SmsSent { modem, parts, to: Some(to) }));
             }
         }
         for one in last {

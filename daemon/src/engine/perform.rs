@@ -132,10 +132,14 @@ impl Engine {
         for query in queries {
             let Some(store) = &self.store else { continue };
             let loaded = store.totals(&query).and_then(|sums| {
-                Ok((sums, billed::units(&self.state, store, &query.iccid, query.from, query.until)?))
+                let units = billed::units(&self.state, store, &query.iccid, query.from, query.until)?;
+                Ok((sums, units, store.counts(&query)?))
             });
             match super::ledger::watch(&self.ledger.damage, loaded) {
-                Ok((sums, units)) => {
+                Ok((sums, units, counts)) => {
+                    let event = Event::CountsLoaded { query: query.clone(), counts: Box::new(counts) };
+                    let fx = self.step(event);
+                    self.backlog.then.push(fx);
                     let event = Event::TotalsLoaded {
                         query,
                         by_zone: sums.by_zone,

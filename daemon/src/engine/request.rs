@@ -101,8 +101,26 @@ pub enum Request {
     BugReport(Reply<Vec<String>>),
     /// The modem that a message leaves by: that of the SIM with this name or ICCID, or any that is registered.
     ModemForSms(Option<String>, oneshot::Sender<Result<ModemId, String>>),
-    /// A message left by this modem, in so many parts.
-    SmsLeft(ModemId, u32),
+    /// A message left.
+    SmsLeft {
+        /// By which modem.
+        modem: ModemId,
+        /// How many parts.
+        parts: u32,
+        /// To whom.
+        to: String,
+    },
+    /// A message did not leave by this modem, or nobody knows.
+    SmsFailed {
+        /// By which modem.
+        modem: ModemId,
+        /// How many parts.
+        parts: u32,
+        /// To whom.
+        to: String,
+        /// Whether it may have left.
+        unknown: bool,
+    },
     /// ModemManager refused to send a message to a service without rights, and why; none where it let one leave.
     SmsRefused(Option<String>),
     /// Stop.
@@ -223,7 +241,12 @@ impl Engine {
             Request::ModemForSms(via, reply) => {
                 let _ = reply.send(self.modem_for_sms(via.as_deref()));
             }
-            Request::SmsLeft(modem, parts) => self.feed(Event::SmsSent { modem, parts }).await,
+            Request::SmsLeft { modem, parts, to } => {
+                self.feed(Event::SmsSent { modem, parts, to: Some(to) }).await;
+            }
+            Request::SmsFailed { modem, parts, to, unknown } => {
+                self.feed(Event::SmsFailed { modem, parts, to: Some(to), unknown }).await;
+            }
             Request::SmsRefused(text) => {
                 self.report(WarningCode::NotAuthorized, "messages", text).await;
             }

@@ -1,7 +1,7 @@
 //! Changes, made in one transaction.
 
 use rusqlite::{Transaction, TransactionBehavior, params};
-use simbell_core::effect::{CallRecord, Change, SimRecord};
+use simbell_core::effect::{Change, SimRecord};
 use simbell_core::ledger::{Baseline, Epoch, Gap, Session};
 use simbell_core::reminder::{Delivery, Reminder};
 
@@ -11,6 +11,7 @@ use crate::open::Store;
 use crate::prune;
 use crate::rows::{state_columns, word};
 use crate::slots::{add_usage, date_earlier_boots, date_entries};
+use crate::voice;
 
 /// Why changes were not made. None of them was: the same changes may be given again.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +124,10 @@ fn make(tx: &Transaction<'_>, change: &Change) -> Made {
         Change::AppendGap(gap) => append_gap(tx, gap),
         Change::AppendCorrection(correction) => carrier::append_correction(tx, correction),
         Change::AppendObservation(observation) => carrier::append_observation(tx, observation),
-        Change::DateEntries { boot, offset_ms } => date_entries(tx, boot, *offset_ms),
+        Change::DateEntries { boot, offset_ms } => {
+            date_entries(tx, boot, *offset_ms)?;
+            voice::date(tx, boot, *offset_ms)
+        }
         Change::DateEarlierBoots { boot, before, after } => date_earlier_boots(tx, boot, *before, *after),
         Change::KeepReminder(reminder) => keep_reminder(tx, reminder),
         Change::KeepDelivery(delivery) => keep_delivery(tx, delivery),
@@ -138,12 +142,8 @@ fn make(tx: &Transaction<'_>, change: &Change) -> Made {
             "INSERT OR REPLACE INTO first_use VALUES (?1, ?2, ?3)",
             params![iccid.as_str(), plan, at.as_millis()],
         ),
-        Change::AppendCall(call) => append_call(tx, call),
-        Change::AppendSmsSent { iccid, parts, at } => run(
-            tx,
-            "INSERT INTO sms (iccid, direction, parts, zone, at_ms) VALUES (?1, 'sent', ?2, 'unknown', ?3)",
-            params![iccid.as_ref().map(|i| i.as_str()), parts, at.as_millis()],
-        ),
+        Change::KeepCall(call) => voice::keep_call(tx, call),
+        Change::KeepSms(sms) => voice::keep_sms(tx, sms),
     }
 }
 
@@ -165,8 +165,8 @@ const fn name(change: &Change) -> &'static str {
         Change::KeepSmsDigest { .. } => "keep-sms-digest",
         Change::KeepScheduleMark { .. } => "keep-schedule-mark",
         Change::KeepFirstUse { .. } => "keep-first-use",
-        Change::AppendCall(_) => "append-call",
-        Change::AppendSmsSent { .. } => "append-sms-sent",
+        Change::KeepCall(_) => "keep-call",
+        Change::KeepSms(_) => "keep-sms",
     }
 }
 
@@ -325,20 +325,6 @@ fn keep_delivery(tx: &Transaction<'_>, delivery: &Delivery) -> Made {
             delivery.next_at.map(|t| t.as_millis()),
             delivery.last_error,
             serde_json::to_string(&delivery.message)?,
-        ],
-    )
-}
-
-fn append_call(tx: &Transaction<'_>, call: &CallRecord) -> Made {
-    run(
-        tx,
-        "INSERT INTO call (iccid, incoming, began_ms, seconds, end_known) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![
-            call.iccid.as_ref().map(|i| i.as_str()),
-            call.incoming,
-            call.began.as_millis(),
-            call.seconds,
-            call.end_known,
         ],
     )
 }

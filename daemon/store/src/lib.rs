@@ -40,6 +40,7 @@ mod rows;
 mod slots;
 mod totals;
 mod usage;
+mod voice;
 
 pub use apply::ApplyError;
 pub use backup::BackupError;
@@ -49,7 +50,7 @@ pub use columns::{Columns, Mark, Sums};
 pub use explain::{ExplainCursor, ExplainPage, ExplainQuery, Part, Run};
 pub use failure::ErrorKind;
 pub use fold::{Fold, Folded};
-pub use lists::{Counts, KeptCorrection, KeptGap};
+pub use lists::{KeptCorrection, KeptGap};
 pub use migrate::{APPLICATION_ID, SCHEMA_VERSION};
 pub use open::{OpenError, Store};
 pub use options::{StoreOptions, Synchronous};

@@ -8,8 +8,7 @@ use simbell_core::reminder::{Delivery, Reminder};
 use simbell_core::time::Timestamp;
 
 use crate::open::Store;
-use crate::rows::{self, QueryError, collect, from_word, instant, optional_ident, unsigned};
-use crate::totals::fits;
+use crate::rows::{self, QueryError, collect, from_word, instant, optional_ident};
 
 /// A correction and its place in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,21 +28,6 @@ pub struct KeptGap {
     pub id: i64,
     /// The gap.
     pub gap: Gap,
-}
-
-/// Calls and short messages of a SIM in a span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Calls made.
-    pub calls_out: u64,
-    /// Seconds of calls made.
-    pub seconds_out: u64,
-    /// Calls taken.
-    pub calls_in: u64,
-    /// Seconds of calls taken.
-    pub seconds_in: u64,
-    /// Parts of short messages sent.
-    pub sms_parts: u64,
 }
 
 impl Store {
@@ -141,56 +125,6 @@ impl Store {
             rows::DELIVERY
         );
         collect(&mut self.conn.prepare_cached(&sql)?, params![reminder.as_str(), limit], rows::delivery)
-    }
-
-    /// Calls that began and messages that were sent in a half-open span.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read, or a sum does not fit.
-    pub fn counts(
-        &self,
-        iccid: &Iccid,
-        from: Timestamp,
-        until: Option<Timestamp>,
-    ) -> Result<Counts, QueryError> {
-        let span = params![iccid.as_str(), from.as_millis(), until.map(Timestamp::as_millis)];
-        let mut counts = self
-            .conn
-            .prepare_cached(
-                "SELECT count(*) FILTER (WHERE NOT incoming),
-                        coalesce(sum(seconds) FILTER (WHERE NOT incoming), 0),
-                        count(*) FILTER (WHERE incoming),
-                        coalesce(sum(seconds) FILTER (WHERE incoming), 0)
-                 FROM call WHERE iccid = ?1 AND began_ms >= ?2 AND (?3 IS NULL OR began_ms < ?3)",
-            )?
-            .query_row(span, |row| {
-                Ok([
-                    row.get::<_, i64>(0)?,
-                    row.get::<_, i64>(1)?,
-                    row.get::<_, i64>(2)?,
-                    row.get::<_, i64>(3)?,
-                ])
-            })
-            .map_err(|error| fits(error.into(), "call seconds"))
-            .and_then(|[calls_out, seconds_out, calls_in, seconds_in]| {
-                Ok(Counts {
-                    calls_out: unsigned(calls_out, "call.id")?,
-                    seconds_out: unsigned(seconds_out, "call.seconds")?,
-                    calls_in: unsigned(calls_in, "call.id")?,
-                    seconds_in: unsigned(seconds_in, "call.seconds")?,
-                    sms_parts: 0,
-                })
-            })?;
-        let parts: i64 = self
-            .conn
-            .prepare_cached(
-                "SELECT coalesce(sum(parts), 0) FROM sms
-                 WHERE direction = 'sent' AND iccid = ?1 AND at_ms >= ?2 AND (?3 IS NULL OR at_ms < ?3)",
-            )?
-            .query_row(span, |row| row.get(0))
-            .map_err(|error| fits(error.into(), "message parts"))?;
-        counts.sms_parts = unsigned(parts, "sms.parts")?;
-        Ok(counts)
     }
 }
 

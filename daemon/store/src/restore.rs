@@ -9,6 +9,7 @@ use simbell_core::time::Timestamp;
 use crate::carrier;
 use crate::open::Store;
 use crate::rows::{self, QueryError, collect, ident};
+use crate::voice;
 
 /// Resolved reminders given back: the newest of them, so that a rule that raises one again finds it.
 const RESOLVED_GIVEN_BACK: u32 = 200;
@@ -51,6 +52,11 @@ impl Store {
             next_epoch: next_epoch(&tx)?,
             observations: carrier::newest_observations(&tx)?,
             next_observation: carrier::next_observation(&tx)?,
+            open_calls: voice::open_calls(&tx)?,
+            next_call: voice::next_call(&tx)?,
+            next_sms: voice::next_sms(&tx)?,
+            counted_sms: voice::counted(&tx)?,
+            party_key: voice::party_key(&tx)?,
             newest: newest(&tx)?,
             undated_boots,
             reminders: reminders(&tx)?,

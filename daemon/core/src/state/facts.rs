@@ -14,6 +14,7 @@ use crate::ledger::Zone;
 use crate::modem::{ModemState, ModemView, SimView};
 use crate::time::Stamp;
 use crate::view::{CycleFacts, LocalNow, RuleDescription, RuleInput, SimFacts, Trigger};
+use crate::voice::VoiceSums;
 use crate::zone::ZoneRules;
 
 /// A SIM in a modem.
@@ -126,7 +127,22 @@ impl State {
             exhausted_at: forecast.as_ref().and_then(|f| f.exhausted_at),
             end_of_cycle_bytes: forecast.as_ref().and_then(|f| f.end_of_cycle_bytes),
             forecast_reliable: forecast.is_some_and(|f| f.reliable),
+            voice: self.voice(iccid),
+            recipients: u64::try_from(sim.counts.recipients.len()).unwrap_or(u64::MAX),
         })
+    }
+
+    /// Calls and messages of a SIM in its cycle, calls under way as they are now included.
+    #[must_use]
+    pub fn voice(&self, iccid: &Iccid) -> VoiceSums {
+        let Some(sim) = self.sims.get(iccid) else { return VoiceSums::default() };
+        let mut sums = sim.counts.sums;
+        for call in self.calls.of(iccid, self.now) {
+            if call.answered && sim.counts_now(call.began) {
+                sums.add_call(&call);
+            }
+        }
+        sums
     }
 
     /// How a SIM's usage will go on; none before its cycle is known.

@@ -30,13 +30,16 @@ use crate::ident::{BootId, Iccid, ModemId, ReminderKey, RuleName};
 use crate::ledger::Session;
 use crate::modem::{ModemView, SmsView};
 use crate::observation::{Observation, ObservationId};
+use crate::party::PartyKey;
 use crate::reminder::{Delivery, Reminder};
 use crate::settings::Settings;
 use crate::time::{Stamp, Timestamp};
 use crate::view::RuleDescription;
+use crate::voice::SmsDirection;
 use crate::zone::ZoneRules;
 use accounting::{Accounting, Splits};
 use calls::Calls;
+use messages::Messages;
 use restored::Restored;
 
 pub use thresholds::{LinkPosition, Threshold};
@@ -66,6 +69,8 @@ pub struct State {
     marks_in_flight: BTreeMap<String, Timestamp>,
     sms_seen: BTreeMap<String, Timestamp>,
     calls: Calls,
+    messages: Messages,
+    party_key: PartyKey,
     warnings: BTreeMap<(WarningCode, String), Warning>,
     health_changed: bool,
     /// By `CLOCK_BOOTTIME`: from then on what is not found wrong is well.
@@ -121,7 +126,9 @@ impl State {
             marks: restored.schedule_marks.into_iter().map(|m| (m.key, m.served)).collect(),
             marks_in_flight: BTreeMap::new(),
             sms_seen: restored.sms_digests.into_iter().map(|d| (d.digest, d.at)).collect(),
-            calls: Calls::default(),
+            calls: Calls::restored(restored.open_calls, restored.next_call),
+            messages: Messages::restored(restored.next_sms, restored.counted_sms),
+            party_key: restored.party_key,
             warnings: BTreeMap::new(),
             health_changed: false,
             settles_at: None,
@@ -165,6 +172,7 @@ impl State {
                 self.settles_at = Some(at.boot_ms.saturating_add(warnings::SETTLES_MS));
                 self.accounting.started(boot, links, at);
                 self.last_read_boot_ms = at.boot_ms;
+                self.calls_at_start(boot, at);
                 self.configured_sims(at, fx);
                 self.give_up_unknown(fx);
                 if !at.trusted || !self.undated.is_empty() {
@@ -198,10 +206,14 @@ impl State {
             Event::ModemSeen(view) => self.modem_seen(view, at, fx),
             Event::ModemVanished { modem } => self.modem_vanished(modem, at, fx),
             Event::SmsReceived { modem, sms } => self.sms_received(modem, sms, at, fx),
-            Event::SmsSent { modem, parts } => {
-                let iccid = self.sim_of(modem);
-                fx.changes.push(Change::AppendSmsSent { iccid, parts: *parts, at: at.wall });
+            Event::SmsSent { modem, parts, to } => {
+                self.sms_left(modem, *parts, to.as_deref(), SmsDirection::Sent, at, fx);
             }
+            Event::SmsFailed { modem, parts, to, unknown } => {
+                let direction = if *unknown { SmsDirection::Unknown } else { SmsDirection::Failed };
+                self.sms_left(modem, *parts, to.as_deref(), direction, at, fx);
+            }
+            Event::CallsListed { modem, calls } => self.calls_listed(modem, calls, at, fx),
             Event::CallChanged { modem, call } => self.call_changed(modem, call, at, fx),
             Event::UssdReceived { .. } => {
                 fx.notices.push(Notice::Happened("the network sent a message by USSD".to_owned()));
@@ -259,6 +271,7 @@ impl State {
             Event::TotalsLoaded { query, by_zone, units, corrections, first_at } => {
                 self.totals_loaded(query, by_zone, units, *corrections, *first_at);
             }
+            Event::CountsLoaded { query, counts } => self.counts_loaded(query, counts),
             Event::RulesEvaluated(results) => {
                 for result in results {
                     self.rule_evaluated(result, at, fx);
@@ -293,6 +306,7 @@ impl State {
     fn settle(&mut self, at: Stamp, fx: &mut Effects) {
         self.refresh_cycles(at, fx);
         if !self.stopping {
+            self.look_at_calls(at, fx);
             if at.trusted && !self.totals_awaited() {
                 self.sms_waited(at, fx);
                 self.serve_schedules(at, fx);
@@ -321,6 +335,9 @@ impl State {
                     >= self.settings.max_unsaved_time.as_millis().unsigned_abs());
         if due {
             let mut changes = self.accounting.flush(at);
+            if self.stopping {
+                fx.changes.extend(self.flush_calls(at));
+            }
             changes.append(&mut fx.changes);
             fx.changes = changes;
         }
@@ -422,7 +439,9 @@ impl State {
 
     /// Everything measured and not in the ledger yet, to be committed now: somebody is about to read it.
     pub fn flush(&mut self, at: Stamp) -> Vec<Change> {
-        self.accounting.flush(at)
+        let mut changes = self.accounting.flush(at);
+        changes.extend(self.flush_calls(at));
+        changes
     }
 
     /// What the configuration decides.

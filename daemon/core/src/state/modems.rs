@@ -33,6 +33,7 @@ impl State {
         self.modems.insert(view.id.clone(), view.clone());
         self.claim(view, just_seen, known, at, fx);
         self.judge_modem(view, fx);
+        self.calls_of_seen_modem(view, at, fx);
         let iccid = view.sim.as_ref().and_then(|s| s.iccid.clone());
         let sim_changed = before.as_ref().and_then(|m| m.sim.as_ref()).and_then(|s| s.iccid.clone()) != iccid;
         if let Some(iccid) = iccid {
@@ -67,7 +68,7 @@ impl State {
         let Some(before) = self.modems.remove(modem) else { return };
         self.sims_left(&before, None, at, fx);
         self.accounting.modems_lost(Some(modem), at);
-        self.calls_lost(Some(modem), at, fx);
+        self.calls_of_gone_modem(modem, at, fx);
         self.well(WarningCode::ModemUnusable, modem.as_str(), fx);
         self.well(WarningCode::NotMeasured, modem.as_str(), fx);
         self.well(WarningCode::CountersBypassed, modem.as_str(), fx);
@@ -86,7 +87,7 @@ impl State {
             self.sims_left(&before, None, at, fx);
         }
         self.accounting.modems_lost(None, at);
-        self.calls_lost(None, at, fx);
+        self.calls_out_of_sight(at, fx);
         let text =
             "ModemManager is not on the bus: nothing is known of the modems until it is back. Start it with \
                     `systemctl start ModemManager`."

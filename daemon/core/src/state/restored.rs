@@ -6,8 +6,10 @@ use crate::effect::SimRecord;
 use crate::ident::{BootId, Iccid};
 use crate::ledger::{Baseline, Epoch, EpochId, Session};
 use crate::observation::{Observation, ObservationId};
+use crate::party::PartyKey;
 use crate::reminder::{Delivery, Reminder};
 use crate::time::Timestamp;
+use crate::voice::{CallId, CallRecord, SmsId};
 
 /// The ledger's contents that the state is built from. Lists are ordered by their keys, so that the same ledger
 /// always gives the same value.
@@ -43,6 +45,16 @@ pub struct Restored {
     pub observations: Vec<Observation>,
     /// The first identity of an observation never given out.
     pub next_observation: ObservationId,
+    /// Calls whose end is not in the ledger yet.
+    pub open_calls: Vec<CallRecord>,
+    /// The first identity of a call never given out.
+    pub next_call: CallId,
+    /// The first identity of a message never given out.
+    pub next_sms: SmsId,
+    /// Messages received and counted lately, by their digests.
+    pub counted_sms: Vec<String>,
+    /// The key of this ledger's digests of numbers.
+    pub party_key: PartyKey,
 }
 
 impl Restored {
@@ -64,6 +76,11 @@ impl Restored {
             first_uses: Vec::new(),
             observations: Vec::new(),
             next_observation: ObservationId(1),
+            open_calls: Vec::new(),
+            next_call: CallId(1),
+            next_sms: SmsId(1),
+            counted_sms: Vec::new(),
+            party_key: PartyKey(0, 0),
         }
     }
 }

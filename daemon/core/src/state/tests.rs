@@ -7,6 +7,7 @@ mod random;
 mod reading;
 mod scenarios;
 mod thresholds;
+mod voice;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,8 @@ use crate::counter::{LinkCounters, LinkReading};
 use crate::effect::Evaluation;
 use crate::event::{DeliveryOutcome, RuleResult};
 use crate::ident::{ChannelName, IfIndex, PlanName, SimName};
-use crate::modem::{BearerView, CallState, CallView, EsimStatus, ModemState, Registration, SimKind, SimView};
+use crate::modem::{BearerView, EsimStatus, ModemState, Registration, SimKind, SimView};
+use crate::number::OwnNumbers;
 use crate::plan::{AnchorDay, Counts, Period, Plan};
 use crate::reminder::{DeliveryState, Finding, ReminderState, Repeat, Urgency};
 use crate::schedule::{QuietHours, Schedule, TimeOfDay};
@@ -59,6 +61,7 @@ fn settings() -> Settings {
         plan: Some(plan),
         zone: ZoneRules::utc(),
         source: crate::settings::SourceChoice::Auto,
+        numbers: OwnNumbers::default(),
     };
     Settings {
         zone: ZoneRules::utc(),
@@ -508,30 +511,6 @@ fn rules_about_usage_are_asked_once_each_local_day() {
     let asked = bench.after(wake.after.as_secs());
     assert_eq!(asked.evaluate.len(), 1);
     assert!(bench.after(60).evaluate.is_empty());
-}
-
-#[test]
-fn a_call_that_rings_shows_that_the_end_of_another_was_missed() {
-    let mut bench = Bench::new(settings(), &[]);
-    let modem = ModemId::new("490154203237518").unwrap();
-    let mut call = |path: &str, state: CallState| {
-        bench.secs += 60;
-        let call = CallView { path: path.to_owned(), number: None, incoming: true, state };
-        let fx = bench.feed(&Event::CallChanged { modem: modem.clone(), call });
-        let ended = fx.changes.into_iter().filter_map(|change| match change {
-            Change::AppendCall(call) => Some((call.seconds, call.end_known)),
-            _ => None,
-        });
-        ended.collect::<Vec<_>>()
-    };
-    assert_eq!(call("1", CallState::RingingIn), []);
-    assert_eq!(call("1", CallState::Active), []);
-    // A call that waits comes beside one that goes on.
-    assert_eq!(call("2", CallState::Waiting), []);
-    assert_eq!(call("3", CallState::RingingIn), [(120, false)]);
-    assert_eq!(call("3", CallState::Active), []);
-    assert_eq!(call("1", CallState::Terminated), [], "it is in the ledger already");
-    assert_eq!(call("3", CallState::Terminated), [(120, true)]);
 }
 
 #[test]

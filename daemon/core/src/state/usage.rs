@@ -15,6 +15,7 @@ use crate::ident::Iccid;
 use crate::ledger::{Correction, Volume, When, Zone};
 use crate::plan::{AnchorDay, Period, Plan};
 use crate::time::{Stamp, Timestamp};
+use crate::voice::{CallRecord, VoiceCounts};
 
 /// Without a plan, usage is shown by calendar month.
 const NO_PLAN: Period = Period::Monthly(AnchorDay::Day(1));
@@ -32,6 +33,8 @@ pub struct Sim {
     pub bounds: Option<(Timestamp, Option<Timestamp>)>,
     /// Sums since the cycle began.
     pub totals: Totals,
+    /// Calls and messages since the cycle began, those under way left out.
+    pub counts: VoiceCounts,
     /// Start of its first entry ever.
     pub first_at: Option<Timestamp>,
     /// When its plan begins to bill otherwise, day by day.
@@ -66,6 +69,7 @@ impl Sim {
             cycle: None,
             bounds: None,
             totals: Totals::default(),
+            counts: VoiceCounts::default(),
             first_at: None,
             edges: None,
             cycle_known: false,
@@ -77,6 +81,17 @@ impl Sim {
 
     pub(super) fn forget_cycle(&mut self) {
         self.cycle_known = false;
+    }
+
+    /// Whether what began then counts in the current cycle. What has no date yet is read from the ledger once it has.
+    pub(super) fn counts_now(&self, began: Option<Timestamp>) -> bool {
+        began.is_some_and(|began| self.bounds.is_some_and(|(start, _)| began >= start))
+    }
+
+    pub(super) fn count_call(&mut self, call: &CallRecord) {
+        if self.counts_now(call.began) {
+            self.counts.sums.add_call(call);
+        }
     }
 
     pub(super) fn evaluate_soon(&mut self) {
@@ -227,12 +242,22 @@ impl State {
                 }
             }
             sim.totals = Totals::default();
+            sim.counts = VoiceCounts::default();
             sim.evaluate_soon();
             let (from, until) = sim.bounds.unwrap_or((at.wall, None));
             let query = TotalsQuery { iccid, from, until };
             sim.awaited = Some(query.clone());
             fx.load_totals.push(query);
             fx.notices.push(Notice::StatusChanged);
+        }
+    }
+
+    /// Told before the totals of the same query, so that whatever follows from those is seen with these.
+    pub(super) fn counts_loaded(&mut self, query: &TotalsQuery, counts: &VoiceCounts) {
+        if let Some(sim) = self.sims.get_mut(&query.iccid)
+            && sim.awaited.as_ref() == Some(query)
+        {
+            sim.counts = counts.clone();
         }
     }
 

@@ -53,6 +53,7 @@ impl State {
             let due = since.saturating_add(self.settings.max_unsaved_time.as_millis().unsigned_abs());
             wakes.push(Wake { after: boot(due), reason: "commit" });
         }
+        wakes.extend(self.calls.next_look().map(|due| Wake { after: boot(due), reason: "call" }));
         wakes.extend(self.settles_at.map(|due| Wake { after: boot(due), reason: "the beginning is over" }));
         if at.trusted != self.now.trusted {
             // Noticed while it was asked for the next wake: no event has told yet.

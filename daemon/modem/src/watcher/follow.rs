@@ -315,6 +315,9 @@ impl Session {
                 _ => self.call_seen(path, &object, now),
             }
         }
+        if interface == names::VOICE {
+            self.calls_listed(path);
+        }
     }
 
     fn read_interface(&mut self, path: &str, interface: &'static str, now: Instant) {

@@ -1,6 +1,6 @@
 //! What is remembered of modems, and of their SIMs and bearers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use simbell_core::event::Event;
@@ -44,6 +44,8 @@ pub struct Modem {
     pub sms: BTreeMap<String, SmsTrack>,
     /// Its calls by path.
     pub calls: BTreeMap<String, CallTrack>,
+    /// Calls that were there when it was first seen and are not read yet; none before they are listed.
+    pub first_calls: Option<BTreeSet<String>>,
 }
 
 /// SIMs and bearers by path: not in ModemManager's list of objects, so each is asked for.

@@ -164,7 +164,7 @@ impl Session {
         self.directory_changed = true;
     }
 
-    fn to(&self) -> Option<&str> {
+    pub(super) fn to(&self) -> Option<&str> {
         match &self.owner {
             Owner::Present(name) => name.as_deref(),
             _ => None,

@@ -1,5 +1,7 @@
 //! Short messages and calls: objects of their own, followed from the signals that announce them.
 
+use std::collections::BTreeSet;
+
 use simbell_core::event::Event;
 use simbell_core::modem::{CallState, CallView};
 use tokio::time::Instant;
@@ -16,12 +18,12 @@ use super::session::Session;
 const TRACKS_MOST: usize = 2000;
 
 /// Where a message stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SmsTrack {
     /// It is being read; whether it appeared as an outgoing one while we watched.
     Reading { outgoing: bool },
-    /// Parts are missing, or it is not sent yet; how many parts its text takes.
-    Waiting { parts: u32 },
+    /// Parts are missing, or it is not sent yet; how many parts its text takes, and to whom it goes.
+    Waiting { parts: u32, to: Option<String> },
     /// Told, or of no interest.
     Done,
 }
@@ -71,7 +73,7 @@ impl Session {
         else {
             return;
         };
-        let SmsTrack::Waiting { parts } = *track else {
+        let SmsTrack::Waiting { parts, to } = track.clone() else {
             return;
         };
         let mut props = Props::default();
@@ -79,7 +81,7 @@ impl Session {
         if sms::stage(&props) == SmsStage::Sent {
             // Whoever sent it may delete it at once: it is not read again.
             *track = SmsTrack::Done;
-            self.sms_left(&modem, path, parts);
+            self.sms_left(&modem, path, parts, to);
         } else {
             *track = SmsTrack::Reading { outgoing: true };
             self.ask_about(&modem, path, names::SMS, now);
@@ -97,8 +99,12 @@ impl Session {
         let SmsTrack::Reading { outgoing } = *track else {
             return;
         };
-        let parts = sms::sent_parts(&props);
-        *track = if stage == SmsStage::Unfinished { SmsTrack::Waiting { parts } } else { SmsTrack::Done };
+        let (parts, to) = (sms::sent_parts(&props), sms::number(&props));
+        *track = if stage == SmsStage::Unfinished {
+            SmsTrack::Waiting { parts, to: to.clone() }
+        } else {
+            SmsTrack::Done
+        };
         match stage {
             SmsStage::Received => {
                 let Some(identity) = self.identity_of(modem) else {
@@ -109,20 +115,50 @@ impl Session {
                     self.tell(modem, |modem| Event::SmsReceived { modem, sms });
                 }
             }
-            SmsStage::Sent if outgoing => self.sms_left(modem, path, parts),
+            SmsStage::Sent if outgoing => self.sms_left(modem, path, parts, to),
             _ => {}
         }
     }
 
-    fn sms_left(&mut self, modem: &str, path: &str, parts: u32) {
+    fn sms_left(&mut self, modem: &str, path: &str, parts: u32, to: Option<String>) {
         if !self.own.remove(path) {
-            self.tell(modem, |modem| Event::SmsSent { modem, parts });
+            self.tell(modem, |modem| Event::SmsSent { modem, parts, to });
         }
     }
 
     /// A message cannot be read.
     pub(super) fn sms_unread(&mut self, modem: &str, path: &str) {
         self.sms_deleted(modem, path);
+    }
+
+    /// The calls that a modem has when it is first seen are known by their paths: they are told together once each is
+    /// read.
+    pub(super) fn calls_listed(&mut self, modem: &str) {
+        let Some(of) = self.modems.get_mut(modem).filter(|of| of.first_calls.is_none()) else { return };
+        let unread = of.calls.iter().filter(|(_, track)| track.props.is_none());
+        of.first_calls = Some(unread.map(|(path, _)| path.clone()).collect());
+        self.tell_first_calls(modem);
+    }
+
+    /// One of the first calls is read, or cannot be. Says whether it was one of them.
+    fn first_call_read(&mut self, modem: &str, path: &str, call: Option<CallView>) -> bool {
+        let Some(of) = self.modems.get_mut(modem) else { return false };
+        if !of.first_calls.as_mut().is_some_and(|unread| unread.remove(path)) {
+            return false;
+        }
+        if let (Some(call), Some(track)) = (call, of.calls.get_mut(path)) {
+            track.sent = Some(call);
+        }
+        self.tell_first_calls(modem);
+        true
+    }
+
+    fn tell_first_calls(&mut self, modem: &str) {
+        let Some(of) = self.modems.get(modem) else { return };
+        if of.first_calls.as_ref().is_some_and(BTreeSet::is_empty) {
+            let calls = of.calls.values().filter_map(|track| track.sent.clone()).collect();
+            self.tell(modem, |modem| Event::CallsListed { modem, calls });
+        }
     }
 
     /// A call is listed or announced.
@@ -139,6 +175,7 @@ impl Session {
     /// A call is not listed any more. One that was not seen to end is told as unknown: its end was missed.
     pub(super) fn call_deleted(&mut self, modem: &str, path: &str) {
         let track = self.modems.get_mut(modem).and_then(|modem| modem.calls.remove(path));
+        self.first_call_read(modem, path, None);
         if let Some(mut call) = track.and_then(|track| track.sent)
             && call.state != CallState::Terminated
         {
@@ -149,15 +186,22 @@ impl Session {
 
     /// A call was read.
     pub(super) fn call_read(&mut self, modem: &str, path: &str, raw: Raw) {
+        let service = self.to().map(str::to_owned);
         let Some(track) = self.modems.get_mut(modem).and_then(|modem| modem.calls.get_mut(path)) else {
             return;
         };
         let mut props = Props::default();
         props.merge(names::CALL, raw);
-        let mut call = view::call(path, &props);
+        let mut call = CallView { service, ..view::call(path, &props) };
         let now = call.state;
         track.props = Some(props);
         let early = std::mem::take(&mut track.early);
+        if self.first_call_read(modem, path, Some(call.clone())) {
+            return;
+        }
+        let Some(track) = self.modems.get_mut(modem).and_then(|modem| modem.calls.get_mut(path)) else {
+            return;
+        };
         // An ended call stays listed until somebody deletes it: one found ended is no news.
         if early.is_empty() && now == CallState::Terminated {
             track.sent = Some(call);
@@ -176,6 +220,7 @@ impl Session {
         if let Some(modem) = self.modems.get_mut(modem) {
             modem.calls.remove(path);
         }
+        self.first_call_read(modem, path, None);
     }
 
     /// `Call.StateChanged`: unlike the property it tells every state, however short.
@@ -209,7 +254,8 @@ impl Session {
         self.tell_call(&modem, call);
     }
 
-    fn tell_call(&mut self, modem: &str, call: CallView) {
+    fn tell_call(&mut self, modem: &str, mut call: CallView) {
+        call.service = self.to().map(str::to_owned);
         let Some(track) = self.modems.get_mut(modem).and_then(|modem| modem.calls.get_mut(&call.path)) else {
             return;
         };

@@ -128,7 +128,7 @@ async fn messages_that_anybody_sends_are_counted_by_parts() {
     mm.forget(SMS0);
     mm.say(M0, MESSAGING, "Deleted", &path(SMS0)).await;
     match lab.next().await {
-        Event::SmsSent { modem, parts } => assert_eq!((modem.as_str(), parts), (IMEI, 2)),
+        Event::SmsSent { modem, parts, .. } => assert_eq!((modem.as_str(), parts), (IMEI, 2)),
         other => panic!("{other:?}"),
     }
 }
@@ -179,7 +179,7 @@ async fn states_before_a_call_could_be_read_are_told_in_order() {
 }
 
 #[tokio::test]
-async fn a_call_whose_end_was_missed_ends_unknown_and_one_found_ended_is_no_news() {
+async fn calls_that_are_there_are_told_together_and_one_whose_end_was_missed_ends_unknown() {
     let mut lab = Lab::peer("call-end", quick());
     let mm = lab.accept().await;
     mm.put_modem(M0, S0, IMEI, ICCID);
@@ -189,7 +189,9 @@ async fn a_call_whose_end_was_missed_ends_unknown_and_one_found_ended_is_no_news
     mm.set(M0, VOICE, &[("Calls", own(vec![path(old), path(CALL0)]))]);
     lab.appeared().await;
     lab.seen().await;
-    assert_eq!(lab.call().await.state, CallState::Active);
+    let Event::CallsListed { calls, .. } = lab.next().await else { panic!("the calls that are there") };
+    let listed: Vec<_> = calls.iter().map(|call| (call.path.as_str(), call.state)).collect();
+    assert_eq!(listed, [(CALL0, CallState::Active), (old, CallState::Terminated)]);
     mm.say(M0, VOICE, "CallDeleted", &path(CALL0)).await;
     assert_eq!(lab.call().await.state, CallState::Unknown);
 }

@@ -51,6 +51,8 @@ pub fn sim() -> SimFacts {
         exhausted_at: None,
         end_of_cycle_bytes: Some(3_000_000_000),
         forecast_reliable: true,
+        voice: simbell_core::voice::VoiceSums::default(),
+        recipients: 0,
     }
 }
 
@@ -68,6 +70,8 @@ pub fn bare_sim() -> SimFacts {
         cycle: None,
         end_of_cycle_bytes: None,
         forecast_reliable: false,
+        voice: simbell_core::voice::VoiceSums::default(),
+        recipients: 0,
         ..sim()
     }
 }

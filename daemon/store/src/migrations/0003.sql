@@ -47,22 +47,50 @@ CREATE TABLE observation (
 ) STRICT;
 CREATE INDEX observation_by_sim ON observation (iccid, at_ms);
 
-ALTER TABLE call ADD COLUMN zone TEXT NOT NULL DEFAULT 'unknown' /* home, unknown, roaming or roaming:MCCMNC */;
-ALTER TABLE call ADD COLUMN number_class TEXT NOT NULL DEFAULT 'unknown' /* such as national, international, short */;
+DROP INDEX call_by_sim;
+ALTER TABLE call RENAME TO call_finished;
+CREATE TABLE call (
+    -- Calls, from the moment they are seen: one that goes on while the service does not run is not lost.
+    id            INTEGER NOT NULL PRIMARY KEY,
+    iccid         TEXT,
+    incoming      INTEGER NOT NULL, -- 1 where the other party called
+    number_class  TEXT NOT NULL,    -- such as national, international, short; numbers themselves are never kept
+    party         TEXT,             -- keyed digest of the other party's number: tells parties apart, names nobody
+    zone          TEXT NOT NULL,    -- home, unknown, roaming or roaming:MCCMNC, as the call began
+    answered      INTEGER NOT NULL, -- 1 where the parties were connected
+    began_ms      INTEGER,          -- when it was answered, or first seen, ms since 1970 UTC; NULL where the clock was not trusted
+    boot          TEXT,             -- kernel's boot id
+    began_boot_ms INTEGER NOT NULL, -- CLOCK_BOOTTIME, ms
+    seconds       INTEGER NOT NULL, -- connected, at most
+    seconds_min   INTEGER NOT NULL, -- connected, at least: differs where the end was not seen
+    ending        TEXT NOT NULL,    -- seen, unknown (nobody saw it) or open
+    open          TEXT              -- what is needed to go on with an open call, JSON
+) STRICT;
+CREATE INDEX call_by_sim ON call (iccid, began_ms);
+CREATE INDEX call_open ON call (id) WHERE ending = 'open';
+INSERT INTO call
+    SELECT id, iccid, incoming, 'unknown', NULL, 'unknown', 1, began_ms, NULL, 0, seconds,
+           CASE WHEN end_known THEN seconds ELSE 0 END, CASE WHEN end_known THEN 'seen' ELSE 'unknown' END, NULL
+    FROM call_finished;
+DROP TABLE call_finished;
 
 CREATE TABLE sms (
-    -- Short messages sent, received, and tried in vain. Append-only.
-    id        INTEGER NOT NULL PRIMARY KEY,
-    iccid     TEXT,
-    direction TEXT NOT NULL,    -- sent, received or failed
-    parts     INTEGER NOT NULL, -- each one sent is charged
-    zone      TEXT NOT NULL,    -- home, unknown, roaming or roaming:MCCMNC
-    party     TEXT,             -- keyed digest of the other party's number: tells recipients apart, names nobody
-    at_ms     INTEGER NOT NULL  -- ms since 1970 UTC
+    -- Short messages sent, received, tried in vain, and those of which nobody knows whether they left.
+    id         INTEGER NOT NULL PRIMARY KEY,
+    iccid      TEXT,
+    direction  TEXT NOT NULL,    -- sent, received, failed or unknown
+    parts      INTEGER NOT NULL, -- each one sent is charged
+    zone       TEXT NOT NULL,    -- home, unknown, roaming or roaming:MCCMNC
+    party      TEXT,             -- keyed digest of the recipient's number: tells recipients apart, names nobody
+    at_ms      INTEGER,          -- ms since 1970 UTC; NULL where the clock was not trusted
+    boot       TEXT,             -- kernel's boot id
+    at_boot_ms INTEGER NOT NULL, -- CLOCK_BOOTTIME, ms
+    digest     TEXT              -- of a message received, which is shown again and counted once
 ) STRICT;
 CREATE INDEX sms_by_sim ON sms (iccid, at_ms);
-INSERT INTO sms (iccid, direction, parts, zone, at_ms)
-    SELECT iccid, 'sent', parts, 'unknown', at_ms FROM sms_sent ORDER BY id;
+CREATE UNIQUE INDEX sms_by_digest ON sms (digest) WHERE digest IS NOT NULL;
+INSERT INTO sms (iccid, direction, parts, zone, at_ms, at_boot_ms)
+    SELECT iccid, 'sent', parts, 'unknown', at_ms, 0 FROM sms_sent ORDER BY id;
 DROP TABLE sms_sent;
 
 ALTER TABLE usage ADD COLUMN span TEXT NOT NULL DEFAULT 'hour' /* what the slot is a part of: hour, day, cycle; imported also month, year or rest */;
@@ -95,3 +123,4 @@ CREATE TABLE note (
     key   TEXT NOT NULL PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+INSERT INTO note VALUES ('party_key', lower(hex(randomblob(16))));

@@ -19,3 +19,4 @@ mod power;
 mod queries;
 mod recovery;
 mod shell;
+mod voice;

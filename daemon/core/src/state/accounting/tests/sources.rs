@@ -17,7 +17,13 @@ fn told(sim: usize, figures: (u64, u64, i64), duration_s: u32) -> ModemView {
 
 fn choose(bench: &mut Bench, choice: SourceChoice) {
     let mut settings = settings();
-    let sim = SimSettings { name: None, plan: None, zone: ZoneRules::utc(), source: choice };
+    let sim = SimSettings {
+        name: None,
+        plan: None,
+        zone: ZoneRules::utc(),
+        source: choice,
+        numbers: crate::number::OwnNumbers::default(),
+    };
     settings.sims.insert(Iccid::new(SIMS[0]).unwrap(), sim);
     bench.feed(&Event::SettingsLoaded(Box::new(settings)));
 }

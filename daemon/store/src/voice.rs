@@ -1,0 +1,230 @@
+//! Calls and short messages.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use simbell_core::effect::TotalsQuery;
+use simbell_core::ident::{BootId, Iccid};
+use simbell_core::ledger::Zone;
+use simbell_core::number::NumberClass;
+use simbell_core::party::PartyKey;
+use simbell_core::time::Timestamp;
+use simbell_core::voice::{CallEnd, CallId, CallRecord, SmsDirection, SmsId, SmsRecord, VoiceCounts};
+
+use crate::apply::{Made, run, signed};
+use crate::open::Store;
+use crate::rows::{QueryError, collect, from_json, from_word, instant, optional_ident, unsigned};
+
+/// So many digests of messages counted are given back at the start.
+const DIGESTS_GIVEN_BACK: u32 = 4_096;
+
+const CALL: &str = "id, iccid, incoming, number_class, party, zone, answered, began_ms, boot, began_boot_ms, seconds, \
+    seconds_min, ending, open";
+
+const SMS: &str = "id, iccid, direction, parts, zone, party, at_ms, boot, at_boot_ms, digest";
+
+impl Store {
+    /// Calls that began in a half-open span and are over, oldest first, handed to `each` until that says false.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn calls(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Option<Timestamp>,
+        mut each: impl FnMut(CallRecord) -> bool,
+    ) -> Result<(), QueryError> {
+        let sql = format!(
+            "SELECT {CALL} FROM call WHERE iccid = ?1 AND began_ms >= ?2 AND (?3 IS NULL OR began_ms < ?3)
+             AND ending <> 'open' ORDER BY began_ms, id"
+        );
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let mut rows =
+            statement.query(params![iccid.as_str(), from.as_millis(), until.map(Timestamp::as_millis)])?;
+        while let Some(row) = rows.next()? {
+            if !each(call(row)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Messages of a half-open span, oldest first, handed to `each` until that says false.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn messages(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Option<Timestamp>,
+        mut each: impl FnMut(SmsRecord) -> bool,
+    ) -> Result<(), QueryError> {
+        let sql = format!(
+            "SELECT {SMS} FROM sms WHERE iccid = ?1 AND at_ms >= ?2 AND (?3 IS NULL OR at_ms < ?3) ORDER BY at_ms, id"
+        );
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let mut rows =
+            statement.query(params![iccid.as_str(), from.as_millis(), until.map(Timestamp::as_millis)])?;
+        while let Some(row) = rows.next()? {
+            if !each(message(row)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sums of a span's calls and messages; calls under way are not in it.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn counts(&self, query: &TotalsQuery) -> Result<VoiceCounts, QueryError> {
+        let mut counts = VoiceCounts::default();
+        self.calls(&query.iccid, query.from, query.until, |call| {
+            counts.sums.add_call(&call);
+            true
+        })?;
+        self.messages(&query.iccid, query.from, query.until, |sms| {
+            counts.add_sms(sms.direction, sms.parts, &sms.zone, sms.party.as_deref());
+            true
+        })?;
+        Ok(counts)
+    }
+}
+
+pub(crate) fn open_calls(conn: &Connection) -> Result<Vec<CallRecord>, QueryError> {
+    let sql = format!("SELECT {CALL} FROM call WHERE ending = 'open' ORDER BY id");
+    collect(&mut &mut conn.prepare(&sql)?, [], call)
+}
+
+pub(crate) fn next_call(conn: &Connection) -> Result<CallId, QueryError> {
+    next(conn, "SELECT coalesce(max(id), 0) FROM call").map(CallId)
+}
+
+pub(crate) fn next_sms(conn: &Connection) -> Result<SmsId, QueryError> {
+    next(conn, "SELECT coalesce(max(id), 0) FROM sms").map(SmsId)
+}
+
+fn next(conn: &Connection, sql: &str) -> Result<i64, QueryError> {
+    let highest: i64 = conn.query_row(sql, [], |row| row.get(0))?;
+    highest.checked_add(1).ok_or(QueryError::Overflow { what: "identities" })
+}
+
+/// The newest digests of messages counted, the oldest first.
+pub(crate) fn counted(conn: &Connection) -> Result<Vec<String>, QueryError> {
+    let sql = format!(
+        "SELECT digest FROM (SELECT id, digest FROM sms WHERE digest IS NOT NULL ORDER BY id DESC
+         LIMIT {DIGESTS_GIVEN_BACK}) ORDER BY id"
+    );
+    collect(&mut &mut conn.prepare(&sql)?, [], |row| Ok(row.get(0)?))
+}
+
+pub(crate) fn party_key(conn: &Connection) -> Result<PartyKey, QueryError> {
+    let text: Option<String> =
+        conn.query_row("SELECT value FROM note WHERE key = 'party_key'", [], |row| row.get(0)).optional()?;
+    let key = text.as_deref().and_then(PartyKey::from_hex);
+    key.ok_or(QueryError::Unreadable { column: "note.value", problem: "no key for parties".to_owned() })
+}
+
+pub(crate) fn keep_call(tx: &Transaction<'_>, call: &CallRecord) -> Made {
+    let (ending, open) = match &call.end {
+        CallEnd::Seen => ("seen", None),
+        CallEnd::Unknown => ("unknown", None),
+        CallEnd::Open(open) => ("open", Some(serde_json::to_string(open)?)),
+    };
+    run(
+        tx,
+        "INSERT OR REPLACE INTO call VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        params![
+            call.id.0,
+            call.iccid.as_ref().map(|i| i.as_str()),
+            call.incoming,
+            call.class.as_str(),
+            call.party,
+            call.zone.to_text(),
+            call.answered,
+            call.began.map(Timestamp::as_millis),
+            call.boot.as_ref().map(|b| b.as_str()),
+            signed(call.began_boot_ms, "call.began_boot_ms")?,
+            call.seconds,
+            call.seconds_min,
+            ending,
+            open,
+        ],
+    )
+}
+
+pub(crate) fn keep_sms(tx: &Transaction<'_>, sms: &SmsRecord) -> Made {
+    // One received that is there already is left as it is; anything else is as it is now.
+    run(
+        tx,
+        "INSERT INTO sms VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (id) DO UPDATE SET direction = excluded.direction
+         ON CONFLICT (digest) WHERE digest IS NOT NULL DO NOTHING",
+        params![
+            sms.id.0,
+            sms.iccid.as_ref().map(|i| i.as_str()),
+            sms.direction.as_str(),
+            sms.parts,
+            sms.zone.to_text(),
+            sms.party,
+            sms.at.map(Timestamp::as_millis),
+            sms.boot.as_ref().map(|b| b.as_str()),
+            signed(sms.at_boot_ms, "sms.at_boot_ms")?,
+            sms.digest,
+        ],
+    )
+}
+
+/// Calls and messages of a boot get their date.
+pub(crate) fn date(tx: &Transaction<'_>, boot: &BootId, offset_ms: i64) -> Made {
+    run(
+        tx,
+        "UPDATE call SET began_ms = began_boot_ms + ?2 WHERE boot = ?1 AND began_ms IS NULL",
+        params![boot.as_str(), offset_ms],
+    )?;
+    run(
+        tx,
+        "UPDATE sms SET at_ms = at_boot_ms + ?2 WHERE boot = ?1 AND at_ms IS NULL",
+        params![boot.as_str(), offset_ms],
+    )
+}
+
+fn call(row: &Row<'_>) -> Result<CallRecord, QueryError> {
+    let ending: String = row.get(12)?;
+    let open: Option<String> = row.get(13)?;
+    let end = match (ending.as_str(), open) {
+        ("open", Some(open)) => CallEnd::Open(from_json(&open, "call.open")?),
+        ("seen", _) => CallEnd::Seen,
+        _ => CallEnd::Unknown,
+    };
+    Ok(CallRecord {
+        id: CallId(row.get(0)?),
+        iccid: optional_ident(row.get(1)?, "call.iccid")?,
+        incoming: row.get(2)?,
+        class: NumberClass::from_text(&row.get::<_, String>(3)?),
+        party: row.get(4)?,
+        zone: Zone::from_text(&row.get::<_, String>(5)?),
+        answered: row.get(6)?,
+        began: instant(row.get(7)?),
+        boot: optional_ident(row.get(8)?, "call.boot")?,
+        began_boot_ms: unsigned(row.get(9)?, "call.began_boot_ms")?,
+        seconds: unsigned(row.get(10)?, "call.seconds")?,
+        seconds_min: unsigned(row.get(11)?, "call.seconds_min")?,
+        end,
+    })
+}
+
+fn message(row: &Row<'_>) -> Result<SmsRecord, QueryError> {
+    Ok(SmsRecord {
+        id: SmsId(row.get(0)?),
+        iccid: optional_ident(row.get(1)?, "sms.iccid")?,
+        direction: from_word::<SmsDirection>(row.get(2)?, "sms.direction")?,
+        parts: unsigned(row.get(3)?, "sms.parts")?,
+        zone: Zone::from_text(&row.get::<_, String>(4)?),
+        party: row.get(5)?,
+        at: instant(row.get(6)?),
+        boot: optional_ident(row.get(7)?, "sms.boot")?,
+        at_boot_ms: unsigned(row.get(8)?, "sms.at_boot_ms")?,
+        digest: row.get(9)?,
+    })
+}
