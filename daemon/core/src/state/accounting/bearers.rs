@@ -1,7 +1,7 @@
 //! ModemManager's figures of a connection, where the kernel has none.
 
 use super::links::Seen;
-use super::sessions::BEGINNING_S;
+use super::sessions::{BEGINNING_S, OLDEST_MS};
 use super::{Accounting, Booked, Counter, Owner};
 use crate::effect::Change;
 use crate::ident::{Iccid, ModemId};
@@ -43,6 +43,7 @@ impl Accounting {
             key.strip_prefix(&prefix).is_some_and(|path| !seen.modem.bearers.iter().any(|b| b.path == path))
         };
         self.by_kernel.retain(|key, _| !gone(key));
+        self.shared.retain(|key, _| !gone(key));
         let vanished: Vec<String> = self.bearers.keys().filter(|key| gone(key)).cloned().collect();
         for key in vanished {
             if let Some(mut counter) = self.bearers.remove(&key) {
@@ -66,11 +67,12 @@ impl Accounting {
             for bearer in seen.modem.bearers.iter().filter(|b| b.connected == lasting && b.stats_supported) {
                 let Some(stats) = bearer.stats else { continue };
                 let key = key(&seen.modem.id, bearer);
-                let counted = self.bearers.get(&key).is_some_and(|counter| counter.continues(&stats))
-                    || self.by_kernel.get(&key) == Some(&stats.start);
-                if counted {
+                let by_modem = self.bearers.get(&key).is_some_and(|counter| counter.continues(&stats));
+                if by_modem || self.by_kernel.get(&key) == Some(&stats.start) {
                     let raw = (stats.rx_bytes, stats.tx_bytes);
-                    self.last_told.insert(seen.modem.id.clone(), (raw, iccid.clone()));
+                    // What the kernel counted is booked to the end, and not only to this figure.
+                    let whose = iccid.clone();
+                    self.last_told.insert(seen.modem.id.clone(), (raw, by_modem.then_some(whose)));
                 }
             }
         }
@@ -106,6 +108,8 @@ impl Accounting {
             if seen.iccid.is_none_or(same) {
                 self.book(counter, seen.at, seen.splits, booked);
             } else {
+                // The next figure still holds what the SIM before carried since this one.
+                self.shared.insert(key.to_owned(), (now, seen.at.boot_ms));
                 self.abandon(key, counter, seen.at);
             }
         }
@@ -157,19 +161,37 @@ impl Accounting {
             }
             base => {
                 let began_after_base = base.is_some() && !same_connection;
-                let before = base.as_ref().and_then(|b| Some(((b.rx_bytes, b.tx_bytes), b.iccid.clone()?)));
+                // What is booked of figures that took over may be ahead of them.
+                let plain = base.as_ref().filter(|base| !self.took_over(base));
+                let before = plain.map(|b| ((b.rx_bytes, b.tx_bytes), b.iccid.clone()));
                 if let Some(base) = base {
                     self.lose(&base, GapReason::InterfaceVanished, seen.at);
                 }
                 if !bearer.connected {
                     return;
                 }
-                // A connection that began while the service watched, or after its last reading, counts from its beginning.
-                if began_after_base || (!seen.just_seen && !same_connection) {
-                    counter.booked = self.beginning(before, iccid, stats, seen);
-                } else if seen.known && now != (0, 0) {
-                    self.bearer_unseen(stats, iccid, seen);
-                }
+                let began_watched = began_after_base || (!seen.just_seen && !same_connection);
+                let counted = self.is_counted_by_kernel(&seen.modem.id, bearer);
+                let start = match self.shared.get(&key) {
+                    // One that comes long enough after it holds all that passed before.
+                    Some((last, since)) => {
+                        (*last != now && seen.at.boot_ms.saturating_sub(*since) >= OLDEST_MS).then_some(now)
+                    }
+                    None if began_watched && !counted => self.beginning(before, iccid, stats, seen),
+                    None => None,
+                };
+                let Some(start) = start else {
+                    if !self.shared.contains_key(&key) {
+                        self.shared.insert(key, (now, seen.at.boot_ms));
+                        if seen.just_seen && seen.known && !began_watched && now != (0, 0) {
+                            self.bearer_unseen(stats, iccid, seen);
+                        }
+                    }
+                    return;
+                };
+                self.shared.remove(&key);
+                self.by_kernel.remove(&key);
+                counter.booked = start;
                 self.claim(&mut counter, owner, seen.at);
                 self.book(&mut counter, seen.at, seen.splits, booked);
             }
@@ -178,23 +200,25 @@ impl Accounting {
         self.bearers.insert(key, counter);
     }
 
-    /// What a connection's counter said as it began: 0, unless the modem goes on counting from its last connection.
+    /// What a connection's counter said as it began: 0, unless the modem goes on counting from its last connection. None
+    /// where that cannot be told of a figure that is not fresh.
     fn beginning(
         &self,
-        before: Option<((u64, u64), Iccid)>,
+        before: Option<((u64, u64), Option<Iccid>)>,
         iccid: &Iccid,
         stats: &BearerStats,
         seen: &Seen<'_>,
-    ) -> (u64, u64) {
+    ) -> Option<(u64, u64)> {
         let now = (stats.rx_bytes, stats.tx_bytes);
         let before = before.or_else(|| self.last_told.get(&seen.modem.id).cloned());
+        let fresh = (stats.duration_s < BEGINNING_S).then_some(now);
         match before.filter(|(raw, _)| *raw != (0, 0)) {
-            Some((raw, _)) if now.0 < raw.0 || now.1 < raw.1 => (0, 0),
+            Some((raw, _)) if now.0 < raw.0 || now.1 < raw.1 => Some((0, 0)),
             // What passed since its last figure is the same SIM's.
-            Some((raw, whose)) if whose == *iccid => raw,
-            Some(_) => now,
-            None if stats.duration_s < BEGINNING_S => now,
-            None => (0, 0),
+            Some((raw, whose)) if whose.as_ref() == Some(iccid) && !seen.just_seen => Some(raw),
+            Some(_) => fresh,
+            None if seen.just_seen => None,
+            None => fresh.or(Some((0, 0))),
         }
     }
 
@@ -250,6 +274,7 @@ impl Accounting {
             None => {
                 self.by_kernel.clear();
                 self.last_told.clear();
+                self.shared.clear();
             }
             Some(modem) => {
                 self.last_told.remove(modem);

@@ -9,7 +9,7 @@ use crate::counter::LinkReading;
 use crate::effect::Change;
 use crate::ident::{Iccid, IfIndex};
 use crate::ledger::{Gap, GapReason, Source, Zone};
-use crate::modem::{ModemState, ModemView};
+use crate::modem::{BearerView, ModemState, ModemView};
 use crate::settings::SourceChoice;
 use crate::time::Stamp;
 
@@ -273,6 +273,7 @@ impl Accounting {
                     self.release(&link_key(index), link, seen.at);
                 }
                 self.claim(link, wanted.clone(), seen.at);
+                self.joined_midway(link);
             }
             None => {
                 let replaced = link.interface.as_ref().and_then(|name| self.vanished.remove(name));
@@ -295,11 +296,21 @@ impl Accounting {
                     None => link.latest,
                 };
                 self.claim(link, wanted.clone(), seen.at);
+                let counted = |b: &&BearerView| b.connected && self.is_counted_by_kernel(&seen.modem.id, b);
+                if link.connecting.is_none() || seen.modem.bearers.iter().any(|bearer| counted(&bearer)) {
+                    self.joined_midway(link);
+                }
                 self.book(link, seen.at, seen.splits, booked);
             }
         }
         link.newborn = false;
         link.connecting = None;
+    }
+
+    fn joined_midway(&mut self, link: &Counter) {
+        if let Some(live) = link.session.and_then(|id| self.sessions.get_mut(&id)) {
+            live.midway = true;
+        }
     }
 
     /// What passed between the return of a modem and its next connection is nobody's: the connection that there was

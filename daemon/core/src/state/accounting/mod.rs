@@ -64,9 +64,12 @@ pub struct Accounting {
     vanished: BTreeMap<String, (Iccid, IfIndex)>,
     /// Connections that the kernel counted, or a part of them, with their start.
     by_kernel: BTreeMap<String, Option<Timestamp>>,
-    /// The last figure of each modem that ModemManager told, and whose it was: some modems go on from it in the next
-    /// connection.
-    last_told: BTreeMap<ModemId, ((u64, u64), Iccid)>,
+    /// The last figure of each modem that ModemManager told, and whose it was where that was booked: some modems go on
+    /// from it in the next connection.
+    last_told: BTreeMap<ModemId, ((u64, u64), Option<Iccid>)>,
+    /// Connections that went on under another SIM or after the kernel's counter was gone, with their last figure then, and
+    /// when that was by `CLOCK_BOOTTIME`.
+    shared: BTreeMap<String, ((u64, u64), u64)>,
     /// Sessions that last.
     sessions: BTreeMap<EpochId, Live>,
     /// Sessions that the ledger's epochs belong to, until their counters are found.

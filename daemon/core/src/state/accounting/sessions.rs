@@ -20,6 +20,9 @@ const KEPT_EVERY_MS: u64 = 3_600_000;
 /// ModemManager's figures are polled every 30 s; one told earlier is what the modem counted as the connection began.
 pub(super) const BEGINNING_S: u32 = 10;
 
+/// A figure is never older than this when it is told.
+pub(super) const OLDEST_MS: u64 = 31_000;
+
 /// A session that lasts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Live {
@@ -30,6 +33,10 @@ pub(super) struct Live {
     pub told_at: u64,
     pub kernel_at: u64,
     kept_at: u64,
+    /// It is not known to have begun with its connection: ModemManager's figure may hold what another SIM carried.
+    pub midway: bool,
+    /// By `CLOCK_BOOTTIME`: when ModemManager's figure was first seen midway, and the kernel's then.
+    sighted: Option<(u64, Volume)>,
     /// Traffic bypasses the kernel's counters, as noticed by itself.
     pub bypassed: bool,
 }
@@ -81,7 +88,16 @@ impl Figures {
 impl Live {
     pub(super) fn restored(session: Session) -> Self {
         let kept_at = session.began_boot_ms;
-        Self { session, tellers: Vec::new(), told_at: 0, kernel_at: 0, kept_at, bypassed: false }
+        Self {
+            session,
+            tellers: Vec::new(),
+            told_at: 0,
+            kernel_at: 0,
+            kept_at,
+            midway: true,
+            sighted: None,
+            bypassed: false,
+        }
     }
 }
 
@@ -121,6 +137,7 @@ impl Accounting {
         let mut live = Live::restored(session);
         live.kept_at = at.boot_ms;
         live.kernel_at = at.boot_ms;
+        live.midway = false;
         self.sessions.insert(id, live);
     }
 
@@ -276,16 +293,20 @@ impl Live {
             Some(told) if going_on => told.follow(now),
             Some(told) => told.bridge(now),
             // From its beginning on both count alike.
-            None if tellers.iter().all(|teller| teller.duration_s < BEGINNING_S) => {
+            None if !self.midway && tellers.iter().all(|teller| teller.duration_s < BEGINNING_S) => {
                 self.session.told = Some(Figures::beginning_at(now));
             }
-            // Joined midway: how far this figure lags is not known. The next one is fresh as it comes.
-            None if moved && !self.tellers.is_empty() => {
-                let mut told = Figures { grown, ..Figures::default() };
-                told.bridge(now);
-                self.session.told = Some(told);
-            }
-            None => {}
+            // Joined midway: how far the first figure lags is not known. One that comes long enough after it holds all
+            // that passed before that.
+            None => match self.sighted {
+                None => self.sighted = Some((at.boot_ms, grown)),
+                Some((since, then)) if moved && at.boot_ms.saturating_sub(since) >= OLDEST_MS => {
+                    let mut told = Figures { grown: then, ..Figures::default() };
+                    told.bridge(now);
+                    self.session.told = Some(told);
+                }
+                Some(_) => {}
+            },
         }
         if moved {
             self.told_at = at.boot_ms;

@@ -7,7 +7,7 @@ use super::links::Seen;
 use super::{Accounting, Booked, Counter, Owner, Splits, link_key};
 use crate::effect::Change;
 use crate::ident::{Iccid, IfIndex, ModemId};
-use crate::ledger::{EpochId, Figures, Gap, GapReason, Source, Volume};
+use crate::ledger::{EpochId, Gap, GapReason, Source, Volume};
 use crate::modem::BearerView;
 use crate::settings::SourceChoice;
 use crate::time::Stamp;
@@ -20,6 +20,7 @@ impl Accounting {
         let told = stats.map(|_| Source::Modem);
         match seen.choice {
             SourceChoice::Kernel => link,
+            SourceChoice::Modem if told.is_some() && self.awaits_figure(seen, bearer) => link,
             SourceChoice::Modem => told,
             SourceChoice::Auto => {
                 let key = super::bearers::key(&seen.modem.id, bearer);
@@ -34,6 +35,13 @@ impl Accounting {
                 }
             }
         }
+    }
+
+    /// Whether the kernel counts a connection of which ModemManager has told no figure yet that can be compared.
+    fn awaits_figure(&self, seen: &Seen<'_>, bearer: &BearerView) -> bool {
+        let link = self.link_of(seen, bearer).and_then(|index| self.links.get(&index));
+        let session = link.filter(|link| link.owner.is_some()).and_then(|link| link.session);
+        session.and_then(|id| self.sessions.get(&id)).is_some_and(|live| live.session.told.is_none())
     }
 
     /// Connections whose source was configured anew change to it.
@@ -86,7 +94,10 @@ impl Accounting {
         let Some(mut link) = self.links.remove(&index) else { return };
         let owner = link.owner.clone();
         if let (Some(owner), Some(id)) = (owner, link.session)
-            && self.sessions.get(&id).is_some_and(|live| !live.tellers.is_empty())
+            && self
+                .sessions
+                .get(&id)
+                .is_some_and(|live| live.session.told.is_some() && !live.tellers.is_empty())
         {
             self.book(&mut link, at, splits, booked);
             self.hand_over(id, &owner, at, splits, booked);
@@ -107,15 +118,8 @@ impl Accounting {
     ) {
         let Some(live) = self.sessions.get_mut(&id) else { return };
         let tellers = live.tellers.clone();
-        let sum = tellers.iter().fold((0_u64, 0_u64), |sum, teller| {
-            (sum.0.saturating_add(teller.raw.0), sum.1.saturating_add(teller.raw.1))
-        });
         let counted = live.session.kernel.map(|kernel| kernel.grown).unwrap_or_default();
-        let told = *live.session.told.get_or_insert_with(|| {
-            let mut told = Figures { grown: counted, ..Figures::default() };
-            told.bridge(sum);
-            told
-        });
+        let Some(told) = live.session.told else { return };
         live.session.source = Source::Modem;
         self.keep_session(id);
         // Of the sum of all bearers so much is booked by the kernel's figures; it is taken from the first ones.
@@ -148,7 +152,9 @@ impl Accounting {
         if let Some(stats) = bearer.stats.filter(|stats| counter.continues(stats)) {
             self.bearer_read(&key, &mut counter, &stats, seen, booked);
         }
-        let start = self.kernel_start(&counter);
+        // A link that came later was not compared with them.
+        let compared = self.links.get(&index).is_some_and(|link| link.watched == counter.session);
+        let start = self.kernel_start(&counter).filter(|_| compared);
         let owner = counter.owner.clone();
         self.release(&key, &mut counter, seen.at);
         let Some(mut link) = self.links.remove(&index) else { return };

@@ -192,27 +192,38 @@ struct Bench {
     state: State,
     ledger: Ledger,
     secs: i64,
+    /// How far the wall clock is off.
+    off: i64,
     trusted: bool,
     boot: u32,
+    settings: Settings,
 }
 
 impl Bench {
     fn new(links: &[LinkReading]) -> Self {
         let state = State::restored(settings(), Restored::empty());
-        let mut bench = Self { state, ledger: Ledger::default(), secs: NOON, trusted: true, boot: 1 };
+        let mut bench = Self {
+            state,
+            ledger: Ledger::default(),
+            secs: NOON,
+            off: 0,
+            trusted: true,
+            boot: 1,
+            settings: settings(),
+        };
         bench.start(links);
         bench
     }
 
     fn start(&mut self, links: &[LinkReading]) {
-        self.state = State::restored(settings(), self.ledger.restored());
+        self.state = State::restored(self.settings.clone(), self.ledger.restored());
         let boot = BootId::new(format!("boot-{}", self.boot)).unwrap();
         self.feed(&Event::Started { boot, links: links.to_vec() });
     }
 
     fn at(&self) -> Stamp {
         Stamp {
-            wall: Timestamp::from_secs(self.secs),
+            wall: Timestamp::from_secs(self.secs + self.off),
             boot_ms: u64::try_from((self.secs - NOON) * 1000).unwrap(),
             trusted: self.trusted,
         }
@@ -488,6 +499,7 @@ fn modemmanagers_figures_count_where_there_is_no_link() {
 fn another_connection_on_the_path_of_the_last_one_is_a_gap_and_counts_in_full() {
     let mut bench = Bench::new(&[]);
     let up = |rx, start| view(0, ModemState::Connected, vec![bearer(true, Some((rx, 0, start)))]);
+    bench.feed(&Event::ModemSeen(Box::new(view(0, ModemState::Registered, vec![]))));
     bench.feed(&Event::ModemSeen(Box::new(up(0, 50))));
     bench.feed(&Event::ModemSeen(Box::new(up(500, 50))));
     bench.commit();
@@ -502,6 +514,7 @@ fn another_connection_on_the_path_of_the_last_one_is_a_gap_and_counts_in_full() 
 fn a_connection_gone_with_its_modemmanager_is_a_gap_and_leaves_no_baseline() {
     let mut bench = Bench::new(&[]);
     let up = |rx| view(0, ModemState::Connected, vec![bearer(true, Some((rx, 0, 50)))]);
+    bench.feed(&Event::ModemSeen(Box::new(view(0, ModemState::Registered, vec![]))));
     bench.feed(&Event::ModemSeen(Box::new(up(0))));
     bench.feed(&Event::ModemSeen(Box::new(up(500))));
     bench.commit();

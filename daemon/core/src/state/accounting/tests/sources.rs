@@ -15,17 +15,18 @@ fn told(sim: usize, figures: (u64, u64, i64), duration_s: u32) -> ModemView {
     view(sim, ModemState::Connected, vec![bearer])
 }
 
-fn choose(bench: &mut Bench, choice: SourceChoice) {
-    let mut settings = settings();
-    let sim = SimSettings {
-        name: None,
-        plan: None,
-        zone: ZoneRules::utc(),
-        source: choice,
-        numbers: crate::number::OwnNumbers::default(),
-    };
-    settings.sims.insert(Iccid::new(SIMS[0]).unwrap(), sim);
-    bench.feed(&Event::SettingsLoaded(Box::new(settings)));
+pub fn choose(bench: &mut Bench, choice: SourceChoice) {
+    for iccid in SIMS {
+        let sim = SimSettings {
+            name: None,
+            plan: None,
+            zone: ZoneRules::utc(),
+            source: choice,
+            numbers: crate::number::OwnNumbers::default(),
+        };
+        bench.settings.sims.insert(Iccid::new(iccid).unwrap(), sim);
+    }
+    bench.feed(&Event::SettingsLoaded(Box::new(bench.settings.clone())));
 }
 
 fn warned(bench: &Bench) -> bool {
@@ -139,7 +140,9 @@ fn a_figure_found_midway_is_no_bypass() {
     // The service begins while a download runs: ModemManager's last figure is up to 30 s old, and counts from before.
     let mut bench = Bench::new(&[reading(5, 400 * MB, 0)]);
     bench.seen(&[reading(5, 400 * MB, 0)], told(0, (100 * MB, 0, 50), 10));
+    bench.secs += 30;
     bench.seen(&[reading(5, 401 * MB, 0)], told(0, (401 * MB, 0, 50), 40));
+    bench.secs += 30;
     bench.seen(&[reading(5, 701 * MB, 0)], told(0, (700 * MB, 0, 50), 70));
     bench.commit();
     assert_eq!(bench.ledger.sum(0), (301 * MB, 0));

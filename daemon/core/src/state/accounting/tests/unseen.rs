@@ -27,7 +27,10 @@ fn a_connection_that_modemmanager_counts_alone_made_while_the_service_was_stoppe
     bench.commit();
     bench.start(&[]);
     bench.feed(&Event::ModemSeen(Box::new(up(9_000, 99))));
-    bench.feed(&Event::ModemSeen(Box::new(up(9_100, 99))));
+    // How old the figure is nobody knows: the next one is where it begins.
+    bench.secs += 30;
+    bench.feed(&Event::ModemSeen(Box::new(up(9_050, 99))));
+    bench.feed(&Event::ModemSeen(Box::new(up(9_150, 99))));
     bench.commit();
     assert_eq!(bench.ledger.sum(0), (600, 0));
     assert_eq!(bench.ledger.reasons(), [GapReason::ConnectedUnseen]);
