@@ -1,5 +1,7 @@
 //! ModemManager's figures of a connection, where the kernel has none.
 
+use std::collections::btree_map::Entry;
+
 use super::links::Seen;
 use super::sessions::{BEGINNING_S, OLDEST_MS};
 use super::{Accounting, Booked, Counter, Owner};
@@ -181,8 +183,8 @@ impl Accounting {
                     None => None,
                 };
                 let Some(start) = start else {
-                    if !self.shared.contains_key(&key) {
-                        self.shared.insert(key, (now, seen.at.boot_ms));
+                    if let Entry::Vacant(place) = self.shared.entry(key) {
+                        place.insert((now, seen.at.boot_ms));
                         if seen.just_seen && seen.known && !began_watched && now != (0, 0) {
                             self.bearer_unseen(stats, iccid, seen);
                         }
