@@ -1341,7 +1341,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__plan__subcmd__add)
-            opts="-h -V --sim --iccid --sim-name --name --data --every --day --start --renews --timezone --write --socket --json --help --version"
+            opts="-h -V --sim --iccid --sim-name --name --data --every --day --start --renews --counts --roaming-free --increment --per --free --timezone --write --socket --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1381,6 +1381,22 @@ _simbellctl() {
                     ;;
                 --renews)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --counts)
+                    COMPREPLY=($(compgen -W "both download upload max" -- "${cur}"))
+                    return 0
+                    ;;
+                --increment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --per)
+                    COMPREPLY=($(compgen -W "session day" -- "${cur}"))
+                    return 0
+                    ;;
+                --free)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --timezone)

@@ -161,9 +161,18 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_s
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l start -d 'First day of a bundle or bucket, such as 2026-11-01' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l renews -d 'Whether a new bundle follows by itself; it does unless given' -r -f -a "true\t''
 false\t''"
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l counts -d 'Which direction counts; both unless given, `max` for the one that carried more' -r -f -a "both\t''
+download\t''
+upload\t''
+max\t''"
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l increment -d 'The step that the carrier rounds up to, such as 100kB; each byte unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l per -d 'What is rounded up to it' -r -f -a "session\t''
+day\t''"
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l free -d 'Local hours that cost nothing, such as 00:00-06:00; may be given again' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l timezone -d 'Time zone of its days, such as Europe/Berlin; this machine\'s unless given' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l write -d 'Write the block to a file, /etc/simbell/conf.d/plan-NAME.toml unless given' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l roaming-free -d 'What is used while roaming does not count'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -s V -l version -d 'Print version'

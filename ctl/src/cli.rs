@@ -286,6 +286,21 @@ pub struct PlanAddArgs {
     /// Whether a new bundle follows by itself; it does unless given
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     pub renews: Option<bool>,
+    /// Which direction counts; both unless given, `max` for the one that carried more
+    #[arg(long, value_name = "DIRECTION", value_parser = ["both", "download", "upload", "max"])]
+    pub counts: Option<String>,
+    /// What is used while roaming does not count
+    #[arg(long)]
+    pub roaming_free: bool,
+    /// The step that the carrier rounds up to, such as 100kB; each byte unless given
+    #[arg(long, value_name = "AMOUNT", requires = "per")]
+    pub increment: Option<Amount>,
+    /// What is rounded up to it
+    #[arg(long, value_name = "session|day", value_parser = ["session", "day"], requires = "increment")]
+    pub per: Option<String>,
+    /// Local hours that cost nothing, such as 00:00-06:00; may be given again
+    #[arg(long, value_name = "FROM-UNTIL")]
+    pub free: Vec<String>,
     /// Time zone of its days, such as Europe/Berlin; this machine's unless given
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,

@@ -3,6 +3,8 @@
 
 #[path = "main/bell.rs"]
 mod bell;
+#[path = "main/carrier.rs"]
+mod carrier;
 #[path = "main/docs.rs"]
 mod docs;
 #[path = "main/explain.rs"]

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime};
 use simbell_api::{Client, PlanAddOutput, Sim};
 
 use super::{Verdict, sims};
@@ -15,6 +15,9 @@ use crate::out::Out;
 use crate::parse::Amount;
 use crate::show::amount::amount;
 use crate::show::text;
+
+/// Largest increment that the configuration takes.
+const MOST_INCREMENT: u64 = 1_000_000_000;
 
 const DROP_INS: &str = "/etc/simbell/conf.d";
 
@@ -27,6 +30,7 @@ struct Answers {
     data: Option<String>,
     period: Period,
     timezone: Option<String>,
+    billing: String,
 }
 
 #[derive(Debug)]
@@ -95,7 +99,43 @@ async fn answers(socket: &Path, ask: &Ask, args: &PlanAddArgs) -> Result<Answers
         })?,
         None => None,
     };
-    Ok(Answers { iccid: known.iccid, sim, name, data, period, timezone })
+    let billing = billing(args)?;
+    Ok(Answers { iccid: known.iccid, sim, name, data, period, timezone, billing })
+}
+
+/// How the carrier bills, as lines of the block; only what was asked for.
+fn billing(args: &PlanAddArgs) -> Result<String, CtlError> {
+    let mut lines = String::new();
+    if let Some(counts) = &args.counts {
+        lines.push_str(&format!("counts = {}\n", quote(counts)));
+    }
+    if args.roaming_free {
+        lines.push_str("roaming = \"free\"\n");
+    }
+    if let (Some(step), Some(per)) = (args.increment, &args.per) {
+        if step.0 == 0 || step.0 > MOST_INCREMENT {
+            return Err(CtlError::usage("an increment is 1 B to 1 GB".to_owned(), "mend --increment"));
+        }
+        lines.push_str(&format!("increment = {}\nper = {}\n", quote(&exactly(step)), quote(per)));
+    }
+    let spans: Vec<String> = args.free.iter().map(|span| free(span)).collect::<Result<_, _>>()?;
+    if !spans.is_empty() {
+        lines.push_str(&format!("free_hours = [{}]\n", spans.join(", ")));
+    }
+    Ok(lines)
+}
+
+fn free(span: &str) -> Result<String, CtlError> {
+    let time = |text: &str, last: bool| {
+        let whole = text.len() == 5 && NaiveTime::parse_from_str(text, "%H:%M").is_ok();
+        whole || (last && text == "24:00")
+    };
+    match span.split_once('-') {
+        Some((from, until)) if time(from, false) && time(until, true) && from != until => {
+            Ok(format!("{{ from = {}, until = {} }}", quote(from), quote(until)))
+        }
+        _ => Err(CtlError::usage(format!("{span:?} is no span of hours"), "write --free 00:00-06:00")),
+    }
 }
 
 /// The SIM: named, given by its ICCID, the only one there is, or asked for.
@@ -207,6 +247,7 @@ fn block(answers: &Answers) -> String {
         }
         Period::Bucket { start } => toml.push_str(&format!("until = \"used\"\nstart = {start}\n")),
     }
+    toml.push_str(&answers.billing);
     toml
 }
 
@@ -335,9 +376,12 @@ fn allowance(text: &str) -> Result<Option<String>, String> {
     }
     // Written as it was meant: what is not told exactly by two places keeps its own spelling.
     let parsed: Amount = text.parse()?;
-    let shown = amount(parsed.0).replace(".00 ", " ");
-    let exact = shown.parse() == Ok(parsed);
-    Ok(Some(if exact { shown } else { format!("{} B", parsed.0) }))
+    Ok(Some(exactly(parsed)))
+}
+
+fn exactly(given: Amount) -> String {
+    let shown = amount(given.0).replace(".00 ", " ");
+    if shown.parse() == Ok(given) { shown } else { format!("{} B", given.0) }
 }
 
 fn length(text: &str) -> Result<String, String> {

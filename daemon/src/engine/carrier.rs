@@ -157,7 +157,8 @@ impl Engine {
         let spent = self.spent(&iccid, at).await?;
         let observed = Observed {
             iccid: iccid.clone(),
-            at: at.unwrap_or_else(|| self.stamp().wall),
+            // As the state knows it: a figure of now is not of a moment that it has yet to come to.
+            at: at.unwrap_or_else(|| self.state.now().wall),
             bytes: figure.bytes,
             source: ObservationSource::User,
             author: format!("uid {uid}"),

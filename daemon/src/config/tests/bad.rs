@@ -98,6 +98,18 @@ fn plans_that_contradict_themselves_are_refused() {
         ("until = \"used\"\nstart = 2026-01-01\nrenews = true", "6:1 sims.a.plan.renews: has no meaning"),
         ("every = \"month\"\nday = \"lst\"", "5:7 sims.a.plan.day: \"lst\" is not a day of the month"),
         ("every = \"month\"\nday = 0", "5:7 sims.a.plan.day: is out of range"),
+        ("every = \"month\"\nper = \"day\"", "5:1 sims.a.plan.per: has no meaning without `increment`"),
+        ("every = \"month\"\nincrement = \"1 MB\"", "3:9 sims.a.plan: the key `per` is missing"),
+        ("every = \"month\"\nincrement = \"0 B\"\nper = \"day\"", "5:13 sims.a.plan.increment:"),
+        (
+            "every = \"month\"\nfree_hours = [{ from = \"06:00\", until = \"06:00\" }]",
+            "5:41 sims.a.plan.free_hours[0].until: is \"06:00\" as is `from`",
+        ),
+        (
+            "every = \"month\"\nfree_hours = [{ from = \"0:00\", until = \"06:00\" }]",
+            "5:24 sims.a.plan.free_hours[0].from: \"0:00\" is not a time of day",
+        ),
+        ("every = \"month\"\ncalibrate = \"yes\"", "5:13 sims.a.plan.calibrate: is a text"),
         ("every = \"month\"\ndata = 6.5", "5:8 sims.a.plan.data: is a number with a fraction"),
     ] {
         let found = lines(&format!("{sim}{plan}\n"));

@@ -1,0 +1,148 @@
+//! The carrier's view, of real traffic: connections rounded up, the carrier's figures, and corrections taken back.
+
+use simbell_api::{
+    ClientError, ControlError, GetUsageParams, ObserveUsageParams, SetUsageParams, UndoCorrectionParams,
+    WithdrawObservationParams,
+};
+
+use crate::fixture::*;
+use crate::wire::Wire;
+
+const STEP: u64 = 1_000_000;
+
+fn plan() -> String {
+    "[sims.home.plan]\ndata = \"1 GB\"\nevery = \"month\"\nincrement = \"1 MB\"\nper = \"session\"\n"
+        .to_owned()
+}
+
+fn refusal<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> ControlError {
+    match answer.unwrap_err() {
+        ClientError::Refused { error } => error,
+        other => panic!("the service did not refuse: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn each_connection_is_rounded_up_through_a_kill_and_a_change_of_plan() {
+    let wire = Wire::new();
+    let scene = Scene::new("billed", modem_spec(), &plan()).await;
+    let mut daemon = Daemon::start(&scene.place, Some(&wire.near)).await;
+    let bearer = scene.connect(&daemon, HOME, over_link()).await;
+    wire.download(100, 1_000);
+    let sum = |(rx, tx): (u64, u64)| rx + tx;
+    assert_eq!(sum(daemon.counted(HOME).await), sum(wire.truth()));
+    let sim = daemon.sim(HOME).await;
+    assert_eq!((sim.measured_bytes, sim.billed_bytes), (sum(wire.truth()), Some(STEP)));
+    assert_eq!(sim.used_bytes, STEP, "rules see what is billed");
+
+    // The connection outlives the service: it is one still.
+    daemon.kill();
+    wire.download(100, 1_000);
+    daemon = Daemon::start(&scene.place, Some(&wire.near)).await;
+    daemon.sim_is("it is measured again", HOME, |sim| sim.connected == Some(true) && sim.measured).await;
+    assert_eq!(sum(daemon.counted(HOME).await), sum(wire.truth()));
+    assert_eq!(daemon.sim(HOME).await.billed_bytes, Some(STEP));
+
+    // Another connection begins another step.
+    scene.disconnect(&daemon, HOME, &bearer).await;
+    scene.connect(&daemon, HOME, over_link()).await;
+    wire.download(10, 1_000);
+    daemon.counted(HOME).await;
+    assert_eq!(daemon.sim(HOME).await.billed_bytes, Some(2 * STEP));
+    let question = GetUsageParams {
+        sim: Some("home".to_owned()),
+        by: "cycle".to_owned(),
+        from: None,
+        to: None,
+        after: None,
+        limit: None,
+    };
+    let spans = daemon.client().await.billed(&question).await.unwrap();
+    let [span] = spans.as_slice() else { panic!("one cycle: {spans:?}") };
+    assert_eq!((span.measured_bytes, span.billed_bytes), (sum(wire.truth()), Some(2 * STEP)));
+
+    // By other terms everything is worked out anew from the ledger: nothing is zeroed.
+    let by_day = plan().replace("per = \"session\"", "per = \"day\"");
+    scene.place.configure(&scene.bus.address(), &by_day);
+    daemon.client().await.reload().await.unwrap();
+    daemon.sim_is("one day is one step", HOME, |sim| sim.billed_bytes == Some(STEP)).await;
+}
+
+#[tokio::test]
+async fn the_carriers_figures_teach_and_change_nothing_measured() {
+    let wire = Wire::new();
+    let scene = Scene::new("observed", modem_spec(), &plan()).await;
+    let daemon = Daemon::start(&scene.place, Some(&wire.near)).await;
+    scene.connect(&daemon, HOME, over_link()).await;
+    wire.download(12_000, 1_000);
+    daemon.counted(HOME).await;
+    let before = daemon.sim(HOME).await;
+    let billed = before.billed_bytes.unwrap();
+    assert!(billed >= 12 * STEP, "{before:?}");
+
+    let figure =
+        |bytes| ObserveUsageParams { sim: None, bytes, at: None, note: Some("their page".to_owned()) };
+    let mut client = daemon.client().await;
+    let taught = client.observe_usage(&figure(billed / 100 * 106)).await.unwrap();
+    assert_eq!(taught.observation.standing, "used");
+    assert_eq!(taught.calibration.factor_millionths, Some(1_060_000));
+    assert_eq!(taught.calibrated_bytes, Some(billed / 100 * 106));
+    let now = daemon.sim(HOME).await;
+    assert_eq!((now.measured_bytes, now.billed_bytes), (before.measured_bytes, before.billed_bytes));
+    assert_eq!(now.used_bytes, before.used_bytes, "thresholds do not move unless the plan says so");
+
+    for (figure, says) in [
+        (figure(0), "is 0"),
+        (figure(billed * 11), "too far"),
+        (ObserveUsageParams { at: Some("2099-01-01".to_owned()), ..figure(billed) }, "future"),
+    ] {
+        let refused = refusal(client.observe_usage(&figure).await);
+        assert!(refused.message().contains(says), "{refused:?}");
+    }
+    let hostile = ObserveUsageParams { note: Some("a\u{202e}b".to_owned()), ..figure(billed) };
+    assert!(matches!(refusal(client.observe_usage(&hostile).await), ControlError::InvalidArgument { .. }));
+
+    let id = taught.observation.id;
+    let back = WithdrawObservationParams { id, note: "of another SIM".to_owned() };
+    assert_eq!(client.withdraw_observation(&back).await.unwrap().calibrated_bytes, None);
+    assert!(matches!(refusal(client.withdraw_observation(&back).await), ControlError::AlreadyUndone { .. }));
+    let all = client.observations(None).await.unwrap();
+    let standings: Vec<&str> = all.iter().map(|one| one.standing.as_str()).collect();
+    assert_eq!(standings, ["withdrawal", "withdrawn"]);
+}
+
+#[tokio::test]
+async fn a_correction_is_taken_back_once_however_many_try() {
+    let wire = Wire::new();
+    let scene = Scene::new("undone", modem_spec(), "").await;
+    let mut daemon = Daemon::start(&scene.place, Some(&wire.near)).await;
+    daemon.sim_is("the SIM is in use", HOME, |sim| sim.active == Some(true)).await;
+    let change = SetUsageParams { sim: None, bytes: 5_000_000, reason: Some("the app says so".to_owned()) };
+    daemon.client().await.set_usage(&change).await.unwrap();
+    let [correction] = &daemon.client().await.corrections(None).await.unwrap()[..] else { panic!("one") };
+    let id = correction.id;
+    assert_eq!((correction.bytes, correction.reason.as_str()), (5_000_000, "the app says so"));
+
+    let (mut one, mut other) = (daemon.client().await, daemon.client().await);
+    let which = UndoCorrectionParams { id, reason: "typed wrong".to_owned() };
+    let (first, second) = tokio::join!(one.undo_correction(&which), other.undo_correction(&which));
+    let (won, lost) = if first.is_ok() { (first, second) } else { (second, first) };
+    let undone = won.unwrap();
+    assert_eq!((undone.before_bytes, undone.bytes), (5_000_000, 0));
+    assert_eq!((undone.correction.bytes, undone.correction.undoes), (-5_000_000, Some(id)));
+    assert!(matches!(refusal(lost), ControlError::AlreadyUndone { .. }));
+
+    daemon.kill();
+    daemon = Daemon::start(&scene.place, Some(&wire.near)).await;
+    let mut client = daemon.client().await;
+    let all = client.corrections(None).await.unwrap();
+    assert_eq!(all.iter().map(|one| one.bytes).collect::<Vec<_>>(), [-5_000_000, 5_000_000]);
+    assert_eq!((all[1].undone_by, all[0].undone_by), (Some(all[0].id), None));
+    let nobody = UndoCorrectionParams { id: 99, reason: "x".to_owned() };
+    assert!(matches!(refusal(client.undo_correction(&nobody).await), ControlError::UnknownEntry { .. }));
+    let long = UndoCorrectionParams { id: all[0].id, reason: "x".repeat(300) };
+    assert!(matches!(refusal(client.undo_correction(&long).await), ControlError::InvalidArgument { .. }));
+    // Taking the undoing back makes the first hold again.
+    let again = UndoCorrectionParams { id: all[0].id, reason: "it was right".to_owned() };
+    assert_eq!(client.undo_correction(&again).await.unwrap().bytes, 5_000_000);
+}
