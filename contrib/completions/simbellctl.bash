@@ -34,6 +34,9 @@ _simbellctl() {
             simbellctl,help)
                 cmd="simbellctl__subcmd__help"
                 ;;
+            simbellctl,import)
+                cmd="simbellctl__subcmd__import"
+                ;;
             simbellctl,man)
                 cmd="simbellctl__subcmd__man"
                 ;;
@@ -136,6 +139,9 @@ _simbellctl() {
             simbellctl__subcmd__help,help)
                 cmd="simbellctl__subcmd__help__subcmd__help"
                 ;;
+            simbellctl__subcmd__help,import)
+                cmd="simbellctl__subcmd__help__subcmd__import"
+                ;;
             simbellctl__subcmd__help,man)
                 cmd="simbellctl__subcmd__help__subcmd__man"
                 ;;
@@ -184,6 +190,12 @@ _simbellctl() {
             simbellctl__subcmd__help__subcmd__config,check)
                 cmd="simbellctl__subcmd__help__subcmd__config__subcmd__check"
                 ;;
+            simbellctl__subcmd__help__subcmd__import,undo)
+                cmd="simbellctl__subcmd__help__subcmd__import__subcmd__undo"
+                ;;
+            simbellctl__subcmd__help__subcmd__import,vnstat)
+                cmd="simbellctl__subcmd__help__subcmd__import__subcmd__vnstat"
+                ;;
             simbellctl__subcmd__help__subcmd__plan,add)
                 cmd="simbellctl__subcmd__help__subcmd__plan__subcmd__add"
                 ;;
@@ -231,6 +243,24 @@ _simbellctl() {
                 ;;
             simbellctl__subcmd__help__subcmd__usage,withdraw)
                 cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__withdraw"
+                ;;
+            simbellctl__subcmd__import,help)
+                cmd="simbellctl__subcmd__import__subcmd__help"
+                ;;
+            simbellctl__subcmd__import,undo)
+                cmd="simbellctl__subcmd__import__subcmd__undo"
+                ;;
+            simbellctl__subcmd__import,vnstat)
+                cmd="simbellctl__subcmd__import__subcmd__vnstat"
+                ;;
+            simbellctl__subcmd__import__subcmd__help,help)
+                cmd="simbellctl__subcmd__import__subcmd__help__subcmd__help"
+                ;;
+            simbellctl__subcmd__import__subcmd__help,undo)
+                cmd="simbellctl__subcmd__import__subcmd__help__subcmd__undo"
+                ;;
+            simbellctl__subcmd__import__subcmd__help,vnstat)
+                cmd="simbellctl__subcmd__import__subcmd__help__subcmd__vnstat"
                 ;;
             simbellctl__subcmd__plan,add)
                 cmd="simbellctl__subcmd__plan__subcmd__add"
@@ -359,7 +389,7 @@ _simbellctl() {
 
     case "${cmd}" in
         simbellctl)
-            opts="-h -V --socket --json --help --version status sims usage plan rules reminders channels backup watch reload config bug-report version completions man help"
+            opts="-h -V --socket --json --help --version status sims usage import plan rules reminders channels backup watch reload config bug-report version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -751,7 +781,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help)
-            opts="status sims usage plan rules reminders channels backup watch reload config bug-report version completions man help"
+            opts="status sims usage import plan rules reminders channels backup watch reload config bug-report version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -921,6 +951,48 @@ _simbellctl() {
         simbellctl__subcmd__help__subcmd__help)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__import)
+            opts="vnstat undo"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__import__subcmd__undo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__import__subcmd__vnstat)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1289,6 +1361,132 @@ _simbellctl() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__import)
+            opts="-h -V --socket --json --help --version vnstat undo help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__import__subcmd__help)
+            opts="vnstat undo help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__import__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__import__subcmd__help__subcmd__undo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__import__subcmd__help__subcmd__vnstat)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__import__subcmd__undo)
+            opts="-h -V --interface --sim --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --interface)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__import__subcmd__vnstat)
+            opts="-h -V --interface --sim --dry-run --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --interface)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -37,6 +37,8 @@ pub enum Verb {
     Sims,
     /// Show what was used, by hour, day or cycle; or say what it really is
     Usage(UsageArgs),
+    /// Take in usage that another program measured
+    Import(ImportArgs),
     /// Show, add or check plans
     Plan(PlanArgs),
     /// List or check rules
@@ -180,6 +182,43 @@ pub struct ExplainArgs {
     /// Until before this date or RFC 3339 time; until now unless given
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// From what
+    #[command(subcommand)]
+    pub verb: ImportVerb,
+}
+
+/// `import VERB`.
+#[derive(Debug, Subcommand)]
+pub enum ImportVerb {
+    /// Take in what a vnStat 2 database says of an interface, where the ledger has no entry of that time
+    Vnstat {
+        /// The database, mostly /var/lib/vnstat/vnstat.db
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The interface that the SIM used
+        #[arg(long, value_name = "NAME")]
+        interface: String,
+        /// Of this SIM, by name or ICCID; may be left out where there is only one
+        #[arg(long, value_name = "NAME|ICCID")]
+        sim: Option<String>,
+        /// Only say what would become of it
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Take out again what was imported of an interface
+    Undo {
+        /// The interface
+        #[arg(long, value_name = "NAME")]
+        interface: String,
+        /// Of this SIM, by name or ICCID; may be left out where there is only one
+        #[arg(long, value_name = "NAME|ICCID")]
+        sim: Option<String>,
+    },
 }
 
 /// `usage export`.

@@ -5,6 +5,7 @@ mod carrier;
 mod channels;
 mod check;
 mod explain;
+mod import;
 #[cfg(feature = "notify")]
 mod notify;
 mod plan;
@@ -74,6 +75,7 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
             Some(UsageVerb::Export(args)) => usage_export::run(connect(socket, out).await?, out, &args).await,
             None => usage::run(&mut connect(socket, out).await?, out, &args).await,
         },
+        Verb::Import(args) => import::run(&mut connect(socket, out).await?, out, args.verb).await,
         Verb::Plan(args) => match args.verb {
             None => plan::show(&mut connect(socket, out).await?, out, args.sim).await,
             Some(PlanVerb::Show { sim }) => plan::show(&mut connect(socket, out).await?, out, sim).await,

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use simbell_api::{
     Backup, BilledPage, Channel, ChannelTest, ControlError, CorrectionsPage, EntriesParams, ExplainPage,
-    ExplainUsageParams, ExportUsageParams, GetUsageParams, ObservationReply, ObservationsPage,
-    ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams, Sim, StatusReply,
-    UndoCorrectionParams, UndoneReply, UsageChange, UsagePage, WithdrawObservationParams,
+    ExplainUsageParams, ExportUsageParams, GetUsageParams, ImportReply, ImportUsageParams, ObservationReply,
+    ObservationsPage, ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams,
+    Sim, StatusReply, UndoCorrectionParams, UndoImportParams, UndoneReply, UsageChange, UsagePage,
+    WithdrawObservationParams,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -148,6 +149,14 @@ impl ControlBackend for Backend {
 
     async fn withdraw(&self, peer: Peer, which: WithdrawObservationParams) -> Answer<ObservationReply> {
         self.ask(|reply| Request::Carrier(CarrierRequest::Withdraw(which, peer.uid, reply))).await
+    }
+
+    async fn import(&self, _: Peer, question: ImportUsageParams) -> Answer<ImportReply> {
+        self.ask(|reply| Request::Import(question, reply)).await
+    }
+
+    async fn undo_import(&self, _: Peer, question: UndoImportParams) -> Answer<ImportReply> {
+        self.ask(|reply| Request::UndoImport(question, reply)).await
     }
 
     async fn plans(&self, _: Peer) -> Answer<Vec<Plan>> {

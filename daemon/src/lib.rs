@@ -18,3 +18,4 @@ pub mod quota;
 pub mod service;
 pub mod simulate;
 pub mod usage;
+pub mod vnstat;

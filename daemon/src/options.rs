@@ -40,6 +40,13 @@ pub enum Command {
     Help,
     /// Print the version.
     Version,
+    /// Read a vnStat database.
+    ReadVnstat {
+        /// Of which interface.
+        interface: String,
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 /// What a check looks at.
@@ -59,6 +66,7 @@ simbelld - the bell for your SIM
 
 Usage: simbelld [OPTIONS]
        simbelld check [--config PATH] [--only config|rules] [--rules PATH]... [--json]
+       simbelld read-vnstat --interface NAME FILE
 
 Options:
   --config PATH      Configuration file, or a directory with simbell.toml and conf.d
@@ -71,7 +79,8 @@ Options:
   -h, --help         Print this
   -V, --version      Print the version
 
-check reads the configuration, the rules and the plugins without running anything.
+check reads the configuration, the rules and the plugins without running anything; read-vnstat
+prints what a vnStat database says of an interface, for `simbellctl import`.
 Exit status: 0 done, 1 failed, 2 usage, 78 the configuration has errors.
 ";
 
@@ -79,6 +88,29 @@ Exit status: 0 done, 1 failed, 2 usage, 78 the configuration has errors.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct OptionsError(String);
+
+/// `read-vnstat --interface NAME FILE`.
+fn read_vnstat(parser: &mut lexopt::Parser) -> Result<Command, OptionsError> {
+    use lexopt::prelude::{Long, Value};
+    let bad = |error: lexopt::Error| OptionsError(error.to_string());
+    let (mut interface, mut file) = (None, None);
+    while let Some(arg) = parser.next().map_err(bad)? {
+        match arg {
+            Long("interface") => {
+                let name = parser.value().map_err(bad)?;
+                interface = Some(
+                    name.into_string().map_err(|_| OptionsError("--interface is not UTF-8".to_owned()))?,
+                );
+            }
+            Value(path) if file.is_none() => file = Some(path.into()),
+            other => return Err(bad(other.unexpected())),
+        }
+    }
+    match (interface, file) {
+        (Some(interface), Some(file)) => Ok(Command::ReadVnstat { interface, file }),
+        _ => Err(OptionsError("read-vnstat takes --interface NAME and a FILE".to_owned())),
+    }
+}
 
 /// Reads a command line without the program's name.
 ///
@@ -119,6 +151,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Option
                 };
             }
             Value(word) if word == "check" && !checking => checking = true,
+            Value(word) if word == "read-vnstat" && !checking => return read_vnstat(&mut parser),
             other => return Err(bad(other.unexpected())),
         }
     }

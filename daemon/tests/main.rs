@@ -31,6 +31,8 @@ mod storm;
 mod traffic;
 #[path = "main/vnstat_cases.rs"]
 mod vnstat_cases;
+#[path = "main/vnstat_import.rs"]
+mod vnstat_import;
 #[path = "main/walls.rs"]
 mod walls;
 #[path = "main/wire.rs"]

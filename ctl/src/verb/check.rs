@@ -58,7 +58,7 @@ fn problems(what: &str) -> CtlError {
 }
 
 /// Beside this program, where a build or an installation puts both; else by PATH.
-fn simbelld() -> PathBuf {
+pub(super) fn simbelld() -> PathBuf {
     std::env::current_exe()
         .ok()
         .and_then(|own| own.parent().map(|dir| dir.join("simbelld")))

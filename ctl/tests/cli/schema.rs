@@ -66,6 +66,7 @@ fn every_verb_keeps_its_schema() {
         ("usage-observations", vec!["usage", "observations", "--sim", "home"], 2),
         ("usage-observe", vec!["usage", "observe", "5.16GB", "--note", "their page"], 1),
         ("usage-withdraw", vec!["usage", "withdraw", "1", "--reason", "typed wrong"], 1),
+        ("import", vec!["import", "undo", "--interface", "wwan0", "--sim", "home"], 1),
         ("plan-show", vec!["plan"], 1),
         ("plan-show", vec!["plan", "show", "--sim", "home"], 1),
         (

@@ -21,6 +21,7 @@ use crate::carrier::{
 };
 use crate::error::ControlError;
 use crate::explain::{ExplainPage, ExplainUsageParams};
+use crate::import::{ImportReply, ImportUsageParams, UndoImportParams};
 use crate::method::{
     AcknowledgeParams, ChannelsPage, GetUsageParams, GetVersionParams, Method, PageParams, PlansPage,
     ReloadReply, ReminderReply, RemindersPage, RulesPage, SetUsageParams, ShowPlanParams, ShowPlanReply,
@@ -263,6 +264,22 @@ impl Client {
         params: &ObserveUsageParams,
     ) -> Result<ObservationReply, ClientError> {
         self.call(Method::ObserveUsage, params).await
+    }
+
+    /// Takes usage in that another program measured; resolves after the commit.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn import_usage(&mut self, params: &ImportUsageParams) -> Result<ImportReply, ClientError> {
+        self.call(Method::ImportUsage, params).await
+    }
+
+    /// Takes an import out again; resolves after the commit.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn undo_import(&mut self, params: &UndoImportParams) -> Result<ImportReply, ClientError> {
+        self.call(Method::UndoImport, params).await
     }
 
     /// Takes an observation back; resolves after the commit.

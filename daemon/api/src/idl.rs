@@ -42,6 +42,7 @@ fn named() -> Vec<&'static CustomType<'static>> {
         Correction::CUSTOM_TYPE,
         Observation::CUSTOM_TYPE,
         FreeHours::CUSTOM_TYPE,
+        ImportedRow::CUSTOM_TYPE,
         Plan::CUSTOM_TYPE,
         Rule::CUSTOM_TYPE,
         Reminder::CUSTOM_TYPE,
@@ -161,6 +162,17 @@ fn shape(method: Method) -> Shape {
             "Takes an observation back by another entry. For root and admin groups. Answers after the commit.",
             WithdrawObservationParams::TYPE,
             ObservationReply::TYPE,
+        ),
+        Method::ImportUsage => (
+            "Takes in usage that another program measured, where the ledger has no entry of that time. For root and admin \
+             groups. Answers after the commit.",
+            ImportUsageParams::TYPE,
+            ImportReply::TYPE,
+        ),
+        Method::UndoImport => (
+            "Takes out again what was imported of an interface. For root and admin groups. Answers after the commit.",
+            UndoImportParams::TYPE,
+            ImportReply::TYPE,
         ),
         Method::BugReport => (
             "Gives a recording of what happened, pseudonymised, in parts. Needs `more`.",
@@ -317,6 +329,7 @@ fn verbs() -> Vec<(&'static str, &'static str, Value)> {
         ("usage-observations", each, types["Observation"].clone()),
         ("usage-observe", one, json_type(ObservationReply::TYPE, &types)),
         ("usage-withdraw", one, json_type(ObservationReply::TYPE, &types)),
+        ("import", one, json_type(ImportReply::TYPE, &types)),
         ("plan-show", each, types["Plan"].clone()),
         ("plan-add", one, custom(PlanAddOutput::CUSTOM_TYPE, &types)),
         ("rules-list", each, types["Rule"].clone()),

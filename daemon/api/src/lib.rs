@@ -25,6 +25,7 @@ mod explain;
 mod export;
 #[cfg(test)]
 mod idl;
+mod import;
 mod method;
 mod monitor;
 mod output;
@@ -47,6 +48,7 @@ pub use explain::{
     ExplainedObservation, ExplainedRun, ExplainedSession,
 };
 pub use export::{ExportCorrection, ExportGap, ExportKind, ExportPart, ExportUsageParams};
+pub use import::{ImportReply, ImportUsageParams, ImportedRow, UndoImportParams};
 pub use method::{
     AcknowledgeParams, BugReportChunk, ChannelsPage, GetUsageParams, GetVersionParams, Method, PageParams,
     PlansPage, ReloadReply, ReminderReply, RemindersPage, RulesPage, SetUsageParams, ShowPlanParams,

@@ -37,11 +37,13 @@ pub enum Method {
     ListObservations,
     ObserveUsage,
     WithdrawObservation,
+    ImportUsage,
+    UndoImport,
 }
 
 impl Method {
     /// Every method, in the order of the interface description.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::GetVersion,
         Self::GetStatus,
         Self::ListSims,
@@ -69,6 +71,8 @@ impl Method {
         Self::ListObservations,
         Self::ObserveUsage,
         Self::WithdrawObservation,
+        Self::ImportUsage,
+        Self::UndoImport,
     ];
 
     /// Its name without the interface.
@@ -102,6 +106,8 @@ impl Method {
             Self::ListObservations => "ListObservations",
             Self::ObserveUsage => "ObserveUsage",
             Self::WithdrawObservation => "WithdrawObservation",
+            Self::ImportUsage => "ImportUsage",
+            Self::UndoImport => "UndoImport",
         }
     }
 
@@ -121,6 +127,8 @@ impl Method {
                 | Self::UndoCorrection
                 | Self::ObserveUsage
                 | Self::WithdrawObservation
+                | Self::ImportUsage
+                | Self::UndoImport
                 | Self::Acknowledge
                 | Self::Snooze
                 | Self::TestChannel

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use simbell_api::{
     Backup, BilledPage, Channel, ChannelTest, ControlError, CorrectionsPage, EntriesParams, ExplainPage,
-    ExplainUsageParams, ExportUsageParams, GetUsageParams, MonitorEvent, ObservationReply, ObservationsPage,
-    ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams, Sim, StatusReply,
-    UndoCorrectionParams, UndoneReply, UsageChange, UsagePage, WithdrawObservationParams,
+    ExplainUsageParams, ExportUsageParams, GetUsageParams, ImportReply, ImportUsageParams, MonitorEvent,
+    ObservationReply, ObservationsPage, ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule,
+    SetUsageParams, Sim, StatusReply, UndoCorrectionParams, UndoImportParams, UndoneReply, UsageChange,
+    UsagePage, WithdrawObservationParams,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -126,6 +127,20 @@ pub trait ControlBackend: Send + Sync + 'static {
         peer: Peer,
         which: WithdrawObservationParams,
     ) -> impl Future<Output = Answer<ObservationReply>> + Send;
+
+    /// Takes usage in that another program measured.
+    fn import(
+        &self,
+        peer: Peer,
+        question: ImportUsageParams,
+    ) -> impl Future<Output = Answer<ImportReply>> + Send;
+
+    /// Takes an import out again.
+    fn undo_import(
+        &self,
+        peer: Peer,
+        question: UndoImportParams,
+    ) -> impl Future<Output = Answer<ImportReply>> + Send;
 
     /// Every plan.
     fn plans(&self, peer: Peer) -> impl Future<Output = Answer<Vec<Plan>>> + Send;

@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use simbell_api::{
     AcknowledgeParams, BackupReply, BackupsPage, ChannelsPage, ControlError, DESCRIPTION, EntriesParams,
-    ExplainUsageParams, ExportUsageParams, GetUsageParams, GetVersionParams, INTERFACE, Method,
-    ObserveUsageParams, PageParams, PlansPage, ReminderReply, RemindersPage, RestoreBackupParams, RulesPage,
-    SetUsageParams, ShowPlanParams, ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams,
-    UndoCorrectionParams, VersionReply, WithdrawObservationParams,
+    ExplainUsageParams, ExportUsageParams, GetUsageParams, GetVersionParams, INTERFACE, ImportUsageParams,
+    Method, ObserveUsageParams, PageParams, PlansPage, ReminderReply, RemindersPage, RestoreBackupParams,
+    RulesPage, SetUsageParams, ShowPlanParams, ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams,
+    UndoCorrectionParams, UndoImportParams, VersionReply, WithdrawObservationParams,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -179,6 +179,14 @@ async fn ask<B: ControlBackend>(
         Method::WithdrawObservation => {
             let which: WithdrawObservationParams = params(given)?;
             reply(&backend.withdraw(peer, which).await?)
+        }
+        Method::ImportUsage => {
+            let question: ImportUsageParams = params(given)?;
+            reply(&backend.import(peer, question).await?)
+        }
+        Method::UndoImport => {
+            let question: UndoImportParams = params(given)?;
+            reply(&backend.undo_import(peer, question).await?)
         }
         Method::ListPlans => {
             let which = params(given)?;

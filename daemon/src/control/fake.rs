@@ -8,10 +8,10 @@ use simbell_api::{
     CorrectionsPage, Cycle, Delivery, EntriesParams, ExplainPage, ExplainSpan, ExplainSum,
     ExplainUsageParams, ExplainedCorrection, ExplainedGap, ExplainedObservation, ExplainedRun,
     ExplainedSession, ExportCorrection, ExportGap, ExportKind, ExportPart, ExportUsageParams, Forecast,
-    GetUsageParams, ModemManager, MonitorEvent, Observation, ObservationReply, ObservationsPage,
-    ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, Service, SetUsageParams, Sim,
-    StatusReply, UndoCorrectionParams, UndoneReply, UsageChange, UsagePage, UsageRow, UsageTotal, Warning,
-    WithdrawObservationParams,
+    GetUsageParams, ImportReply, ImportUsageParams, ModemManager, MonitorEvent, Observation,
+    ObservationReply, ObservationsPage, ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule,
+    Service, SetUsageParams, Sim, StatusReply, UndoCorrectionParams, UndoImportParams, UndoneReply,
+    UsageChange, UsagePage, UsageRow, UsageTotal, Warning, WithdrawObservationParams,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -349,6 +349,17 @@ impl ControlBackend for Fake {
         })
     }
 
+    async fn import(&self, _: Peer, question: ImportUsageParams) -> Answer<ImportReply> {
+        let sim = self.find(question.sim.as_deref())?;
+        let rows = u64::try_from(question.rows.len()).unwrap_or(u64::MAX);
+        let sum = |of: fn(&simbell_api::ImportedRow) -> u64| question.rows.iter().map(of).sum();
+        Ok(imported(&sim, rows, sum(|row| row.rx_bytes), sum(|row| row.tx_bytes)))
+    }
+
+    async fn undo_import(&self, _: Peer, question: UndoImportParams) -> Answer<ImportReply> {
+        Ok(imported(&self.find(question.sim.as_deref())?, 2, 30, 3))
+    }
+
     async fn plans(&self, _: Peer) -> Answer<Vec<Plan>> {
         Ok(vec![plan()])
     }
@@ -576,6 +587,18 @@ fn plan() -> Plan {
         measured_bytes: Some(4_850_000_000),
         billed_bytes: Some(4_900_000_000),
         remaining_bytes: Some(1_100_000_000),
+    }
+}
+
+fn imported(sim: &Sim, rows: u64, rx_bytes: u64, tx_bytes: u64) -> ImportReply {
+    ImportReply {
+        iccid: sim.iccid.clone(),
+        rows,
+        rx_bytes,
+        tx_bytes,
+        left_out_rows: 1,
+        left_out_rx_bytes: 5,
+        left_out_tx_bytes: 6,
     }
 }
 

@@ -8,6 +8,7 @@ mod armed;
 mod carrier;
 mod commit;
 mod history;
+mod import;
 pub mod ledger;
 mod perform;
 mod recording;

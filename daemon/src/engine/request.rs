@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use simbell_api::{
     Backup, Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, ExportUsageParams,
-    GetUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams, Sim, StatusReply,
-    UsageChange, UsagePage,
+    GetUsageParams, ImportReply, ImportUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule,
+    SetUsageParams, Sim, StatusReply, UndoImportParams, UsageChange, UsagePage,
 };
 use simbell_core::effect::Notice;
 use simbell_core::event::Event;
@@ -73,6 +73,10 @@ pub enum Request {
     ExportOn(Box<Export>, Reply<ExportStep>),
     /// The carrier's view.
     Carrier(CarrierRequest),
+    /// Usage that another program measured.
+    Import(ImportUsageParams, Reply<ImportReply>),
+    /// An import to be taken out again.
+    UndoImport(UndoImportParams, Reply<ImportReply>),
     /// What usage really is; on behalf of a user id.
     SetUsage(SetUsageParams, u32, Reply<UsageChange>),
     /// Every plan.
@@ -177,6 +181,14 @@ impl Engine {
                 let _ = reply.send(answer);
             }
             Request::Carrier(request) => self.serve_carrier(request).await,
+            Request::Import(question, reply) => {
+                let answer = self.import(question).await;
+                let _ = reply.send(answer);
+            }
+            Request::UndoImport(question, reply) => {
+                let answer = self.undo_import(question).await;
+                let _ = reply.send(answer);
+            }
             Request::SetUsage(change, uid, reply) => {
                 let answer = self.set_usage(change, uid).await;
                 let _ = reply.send(answer);

@@ -36,6 +36,8 @@ CALLS = {
     "ListBackups": {},
     "RestoreBackup": {"name": "daily-20261121T040000Z.db"},
     "ExplainUsage": {"sim": "home"},
+    "ImportUsage": {"sim": "home", "interface": "wwan0", "rows": [{"start": "2026-11-01T00:00", "span": "day", "rx_bytes": 7, "tx_bytes": 8}]},
+    "UndoImport": {"sim": "home", "interface": "wwan0"},
     "GetBilled": {"sim": "home", "by": "cycle"},
     "ListCorrections": {"sim": "home"},
     "UndoCorrection": {"id": 1, "reason": "typed wrong"},

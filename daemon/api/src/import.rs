@@ -1,0 +1,58 @@
+//! Usage that another program measured.
+
+named! {
+    /// One row to be taken in.
+    pub struct ImportedRow {
+        /// Its beginning in local time of the SIM's plan, such as `2026-11-01T00:00`.
+        pub start: String,
+        /// How long it is: `hour`, `day`, `month` or `year`.
+        pub span: String,
+        /// Bytes received.
+        pub rx_bytes: u64,
+        /// Bytes sent.
+        pub tx_bytes: u64,
+    }
+}
+
+inline! {
+    /// Rows to be taken in.
+    pub struct ImportUsageParams {
+        /// Name or ICCID; null where there is only one.
+        #[serde(default)]
+        pub sim: Option<String>,
+        /// The interface they were measured at.
+        pub interface: String,
+        /// The rows, oldest first; as many as a call can hold.
+        pub rows: Vec<ImportedRow>,
+        /// Whether only to say what would become of them.
+        #[serde(default)]
+        pub dry_run: Option<bool>,
+    }
+
+    /// Which import to take out again.
+    pub struct UndoImportParams {
+        /// Name or ICCID; null where there is only one.
+        #[serde(default)]
+        pub sim: Option<String>,
+        /// The interface it was measured at.
+        pub interface: String,
+    }
+
+    /// What became of rows.
+    pub struct ImportReply {
+        /// Whose usage.
+        pub iccid: String,
+        /// Rows taken in, or out.
+        pub rows: u64,
+        /// Bytes received in them.
+        pub rx_bytes: u64,
+        /// Bytes sent in them.
+        pub tx_bytes: u64,
+        /// Rows left out, since the ledger has entries of that time.
+        pub left_out_rows: u64,
+        /// Bytes received in those.
+        pub left_out_rx_bytes: u64,
+        /// Bytes sent in those.
+        pub left_out_tx_bytes: u64,
+    }
+}

@@ -1,0 +1,112 @@
+//! Usage that another program measured, taken in and out on behalf of callers.
+
+use chrono::{Datelike, Days, Months, NaiveDateTime, TimeDelta};
+use simbell_api::{ControlError, ImportReply, ImportUsageParams, ImportedRow, UndoImportParams};
+use simbell_core::event::Event;
+use simbell_core::ident::Iccid;
+use simbell_core::ledger::Volume;
+use simbell_core::zone::ZoneRules;
+use simbell_store::{ImportRow, Imported};
+
+use super::Engine;
+use crate::control::Answer;
+use crate::{convert, usage};
+
+/// Most rows of one call.
+const MOST: usize = 500;
+
+/// Longest name of an interface (`IFNAMSIZ` less its NUL).
+const NAME: usize = 15;
+
+impl Engine {
+    pub(super) async fn import(&mut self, question: ImportUsageParams) -> Answer<ImportReply> {
+        let iccid = self.sim_named(question.sim.as_deref())?;
+        named(&question.interface)?;
+        if question.rows.len() > MOST {
+            return Err(usage::invalid(
+                "rows",
+                "a call holds at most 500 rows",
+                "send the rest in further calls",
+            ));
+        }
+        let zone = self.state.zone_of(&iccid).clone();
+        let rows: Vec<ImportRow> =
+            question.rows.iter().map(|given| row(given, &zone)).collect::<Answer<_>>()?;
+        // What is used now is in the ledger before anything is compared with it.
+        self.fresh().await;
+        self.flush().await;
+        self.committed()?;
+        let dry = question.dry_run.unwrap_or(false);
+        let store = self.store.as_mut().ok_or_else(gone)?;
+        let done = store.import(&iccid, &question.interface, &rows, dry);
+        let done = done.map_err(|error| convert::internal(&format!("nothing was taken in: {error}")))?;
+        if !dry && done.rows > 0 {
+            self.feed(Event::HistoryChanged).await;
+        }
+        Ok(reply(&iccid, done))
+    }
+
+    pub(super) async fn undo_import(&mut self, question: UndoImportParams) -> Answer<ImportReply> {
+        let iccid = self.sim_named(question.sim.as_deref())?;
+        named(&question.interface)?;
+        let store = self.store.as_mut().ok_or_else(gone)?;
+        let done = store.undo_import(&iccid, &question.interface);
+        let done = done.map_err(|error| convert::internal(&format!("nothing was taken out: {error}")))?;
+        if done.rows > 0 {
+            self.feed(Event::HistoryChanged).await;
+        }
+        Ok(reply(&iccid, done))
+    }
+}
+
+fn gone() -> ControlError {
+    convert::internal("the ledger is not there")
+}
+
+fn named(interface: &str) -> Answer<()> {
+    let plain = |c: char| c.is_ascii_graphic() && c != '/';
+    if (1..=NAME).contains(&interface.len()) && interface.chars().all(plain) {
+        return Ok(());
+    }
+    Err(usage::invalid(
+        "interface",
+        "this is no name of an interface",
+        "give it as vnStat knows it, such as wwan0",
+    ))
+}
+
+fn row(given: &ImportedRow, zone: &ZoneRules) -> Answer<ImportRow> {
+    let bad = |message: &str| usage::invalid("rows", message, "send rows as a vnStat database holds them");
+    let start = NaiveDateTime::parse_from_str(&given.start, "%Y-%m-%dT%H:%M")
+        .ok()
+        .filter(|start| (1990..2200).contains(&start.year()))
+        .ok_or_else(|| bad("a row begins at no local time of this age"))?;
+    let end = match given.span.as_str() {
+        "hour" => start.checked_add_signed(TimeDelta::hours(1)),
+        "day" => start.checked_add_days(Days::new(1)),
+        "month" => start.checked_add_months(Months::new(1)),
+        "year" => start.checked_add_months(Months::new(12)),
+        _ => return Err(bad("a row is of an hour, day, month or year")),
+    };
+    let end = end.ok_or_else(|| bad("a row ends beyond the calendar"))?;
+    let fits = |bytes: u64| i64::try_from(bytes).is_ok();
+    if !fits(given.rx_bytes) || !fits(given.tx_bytes) {
+        return Err(bad("a row has more bytes than fit"));
+    }
+    let (start, end) = (zone.instant(start), zone.instant(end));
+    // Where a clock is set forward an hour may be none at all.
+    let end = if end > start { end } else { start.saturating_add(simbell_core::time::Span::secs(3_600)) };
+    Ok(ImportRow { start, end, volume: Volume { rx: given.rx_bytes, tx: given.tx_bytes } })
+}
+
+fn reply(iccid: &Iccid, done: Imported) -> ImportReply {
+    ImportReply {
+        iccid: iccid.as_str().to_owned(),
+        rows: done.rows,
+        rx_bytes: done.volume.rx,
+        tx_bytes: done.volume.tx,
+        left_out_rows: done.left_out_rows,
+        left_out_rx_bytes: done.left_out.rx,
+        left_out_tx_bytes: done.left_out.tx,
+    }
+}
