@@ -400,9 +400,9 @@ async fn a_ledger_that_cannot_be_used_is_refused_and_not_touched() {
     };
     let mut headless = good.clone();
     headless[..16].fill(0);
-    let bad: [(&str, Vec<u8>); 4] = [
+    // One that is damaged is set aside instead: see the tests of history.
+    let bad: [(&str, Vec<u8>); 3] = [
         ("written by a newer simbelld", newer),
-        ("damaged", good[..good.len() / 2].to_vec()),
         ("no ledger of simbelld", headless),
         ("no ledger of simbelld", {
             let other = scene.place.dir.join("other.db");
