@@ -1,6 +1,6 @@
 """Measures simbelld beside vnstatd; started by contrib/bench in network, mount and process namespaces of its own.
 
-Each module that has METRICS measures some figures and says how: upkeep.
+Each module that has METRICS measures some figures and says how: upkeep, instructions, latency.
 METRICS names them with their goals: the greatest ratio of ours to the peer's; or, as (figure, unit), the greatest
 figure of ours; or none.
 """
@@ -12,21 +12,25 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
+import instructions
+import latency
 import upkeep
 from common import run, say
-from traffic import send, sink
+from scale import scale
+from traffic import cross, send, sink
 
-ROOMS = [upkeep]
+ROOMS = [upkeep, instructions, latency]
 GOALS = {metric: goal for room in ROOMS for metric, goal in room.METRICS.items()}
 
 
 class Bench:
     """What is to be measured, and what was found."""
 
-    def __init__(self, programs, base, window, wanted):
-        self.programs, self.base, self.window, self.wanted = programs, base, window, wanted
+    def __init__(self, programs, base, window, wanted, seed):
+        self.programs, self.base, self.window, self.wanted, self.seed = programs, base, window, wanted, seed
         self.found = {}
 
     def wants(self, *metrics):
@@ -65,11 +69,22 @@ def table(found, window):
     print("\n* vnstatd; of sample_*: the bare RTM_GETSTATS dump; of rule_eval: the bare call of the compiled function.")
 
 
+def show(what, count, figures):
+    parts = (f"{name} {' beside '.join(map(str, both))}" for name, both in figures.items())
+    print(f"{count:>4} {what:<10} {', '.join(parts)}", flush=True)
+
+
+def show_json(what, count, figures):
+    print(json.dumps({"scale": what, "of": count, "figures": figures}), flush=True)
+
+
 def main():
     words = argparse.ArgumentParser(prog="contrib/bench")
     words.add_argument("programs", type=Path)
     words.add_argument("--quick", action="store_true")
     words.add_argument("--json", action="store_true")
+    words.add_argument("--scale", action="store_true")
+    words.add_argument("--seed", type=int, default=int(time.time()))
     words.add_argument("--only", default=",".join(GOALS))
     asked = words.parse_args()
     wanted = [metric for metric in asked.only.split(",") if metric]
@@ -81,14 +96,19 @@ def main():
     run("ip", "link", "set", "lo", "up")
     base = Path(tempfile.mkdtemp(prefix="simbell-bench."))
     window = 60 if asked.quick else 300
-    bench = Bench(asked.programs, base, window, wanted)
+    bench = Bench(asked.programs, base, window, wanted, asked.seed)
     try:
-        for room in ROOMS:
-            room.measure(bench)
+        if asked.scale:
+            scale(bench, show_json if asked.json else show)
+        else:
+            for room in ROOMS:
+                room.measure(bench)
     except BaseException:
         say(f"what the programs said is kept in {base}")
         raise
     shutil.rmtree(base)
+    if asked.scale:
+        return
     found = {metric: bench.found[metric] for metric in wanted}
     if asked.json:
         for row in found.values():
@@ -100,6 +120,8 @@ def main():
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--send"]:
         send(int(sys.argv[2]), int(sys.argv[3]))
+    elif sys.argv[1:2] == ["--cross"]:
+        cross(int(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4]))
     elif sys.argv[1:2] == ["--sink"]:
         sink()
     else:

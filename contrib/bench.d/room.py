@@ -11,6 +11,23 @@ from pathlib import Path
 from common import iccid, luhn, run, until
 
 RATE = 1_000_000
+CHANNELS = """
+[channels.log]
+kind = "journal"
+[channels.mail]
+kind = "email"
+host = "127.0.0.1"
+tls = "none"
+from = "simbell@example.org"
+to = ["me@example.org"]
+[channels.push]
+kind = "ntfy"
+url = "http://127.0.0.1:9"
+topic = "bench"
+[channels.hook]
+kind = "webhook"
+url = "http://127.0.0.1:9/hook"
+"""
 MAIN = str(Path(__file__).parent / "main.py")
 
 
@@ -51,20 +68,23 @@ class Room:
     def batch(words, lines):
         subprocess.run(words, input="\n".join(lines) + "\n", text=True, check=True)
 
-    def modems(self, programs, connected):
+    def modems(self, programs, connected, send=True):
         """N modems on a bus of their own, and, connected, the traffic."""
         self.programs = programs
         lines = ['stats_every = "30s"']
-        for i in range(self.count):
+        # The service follows 64 modems at most: beyond, each has several connections, as multiplexed links have.
+        self.used = min(self.count, 64)
+        for i in range(self.used):
             lines += ["[[sim]]", f'name = "sim{i}"', f'iccid = "{iccid(i)}"', f'imsi = "00101{i:010}"']
-        for i in range(self.count):
+        for i in range(self.used):
             lines += ["[[modem]]", f'name = "modem{i}"', f'imei = "{luhn(f"35000000000{i:03}")}"']
             lines += [f'net_port = "veth{i}"', f'slots = [["sim{i}"]]']
         for i in range(self.count if connected else 0):
-            lines += ["[[step]]", 'at = "1s"', f'modem = "modem{i}"', 'action = "connect"']
+            of = [f'modem = "modem{i % self.used}"', f'apn = "apn{i // self.used}"']
+            lines += ["[[step]]", 'at = "1s"', *of, 'action = "connect"']
             lines += [f'interface = "veth{i}"', "stats = true"]
-            lines += ["[[step]]", 'at = "2s"', f'modem = "modem{i}"', 'action = "traffic"']
-            lines += [f'tx_rate = {RATE // self.count}', "rx_rate = 0"]
+            lines += ["[[step]]", 'at = "2s"', *of, 'action = "traffic"']
+            lines += [f'tx_rate = {RATE // self.count if send else 0}', "rx_rate = 0"]
         scenario = self.dir / "scenario.toml"
         scenario.write_text("\n".join(lines) + "\n")
         program = str(self.programs / "simbell-modemsim")
@@ -73,18 +93,18 @@ class Room:
         modems = self.start(words, "modemsim", stdin=told, stdout=told)
         self.address = json.loads(modems.stdout.readline())["ready"]["address"]
         threading.Thread(target=lambda: [None for _ in modems.stdout], daemon=True).start()
-        if connected:
+        if connected and send:
             self.start([sys.executable, MAIN, "--send", str(self.count), str(RATE)], "send")
 
-    def vnstatd(self, state, save_minutes=None):
+    def vnstatd(self, state, save_minutes=None, lines=""):
         state.mkdir(exist_ok=True)
         config = self.dir / f"vnstat-{state.name}.conf"
-        lines = [f'DatabaseDir "{state}"', "UseLogging 0", f'PidFile "{self.dir}/vnstat.pid"']
-        lines += [f"SaveInterval {save_minutes}"] if save_minutes else []
-        config.write_text("\n".join(lines) + "\n")
+        lines = f'DatabaseDir "{state}"\nUseLogging 0\nPidFile "{self.dir}/{state.name}.pid"\n{lines}'
+        lines += f"SaveInterval {save_minutes}\n" if save_minutes else ""
+        config.write_text(lines)
         return self.start(["vnstatd", "--nodaemon", "--config", str(config)], f"vnstatd-{state.name}").pid
 
-    def simbelld(self, state, counting=""):
+    def simbelld(self, state, counting="", channels=CHANNELS, sims=None):
         state.mkdir(exist_ok=True)
         config = self.dir / f"config-{state.name}"
         (config / "rules.d").mkdir(parents=True)
@@ -95,23 +115,8 @@ clock = "plausible"
 {counting}
 [rules]
 plugin_dirs = ["{Path.cwd()}/plugins/rules"]
-[channels.log]
-kind = "journal"
-[channels.mail]
-kind = "email"
-host = "127.0.0.1"
-tls = "none"
-from = "simbell@example.org"
-to = ["me@example.org"]
-[channels.push]
-kind = "ntfy"
-url = "http://127.0.0.1:9"
-topic = "bench"
-[channels.hook]
-kind = "webhook"
-url = "http://127.0.0.1:9/hook"
-"""
-        for i in range(self.count):
+{channels}"""
+        for i in range(sims or self.used):
             text += f'[sims.sim{i}]\niccid = "{iccid(i)}"\nplan = {{ data = "100 GB", every = "month", day = 1 }}\n'
         (config / "simbell.toml").write_text(text)
         control = self.dir / f"{state.name}.sock"
@@ -127,10 +132,10 @@ url = "http://127.0.0.1:9/hook"
         def all_there():
             if Path(f"/proc/{process}").exists() and control.exists():
                 sims = ask_sims(control)
-                return len(sims) == self.count and all(sim[key] for sim in sims)
+                return len(sims) == self.used and all(sim[key] for sim in sims)
             return False
 
-        until(all_there, f"{self.count} SIMs to be {key}; see {self.dir}")
+        until(all_there, f"{self.used} SIMs to be {key}; see {self.dir}")
 
     def leave(self):
         # The sink is the first, and takes the interfaces along: last.
@@ -143,28 +148,33 @@ url = "http://127.0.0.1:9/hook"
 def ask_sims(control):
     sims, after = [], None
     try:
-        with socket.socket(socket.AF_UNIX) as to:
-            to.settimeout(10)
-            to.connect(str(control))
-            while True:
-                question = {"method": "org.simbell.Control.ListSims", "parameters": {"after": after}}
-                to.sendall(json.dumps(question).encode() + b"\0")
-                answer = b""
-                while not answer.endswith(b"\0"):
-                    got = to.recv(65536)
-                    if not got:
-                        return []
-                    answer += got
-                page = json.loads(answer[:-1])
-                if "error" in page:
-                    raise SystemExit(f"error: simbelld answers {page}")
-                page = page["parameters"]
-                sims += page["sims"]
-                after = page.get("next")
-                if after is None:
-                    return sims
+        while True:
+            page = ask(control, "ListSims", {"after": after})
+            sims += page["sims"]
+            after = page.get("next")
+            if after is None:
+                return sims
     except OSError:
         return []
+
+
+def ask(control, method, parameters):
+    """One question to simbelld's socket; OSError where it does not answer."""
+    with socket.socket(socket.AF_UNIX) as to:
+        to.settimeout(60)
+        to.connect(str(control))
+        to.sendall(json.dumps({"method": f"org.simbell.Control.{method}", "parameters": parameters}).encode() + b"\0")
+        answer = b""
+        while not answer.endswith(b"\0"):
+            got = to.recv(65536)
+            if not got:
+                raise ConnectionResetError("simbelld hung up")
+            answer += got
+    reply = json.loads(answer[:-1])
+    if "error" in reply:
+        raise SystemExit(f"error: simbelld answers {reply}")
+    return reply["parameters"]
+
 
 
 class Disk:

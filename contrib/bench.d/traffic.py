@@ -1,5 +1,6 @@
 """What fills the interfaces: a sender, and a sink that holds the peers' network namespace."""
 
+import json
 import signal
 import socket
 import time
@@ -21,6 +22,30 @@ def send(count, rate):
             ways[turn % count].send(payload)
             turn, sent = turn + 1, sent + 1428
         time.sleep(0.01)
+
+
+def cross(rate, out, crossing):
+    """As `send`; writes when, by CLOCK_MONOTONIC, each interface sent the packet of its number, once all have."""
+    payload, count = bytes(1400), len(crossing)
+    ways = []
+    for i in range(count):
+        way = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        way.connect((f"10.77.{i}.2", 9))
+        ways.append(way)
+    instants, left, packets = [None] * count, count, 0
+    began = time.monotonic()
+    while True:
+        owed = (time.monotonic() - began) * rate / 1428
+        while packets < owed:
+            at, nth = packets % count, packets // count + 1
+            now = time.monotonic_ns()
+            ways[at].send(payload)
+            packets += 1
+            if nth == crossing[at]:
+                instants[at], left = now, left - 1
+                if left == 0:
+                    Path(out).write_text(json.dumps(instants) + "\n")
+        time.sleep(0.002)
 
 
 def sink():

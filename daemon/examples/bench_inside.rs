@@ -2,23 +2,23 @@
 //!
 //! `bench_inside sample` reads the counters of every link of this network namespace, beside a bare `RTM_GETSTATS`
 //! dump. `bench_inside rule PLUGINS` asks a shipped rule, beside the bare call of its compiled function. Prints two
-//! medians in nanoseconds: ours and the peer's.
+//! medians in nanoseconds: ours and the peer's. `bench_inside fill LEDGER YEARS NOW ICCID...` makes a ledger with each
+//! hour of so many years until NOW, in seconds since 1970.
 
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a measurement that fails shall say where")]
 
+#[path = "inside/asked.rs"]
+mod asked;
+#[path = "inside/fill.rs"]
+mod fill;
+
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Instant;
 
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_ROUTE;
-use rust_decimal::Decimal;
-use simbell_core::ident::{Iccid, RuleName};
-use simbell_core::time::Timestamp;
-use simbell_core::view::{CycleFacts, LocalNow, RuleInput, SimFacts, Trigger};
 use simbell_modem::links::Links;
-use simbell_rules::{Limits, LoadOptions, RuleSet};
 
 /// As in the service: what a rule allocates is counted.
 #[global_allocator]
@@ -32,8 +32,13 @@ fn main() -> ExitCode {
     let (ours, peer) = match words.as_slice() {
         ["sample"] => sample(),
         ["rule", plugins] => rule(Path::new(plugins)),
+        ["fill", ledger, years, now, sims @ ..] => {
+            let number = |text: &str| text.parse::<i64>().expect("a number");
+            fill::fill(Path::new(ledger), number(years), number(now), sims);
+            return ExitCode::SUCCESS;
+        }
         _ => {
-            eprintln!("usage: bench_inside sample | rule PLUGINS");
+            eprintln!("usage: bench_inside sample | rule PLUGINS | fill LEDGER YEARS NOW ICCID...");
             return ExitCode::from(2);
         }
     };
@@ -117,20 +122,7 @@ impl Bare {
 }
 
 fn rule(plugins: &Path) -> (u128, u128) {
-    let options = LoadOptions {
-        user_dir: None,
-        plugin_dirs: vec![plugins.to_owned()],
-        enabled: Vec::new(),
-        disabled: Vec::new(),
-        settings: std::collections::BTreeMap::new(),
-        limits: Limits::default(),
-        language: "en".to_owned(),
-    };
-    let rules = RuleSet::load(&options);
-    let name = RuleName::new("data-thresholds").expect("a name");
-    let iccid = Iccid::new("8900100000000000017").expect("an ICCID");
-    let trigger = Trigger::Usage { sim: iccid.clone() };
-    let input = Arc::new(far_from_a_threshold(iccid));
+    let (rules, name, trigger, input) = asked::asked(plugins);
     medians(
         || {
             let outcome = rules.evaluate(&name, &trigger, &input);
@@ -138,56 +130,4 @@ fn rule(plugins: &Path) -> (u128, u128) {
         },
         || assert!(rules.call_bare(&name, &trigger, &input)),
     )
-}
-
-/// The common case: 42 of 100 GB used.
-fn far_from_a_threshold(iccid: Iccid) -> RuleInput {
-    let facts = SimFacts {
-        iccid,
-        name: "router".to_owned(),
-        operator: Some("Example".to_owned()),
-        network: Some("Example".to_owned()),
-        active: true,
-        roaming: Some(false),
-        connected: true,
-        measured: true,
-        signal_percent: Some(60),
-        plan: Some("example".to_owned()),
-        used_bytes: 42_000_000_000,
-        measured_bytes: 42_000_000_000,
-        billed_bytes: 42_000_000_000,
-        calibrated_bytes: None,
-        calibration: None,
-        roaming_bytes: 0,
-        allowance_bytes: Some(100_000_000_000),
-        remaining_bytes: Some(58_000_000_000),
-        used_share: Some(Decimal::new(42, 2)),
-        cycle: Some(CycleFacts {
-            start: "2026-11-01".to_owned(),
-            end: Some("2026-12-01".to_owned()),
-            days_left: Some(9),
-            seconds_left: Some(752_400),
-            last: false,
-        }),
-        exhausted_at: None,
-        end_of_cycle_bytes: Some(60_000_000_000),
-        forecast_reliable: true,
-        voice: simbell_core::voice::VoiceSums::default(),
-        recipients: 0,
-    };
-    RuleInput {
-        now: LocalNow {
-            at: Timestamp::from_secs(1_795_327_200),
-            date: "2026-11-22".to_owned(),
-            time: "07:00".to_owned(),
-            weekday: 7,
-            day: 22,
-            hour: 7,
-        },
-        language: "en".to_owned(),
-        sim: Some(facts.clone()),
-        sims: vec![facts].into(),
-        warnings: Vec::new(),
-        late_s: 0,
-    }
 }

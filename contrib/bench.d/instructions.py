@@ -1,0 +1,54 @@
+"""Instructions of inner operations by callgrind: the figure that repeats, whatever else the machine does.
+
+Each operation is run so many times and so many times more; what the second run took more, divided by the difference,
+is one operation without its beginnings. Instructions of the process alone: the kernel's part of a system call is not
+in it. There is no peer.
+
+instr_sample_N       one reading of N + 1 links
+instr_commit         one commit of one connection's growth
+instr_rule           asking data-thresholds far from a threshold
+instr_step           one reading of one connection's link, as the core takes it in: State::step
+"""
+
+import re
+import subprocess
+
+from common import say
+from room import Room
+
+FEW, MANY = 100, 600
+METRICS = {
+    "instr_sample_1": None, "instr_sample_64": None, "instr_commit": None, "instr_rule": None, "instr_step": None,
+}
+
+
+def measure(bench):
+    if bench.wants(*METRICS):
+        say("instructions under callgrind ...")
+    for count in (1, 64):
+        if bench.wants(f"instr_sample_{count}"):
+            room = Room(bench.base, f"instr{count}", count)
+            keep(bench, f"instr_sample_{count}", "sample")
+            room.leave()
+    if bench.wants("instr_commit"):
+        keep(bench, "instr_commit", "commit", lambda times: [str(bench.base / f"ledger-{times}.db")])
+    if bench.wants("instr_rule"):
+        keep(bench, "instr_rule", "rule", lambda times: ["plugins/rules"])
+    if bench.wants("instr_step"):
+        keep(bench, "instr_step", "step")
+
+
+def keep(bench, metric, operation, more=lambda times: []):
+    few, many = (count(bench, [operation, str(times), *more(times)]) for times in (FEW, MANY))
+    bench.keep(metric, round((many - few) / (MANY - FEW)), None, "Ir")
+
+
+def count(bench, words):
+    """Instructions of the whole run: callgrind's total."""
+    program = str(bench.programs / "examples" / "bench_instructions")
+    valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program, *words]
+    told = subprocess.run(valgrind, capture_output=True, text=True)
+    total = re.search(r"Collected : (\d+)", told.stderr)
+    if told.returncode != 0 or total is None:
+        raise SystemExit(f"error: {' '.join(valgrind)} failed: {told.stderr}")
+    return int(total[1])

@@ -1,0 +1,235 @@
+//! Inner operations so many times over, for `contrib/bench`, which counts their instructions under callgrind.
+//!
+//! `bench_instructions sample TIMES`: one reading of every link of this network namespace.
+//! `bench_instructions commit TIMES LEDGER`: one commit of one connection's growth to a new ledger.
+//! `bench_instructions rule TIMES PLUGINS`: one question to a shipped rule.
+//! `bench_instructions step TIMES`: one reading of one connection's link, as the core takes it in.
+
+#![allow(clippy::expect_used, clippy::print_stderr, reason = "a measurement that fails shall say where")]
+
+#[path = "inside/asked.rs"]
+mod asked;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use simbell_core::bytes::Bytes;
+use simbell_core::counter::{LinkCounters, LinkReading};
+use simbell_core::effect::Change;
+use simbell_core::event::Event;
+use simbell_core::ident::{BootId, Iccid, IfIndex, ModemId, PlanName};
+use simbell_core::ledger::{Baseline, Epoch, EpochId, Source, UsageSlot, When, Zone};
+use simbell_core::modem::{BearerView, EsimStatus, ModemState, ModemView, Registration, SimKind, SimView};
+use simbell_core::plan::{AnchorDay, Counts, Period, Plan};
+use simbell_core::settings::{Settings, SimSettings, SourceChoice};
+use simbell_core::state::State;
+use simbell_core::state::restored::Restored;
+use simbell_core::time::{Span, Stamp, Timestamp};
+use simbell_core::zone::ZoneRules;
+use simbell_modem::links::Links;
+use simbell_store::{Store, StoreOptions};
+
+/// As in the service: what a rule allocates is counted.
+#[global_allocator]
+static ALLOCATOR: simbell_alloc::CountingAllocator = simbell_alloc::CountingAllocator;
+
+/// 2026-11-22T12:00:00Z.
+const NOON: i64 = 1_795_348_800;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let times = words.get(1).and_then(|times| times.parse::<i64>().ok());
+    match (words.as_slice(), times) {
+        (["sample", _], Some(times)) => sample(times),
+        (["commit", _, ledger], Some(times)) => commit(times, Path::new(ledger)),
+        (["rule", _, plugins], Some(times)) => rule(times, Path::new(plugins)),
+        (["step", _], Some(times)) => step(times),
+        _ => {
+            eprintln!(
+                "usage: bench_instructions sample|step TIMES | commit TIMES LEDGER | rule TIMES PLUGINS"
+            );
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn sample(times: i64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let _inside = runtime.enter();
+    let mut links = Links::open().expect("netlink");
+    for _ in 0..times {
+        assert!(!links.read(None).expect("a reading").is_empty());
+    }
+}
+
+fn rule(times: i64, plugins: &Path) {
+    let (rules, name, trigger, input) = asked::asked(plugins);
+    for _ in 0..times {
+        assert!(rules.evaluate(&name, &trigger, &input).error.is_none());
+    }
+}
+
+fn commit(times: i64, ledger: &Path) {
+    let mut store = Store::open(ledger, &StoreOptions::default()).expect("a ledger");
+    let boot = BootId::new("boot").expect("a boot");
+    let epoch = Epoch {
+        id: EpochId(1),
+        iccid: iccid(),
+        zone: Zone::Home,
+        source: Source::Kernel,
+        boot: boot.clone(),
+        ifindex: Some(IfIndex(7)),
+        interface: Some("wwan0".to_owned()),
+        apn: Some("internet".to_owned()),
+        began: Some(Timestamp::from_secs(NOON)),
+        began_boot_ms: 0,
+        session: Some(EpochId(1)),
+        modem: None,
+    };
+    store.apply(&[Change::OpenEpoch(epoch)]).expect("a commit");
+    for minute in 0..times {
+        let at = Timestamp::from_secs(NOON.saturating_add(minute.saturating_mul(60)));
+        let slot = UsageSlot {
+            epoch: EpochId(1),
+            iccid: iccid(),
+            zone: Zone::Home,
+            source: Source::Kernel,
+            when: When::Hour(at.hour_start()),
+            rx_bytes: 37_500_000,
+            tx_bytes: 1_500_000,
+            from: at.as_millis(),
+            until: at.as_millis(),
+        };
+        let baseline = Baseline {
+            counter: "link:7".to_owned(),
+            boot: boot.clone(),
+            ifindex: Some(IfIndex(7)),
+            interface: Some("wwan0".to_owned()),
+            rx_bytes: at.as_millis().unsigned_abs(),
+            tx_bytes: 5,
+            connection_start: None,
+            modem: None,
+            apn: Some("internet".to_owned()),
+            iccid: Some(iccid()),
+            zone: Zone::Home,
+            epoch: Some(EpochId(1)),
+            read_at: Some(at),
+            read_boot_ms: 0,
+        };
+        store.apply(&[Change::AddUsage(slot), Change::SetBaseline(baseline)]).expect("a commit");
+    }
+}
+
+fn step(times: i64) {
+    let mut state = State::restored(settings(), Restored::empty());
+    let stamp = |secs: i64| Stamp {
+        wall: Timestamp::from_secs(NOON.saturating_add(secs)),
+        boot_ms: secs.unsigned_abs().saturating_add(1_000).saturating_mul(1_000),
+        trusted: true,
+    };
+    let mut feed = |secs: i64, event: &Event| {
+        let fx = state.step(stamp(secs), event);
+        for query in fx.load_totals {
+            let loaded =
+                Event::TotalsLoaded { query, by_zone: vec![], units: vec![], corrections: 0, first_at: None };
+            state.step(stamp(secs), &loaded);
+        }
+    };
+    feed(0, &Event::Started { boot: BootId::new("boot").expect("a boot"), links: Vec::new() });
+    feed(1, &Event::LinkAppeared(link(0)));
+    feed(2, &Event::ModemSeen(Box::new(modem())));
+    for secs in 3..times.saturating_add(3) {
+        feed(secs, &Event::LinksRead(vec![link(secs.unsigned_abs().saturating_mul(1_000))]));
+    }
+    let counted = state.facts(&iccid()).expect("a SIM").used_bytes;
+    assert!(times == 0 || counted > 0, "nothing was counted");
+}
+
+fn iccid() -> Iccid {
+    Iccid::new("8900100000000000017").expect("an ICCID")
+}
+
+fn link(rx_bytes: u64) -> LinkReading {
+    LinkReading {
+        ifindex: IfIndex(7),
+        name: "wwan0".to_owned(),
+        ethernet: false,
+        ppp: false,
+        counters: LinkCounters { rx_bytes, rx_packets: 1, tx_bytes: 0, tx_packets: 0 },
+    }
+}
+
+fn settings() -> Settings {
+    let plan = Plan {
+        name: PlanName::new("home").expect("a name"),
+        data: Some(Bytes(100_000_000_000)),
+        period: Period::Monthly(AnchorDay::Day(1)),
+        counts: Counts::Both,
+        roaming_counts: true,
+        increment: None,
+        free_hours: Vec::new(),
+        calibrate: false,
+    };
+    let sim =
+        SimSettings { name: None, plan: Some(plan), zone: ZoneRules::utc(), source: SourceChoice::Auto };
+    Settings {
+        zone: ZoneRules::utc(),
+        language: "en".to_owned(),
+        sims: BTreeMap::from([(iccid(), sim)]),
+        sample_every: Span::secs(60),
+        line_rate: 125_000_000,
+        max_unsaved_bytes: None,
+        max_unsaved_time: Span::secs(300),
+        default_channels: Vec::new(),
+        channels: Vec::new(),
+        quiet: None,
+        ppp_interface: None,
+    }
+}
+
+fn modem() -> ModemView {
+    let sim = SimView {
+        iccid: Some(iccid()),
+        imsi: None,
+        eid: None,
+        operator_code: None,
+        operator_name: None,
+        kind: SimKind::Unknown,
+        esim: EsimStatus::Unknown,
+        active: true,
+    };
+    let bearer = BearerView {
+        path: "/bearer/0".to_owned(),
+        connected: true,
+        interface: Some("wwan0".to_owned()),
+        ppp: false,
+        apn: None,
+        stats: None,
+        stats_supported: false,
+        connection_error: None,
+    };
+    ModemView {
+        id: ModemId::new("350000000000017").expect("an identity"),
+        path: "/modem/0".to_owned(),
+        device: "/sys/x".to_owned(),
+        manufacturer: String::new(),
+        model: String::new(),
+        state: ModemState::Connected,
+        failed_reason: None,
+        unlock_required: None,
+        own_numbers: Vec::new(),
+        sim: Some(sim),
+        slots: Vec::new(),
+        primary_slot: None,
+        registration: Registration::Home,
+        operator_code: None,
+        operator_name: None,
+        access: Vec::new(),
+        signal_percent: None,
+        bearers: vec![bearer],
+        net_ports: vec!["wwan0".to_owned()],
+    }
+}
