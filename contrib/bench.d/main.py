@@ -1,6 +1,6 @@
 """Measures simbelld beside vnstatd; started by contrib/bench in network, mount and process namespaces of its own.
 
-Each module that has METRICS measures some figures and says how: upkeep, instructions, latency.
+Each module that has METRICS measures some figures and says how: upkeep, history, instructions, latency.
 METRICS names them with their goals: the greatest ratio of ours to the peer's; or, as (figure, unit), the greatest
 figure of ours; or none.
 """
@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import history
 import instructions
 import latency
 import upkeep
@@ -22,7 +23,7 @@ from common import run, say
 from scale import scale
 from traffic import cross, send, sink
 
-ROOMS = [upkeep, instructions, latency]
+ROOMS = [upkeep, history, instructions, latency]
 GOALS = {metric: goal for room in ROOMS for metric, goal in room.METRICS.items()}
 
 
