@@ -155,7 +155,7 @@ fn iccid() -> Iccid {
 fn link(rx_bytes: u64) -> LinkReading {
     LinkReading {
         ifindex: IfIndex(7),
-        name: "wwan0".to_owned(),
+        name: "wwan0".into(),
         ethernet: false,
         ppp: false,
         counters: LinkCounters { rx_bytes, rx_packets: 1, tx_bytes: 0, tx_packets: 0 },
@@ -173,8 +173,13 @@ fn settings() -> Settings {
         free_hours: Vec::new(),
         calibrate: false,
     };
-    let sim =
-        SimSettings { name: None, plan: Some(plan), zone: ZoneRules::utc(), source: SourceChoice::Auto };
+    let sim = SimSettings {
+        name: None,
+        plan: Some(plan),
+        zone: ZoneRules::utc(),
+        source: SourceChoice::Auto,
+        numbers: simbell_core::number::OwnNumbers::default(),
+    };
     Settings {
         zone: ZoneRules::utc(),
         language: "en".to_owned(),
