@@ -409,9 +409,10 @@ async fn a_ledger_that_cannot_be_used_is_refused_and_not_touched() {
             fs::read(&other).unwrap()
         }),
     ];
-    // Beside copies of it, a file that is no ledger is one that lost its header.
     let _ = fs::remove_dir_all(scene.place.state().join("backups"));
     for (said, contents) in bad {
+        // Beside its lock or copies of it, a file that is no ledger is one that lost its header.
+        let _ = fs::remove_file(scene.place.state().join("ledger.db-lock"));
         fs::write(&ledger, &contents).unwrap();
         fs::write(scene.place.dir.join("log"), "").unwrap();
         let mut daemon = Daemon::spawn(&scene.place, None);
