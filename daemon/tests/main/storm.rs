@@ -200,8 +200,10 @@ async fn fifty_new_interfaces_while_it_is_dead_are_gaps_and_no_byte_is_invented(
              {dead:?} passed in all"
         );
         let gaps = scene.place.gaps();
-        assert_eq!(gaps.len(), round, "one gap for each time it was dead: {gaps:?}");
-        assert!(gaps.iter().all(|reason| reason == "interface-vanished"), "{gaps:?}");
+        let vanished = gaps.iter().filter(|reason| *reason == "interface-vanished").count();
+        assert_eq!(vanished, round, "one gap for each time it was dead: {gaps:?}");
+        // Where the modem is seen connected before its interface is, nobody saw it connect: a gap more, never a byte.
+        assert!(gaps.iter().all(|r| r == "interface-vanished" || r == "connected-unseen"), "{gaps:?}");
         // From here on it is exact again.
         let before = wire.truth();
         wire.some_traffic();

@@ -149,8 +149,13 @@ fn secrets_show_nowhere() {
     }
     service.signal(Signal::TERM);
     assert_eq!(service.end().code(), Some(0));
-    for entry in fs::read_dir(house.path("state")).unwrap() {
+    let state = house.path("state");
+    let copies = fs::read_dir(state.join("backups")).into_iter().flatten();
+    for entry in fs::read_dir(&state).unwrap().chain(copies) {
         let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
         shown.push((path.display().to_string(), fs::read(&path).unwrap()));
     }
     let log = service.log();
