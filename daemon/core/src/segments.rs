@@ -49,7 +49,7 @@ pub fn parts_in(text: &str, encoding: Encoding) -> u32 {
 /// Septets of a character in the GSM 7-bit default alphabet (TS 23.038, 6.2.1) or its extension; none where
 /// it is in neither.
 #[must_use]
-pub fn septets(c: char) -> Option<u32> {
+fn septets(c: char) -> Option<u32> {
     const DEFAULT: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
     const EXTENSION: &str = "\u{c}^{}\\[~]|€";
     if DEFAULT.contains(c) {

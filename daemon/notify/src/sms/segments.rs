@@ -1,13 +1,7 @@
 //! How many segments a text takes, and how it is shortened to a given number (3GPP TS 23.038, 23.040).
 
-/// How a text is coded on the air.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// GSM 7-bit default alphabet and its extension: 160 septets, 153 in each of several segments.
-    Gsm7,
-    /// UCS-2: 70 UTF-16 units, 67 in each of several segments.
-    Ucs2,
-}
+pub use simbell_core::segments::Encoding;
+use simbell_core::segments::{encoding, parts_in};
 
 /// A text that fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +21,12 @@ pub struct Fitted {
 #[must_use]
 pub fn fit(text: &str, most: u32) -> Fitted {
     let plain: String = text.chars().map(plainer).collect::<Vec<_>>().concat();
-    let (text, encoding) = if plain.chars().all(|c| septets(c).is_some()) {
-        (plain, Encoding::Gsm7)
-    } else {
-        (text.to_owned(), Encoding::Ucs2)
+    let (text, encoding) = match encoding(&plain) {
+        Encoding::Gsm7 => (plain, Encoding::Gsm7),
+        Encoding::Ucs2 => (text.to_owned(), Encoding::Ucs2),
     };
     let most = most.max(1);
-    let segments = count(&text, encoding);
+    let segments = parts_in(&text, encoding);
     if segments <= most {
         return Fitted { text, encoding, segments };
     }
@@ -42,50 +35,12 @@ pub fn fit(text: &str, most: u32) -> Fitted {
     let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
     let fits = |end: &usize| {
         let head = text.get(..*end).unwrap_or_default().trim_end();
-        count(&format!("{head}{ellipsis}"), encoding) <= most
+        parts_in(&format!("{head}{ellipsis}"), encoding) <= most
     };
     let kept = ends.partition_point(fits).saturating_sub(1);
     let head = text.get(..ends.get(kept).copied().unwrap_or(0)).unwrap_or_default().trim_end();
     let text = format!("{head}{ellipsis}");
-    Fitted { segments: count(&text, encoding), text, encoding }
-}
-
-/// Segments of `text`: a character of two septets or units is never split between two of them.
-fn count(text: &str, encoding: Encoding) -> u32 {
-    let (single, each): (u32, u32) = match encoding {
-        Encoding::Gsm7 => (160, 153),
-        Encoding::Ucs2 => (70, 67),
-    };
-    let width = |c: char| match encoding {
-        Encoding::Gsm7 => septets(c).unwrap_or(1),
-        Encoding::Ucs2 => u32::from(u32::from(c) > 0xFFFF).saturating_add(1),
-    };
-    if text.chars().map(width).fold(0_u32, u32::saturating_add) <= single {
-        return 1;
-    }
-    let (mut segments, mut filled) = (1_u32, 0_u32);
-    for width in text.chars().map(width) {
-        if filled.saturating_add(width) > each {
-            segments = segments.saturating_add(1);
-            filled = 0;
-        }
-        filled = filled.saturating_add(width);
-    }
-    segments
-}
-
-/// Septets of a character in the GSM 7-bit default alphabet (TS 23.038, 6.2.1) or its extension; none where
-/// it is in neither.
-fn septets(c: char) -> Option<u32> {
-    const DEFAULT: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
-    const EXTENSION: &str = "\u{c}^{}\\[~]|€";
-    if DEFAULT.contains(c) {
-        Some(1)
-    } else if EXTENSION.contains(c) {
-        Some(2)
-    } else {
-        None
-    }
+    Fitted { segments: parts_in(&text, encoding), text, encoding }
 }
 
 fn plainer(c: char) -> String {
@@ -160,27 +115,12 @@ mod tests {
                 for most in 1..3 {
                     let fitted = fit(&text, most);
                     assert!(fitted.segments <= most, "{length} of {pattern:?} in {most}");
-                    assert_eq!(fitted.segments, count(&fitted.text, fitted.encoding));
+                    assert_eq!(fitted.segments, parts_in(&fitted.text, fitted.encoding));
                     let whole: String = text.chars().map(plainer).collect();
                     let unshortened = fitted.text == text || fitted.text == whole;
                     assert!(unshortened || fitted.segments == most, "{length} of {pattern:?} in {most}");
                 }
             }
         }
-    }
-
-    #[test]
-    fn the_default_alphabet_has_its_127_characters() {
-        // 128 codes less the escape.
-        let all = (0..=0xFFFF_u32).filter_map(char::from_u32);
-        let (mut ones, mut twos) = (0, 0);
-        for c in all {
-            match septets(c) {
-                Some(1) => ones += 1,
-                Some(_) => twos += 1,
-                None => {}
-            }
-        }
-        assert_eq!((ones, twos), (127, 10));
     }
 }
