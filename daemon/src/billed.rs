@@ -13,13 +13,10 @@ use simbell_core::time::{Span, Stamp, Timestamp};
 use simbell_store::{QueryError, SessionSlot, SlotSpan, Store};
 
 use crate::control::Answer;
-use crate::{convert, usage};
+use crate::usage;
 
 /// A page ends with the span in which so many slots were looked at: it is answered soon, whatever it spans.
 const SLOTS_LOOKED_AT: usize = 6_000;
-
-/// Without `from`, so many cycles are shown by cycle.
-const CYCLES_SHOWN: usize = 12;
 
 /// What a SIM carried in a half-open span, by what its plan rounds; nothing where sums by zone say it all.
 ///
@@ -94,10 +91,7 @@ pub fn page(state: &State, store: &Store, at: Stamp, question: &GetUsageParams) 
         "cycle" => true,
         _ => return Err(usage::invalid("by", "as billed is shown by day or cycle", "give day or cycle")),
     };
-    let sims: Vec<Iccid> = match question.sim.as_deref() {
-        Some(name) => vec![convert::sim_named(state, Some(name))?],
-        None => state.sims().map(|sim| sim.record.iccid.clone()).collect(),
-    };
+    let sims = usage::sims_of(state, question.sim.as_deref())?;
     let limit = question.limit.map_or(64, |limit| usize::try_from(limit).unwrap_or(64)).max(1);
     let cursor = question.after.as_deref().map(usage::cursor).transpose()?;
     let mut page = BilledPage { spans: Vec::new(), next: None };
@@ -145,7 +139,7 @@ fn beginning(tariff: &Tariff<'_>, now: Timestamp, until: Timestamp, by_cycle: bo
     }
     let newest = cycle_start(until.saturating_add(Span(-1)));
     let starts = std::iter::successors(newest, |start| cycle_start(start.saturating_add(Span(-1))));
-    starts.take(CYCLES_SHOWN).last().unwrap_or(until)
+    starts.take(usage::CYCLES_SHOWN).last().unwrap_or(until)
 }
 
 /// A span that is being summed up.

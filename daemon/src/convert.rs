@@ -31,14 +31,13 @@ fn sim_reply(state: &State, iccid: &Iccid) -> Option<Sim> {
     let facts = state.facts(iccid)?;
     let sim = state.sims().find(|s| s.record.iccid == *iccid)?;
     let zone = state.zone_of(iccid);
-    let named = state.settings().sims.get(iccid).and_then(|s| s.name.as_ref());
     let cycle = facts.cycle.as_ref();
     let seat = state.seat_of(iccid);
     let in_use = state.modem_with(iccid);
     let seen = state.modemmanager().is_some();
     Some(Sim {
         iccid: iccid.as_str().to_owned(),
-        name: named.map(|name| name.as_str().to_owned()),
+        name: named(state, iccid),
         imsi: sim.record.imsi.as_ref().map(|imsi| imsi.as_str().to_owned()),
         eid: sim.record.eid.as_ref().map(|eid| eid.as_str().to_owned()),
         kind: seat.as_ref().and_then(|seat| match seat.sim.kind {
@@ -256,7 +255,7 @@ pub fn plan(state: &State, iccid: &Iccid) -> Answer<Plan> {
     let cycle = facts.as_ref().and_then(|f| f.cycle.as_ref());
     Ok(Plan {
         iccid: iccid.as_str().to_owned(),
-        sim: sim.name.as_ref().map(|name| name.as_str().to_owned()),
+        sim: named(state, iccid),
         name: plan.name.as_str().to_owned(),
         data_bytes: plan.data.map(|data| data.0),
         period: period.to_owned(),
@@ -309,7 +308,8 @@ pub fn calibration(state: &State, iccid: &Iccid) -> Calibration {
     })
 }
 
-fn named(state: &State, iccid: &Iccid) -> Option<String> {
+/// The name that a person gave a SIM.
+pub(crate) fn named(state: &State, iccid: &Iccid) -> Option<String> {
     let sim = state.settings().sims.get(iccid)?;
     sim.name.as_ref().map(|name| name.as_str().to_owned())
 }

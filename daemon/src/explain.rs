@@ -49,10 +49,9 @@ pub fn page(state: &State, store: &Store, at: Stamp, question: &ExplainUsagePara
     let adds_up = sum.rx_bytes == total.rx_bytes
         && sum.tx_bytes == total.tx_bytes
         && sum.correction_bytes == total.correction_bytes;
-    let named = state.settings().sims.get(&iccid).and_then(|sim| sim.name.as_ref());
     let span = ExplainSpan {
         iccid: iccid.as_str().to_owned(),
-        name: named.map(|name| name.as_str().to_owned()),
+        name: convert::named(state, &iccid),
         start: zone.rfc3339(from),
         end: zone.rfc3339(until),
         cycle: asked.cycle,

@@ -13,7 +13,7 @@ use crate::control::Answer;
 use crate::convert;
 
 /// Without `from`, so many cycles are shown by cycle.
-const CYCLES_SHOWN: usize = 12;
+pub(crate) const CYCLES_SHOWN: usize = 12;
 
 /// The ledger as it is read: beside its writer, or through it where the file system does not let two have it.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use zlink::{Call, tokio::unix};
 
 pub use export::Export;
 pub use failure::ClientError;
-pub use stream::{Pages, Stream};
+pub use stream::{Onward, Pages, Stream};
 
 use crate::carrier::{
     BilledPage, BilledSpan, Correction, CorrectionsPage, EntriesParams, Observation, ObservationReply,
@@ -92,7 +92,7 @@ impl Client {
     /// # Errors
     /// What the service refused, or why it could not be asked.
     pub async fn sims(&mut self) -> Result<Vec<crate::Sim>, ClientError> {
-        self.all::<SimsPage>().await
+        self.all::<SimsPage>(PageParams::default()).await
     }
 
     /// Every plan, every page.
@@ -100,7 +100,7 @@ impl Client {
     /// # Errors
     /// What the service refused, or why it could not be asked.
     pub async fn plans(&mut self) -> Result<Vec<Plan>, ClientError> {
-        self.all::<PlansPage>().await
+        self.all::<PlansPage>(PageParams::default()).await
     }
 
     /// Every rule, every page.
@@ -108,7 +108,7 @@ impl Client {
     /// # Errors
     /// What the service refused, or why it could not be asked.
     pub async fn rules(&mut self) -> Result<Vec<crate::Rule>, ClientError> {
-        self.all::<RulesPage>().await
+        self.all::<RulesPage>(PageParams::default()).await
     }
 
     /// Every reminder that is not resolved, every page.
@@ -116,7 +116,7 @@ impl Client {
     /// # Errors
     /// What the service refused, or why it could not be asked.
     pub async fn reminders(&mut self) -> Result<Vec<Reminder>, ClientError> {
-        self.all::<RemindersPage>().await
+        self.all::<RemindersPage>(PageParams::default()).await
     }
 
     /// Every channel, every page.
@@ -124,7 +124,7 @@ impl Client {
     /// # Errors
     /// What the service refused, or why it could not be asked.
     pub async fn channels(&mut self) -> Result<Vec<crate::Channel>, ClientError> {
-        self.all::<ChannelsPage>().await
+        self.all::<ChannelsPage>(PageParams::default()).await
     }
 
     /// The plan of one SIM, by name or ICCID; of the only one where none is named.
@@ -198,16 +198,8 @@ impl Client {
     /// # Errors
     /// What the service refused, or why it could not be asked.
     pub async fn billed(&mut self, question: &GetUsageParams) -> Result<Vec<BilledSpan>, ClientError> {
-        let mut question = GetUsageParams { after: None, limit: None, ..question.clone() };
-        let mut spans = Vec::new();
-        loop {
-            let page: BilledPage = self.call(Method::GetBilled, &question).await?;
-            spans.extend(page.spans);
-            if page.next.is_none() || page.next == question.after {
-                return Ok(spans);
-            }
-            question.after = page.next;
-        }
+        let question = GetUsageParams { after: None, limit: None, ..question.clone() };
+        self.all::<BilledPage>(question).await
     }
 
     /// Corrections of a SIM, or of every SIM, newest first, every page.
@@ -215,16 +207,7 @@ impl Client {
     /// # Errors
     /// What the service refused, or why it could not be asked.
     pub async fn corrections(&mut self, sim: Option<String>) -> Result<Vec<Correction>, ClientError> {
-        let mut params = EntriesParams { sim, ..EntriesParams::default() };
-        let mut all = Vec::new();
-        loop {
-            let page: CorrectionsPage = self.call(Method::ListCorrections, &params).await?;
-            all.extend(page.corrections);
-            if page.next.is_none() || page.next == params.after {
-                return Ok(all);
-            }
-            params.after = page.next;
-        }
+        self.all::<CorrectionsPage>(EntriesParams { sim, ..EntriesParams::default() }).await
     }
 
     /// Takes a correction back; resolves after the commit.
@@ -243,16 +226,7 @@ impl Client {
     /// # Errors
     /// What the service refused, or why it could not be asked.
     pub async fn observations(&mut self, sim: Option<String>) -> Result<Vec<Observation>, ClientError> {
-        let mut params = EntriesParams { sim, ..EntriesParams::default() };
-        let mut all = Vec::new();
-        loop {
-            let page: ObservationsPage = self.call(Method::ListObservations, &params).await?;
-            all.extend(page.observations);
-            if page.next.is_none() || page.next == params.after {
-                return Ok(all);
-            }
-            params.after = page.next;
-        }
+        self.all::<ObservationsPage>(EntriesParams { sim, ..EntriesParams::default() }).await
     }
 
     /// Keeps the carrier's own figure; resolves after the commit.
@@ -355,7 +329,7 @@ impl Client {
     /// # Errors
     /// What the service refused, or why it could not be asked.
     pub async fn backups(&mut self) -> Result<Vec<crate::Backup>, ClientError> {
-        self.all::<crate::BackupsPage>().await
+        self.all::<crate::BackupsPage>(PageParams::default()).await
     }
 
     /// Has a copy take the ledger's place.
@@ -394,17 +368,17 @@ impl Client {
         Ok(client)
     }
 
-    async fn all<P: Pages>(&mut self) -> Result<Vec<P::Item>, ClientError> {
+    /// Every page of a list.
+    async fn all<P: Pages>(&mut self, mut params: P::Params) -> Result<Vec<P::Item>, ClientError> {
         let mut items = Vec::new();
-        let mut params = PageParams::default();
         loop {
             let page: P = self.call(P::METHOD, &params).await?;
             let (some, next) = page.into_parts();
             items.extend(some);
-            if next.is_none() || next == params.after {
+            if next.is_none() || next == *params.after() {
                 return Ok(items);
             }
-            params.after = next;
+            *params.after() = next;
         }
     }
 

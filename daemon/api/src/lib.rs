@@ -41,7 +41,7 @@ pub use carrier::{
     ObservationsPage, ObserveUsageParams, UndoCorrectionParams, UndoneReply, WithdrawObservationParams,
 };
 pub use channel::{Channel, ChannelTest};
-pub use client::{Client, ClientError, Export, Pages, Stream};
+pub use client::{Client, ClientError, Export, Onward, Pages, Stream};
 pub use error::ControlError;
 pub use explain::{
     ExplainPage, ExplainSpan, ExplainSum, ExplainUsageParams, ExplainedCorrection, ExplainedGap,

@@ -12,7 +12,7 @@ use simbell_core::observation::{
     Observation, ObservationId, ObservationSource, ObserveError, Observed, Spent, plain,
 };
 use simbell_core::time::Timestamp;
-use simbell_store::{QueryError, Store};
+use simbell_store::QueryError;
 
 use super::Engine;
 use super::request::Reply;
@@ -71,10 +71,6 @@ impl Engine {
                 let _ = reply.send(answer);
             }
         }
-    }
-
-    fn ledger(&self) -> Answer<&Store> {
-        self.store.as_ref().ok_or_else(|| convert::internal("the ledger is not there"))
     }
 
     fn corrections(&self, question: &EntriesParams) -> Answer<CorrectionsPage> {

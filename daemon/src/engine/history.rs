@@ -8,9 +8,8 @@ use simbell_store::{Fold, Reader, Retention, Store};
 
 use super::Engine;
 use super::ledger::watch;
-use super::request::Reply;
+use super::request::{Reply, no_ledger};
 use crate::config::HistorySettings;
-use crate::convert;
 use crate::usage::{Ledger, Question, unreadable};
 
 const DAY_MS: u64 = 86_400_000;
@@ -115,7 +114,7 @@ impl Engine {
                 let _ = reply.send(page.map_err(|e| unreadable(&e)));
             }
             (None, None) => {
-                let _ = reply.send(Err(convert::internal("the ledger is not there")));
+                let _ = reply.send(Err(no_ledger()));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Usage that another program measured, taken in and out on behalf of callers.
 
 use chrono::{Datelike, Days, Months, NaiveDateTime, TimeDelta};
-use simbell_api::{ControlError, ImportReply, ImportUsageParams, ImportedRow, UndoImportParams};
+use simbell_api::{ImportReply, ImportUsageParams, ImportedRow, UndoImportParams};
 use simbell_core::event::Event;
 use simbell_core::ident::Iccid;
 use simbell_core::ledger::Volume;
@@ -9,6 +9,7 @@ use simbell_core::zone::ZoneRules;
 use simbell_store::{ImportRow, Imported};
 
 use super::Engine;
+use super::request::no_ledger;
 use crate::control::Answer;
 use crate::{convert, usage};
 
@@ -37,7 +38,7 @@ impl Engine {
         self.flush().await;
         self.committed()?;
         let dry = question.dry_run.unwrap_or(false);
-        let store = self.store.as_mut().ok_or_else(gone)?;
+        let store = self.store.as_mut().ok_or_else(no_ledger)?;
         let done = store.import(&iccid, &question.interface, &rows, dry);
         let done = done.map_err(|error| convert::internal(&format!("nothing was taken in: {error}")))?;
         if !dry && done.rows > 0 {
@@ -49,7 +50,7 @@ impl Engine {
     pub(super) async fn undo_import(&mut self, question: UndoImportParams) -> Answer<ImportReply> {
         let iccid = self.sim_named(question.sim.as_deref())?;
         named(&question.interface)?;
-        let store = self.store.as_mut().ok_or_else(gone)?;
+        let store = self.store.as_mut().ok_or_else(no_ledger)?;
         let done = store.undo_import(&iccid, &question.interface);
         let done = done.map_err(|error| convert::internal(&format!("nothing was taken out: {error}")))?;
         if done.rows > 0 {
@@ -57,10 +58,6 @@ impl Engine {
         }
         Ok(reply(&iccid, done))
     }
-}
-
-fn gone() -> ControlError {
-    convert::internal("the ledger is not there")
 }
 
 fn named(interface: &str) -> Answer<()> {

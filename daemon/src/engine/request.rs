@@ -18,6 +18,7 @@ use simbell_core::settings::Settings;
 use simbell_core::time::Span;
 use simbell_notify::Channel as Transport;
 use simbell_rules::RuleSet;
+use simbell_store::Store;
 use tokio::sync::oneshot;
 
 use super::{CarrierRequest, Engine};
@@ -161,10 +162,7 @@ impl Engine {
                 let _ = reply.send(Export::of(&self.state, self.stamp(), question, reader));
             }
             Request::ExportOn(mut export, reply) => {
-                let step = match &self.store {
-                    Some(store) => export.step(&usage::Ledger::Through(store)),
-                    None => Err(convert::internal("the ledger is not there")),
-                };
+                let step = self.ledger().and_then(|store| export.step(&usage::Ledger::Through(store)));
                 let rest = |parts| (parts, (!export.is_over()).then_some(export));
                 let _ = reply.send(step.map(rest));
             }
@@ -174,10 +172,8 @@ impl Engine {
                     self.fresh().await;
                     self.flush().await;
                 }
-                let answer = match &self.store {
-                    Some(store) => explain::page(&self.state, store, self.stamp(), &question),
-                    None => Err(convert::internal("the ledger is not there")),
-                };
+                let at = self.stamp();
+                let answer = self.ledger().and_then(|store| explain::page(&self.state, store, at, &question));
                 let _ = reply.send(answer);
             }
             Request::Carrier(request) => self.serve_carrier(request).await,
@@ -295,6 +291,10 @@ impl Engine {
         let changes = self.state.flush(at);
         self.backlog.changes.extend(changes);
         self.settle().await;
+    }
+
+    pub(super) fn ledger(&self) -> Answer<&Store> {
+        self.store.as_ref().ok_or_else(no_ledger)
     }
 
     pub(super) fn sim_named(&self, name: Option<&str>) -> Answer<Iccid> {
@@ -457,4 +457,9 @@ impl Engine {
         self.publish(Notice::StatusChanged);
         answer
     }
+}
+
+/// Another one is about to take its place, or its task ended unexpectedly.
+pub(super) fn no_ledger() -> ControlError {
+    convert::internal("the ledger is not there")
 }

@@ -7,42 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use simbell_modemsim::lookalike::{BearerHandle, BearerSpec};
-
 use crate::fixture::*;
 use crate::wire::run;
-
-/// A connection without a network interface: ModemManager's figures are the traffic.
-struct Traffic<'a> {
-    scene: &'a Scene,
-    bearer: BearerHandle,
-    total: (u64, u64),
-}
-
-impl<'a> Traffic<'a> {
-    async fn begin(scene: &'a Scene, daemon: &Daemon) -> Self {
-        let spec = BearerSpec { interface: Some("cdc-wdm0".to_owned()), stats: true, ..over_link() };
-        Self { scene, bearer: scene.connect(daemon, HOME, spec).await, total: (0, 0) }
-    }
-
-    fn pass(&mut self, rx: u64, tx: u64) {
-        self.scene.look.add_traffic(&self.bearer, rx, tx).unwrap();
-        self.scene.look.publish_stats();
-        self.total = (self.total.0 + rx, self.total.1 + tx);
-    }
-
-    /// Waits until all of it shows in memory.
-    async fn is_measured(&self, daemon: &Daemon) {
-        let all = self.total.0 + self.total.1;
-        daemon.sim_is("it is measured", HOME, |sim| sim.measured_bytes == all).await;
-    }
-
-    /// Waits until all of it is in the ledger.
-    async fn is_counted(&self, daemon: &Daemon) {
-        until("it is counted", async || (daemon.counted(HOME).await == self.total).then_some(())).await;
-        self.is_measured(daemon).await;
-    }
-}
 
 /// A file system of one test, in the place of the state directory.
 struct Mount(PathBuf);

@@ -64,6 +64,17 @@ impl Place {
         fs::write(self.config().join("rules.d").join(format!("{name}.rhai")), text).unwrap();
     }
 
+    /// Runs simbellctl against the service of this place.
+    pub fn ctl(&self, arguments: &[&str]) -> std::process::Output {
+        let socket = self.socket();
+        Command::new(crate::bell::beside("simbellctl"))
+            .arg("--socket")
+            .arg(socket)
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
     pub fn ledger(&self) -> rusqlite::Connection {
         let ledger = rusqlite::Connection::open(self.state().join("ledger.db")).unwrap();
         ledger.busy_timeout(Duration::from_secs(10)).unwrap();
@@ -323,4 +334,36 @@ impl Scene {
 /// A connection through the modem's network interface.
 pub fn over_link() -> BearerSpec {
     BearerSpec { apn: "internet".to_owned(), interface: Some(PORT.to_owned()), ..BearerSpec::default() }
+}
+
+/// A connection without a network interface: ModemManager's figures are the traffic.
+pub struct Traffic<'a> {
+    pub scene: &'a Scene,
+    pub bearer: BearerHandle,
+    pub total: (u64, u64),
+}
+
+impl<'a> Traffic<'a> {
+    pub async fn begin(scene: &'a Scene, daemon: &Daemon) -> Self {
+        let spec = BearerSpec { interface: Some("cdc-wdm0".to_owned()), stats: true, ..over_link() };
+        Self { scene, bearer: scene.connect(daemon, HOME, spec).await, total: (0, 0) }
+    }
+
+    pub fn pass(&mut self, rx: u64, tx: u64) {
+        self.scene.look.add_traffic(&self.bearer, rx, tx).unwrap();
+        self.scene.look.publish_stats();
+        self.total = (self.total.0 + rx, self.total.1 + tx);
+    }
+
+    /// Waits until all of it shows in memory.
+    pub async fn is_measured(&self, daemon: &Daemon) {
+        let all = self.total.0 + self.total.1;
+        daemon.sim_is("it is measured", HOME, |sim| sim.measured_bytes == all).await;
+    }
+
+    /// Waits until all of it is in the ledger.
+    pub async fn is_counted(&self, daemon: &Daemon) {
+        until("it is counted", async || (daemon.counted(HOME).await == self.total).then_some(())).await;
+        self.is_measured(daemon).await;
+    }
 }

@@ -2,39 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
-use std::process::Command;
 
 use simbell_api::ExportUsageParams;
-use simbell_modemsim::lookalike::{BearerHandle, BearerSpec};
 
 use crate::fixture::*;
-
-/// A connection without a network interface: ModemManager's figures are the traffic.
-struct Traffic<'a> {
-    scene: &'a Scene,
-    bearer: BearerHandle,
-    total: (u64, u64),
-}
-
-impl<'a> Traffic<'a> {
-    async fn begin(scene: &'a Scene, daemon: &Daemon) -> Self {
-        let spec = BearerSpec { interface: Some("cdc-wdm0".to_owned()), stats: true, ..over_link() };
-        Self { scene, bearer: scene.connect(daemon, HOME, spec).await, total: (0, 0) }
-    }
-
-    fn pass(&mut self, rx: u64, tx: u64) {
-        self.scene.look.add_traffic(&self.bearer, rx, tx).unwrap();
-        self.scene.look.publish_stats();
-        self.total = (self.total.0 + rx, self.total.1 + tx);
-    }
-
-    /// Waits until exactly this is in the ledger.
-    async fn is_counted(&self, daemon: &Daemon) {
-        until("it is counted", async || (daemon.counted(HOME).await == self.total).then_some(())).await;
-        let all = self.total.0 + self.total.1;
-        daemon.sim_is("it is measured", HOME, |sim| sim.measured_bytes == all).await;
-    }
-}
 
 const SMALL_STEPS: &str = "[counting]\nmax_unsaved_bytes = \"60 kB\"\n[history]\nbackups = 0\n";
 
@@ -45,10 +16,7 @@ fn aside(scene: &Scene, word: &str) -> Vec<String> {
 }
 
 fn ctl(scene: &Scene, arguments: &[&str]) -> String {
-    let program = std::path::Path::new(SIMBELLD).with_file_name("simbellctl");
-    assert!(program.exists(), "build the programs first: cargo build --workspace --bins");
-    let output =
-        Command::new(program).arg("--socket").arg(scene.place.socket()).args(arguments).output().unwrap();
+    let output = scene.place.ctl(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

@@ -4,12 +4,8 @@ use std::process::Command;
 
 use crate::fixture::*;
 
-fn ctl(daemon: &Place, arguments: &[&str]) -> (i32, String, String) {
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_simbelld")).with_file_name("simbellctl");
-    let output =
-        Command::new(&program).arg("--socket").arg(daemon.socket()).args(arguments).output().unwrap_or_else(
-            |error| panic!("{}: {error}; build the workspace's programs first", program.display()),
-        );
+fn ctl(place: &Place, arguments: &[&str]) -> (i32, String, String) {
+    let output = place.ctl(arguments);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
 }

@@ -2,11 +2,14 @@
 
 use std::marker::PhantomData;
 
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Client, ClientError};
 use crate::backup::BackupsPage;
-use crate::method::{ChannelsPage, Method, PlansPage, RemindersPage, RulesPage, SimsPage};
+use crate::carrier::{BilledPage, CorrectionsPage, EntriesParams, ObservationsPage};
+use crate::method::{
+    ChannelsPage, GetUsageParams, Method, PageParams, PlansPage, RemindersPage, RulesPage, SimsPage,
+};
 
 /// Replies that keep coming.
 #[derive(Debug)]
@@ -52,6 +55,8 @@ impl<T: DeserializeOwned> Stream<T> {
 pub trait Pages: DeserializeOwned {
     /// What it lists.
     type Item;
+    /// What it is asked by.
+    type Params: Serialize + Onward;
     /// The method that gives it.
     const METHOD: Method;
 
@@ -59,10 +64,29 @@ pub trait Pages: DeserializeOwned {
     fn into_parts(self) -> (Vec<Self::Item>, Option<String>);
 }
 
+/// A question that is asked page by page.
+pub trait Onward {
+    /// Where the next page begins; none for the first.
+    fn after(&mut self) -> &mut Option<String>;
+}
+
+macro_rules! onward {
+    ($($params:ident)+) => {$(
+        impl Onward for $params {
+            fn after(&mut self) -> &mut Option<String> {
+                &mut self.after
+            }
+        }
+    )+};
+}
+
+onward! { PageParams EntriesParams GetUsageParams }
+
 macro_rules! pages {
-    ($($page:ident, $field:ident, $item:ident, $method:ident;)+) => {$(
+    ($($params:ident: $page:ident, $field:ident, $item:ident, $method:ident;)+) => {$(
         impl Pages for $page {
             type Item = crate::$item;
+            type Params = $params;
             const METHOD: Method = Method::$method;
 
             fn into_parts(self) -> (Vec<Self::Item>, Option<String>) {
@@ -73,10 +97,13 @@ macro_rules! pages {
 }
 
 pages! {
-    SimsPage, sims, Sim, ListSims;
-    PlansPage, plans, Plan, ListPlans;
-    RulesPage, rules, Rule, ListRules;
-    RemindersPage, reminders, Reminder, ListReminders;
-    ChannelsPage, channels, Channel, ListChannels;
-    BackupsPage, backups, Backup, ListBackups;
+    PageParams: SimsPage, sims, Sim, ListSims;
+    PageParams: PlansPage, plans, Plan, ListPlans;
+    PageParams: RulesPage, rules, Rule, ListRules;
+    PageParams: RemindersPage, reminders, Reminder, ListReminders;
+    PageParams: ChannelsPage, channels, Channel, ListChannels;
+    PageParams: BackupsPage, backups, Backup, ListBackups;
+    GetUsageParams: BilledPage, spans, BilledSpan, GetBilled;
+    EntriesParams: CorrectionsPage, corrections, Correction, ListCorrections;
+    EntriesParams: ObservationsPage, observations, Observation, ListObservations;
 }
