@@ -1,5 +1,6 @@
 //! Reminders, schedules and the outbox, step by step.
 
+mod billed;
 mod clock_steps;
 mod ledger;
 mod moments;

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 /// Which slot: SIM, instant or boot and its hour, epoch, zone, source.
 type Key = (Iccid, When, EpochId, Zone, Source);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Ledger {
     usage: BTreeMap<Key, (Volume, i64, i64)>,
     /// Reasons, in order.
@@ -159,6 +159,16 @@ impl Ledger {
     pub fn sum(&self, sim: &str) -> (u64, u64) {
         let mine = self.usage.iter().filter(|(key, _)| tail(&key.0) == sim);
         mine.fold((0, 0), |sum, (_, (volume, ..))| (sum.0 + volume.rx, sum.1 + volume.tx))
+    }
+
+    /// Slots of a SIM, each with the connection that it is of.
+    pub fn by_session(&self, iccid: &Iccid) -> Vec<(EpochId, Zone, When, Volume)> {
+        let mine = self.usage.iter().filter(|(key, _)| key.0 == *iccid);
+        mine.map(|(key, (volume, ..))| {
+            let session = self.epochs.get(&key.2).and_then(|epoch| epoch.session).unwrap_or(key.2);
+            (session, key.3.clone(), key.1.clone(), *volume)
+        })
+        .collect()
     }
 
     /// What a query for totals is answered.
