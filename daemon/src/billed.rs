@@ -305,3 +305,6 @@ fn is_known(plan: &Plan, span: SlotSpan) -> bool {
         SlotSpan::Cycle => !plan.bills_by_unit(),
     }
 }
+
+#[cfg(test)]
+mod tests;
