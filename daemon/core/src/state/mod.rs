@@ -330,6 +330,7 @@ impl State {
             || !fx.load_totals.is_empty()
             || self.accounting.has_changes()
             || self.much_unsaved(bytes)
+            || (bytes > 0 && self.saved_within() < reading::FASTEST_MS)
             || (since.is_some()
                 && age.saturating_add(wake::SLACK_MS)
                     >= self.settings.max_unsaved_time.as_millis().unsigned_abs());

@@ -9,7 +9,7 @@ use crate::ident::Iccid;
 use crate::time::{Span, Stamp, Timestamp};
 
 /// However near a threshold is, readings do not come faster.
-const FASTEST_MS: u64 = 1_000;
+pub(super) const FASTEST_MS: u64 = 1_000;
 
 /// While somebody follows the service.
 const FOLLOWED_MS: u64 = 2_000;
@@ -32,7 +32,9 @@ impl State {
         if !self.accounting.anything_owned() {
             return None;
         }
-        let most = self.settings.sample_every.as_millis().max(100).unsigned_abs();
+        // What passes between two readings is not saved either.
+        let most = self.settings.sample_every.min(self.settings.max_unsaved_time);
+        let most = most.as_millis().max(100).unsigned_abs();
         let wanted = if followed { self.wanted_ms.min(FOLLOWED_MS) } else { self.wanted_ms };
         let wanted = wanted.min(most);
         let since = at.boot_ms.saturating_sub(self.last_read_boot_ms);
@@ -84,7 +86,7 @@ impl State {
     }
 
     /// How long until a power cut costs more than it may, if usage goes on as it did between the last two readings.
-    fn saved_within(&self) -> u64 {
+    pub(super) fn saved_within(&self) -> u64 {
         let growing = || self.sims.iter().filter(|(_, sim)| sim.last_growth > 0);
         if growing().next().is_none() {
             return u64::MAX;

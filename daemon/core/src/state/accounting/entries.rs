@@ -22,6 +22,8 @@ impl Accounting {
             (rx > 0 || tx > 0, counter.owner.as_ref(), counter.epoch, self.boot.as_ref())
         {
             let when = slot(owner, boot, from, at, splits);
+            // When the first byte of it may have passed; another boot's clock says no time of this one.
+            let oldest = from.boot_ms.min(at.boot_ms);
             let (from, until) = match when {
                 When::Hour(_) => {
                     // By `CLOCK_BOOTTIME`: the wall clock may have been set since, or not believed then.
@@ -53,7 +55,7 @@ impl Accounting {
                 None => self.pending.push(slot),
             }
             self.unsaved_bytes = self.unsaved_bytes.saturating_add(volume.total());
-            self.unsaved_since_boot_ms.get_or_insert(at.boot_ms);
+            self.unsaved_since_boot_ms.get_or_insert(oldest);
             booked.push(Booked {
                 iccid: owner.iccid.clone(),
                 zone: owner.zone.clone(),
