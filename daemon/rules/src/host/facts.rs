@@ -7,6 +7,7 @@ use simbell_core::health::Warning;
 use simbell_core::modem::SmsView;
 use simbell_core::observation::{Calibration, ONE};
 use simbell_core::view::{CycleFacts, LocalNow, SimFacts};
+use simbell_core::voice::VoiceSums;
 
 use super::{Run, optional, properties};
 use crate::text::{cut, harmless};
@@ -31,6 +32,14 @@ pub(crate) struct ForecastView(SimView);
 /// What the carrier's own figures teach of a SIM's usage.
 #[derive(Debug, Clone)]
 pub(crate) struct CalibrationView(SimView);
+
+/// A SIM's calls in its cycle, those under way included.
+#[derive(Debug, Clone)]
+pub(crate) struct CallsView(SimView);
+
+/// A SIM's short messages in its cycle.
+#[derive(Debug, Clone)]
+pub(crate) struct MessagesView(SimView);
 
 /// A short message, its text made harmless.
 #[derive(Debug, Clone)]
@@ -161,6 +170,21 @@ impl CalibrationView {
     }
 }
 
+impl CallsView {
+    fn see<T: Default>(&self, look: impl FnOnce(&VoiceSums) -> T) -> T {
+        self.0.see(|facts| look(&facts.voice))
+    }
+}
+
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Never absent: seconds of calls stay far within a span's range.
+fn time(seconds: u64) -> Dynamic {
+    optional(Span::from_secs(count(seconds)))
+}
+
 impl WarningView {
     fn see<T: Default>(&self, look: impl FnOnce(&Warning) -> T) -> T {
         self.run.0.input.warnings.get(self.index).map(look).unwrap_or_default()
@@ -201,6 +225,31 @@ properties!(SIM, register_sim, SimView, "Sim", {
     "share" => |sim: &mut SimView| optional(sim.share()),
     "cycle" => |sim: &mut SimView| optional(sim.see(|facts| facts.cycle.is_some()).then(|| CycleView(sim.clone()))),
     "forecast" => |sim: &mut SimView| ForecastView(sim.clone()),
+    "calls" => |sim: &mut SimView| CallsView(sim.clone()),
+    "sms" => |sim: &mut SimView| MessagesView(sim.clone()),
+});
+
+properties!(CALLS, register_calls, CallsView, "Calls", {
+    "made" => |calls: &mut CallsView| count(calls.see(|voice| voice.made.answered)),
+    "unanswered" => |calls: &mut CallsView| count(calls.see(|voice| voice.made.unanswered)),
+    "time_out" => |calls: &mut CallsView| time(calls.see(|voice| voice.made.seconds)),
+    "time_out_free" => |calls: &mut CallsView| time(calls.see(|voice| voice.made_free.seconds)),
+    "time_out_roaming" => |calls: &mut CallsView| time(calls.see(|voice| voice.made_roaming.seconds)),
+    "taken" => |calls: &mut CallsView| count(calls.see(|voice| voice.taken.answered)),
+    "missed" => |calls: &mut CallsView| count(calls.see(|voice| voice.taken.unanswered)),
+    "time_in" => |calls: &mut CallsView| time(calls.see(|voice| voice.taken.seconds)),
+    "time_in_roaming" => |calls: &mut CallsView| time(calls.see(|voice| voice.taken_roaming.seconds)),
+    "end_unknown" => |calls: &mut CallsView| {
+        count(calls.see(|voice| voice.made.end_unknown.saturating_add(voice.taken.end_unknown)))
+    },
+});
+
+properties!(MESSAGES, register_messages, MessagesView, "Messages", {
+    "sent" => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.voice.sent.parts)),
+    "sent_roaming" => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.voice.sent_roaming.parts)),
+    "received" => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.voice.received.messages)),
+    "failed" => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.voice.failed.messages)),
+    "recipients" => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.recipients)),
 });
 
 properties!(CYCLE, register_cycle, CycleView, "Cycle", {
@@ -257,6 +306,8 @@ pub(super) fn register(engine: &mut Engine) {
     register_sim(engine);
     register_cycle(engine);
     register_forecast(engine);
+    register_calls(engine);
+    register_messages(engine);
     register_calibration(engine);
     register_sms(engine);
     register_warning(engine);

@@ -58,6 +58,8 @@ pub(crate) fn properties_of(shown: &str) -> Option<Vec<&'static str>> {
         "Sim" => Some(facts::SIM.to_vec()),
         "Cycle" => Some(facts::CYCLE.to_vec()),
         "Forecast" => Some(facts::FORECAST.to_vec()),
+        "Calls" => Some(facts::CALLS.to_vec()),
+        "Messages" => Some(facts::MESSAGES.to_vec()),
         "Calibration" => Some(facts::CALIBRATION.to_vec()),
         "Sms" => Some(facts::SMS.to_vec()),
         "Warning" => Some(facts::WARNING.to_vec()),
