@@ -159,8 +159,29 @@ pub enum UsageVerb {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
+    /// Show calls by way, kind of number and zone
+    Calls(SpanArgs),
+    /// Show short messages by way and zone
+    Sms(SpanArgs),
     /// Show what a total is made of, to the byte: each counter, connection, gap and correction
     Explain(ExplainArgs),
+}
+
+/// `usage calls` and `usage sms`.
+#[derive(Debug, Args)]
+pub struct SpanArgs {
+    /// Of this SIM, by name or ICCID; of every SIM unless given
+    #[arg(long, value_name = "NAME|ICCID")]
+    pub sim: Option<String>,
+    /// How to add up
+    #[arg(long, value_enum, default_value_t = By::Day)]
+    pub by: By,
+    /// From this date or RFC 3339 time on; from the beginning of the cycle unless given
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Until before this date or RFC 3339 time; until now unless given
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
 }
 
 /// `usage explain`.

@@ -19,6 +19,7 @@ mod status;
 mod usage;
 mod usage_export;
 mod version;
+mod voice;
 mod watch;
 
 use std::path::Path;
@@ -71,6 +72,8 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
             Some(UsageVerb::Withdraw { id, reason }) => {
                 carrier::withdraw(&mut connect(socket, out).await?, out, id, reason).await
             }
+            Some(UsageVerb::Calls(args)) => voice::calls(&mut connect(socket, out).await?, out, args).await,
+            Some(UsageVerb::Sms(args)) => voice::sms(&mut connect(socket, out).await?, out, args).await,
             Some(UsageVerb::Explain(args)) => explain::run(&mut connect(socket, out).await?, out, args).await,
             Some(UsageVerb::Export(args)) => usage_export::run(connect(socket, out).await?, out, &args).await,
             None => usage::run(&mut connect(socket, out).await?, out, &args).await,

@@ -4,11 +4,11 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use simbell_api::{
-    Backup, BilledPage, Channel, ChannelTest, ControlError, CorrectionsPage, EntriesParams, ExplainPage,
-    ExplainUsageParams, ExportUsageParams, GetUsageParams, ImportReply, ImportUsageParams, ObservationReply,
-    ObservationsPage, ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams,
-    Sim, StatusReply, UndoCorrectionParams, UndoImportParams, UndoneReply, UsageChange, UsagePage,
-    WithdrawObservationParams,
+    Backup, BilledPage, CallsPage, Channel, ChannelTest, ControlError, CorrectionsPage, EntriesParams,
+    ExplainPage, ExplainUsageParams, ExportUsageParams, GetUsageParams, ImportReply, ImportUsageParams,
+    MessagesPage, ObservationReply, ObservationsPage, ObserveUsageParams, Plan, ReloadReply, Reminder,
+    RestoreReply, Rule, SetUsageParams, Sim, StatusReply, UndoCorrectionParams, UndoImportParams,
+    UndoneReply, UsageChange, UsagePage, WithdrawObservationParams,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -76,6 +76,14 @@ impl ControlBackend for Backend {
 
     async fn usage(&self, _: Peer, question: GetUsageParams) -> Answer<UsagePage> {
         self.ask(|reply| Request::Usage(question, reply)).await
+    }
+
+    async fn calls(&self, _: Peer, question: GetUsageParams) -> Answer<CallsPage> {
+        self.ask(|reply| Request::Calls(question, reply)).await
+    }
+
+    async fn messages(&self, _: Peer, question: GetUsageParams) -> Answer<MessagesPage> {
+        self.ask(|reply| Request::Messages(question, reply)).await
     }
 
     async fn explain(&self, _: Peer, question: ExplainUsageParams) -> Answer<ExplainPage> {

@@ -20,6 +20,7 @@ use simbell_core::time::{Stamp, Timestamp};
 use simbell_store::KeptCorrection;
 
 use crate::control::Answer;
+use crate::voice;
 
 /// Sums of a SIM that names no plan are shown, but no cycle is promised.
 #[must_use]
@@ -78,6 +79,8 @@ fn sim_reply(state: &State, iccid: &Iccid) -> Option<Sim> {
             end_of_cycle_bytes: facts.end_of_cycle_bytes,
             reliable: cycle.map(|_| facts.forecast_reliable),
         },
+        calls: voice::calls_total(&facts.voice),
+        messages: voice::messages_total(&facts.voice, facts.recipients),
         last_seen: last_seen(state, iccid, seat.is_some()),
     })
 }

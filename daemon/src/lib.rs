@@ -19,3 +19,4 @@ pub mod service;
 pub mod simulate;
 pub mod usage;
 pub mod vnstat;
+mod voice;

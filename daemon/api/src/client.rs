@@ -27,7 +27,10 @@ use crate::method::{
     ReloadReply, ReminderReply, RemindersPage, RulesPage, SetUsageParams, ShowPlanParams, ShowPlanReply,
     SimsPage, SnoozeParams, StatusReply, TestChannelParams, VersionReply,
 };
-use crate::{ChannelTest, INTERFACE, MonitorEvent, Plan, Reminder, UsageChange, UsageOutput};
+use crate::{
+    CallsOutput, ChannelTest, INTERFACE, MessagesOutput, MonitorEvent, Plan, Reminder, UsageChange,
+    UsageOutput,
+};
 
 /// How long a call may take before the service counts as stuck.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -148,6 +151,40 @@ impl Client {
             rows.extend(page.rows);
             if page.next.is_none() || page.next == question.after {
                 return Ok(UsageOutput { rows, total: page.total, billed: Vec::new() });
+            }
+            question.after = page.next;
+        }
+    }
+
+    /// Calls, every page; `after` and `limit` of the question are ignored.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn calls(&mut self, question: &GetUsageParams) -> Result<CallsOutput, ClientError> {
+        let mut question = GetUsageParams { after: None, limit: None, ..question.clone() };
+        let mut rows = Vec::new();
+        loop {
+            let page: crate::CallsPage = self.call(Method::GetCalls, &question).await?;
+            rows.extend(page.rows);
+            if page.next.is_none() || page.next == question.after {
+                return Ok(CallsOutput { rows, total: page.total });
+            }
+            question.after = page.next;
+        }
+    }
+
+    /// Short messages, every page; `after` and `limit` of the question are ignored.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn messages(&mut self, question: &GetUsageParams) -> Result<MessagesOutput, ClientError> {
+        let mut question = GetUsageParams { after: None, limit: None, ..question.clone() };
+        let mut rows = Vec::new();
+        loop {
+            let page: crate::MessagesPage = self.call(Method::GetMessages, &question).await?;
+            rows.extend(page.rows);
+            if page.next.is_none() || page.next == question.after {
+                return Ok(MessagesOutput { rows, total: page.total });
             }
             question.after = page.next;
         }

@@ -34,6 +34,7 @@ mod reminder;
 mod rule;
 mod status;
 mod usage;
+mod voice;
 
 pub use backup::{Backup, BackupReply, BackupsPage, RestoreBackupParams, RestoreReply};
 pub use carrier::{
@@ -56,14 +57,15 @@ pub use method::{
 };
 pub use monitor::{MonitorEvent, MonitorKind};
 pub use output::{
-    CheckOutput, ExportedCorrection, ExportedGap, ExportedUsage, Failure, FailureOutput, PlanAddOutput,
-    StatusOutput, UsageOutput, VersionOutput,
+    CallsOutput, CheckOutput, ExportedCorrection, ExportedGap, ExportedUsage, Failure, FailureOutput,
+    MessagesOutput, PlanAddOutput, StatusOutput, UsageOutput, VersionOutput,
 };
 pub use plan::{FreeHours, Plan};
 pub use reminder::{Delivery, Reminder};
 pub use rule::Rule;
 pub use status::{Calibration, Cycle, Forecast, ModemManager, Service, Session, Sim, Warning};
 pub use usage::{UsageChange, UsagePage, UsageRow, UsageTotal};
+pub use voice::{CallsPage, CallsRow, CallsTotal, MessagesPage, MessagesRow, MessagesTotal};
 
 /// The interface's name.
 pub const INTERFACE: &str = "org.simbell.Control";

@@ -39,11 +39,13 @@ pub enum Method {
     WithdrawObservation,
     ImportUsage,
     UndoImport,
+    GetCalls,
+    GetMessages,
 }
 
 impl Method {
     /// Every method, in the order of the interface description.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::GetVersion,
         Self::GetStatus,
         Self::ListSims,
@@ -73,6 +75,8 @@ impl Method {
         Self::WithdrawObservation,
         Self::ImportUsage,
         Self::UndoImport,
+        Self::GetCalls,
+        Self::GetMessages,
     ];
 
     /// Its name without the interface.
@@ -108,6 +112,8 @@ impl Method {
             Self::WithdrawObservation => "WithdrawObservation",
             Self::ImportUsage => "ImportUsage",
             Self::UndoImport => "UndoImport",
+            Self::GetCalls => "GetCalls",
+            Self::GetMessages => "GetMessages",
         }
     }
 

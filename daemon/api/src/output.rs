@@ -5,6 +5,7 @@ use crate::channel::Channel;
 use crate::reminder::Reminder;
 use crate::status::{ModemManager, Service, Sim};
 use crate::usage::{UsageRow, UsageTotal};
+use crate::voice::{CallsRow, CallsTotal, MessagesRow, MessagesTotal};
 
 named! {
     /// `status --json`.
@@ -19,6 +20,22 @@ named! {
         pub reminders: Vec<Reminder>,
         /// Every channel.
         pub channels: Vec<Channel>,
+    }
+
+    /// `usage calls --json`.
+    pub struct CallsOutput {
+        /// The rows, oldest first.
+        pub rows: Vec<CallsRow>,
+        /// Their sum.
+        pub total: CallsTotal,
+    }
+
+    /// `usage sms --json`.
+    pub struct MessagesOutput {
+        /// The rows, oldest first.
+        pub rows: Vec<MessagesRow>,
+        /// Their sum.
+        pub total: MessagesTotal,
     }
 
     /// `usage --json`.

@@ -1,5 +1,7 @@
 //! How the service, ModemManager and the SIMs are.
 
+use crate::voice::{CallsTotal, MessagesTotal};
+
 named! {
     /// The service itself.
     pub struct Service {
@@ -91,6 +93,12 @@ named! {
         pub cycle: Cycle,
         /// Where this leads; its members are null where nothing can be said.
         pub forecast: Forecast,
+        /// Calls of this cycle, those under way included.
+        #[serde(default)]
+        pub calls: CallsTotal,
+        /// Short messages of this cycle.
+        #[serde(default)]
+        pub messages: MessagesTotal,
         /// When it was last seen in a modem, RFC 3339; null where never.
         pub last_seen: Option<String>,
     }

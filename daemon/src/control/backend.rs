@@ -4,11 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 
 use simbell_api::{
-    Backup, BilledPage, Channel, ChannelTest, ControlError, CorrectionsPage, EntriesParams, ExplainPage,
-    ExplainUsageParams, ExportUsageParams, GetUsageParams, ImportReply, ImportUsageParams, MonitorEvent,
-    ObservationReply, ObservationsPage, ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule,
-    SetUsageParams, Sim, StatusReply, UndoCorrectionParams, UndoImportParams, UndoneReply, UsageChange,
-    UsagePage, WithdrawObservationParams,
+    Backup, BilledPage, CallsPage, Channel, ChannelTest, ControlError, CorrectionsPage, EntriesParams,
+    ExplainPage, ExplainUsageParams, ExportUsageParams, GetUsageParams, ImportReply, ImportUsageParams,
+    MessagesPage, MonitorEvent, ObservationReply, ObservationsPage, ObserveUsageParams, Plan, ReloadReply,
+    Reminder, RestoreReply, Rule, SetUsageParams, Sim, StatusReply, UndoCorrectionParams, UndoImportParams,
+    UndoneReply, UsageChange, UsagePage, WithdrawObservationParams,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -58,6 +58,16 @@ pub trait ControlBackend: Send + Sync + 'static {
     /// One page of usage: at most `limit` rows (always set here, and small), oldest first, after `after`, which is
     /// a `next` of this backend's own making.
     fn usage(&self, peer: Peer, question: GetUsageParams) -> impl Future<Output = Answer<UsagePage>> + Send;
+
+    /// One page of calls, as [`ControlBackend::usage`] gives usage.
+    fn calls(&self, peer: Peer, question: GetUsageParams) -> impl Future<Output = Answer<CallsPage>> + Send;
+
+    /// One page of short messages, as [`ControlBackend::usage`] gives usage.
+    fn messages(
+        &self,
+        peer: Peer,
+        question: GetUsageParams,
+    ) -> impl Future<Output = Answer<MessagesPage>> + Send;
 
     /// One page of what a total is made of: at most `limit` parts (always set here, and small), after `after`, which is
     /// a `next` of this backend's own making.

@@ -109,13 +109,11 @@ async fn ask<B: ControlBackend>(
             reply(&SimsPage { sims, next })
         }
         Method::GetUsage => {
-            let mut question: GetUsageParams = params(given)?;
-            if !matches!(question.by.as_str(), "hour" | "day" | "cycle") {
-                return Err(invalid("by", "`by` must be hour, day or cycle"));
-            }
-            question.limit = Some(question.limit.unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS));
+            let question = paged(given)?;
             reply(&backend.usage(peer, question).await?)
         }
+        Method::GetCalls => reply(&backend.calls(peer, paged(given)?).await?),
+        Method::GetMessages => reply(&backend.messages(peer, paged(given)?).await?),
         Method::ExplainUsage => {
             let mut question: ExplainUsageParams = params(given)?;
             question.limit = Some(question.limit.unwrap_or(PAGE_PARTS).clamp(1, PAGE_PARTS));
@@ -302,6 +300,16 @@ fn params<T: DeserializeOwned + introspect::Type>(given: Option<&Value>) -> Answ
         let argument = said.split('`').nth(1).filter(|name| known(name)).unwrap_or("parameters");
         invalid(argument, &said)
     })
+}
+
+/// A question by hour, day or cycle, for one page.
+fn paged(given: Option<&Value>) -> Answer<GetUsageParams> {
+    let mut question: GetUsageParams = params(given)?;
+    if !matches!(question.by.as_str(), "hour" | "day" | "cycle") {
+        return Err(invalid("by", "`by` must be hour, day or cycle"));
+    }
+    question.limit = Some(question.limit.unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS));
+    Ok(question)
 }
 
 fn nothing(given: Option<&Value>) -> Answer<()> {

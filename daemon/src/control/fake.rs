@@ -4,14 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use simbell_api::{
-    Backup, BilledPage, BilledSpan, Calibration, Channel, ChannelTest, ControlError, Correction,
-    CorrectionsPage, Cycle, Delivery, EntriesParams, ExplainPage, ExplainSpan, ExplainSum,
-    ExplainUsageParams, ExplainedCorrection, ExplainedGap, ExplainedObservation, ExplainedRun,
+    Backup, BilledPage, BilledSpan, Calibration, CallsPage, CallsRow, CallsTotal, Channel, ChannelTest,
+    ControlError, Correction, CorrectionsPage, Cycle, Delivery, EntriesParams, ExplainPage, ExplainSpan,
+    ExplainSum, ExplainUsageParams, ExplainedCorrection, ExplainedGap, ExplainedObservation, ExplainedRun,
     ExplainedSession, ExportCorrection, ExportGap, ExportKind, ExportPart, ExportUsageParams, Forecast,
-    GetUsageParams, ImportReply, ImportUsageParams, ModemManager, MonitorEvent, Observation,
-    ObservationReply, ObservationsPage, ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule,
-    Service, SetUsageParams, Sim, StatusReply, UndoCorrectionParams, UndoImportParams, UndoneReply,
-    UsageChange, UsagePage, UsageRow, UsageTotal, Warning, WithdrawObservationParams,
+    GetUsageParams, ImportReply, ImportUsageParams, MessagesPage, MessagesRow, MessagesTotal, ModemManager,
+    MonitorEvent, Observation, ObservationReply, ObservationsPage, ObserveUsageParams, Plan, ReloadReply,
+    Reminder, RestoreReply, Rule, Service, SetUsageParams, Sim, StatusReply, UndoCorrectionParams,
+    UndoImportParams, UndoneReply, UsageChange, UsagePage, UsageRow, UsageTotal, Warning,
+    WithdrawObservationParams,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -210,6 +211,72 @@ impl ControlBackend for Fake {
             rows: all[from..until].to_vec(),
             total: UsageTotal { rx_bytes: 3_000_000_000, tx_bytes: 100_000_000, correction_bytes: 0 },
             next: (until < all.len()).then(|| until.to_string()),
+        })
+    }
+
+    async fn calls(&self, _: Peer, question: GetUsageParams) -> Answer<CallsPage> {
+        let sim = self.find(Some(question.sim.as_deref().unwrap_or("home")))?;
+        let row = |direction: &str, class: &str, zone: &str, seconds: u64| CallsRow {
+            iccid: sim.iccid.clone(),
+            start: "2026-11-22T00:00:00+01:00".into(),
+            end: "2026-11-23T00:00:00+01:00".into(),
+            direction: direction.into(),
+            number_class: class.into(),
+            zone: zone.into(),
+            answered: 2,
+            unanswered: 1,
+            end_unknown: 0,
+            under_way: 0,
+            seconds,
+            seconds_min: seconds,
+        };
+        let uncertain = CallsRow {
+            end_unknown: 1,
+            seconds_min: 60,
+            under_way: 1,
+            ..row("made", "international", "roaming:310260", 3_725)
+        };
+        let total = CallsTotal {
+            made: 4,
+            unanswered: 2,
+            made_seconds: 3_800,
+            made_seconds_min: 135,
+            taken: 2,
+            missed: 1,
+            taken_seconds: 59,
+            taken_seconds_min: 59,
+            end_unknown: 1,
+            ..CallsTotal::default()
+        };
+        let rows = vec![row("made", "national", "home", 75), uncertain, row("taken", "withheld", "home", 59)];
+        Ok(CallsPage { rows, total, next: None })
+    }
+
+    async fn messages(&self, _: Peer, question: GetUsageParams) -> Answer<MessagesPage> {
+        let sim = self.find(Some(question.sim.as_deref().unwrap_or("home")))?;
+        let row = |direction: &str, messages: u64, parts: u64, recipients: u64| MessagesRow {
+            iccid: sim.iccid.clone(),
+            start: "2026-11-22T00:00:00+01:00".into(),
+            end: "2026-11-23T00:00:00+01:00".into(),
+            direction: direction.into(),
+            zone: "home".into(),
+            messages,
+            parts,
+            recipients,
+        };
+        let total = MessagesTotal {
+            sent: 3,
+            sent_parts: 5,
+            recipients: 2,
+            received: 1,
+            received_parts: 1,
+            failed: 1,
+            ..MessagesTotal::default()
+        };
+        Ok(MessagesPage {
+            rows: vec![row("failed", 1, 1, 1), row("received", 1, 1, 0), row("sent", 3, 5, 2)],
+            total,
+            next: None,
         })
     }
 
@@ -514,6 +581,8 @@ fn home() -> Sim {
             end_of_cycle_bytes: Some(7_400_000_000),
             reliable: Some(true),
         },
+        calls: CallsTotal::default(),
+        messages: MessagesTotal::default(),
         last_seen: Some(NOW.into()),
     }
 }
@@ -547,6 +616,8 @@ fn travel() -> Sim {
         roaming_bytes: 0,
         cycle: Cycle::default(),
         forecast: Forecast::default(),
+        calls: CallsTotal::default(),
+        messages: MessagesTotal::default(),
         last_seen: Some("2026-11-20T09:00:00+01:00".into()),
     }
 }

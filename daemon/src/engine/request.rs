@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use simbell_api::{
-    Backup, Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams, ExportUsageParams,
-    GetUsageParams, ImportReply, ImportUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule,
-    SetUsageParams, Sim, StatusReply, UndoImportParams, UsageChange, UsagePage,
+    Backup, CallsPage, Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams,
+    ExportUsageParams, GetUsageParams, ImportReply, ImportUsageParams, MessagesPage, Plan, ReloadReply,
+    Reminder, RestoreReply, Rule, SetUsageParams, Sim, StatusReply, UndoImportParams, UsageChange, UsagePage,
 };
 use simbell_core::effect::Notice;
 use simbell_core::event::Event;
@@ -15,7 +15,8 @@ use simbell_core::ledger::Correction;
 use simbell_core::modem::{ModemState, ModemView, Registration};
 use simbell_core::reminder::{DeliveryState, ReminderState};
 use simbell_core::settings::Settings;
-use simbell_core::time::Span;
+use simbell_core::state::State;
+use simbell_core::time::{Span, Stamp};
 use simbell_notify::Channel as Transport;
 use simbell_rules::RuleSet;
 use simbell_store::Store;
@@ -26,7 +27,7 @@ use crate::clock::Trust;
 use crate::config::HistorySettings;
 use crate::control::{Answer, Following};
 use crate::export::Export;
-use crate::{convert, explain, usage};
+use crate::{convert, explain, usage, voice};
 
 /// What a reload brings: everything read anew and found good.
 pub struct Reloaded {
@@ -62,6 +63,10 @@ pub enum Request {
     Usage(GetUsageParams, Reply<UsagePage>),
     /// One page of what a total is made of.
     Explain(ExplainUsageParams, Reply<ExplainPage>),
+    /// One page of calls.
+    Calls(GetUsageParams, Reply<CallsPage>),
+    /// One page of short messages.
+    Messages(GetUsageParams, Reply<MessagesPage>),
     /// Make a copy of the ledger.
     CreateBackup(Reply<Backup>),
     /// Every copy of the ledger.
@@ -133,6 +138,13 @@ pub enum Request {
 }
 
 impl Engine {
+    fn voice<T>(&self, page: impl FnOnce(&State, &Store, Stamp) -> Answer<T>) -> Answer<T> {
+        match &self.store {
+            Some(store) => page(&self.state, store, self.stamp()),
+            None => Err(convert::internal("the ledger is not there")),
+        }
+    }
+
     pub(super) async fn serve(&mut self, request: Request) {
         // A caller that has gone away needs no answer.
         match request {
@@ -175,6 +187,13 @@ impl Engine {
                 let at = self.stamp();
                 let answer = self.ledger().and_then(|store| explain::page(&self.state, store, at, &question));
                 let _ = reply.send(answer);
+            }
+            Request::Calls(question, reply) => {
+                let _ = reply.send(self.voice(|state, store, at| voice::calls(state, store, at, &question)));
+            }
+            Request::Messages(question, reply) => {
+                let _ =
+                    reply.send(self.voice(|state, store, at| voice::messages(state, store, at, &question)));
             }
             Request::Carrier(request) => self.serve_carrier(request).await,
             Request::Import(question, reply) => {

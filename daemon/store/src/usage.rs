@@ -153,7 +153,9 @@ fn usage(tx: &Connection, query: &UsageQuery) -> Result<UsagePage, QueryError> {
 
 impl UsageBy {
     /// The span that an instant lies in.
-    fn span(&self, at: Timestamp) -> (Timestamp, Timestamp) {
+    /// The span that an instant lies in: its first instant and the first after it.
+    #[must_use]
+    pub fn span(&self, at: Timestamp) -> (Timestamp, Timestamp) {
         const FAR: (Timestamp, Timestamp) =
             (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
         match self {

@@ -14,7 +14,7 @@ use crate::ledger::Zone;
 use crate::modem::{ModemState, ModemView, SimView};
 use crate::time::Stamp;
 use crate::view::{CycleFacts, LocalNow, RuleDescription, RuleInput, SimFacts, Trigger};
-use crate::voice::VoiceSums;
+use crate::voice::{CallRecord, VoiceSums};
 use crate::zone::ZoneRules;
 
 /// A SIM in a modem.
@@ -130,6 +130,12 @@ impl State {
             voice: self.voice(iccid),
             recipients: u64::try_from(sim.counts.recipients.len()).unwrap_or(u64::MAX),
         })
+    }
+
+    /// Calls of a SIM under way, as they would be kept if they ended now; oldest first.
+    #[must_use]
+    pub fn calls_under_way(&self, iccid: &Iccid, at: Stamp) -> Vec<CallRecord> {
+        self.calls.of(iccid, at).filter(|call| call.answered).collect()
     }
 
     /// Calls and messages of a SIM in its cycle, calls under way as they are now included.
