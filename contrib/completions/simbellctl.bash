@@ -220,6 +220,9 @@ _simbellctl() {
             simbellctl__subcmd__help__subcmd__rules,list)
                 cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__list"
                 ;;
+            simbellctl__subcmd__help__subcmd__usage,calls)
+                cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__calls"
+                ;;
             simbellctl__subcmd__help__subcmd__usage,corrections)
                 cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__corrections"
                 ;;
@@ -237,6 +240,9 @@ _simbellctl() {
                 ;;
             simbellctl__subcmd__help__subcmd__usage,set)
                 cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__set"
+                ;;
+            simbellctl__subcmd__help__subcmd__usage,sms)
+                cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__sms"
                 ;;
             simbellctl__subcmd__help__subcmd__usage,undo)
                 cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__undo"
@@ -328,6 +334,9 @@ _simbellctl() {
             simbellctl__subcmd__rules__subcmd__help,list)
                 cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__list"
                 ;;
+            simbellctl__subcmd__usage,calls)
+                cmd="simbellctl__subcmd__usage__subcmd__calls"
+                ;;
             simbellctl__subcmd__usage,corrections)
                 cmd="simbellctl__subcmd__usage__subcmd__corrections"
                 ;;
@@ -349,11 +358,17 @@ _simbellctl() {
             simbellctl__subcmd__usage,set)
                 cmd="simbellctl__subcmd__usage__subcmd__set"
                 ;;
+            simbellctl__subcmd__usage,sms)
+                cmd="simbellctl__subcmd__usage__subcmd__sms"
+                ;;
             simbellctl__subcmd__usage,undo)
                 cmd="simbellctl__subcmd__usage__subcmd__undo"
                 ;;
             simbellctl__subcmd__usage,withdraw)
                 cmd="simbellctl__subcmd__usage__subcmd__withdraw"
+                ;;
+            simbellctl__subcmd__usage__subcmd__help,calls)
+                cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__calls"
                 ;;
             simbellctl__subcmd__usage__subcmd__help,corrections)
                 cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__corrections"
@@ -375,6 +390,9 @@ _simbellctl() {
                 ;;
             simbellctl__subcmd__usage__subcmd__help,set)
                 cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__set"
+                ;;
+            simbellctl__subcmd__usage__subcmd__help,sms)
+                cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__sms"
                 ;;
             simbellctl__subcmd__usage__subcmd__help,undo)
                 cmd="simbellctl__subcmd__usage__subcmd__help__subcmd__undo"
@@ -1215,8 +1233,22 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__usage)
-            opts="export set corrections undo observe observations withdraw explain"
+            opts="export set corrections undo observe observations withdraw calls sms explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__usage__subcmd__calls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1299,6 +1331,20 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__usage__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__usage__subcmd__sms)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2033,7 +2079,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__usage)
-            opts="-h -V --sim --by --from --to --check --socket --json --help --version export set corrections undo observe observations withdraw explain help"
+            opts="-h -V --sim --by --from --to --check --socket --json --help --version export set corrections undo observe observations withdraw calls sms explain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2056,6 +2102,40 @@ _simbellctl() {
                     return 0
                     ;;
                 --check)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__calls)
+            opts="-h -V --sim --by --from --to --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --sim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -W "hour day cycle" -- "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2177,8 +2257,22 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__usage__subcmd__help)
-            opts="export set corrections undo observe observations withdraw explain help"
+            opts="export set corrections undo observe observations withdraw calls sms explain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__help__subcmd__calls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -2288,6 +2382,20 @@ _simbellctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        simbellctl__subcmd__usage__subcmd__help__subcmd__sms)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         simbellctl__subcmd__usage__subcmd__help__subcmd__undo)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -2380,6 +2488,40 @@ _simbellctl() {
                     return 0
                     ;;
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__usage__subcmd__sms)
+            opts="-h -V --sim --by --from --to --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --sim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -W "hour day cycle" -- "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

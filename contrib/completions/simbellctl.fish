@@ -54,26 +54,28 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand sims" -l socket -d
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand sims" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand sims" -s h -l help -d 'Print help'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand sims" -s V -l version -d 'Print version'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -l sim -d 'Of this SIM, by name or ICCID; of every SIM unless given' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -l by -d 'How to add up' -r -f -a "hour\t'By the hour'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l sim -d 'Of this SIM, by name or ICCID; of every SIM unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l by -d 'How to add up' -r -f -a "hour\t'By the hour'
 day\t'By the day, in the plan\'s zone'
 cycle\t'By the billing cycle'"
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -l from -d 'From this date or RFC 3339 time on; from the beginning of the cycle unless given' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -l to -d 'Until before this date or RFC 3339 time; until now unless given' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -l check -d 'Exit with 5 when a SIM has used this much of its cycle\'s allowance (80%), or this much data (5GB), or more' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -l socket -d 'The service\'s socket' -r -F
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -s V -l version -d 'Print version'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -f -a "export" -d 'Write everything, with corrections and gaps, for a spreadsheet or another program'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -f -a "set" -d 'Say what the usage of the cycle really is, such as 6GB, by a correction in the ledger'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -f -a "corrections" -d 'List the corrections in the ledger, those taken back included'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -f -a "undo" -d 'Take a correction back, by another one'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -f -a "observe" -d 'Tell what the carrier says was used in the cycle, such as 4.2GB: nothing is corrected, but its way of counting learnt'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -f -a "observations" -d 'List the carrier\'s figures and what each taught'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -f -a "withdraw" -d 'Take one of the carrier\'s figures back'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -f -a "explain" -d 'Show what a total is made of, to the byte: each counter, connection, gap and correction'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw explain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l from -d 'From this date or RFC 3339 time on; from the beginning of the cycle unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l to -d 'Until before this date or RFC 3339 time; until now unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l check -d 'Exit with 5 when a SIM has used this much of its cycle\'s allowance (80%), or this much data (5GB), or more' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -f -a "export" -d 'Write everything, with corrections and gaps, for a spreadsheet or another program'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -f -a "set" -d 'Say what the usage of the cycle really is, such as 6GB, by a correction in the ledger'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -f -a "corrections" -d 'List the corrections in the ledger, those taken back included'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -f -a "undo" -d 'Take a correction back, by another one'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -f -a "observe" -d 'Tell what the carrier says was used in the cycle, such as 4.2GB: nothing is corrected, but its way of counting learnt'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -f -a "observations" -d 'List the carrier\'s figures and what each taught'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -f -a "withdraw" -d 'Take one of the carrier\'s figures back'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -f -a "calls" -d 'Show calls by way, kind of number and zone'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -f -a "sms" -d 'Show short messages by way and zone'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -f -a "explain" -d 'Show what a total is made of, to the byte: each counter, connection, gap and correction'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l sim -d 'Of this SIM, by name or ICCID; of every SIM unless given' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l by -d 'How to add up' -r -f -a "hour\t'By the hour'
 day\t'By the day, in the plan\'s zone'
@@ -120,6 +122,26 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from withdraw" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from withdraw" -s h -l help -d 'Print help'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from withdraw" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from calls" -l sim -d 'Of this SIM, by name or ICCID; of every SIM unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from calls" -l by -d 'How to add up' -r -f -a "hour\t'By the hour'
+day\t'By the day, in the plan\'s zone'
+cycle\t'By the billing cycle'"
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from calls" -l from -d 'From this date or RFC 3339 time on; from the beginning of the cycle unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from calls" -l to -d 'Until before this date or RFC 3339 time; until now unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from calls" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from calls" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from calls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from calls" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from sms" -l sim -d 'Of this SIM, by name or ICCID; of every SIM unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from sms" -l by -d 'How to add up' -r -f -a "hour\t'By the hour'
+day\t'By the day, in the plan\'s zone'
+cycle\t'By the billing cycle'"
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from sms" -l from -d 'From this date or RFC 3339 time on; from the beginning of the cycle unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from sms" -l to -d 'Until before this date or RFC 3339 time; until now unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from sms" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from sms" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from sms" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from sms" -s V -l version -d 'Print version'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -l sim -d 'Of this SIM, by name or ICCID; may be left out where there is only one' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -l day -d 'Of this day in the plan\'s zone, such as 2026-11-22' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -l cycle -d 'Of the billing cycle that this day lies in; of the cycle of now unless given' -r
@@ -136,6 +158,8 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from help" -f -a "observe" -d 'Tell what the carrier says was used in the cycle, such as 4.2GB: nothing is corrected, but its way of counting learnt'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from help" -f -a "observations" -d 'List the carrier\'s figures and what each taught'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from help" -f -a "withdraw" -d 'Take one of the carrier\'s figures back'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from help" -f -a "calls" -d 'Show calls by way, kind of number and zone'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from help" -f -a "sms" -d 'Show short messages by way and zone'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from help" -f -a "explain" -d 'Show what a total is made of, to the byte: each counter, connection, gap and correction'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand import; and not __fish_seen_subcommand_from vnstat undo help" -l socket -d 'The service\'s socket' -r -F
@@ -357,6 +381,8 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_s
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from usage" -f -a "observe" -d 'Tell what the carrier says was used in the cycle, such as 4.2GB: nothing is corrected, but its way of counting learnt'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from usage" -f -a "observations" -d 'List the carrier\'s figures and what each taught'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from usage" -f -a "withdraw" -d 'Take one of the carrier\'s figures back'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from usage" -f -a "calls" -d 'Show calls by way, kind of number and zone'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from usage" -f -a "sms" -d 'Show short messages by way and zone'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from usage" -f -a "explain" -d 'Show what a total is made of, to the byte: each counter, connection, gap and correction'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from import" -f -a "vnstat" -d 'Take in what a vnStat 2 database says of an interface, where the ledger has no entry of that time'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from import" -f -a "undo" -d 'Take out again what was imported of an interface'

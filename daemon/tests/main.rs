@@ -33,6 +33,8 @@ mod traffic;
 mod vnstat_cases;
 #[path = "main/vnstat_import.rs"]
 mod vnstat_import;
+#[path = "main/voice.rs"]
+mod voice;
 #[path = "main/walls.rs"]
 mod walls;
 #[path = "main/wire.rs"]

@@ -75,13 +75,11 @@ fn calls_page(found: &CallsOutput, by: By, known: &[Sim], out: &Out) -> String {
     let mut table = Table::new(vec![
         ("FROM", Column::Whole),
         ("SIM", Column::Text),
-        ("CALLS", Column::Text),
+        ("WAY", Column::Text),
         ("NUMBERS", Column::Text),
         ("ZONE", Column::Text),
-        ("TAKEN UP", Column::Number),
-        ("NOT", Column::Number),
+        ("CALLS", Column::Number),
         ("TIME", Column::Number),
-        ("", Column::Text),
     ]);
     for row in &found.rows {
         table.row(vec![
@@ -90,27 +88,29 @@ fn calls_page(found: &CallsOutput, by: By, known: &[Sim], out: &Out) -> String {
             row.direction.clone(),
             row.number_class.clone(),
             row.zone.clone(),
-            row.answered.to_string(),
-            row.unanswered.to_string(),
-            length(row.seconds),
-            remark(row),
+            answered(row),
+            time_of(row),
         ]);
     }
-    format!("{}\n{}", table.render(out.width, out.color), calls_sum(&found.total))
+    let under_way = found.rows.iter().fold(0_u64, |sum, row| sum.saturating_add(row.under_way));
+    let under_way = if under_way > 0 { format!("Under way: {under_way}\n") } else { String::new() };
+    format!("{}\n{}{under_way}", table.render(out.width, out.color), calls_sum(&found.total))
 }
 
-fn remark(row: &CallsRow) -> String {
-    let mut parts = Vec::new();
-    if row.seconds_min != row.seconds {
-        parts.push(format!("at least {}", length(row.seconds_min)));
+/// How many were answered, of how many.
+fn answered(row: &CallsRow) -> String {
+    match row.unanswered {
+        0 => row.answered.to_string(),
+        unanswered => format!("{} of {}", row.answered, row.answered.saturating_add(unanswered)),
     }
-    if row.end_unknown > 0 {
-        parts.push(format!("{} end unknown", row.end_unknown));
+}
+
+fn time_of(row: &CallsRow) -> String {
+    if row.seconds == row.seconds_min {
+        length(row.seconds)
+    } else {
+        format!("{}-{}", length(row.seconds_min), length(row.seconds))
     }
-    if row.under_way > 0 {
-        parts.push(format!("{} under way", row.under_way));
-    }
-    parts.join(", ")
 }
 
 fn calls_sum(total: &CallsTotal) -> String {

@@ -58,6 +58,8 @@ fn every_verb_keeps_its_schema() {
         ("status", vec!["status"], 1),
         ("sims", vec!["sims"], 2),
         ("usage", vec!["usage", "--by", "hour", "--sim", "home"], 1),
+        ("usage-calls", vec!["usage", "calls"], 1),
+        ("usage-sms", vec!["usage", "sms"], 1),
         ("usage-explain", vec!["usage", "explain", "--sim", "home"], 1),
         ("usage-set", vec!["usage", "set", "6GB", "--sim", "home", "--reason", "before"], 1),
         ("usage", vec!["usage", "--by", "cycle", "--sim", "home"], 1),

@@ -20,6 +20,8 @@ fn pages_fit_and_hold_no_control_characters() {
         &["usage", "--by", "hour"],
         &["usage", "--by", "day"],
         &["usage", "--by", "cycle"],
+        &["usage", "calls"],
+        &["usage", "sms", "--by", "cycle"],
         &["usage", "explain", "--sim", "home", "--day", "2026-11-22"],
         &["plan"],
         &["rules"],
@@ -58,6 +60,32 @@ fn status_tells_the_whole_story() {
     ] {
         assert!(said.contains(part), "{part:?} is missing:\n{said}");
     }
+}
+
+#[test]
+fn calls_and_messages_are_shown_with_what_is_not_certain() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    let calls = good(&socket, &["usage", "calls", "--sim", "home", "--from", "2026-11-01"]);
+    for part in [
+        "international",
+        "roaming:310260",
+        "2 of 3",
+        "1:00-1:02:05",
+        "2:15 to 1:03:20",
+        "Nobody saw how 1",
+        "Under way: 1",
+    ] {
+        assert!(calls.contains(part), "{part:?} is missing:\n{calls}");
+    }
+    let messages = good(&socket, &["usage", "sms", "--by", "hour"]);
+    let sum = "Sent 3 messages (5 parts) to 2 recipients; received 1; 1 did not leave";
+    assert!(messages.contains(sum), "{messages}");
+    let json: serde_json::Value =
+        serde_json::from_str(&good(&socket, &["--json", "usage", "calls", "--by", "cycle"])).unwrap();
+    assert_eq!(json["total"]["made_seconds_min"], 135);
+    assert_eq!(json["rows"].as_array().unwrap().len(), 3);
 }
 
 #[test]

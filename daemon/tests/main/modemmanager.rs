@@ -37,14 +37,19 @@ async fn lab(options: LabOptions, profile: Profile) -> (Lab, Modem) {
 /// A message sent just now: older ones are history and no news.
 fn sms(sender: &str, text: &str) -> IncomingSms {
     let now = chrono::DateTime::from_timestamp(simbelld::clock::wall().as_secs(), 0).unwrap();
+    stamped(sender, text, now)
+}
+
+/// A message sent at an instant.
+pub fn stamped(sender: &str, text: &str, at: chrono::DateTime<chrono::Utc>) -> IncomingSms {
     let small = |number: u32| u8::try_from(number).unwrap();
     IncomingSms::new(sender, text).at(Timestamp {
-        year: u8::try_from(now.year() - 2000).unwrap(),
-        month: small(now.month()),
-        day: small(now.day()),
-        hour: small(now.hour()),
-        minute: small(now.minute()),
-        second: small(now.second()),
+        year: u8::try_from(at.year() - 2000).unwrap(),
+        month: small(at.month()),
+        day: small(at.day()),
+        hour: small(at.hour()),
+        minute: small(at.minute()),
+        second: small(at.second()),
         quarters: 0,
     })
 }
