@@ -191,6 +191,8 @@ fn settings() -> Settings {
         default_channels: Vec::new(),
         channels: Vec::new(),
         quiet: None,
+        suspend_after: 3,
+        actions_a_day: 10,
         ppp_interface: None,
     }
 }

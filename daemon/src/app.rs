@@ -277,6 +277,13 @@ pub fn rule_options(service: &ServiceSettings, language: &str) -> LoadOptions {
             .iter()
             .map(|(name, plugin)| (name.as_str().to_owned(), plugin.settings.clone()))
             .collect(),
+        allowed: service
+            .plugins
+            .iter()
+            .map(|(name, plugin)| (name, &plugin.allowed))
+            .chain(&service.rules.allowed)
+            .map(|(name, allowed)| (name.as_str().to_owned(), allowed.clone()))
+            .collect(),
         limits,
         language: language.to_owned(),
     }

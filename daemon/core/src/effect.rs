@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ident::{Eid, Iccid, Imsi, ReminderKey, RuleName};
+use crate::action::ActionRecord;
+use crate::ident::{Eid, Iccid, Imsi, ModemId, ReminderKey, RuleName};
 use crate::ledger::{Baseline, Correction, Epoch, Gap, Session, UsageSlot};
+use crate::memory::Memory;
 use crate::observation::Observation;
 use crate::reminder::{Delivery, Reminder};
 use crate::time::{Span, Timestamp};
@@ -21,6 +23,8 @@ pub struct Effects {
     pub load_totals: Vec<TotalsQuery>,
     /// Rules to be evaluated, after the commit.
     pub evaluate: Vec<Evaluation>,
+    /// What rules want done, after the commit.
+    pub act: Vec<ActionRecord>,
     /// Deliveries to be tried now, after the commit.
     pub deliver: Vec<Delivery>,
     /// Whether the counters are to be read now.
@@ -102,6 +106,17 @@ pub enum Change {
     KeepCall(CallRecord),
     /// A short message as it is now; one received that is there already is left as it is.
     KeepSms(SmsRecord),
+    /// All that a rule remembers.
+    KeepMemory {
+        /// Which rule.
+        rule: RuleName,
+        /// What.
+        memory: Memory,
+    },
+    /// An action as it is now.
+    KeepAction(ActionRecord),
+    /// A modem as it was seen last.
+    KeepModem(ModemRecord),
 }
 
 /// A SIM as kept in the ledger.
@@ -119,6 +134,19 @@ pub struct SimRecord {
     pub first_seen: Timestamp,
     /// When last seen in a modem.
     pub last_seen: Timestamp,
+}
+
+/// A modem as kept in the ledger: what a rule about lost modems and changed SIMs needs after a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModemRecord {
+    /// Its identity.
+    pub id: ModemId,
+    /// Manufacturer and model; hostile text.
+    pub name: String,
+    /// The SIM it used last.
+    pub sim: Option<Iccid>,
+    /// When it was gone; none while it is there.
+    pub lost_at: Option<Timestamp>,
 }
 
 /// A question to the ledger: the sum of a SIM's entries in a half-open span.
@@ -141,6 +169,8 @@ pub struct Evaluation {
     pub trigger: Trigger,
     /// What it sees; shared between the rules asked on one occasion.
     pub input: Arc<RuleInput>,
+    /// What it remembers.
+    pub memory: Arc<Memory>,
 }
 
 /// What followers are told.

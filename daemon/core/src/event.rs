@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::{ActionRequest, ActionState};
 use crate::billing::UnitSum;
 use crate::counter::LinkReading;
 use crate::effect::TotalsQuery;
 use crate::health::WarningCode;
 use crate::ident::{BootId, ChannelName, Iccid, ModemId, ReminderKey, RuleName};
 use crate::ledger::{Correction, GapReason, Volume, Zone};
+use crate::memory::Memory;
 use crate::modem::{CallView, ModemView, SmsView};
 use crate::observation::Observation;
 use crate::reminder::Finding;
@@ -158,6 +160,17 @@ pub enum Event {
     },
     /// Rules were evaluated, all that one step asked for: their findings are kept in one transaction.
     RulesEvaluated(Vec<RuleResult>),
+    /// What a rule wanted done was done, or was not.
+    ActionEnded {
+        /// Which.
+        key: String,
+        /// What became of it.
+        state: ActionState,
+        /// The answer, or what went wrong; hostile text.
+        note: Option<String>,
+    },
+    /// A person takes up a rule again that was suspended.
+    RuleResumed(RuleName),
     /// A delivery ended.
     DeliveryEnded {
         /// Which.
@@ -206,11 +219,37 @@ pub struct RuleResult {
     pub trigger: Trigger,
     /// What it found.
     pub findings: Vec<Finding>,
-    /// Why it failed, where it did: then it is disabled.
+    /// Keys of reminders of this rule and SIM that are over.
+    #[serde(default)]
+    pub resolved: Vec<String>,
+    /// What the rule wants done.
+    #[serde(default)]
+    pub actions: Vec<ActionRequest>,
+    /// All that it remembers from now on; none where that is as it was.
+    #[serde(default)]
+    pub memory: Option<Memory>,
+    /// Why it failed, where it did: nothing else is in the result then.
     pub error: Option<String>,
     /// At which usage of its SIM it is to be asked again.
     #[serde(default)]
     pub watch: Watch,
+}
+
+impl RuleResult {
+    /// The rule found nothing, and wants nothing.
+    #[must_use]
+    pub const fn nothing(rule: RuleName, trigger: Trigger) -> Self {
+        Self {
+            rule,
+            trigger,
+            findings: Vec::new(),
+            resolved: Vec::new(),
+            actions: Vec::new(),
+            memory: None,
+            error: None,
+            watch: Watch::NOTHING,
+        }
+    }
 }
 
 /// How a delivery ended.

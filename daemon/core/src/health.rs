@@ -33,6 +33,10 @@ pub enum WarningCode {
     ClockUntrusted,
     /// A rule has an error and is disabled.
     RuleDisabled,
+    /// A rule failed, and is asked again.
+    RuleFailing,
+    /// What a rule wanted done was not allowed, or went wrong.
+    ActionFailed,
     /// A plugin could not be loaded.
     PluginDisabled,
     /// A channel failed the last time it was used.
@@ -66,6 +70,8 @@ impl WarningCode {
             Self::LedgerDamaged => "ledger-damaged",
             Self::ClockUntrusted => "clock-untrusted",
             Self::RuleDisabled => "rule-disabled",
+            Self::RuleFailing => "rule-failing",
+            Self::ActionFailed => "action-failed",
             Self::PluginDisabled => "plugin-disabled",
             Self::ChannelFailing => "channel-failing",
             Self::NotMeasured => "not-measured",

@@ -4,6 +4,7 @@
 //! rules come in as data, and what has to be done leaves as [`effect::Effects`]. The same events always
 //! give the same state and the same effects.
 
+pub mod action;
 pub mod backoff;
 pub mod billing;
 pub mod bytes;
@@ -15,6 +16,7 @@ pub mod forecast;
 pub mod health;
 pub mod ident;
 pub mod ledger;
+pub mod memory;
 pub mod modem;
 pub mod number;
 pub mod observation;

@@ -35,6 +35,10 @@ pub struct Settings {
     pub channels: Vec<ChannelSettings>,
     /// No reminder below critical is delivered within these local hours; it waits for their end.
     pub quiet: Option<QuietHours>,
+    /// A rule that fails so many times in a row is suspended; 1 at least.
+    pub suspend_after: u32,
+    /// What rules want done is refused beyond so many a local day and rule.
+    pub actions_a_day: u32,
     /// Network interface that carries a PPP bearer, where the bearer names only an AT port.
     pub ppp_interface: Option<String>,
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::action::Permission;
 use crate::health::Warning;
-use crate::ident::{Iccid, RuleName};
-use crate::modem::SmsView;
+use crate::ident::{ChannelName, Iccid, ReminderKey, RuleName};
+use crate::modem::{ModemState, SmsView};
 use crate::observation::Calibration;
+use crate::reminder::DeliveryState;
 use crate::schedule::Schedule;
 use crate::time::Timestamp;
 use crate::voice::VoiceSums;
@@ -43,12 +45,47 @@ pub enum Trigger {
         /// Which.
         sim: Iccid,
     },
+    /// A SIM's billing cycle began.
+    CycleBegan {
+        /// Whose.
+        sim: Iccid,
+    },
+    /// A SIM's billing cycle is over.
+    CycleEnded {
+        /// Whose.
+        sim: Iccid,
+        /// The cycle.
+        ended: EndedCycle,
+    },
+    /// A modem uses another SIM or eSIM profile than before.
+    SimChanged {
+        /// The one in use now.
+        sim: Iccid,
+        /// The one before.
+        before: Iccid,
+    },
+    /// A modem is lost or back, or cannot be used any more or again.
+    Modems,
     /// The service's health changed.
     Health,
 }
 
+/// A billing cycle that is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedCycle {
+    /// First day, ISO 8601.
+    pub start: String,
+    /// First day after it, ISO 8601.
+    pub end: String,
+    /// Bytes used in it, as the plan counts them.
+    pub used_bytes: u64,
+    /// The allowance it had, where the plan has one.
+    pub allowance_bytes: Option<u64>,
+}
+
 impl Trigger {
-    /// The kind's name: `usage`, `schedule`, `sms`, `roaming` or `health`.
+    /// The kind's name: `usage`, `schedule`, `sms`, `roaming`, `cycle-start`, `cycle-end`, `sim-change`, `modems` or
+    /// `health`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -56,24 +93,32 @@ impl Trigger {
             Self::Schedule { .. } => "schedule",
             Self::Sms { .. } => "sms",
             Self::Roaming { .. } => "roaming",
+            Self::CycleBegan { .. } => "cycle-start",
+            Self::CycleEnded { .. } => "cycle-end",
+            Self::SimChanged { .. } => "sim-change",
+            Self::Modems => "modems",
             Self::Health => "health",
         }
     }
 
-    /// Whether findings hold for as long as they are raised (usage, roaming, health), or are said once each time
-    /// (schedule, sms).
+    /// Whether findings hold for as long as they are raised (usage, roaming, modems, health), or are said once
+    /// each time (the others).
     #[must_use]
     pub const fn is_level(&self) -> bool {
-        matches!(self, Self::Usage { .. } | Self::Roaming { .. } | Self::Health)
+        matches!(self, Self::Usage { .. } | Self::Roaming { .. } | Self::Modems | Self::Health)
     }
 
     /// The SIM it is about.
     #[must_use]
     pub const fn sim(&self) -> Option<&Iccid> {
         match self {
-            Self::Usage { sim } | Self::Roaming { sim } => Some(sim),
+            Self::Usage { sim }
+            | Self::Roaming { sim }
+            | Self::CycleBegan { sim }
+            | Self::CycleEnded { sim, .. }
+            | Self::SimChanged { sim, .. } => Some(sim),
             Self::Schedule { sim, .. } | Self::Sms { sim, .. } => sim.as_ref(),
-            Self::Health => None,
+            Self::Modems | Self::Health => None,
         }
     }
 }
@@ -95,6 +140,12 @@ pub struct RuleDescription {
     pub schedules: Vec<Schedule>,
     /// Why it is disabled; file, line and column included.
     pub problem: Option<String>,
+    /// Whether it is disabled because it failed again and again while it ran: it can be taken up again.
+    #[serde(default)]
+    pub suspended: bool,
+    /// What it may ask the service to do.
+    #[serde(default)]
+    pub may: Vec<Permission>,
 }
 
 /// Everything a rule sees.
@@ -108,10 +159,56 @@ pub struct RuleInput {
     pub sim: Option<SimFacts>,
     /// Every SIM known; shared between the inputs of one occasion.
     pub sims: Arc<[SimFacts]>,
+    /// Every modem known, those that are lost included; shared as well.
+    pub modems: Arc<[ModemFacts]>,
+    /// The newest deliveries of this service, newest first, 32 at most; shared as well.
+    pub deliveries: Arc<[DeliveryFacts]>,
     /// What is wrong with the service.
     pub warnings: Vec<Warning>,
     /// How late the occasion is served, seconds; 0 when on time.
     pub late_s: i64,
+}
+
+/// What is known of one modem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModemFacts {
+    /// Manufacturer and model.
+    pub name: String,
+    /// Tells modems of one model apart: the last digits of the IMEI.
+    pub tail: String,
+    /// Whether it is there; a modem that is gone for less than a minute is.
+    pub present: bool,
+    /// When it was seen last, where it is not there.
+    pub lost_since: Option<Timestamp>,
+    /// `Modem.State`; none where it is not there.
+    pub state: Option<ModemState>,
+    /// Why it cannot be used, where it cannot: `Modem.StateFailedReason`, or what has to be unlocked.
+    pub unusable: Option<String>,
+    /// The SIM in use, or the one it had.
+    pub sim: Option<Iccid>,
+    /// The network it is registered with.
+    pub network: Option<String>,
+    /// `Modem.AccessTechnologies` in words, such as `lte`.
+    pub access: Vec<String>,
+    /// Signal, 0 to 100.
+    pub signal_percent: Option<u8>,
+}
+
+/// What became of one message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryFacts {
+    /// The reminder it says.
+    pub reminder: ReminderKey,
+    /// The channel.
+    pub channel: ChannelName,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// How many times it was tried.
+    pub attempts: u32,
+    /// When it was put in the outbox.
+    pub created_at: Timestamp,
+    /// What went wrong last; hostile text.
+    pub last_error: Option<String>,
 }
 
 /// Local civil time, broken down.

@@ -17,6 +17,7 @@ pub fn asked(plugins: &Path) -> (RuleSet, RuleName, Trigger, Arc<RuleInput>) {
         enabled: Vec::new(),
         disabled: Vec::new(),
         settings: std::collections::BTreeMap::new(),
+        allowed: std::collections::BTreeMap::new(),
         limits: Limits::default(),
         language: "en".to_owned(),
     };
@@ -73,6 +74,8 @@ fn far_from_a_threshold(iccid: Iccid) -> RuleInput {
         language: "en".to_owned(),
         sim: Some(facts.clone()),
         sims: vec![facts].into(),
+        modems: Arc::from([]),
+        deliveries: Arc::from([]),
         warnings: Vec::new(),
         late_s: 0,
     }

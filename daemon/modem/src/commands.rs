@@ -244,6 +244,25 @@ impl ModemCommands {
         Ok(text.chars().take(TEXT).collect())
     }
 
+    /// Ends every packet data connection of a modem: `Modem.Simple.Disconnect("/")`.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn disconnect(&self, modem: &ModemId) -> Result<(), CommandError> {
+        const ACTION: &str = "disconnect";
+        let target = self.target(modem, ACTION)?;
+        let all = OwnedObjectPath::try_from("/").map_err(|error| CommandError::Refused {
+            action: ACTION,
+            name: "invalid-path".to_owned(),
+            text: error.to_string(),
+        })?;
+        target
+            .call(&target.modem, names::SIMPLE, "Disconnect", &all, target.timing.network)
+            .await
+            .map(drop)
+            .map_err(|failure| failure.before(ACTION))
+    }
+
     fn target(&self, modem: &ModemId, action: &'static str) -> Result<Target, CommandError> {
         let directory = self.directory.borrow();
         let connection = directory.connection.clone().ok_or(CommandError::ModemManagerGone { action })?;

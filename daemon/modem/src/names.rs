@@ -21,6 +21,8 @@ pub const OTHERS: [&str; 4] = [
 pub const MODEM: &str = "org.freedesktop.ModemManager1.Modem";
 /// Registration.
 pub const MODEM_3GPP: &str = "org.freedesktop.ModemManager1.Modem.Modem3gpp";
+/// Connecting and disconnecting in one call.
+pub const SIMPLE: &str = "org.freedesktop.ModemManager1.Modem.Simple";
 /// USSD sessions.
 pub const USSD: &str = "org.freedesktop.ModemManager1.Modem.Modem3gpp.Ussd";
 /// Short messages of a modem.

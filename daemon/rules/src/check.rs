@@ -1,6 +1,7 @@
 //! `simbelld check`: a rule compiled and tried on made-up inputs.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::compile::compile;
 use crate::engine;
@@ -55,7 +56,7 @@ fn check(path: &Path, settings: &Settings) -> Vec<Problem> {
     };
     let mut problems: Vec<Problem> = Vec::new();
     for (trigger, input) in fixture::inputs() {
-        let evaluated = evaluate::run(&engine, &limits, &compiled, &trigger, &input);
+        let evaluated = evaluate::run(&engine, &limits, &compiled, &trigger, &input, &Arc::default());
         if let Some(failure) = evaluated.failure {
             let problem = failure.problem(&source, &compiled.functions).warning();
             if !problems.contains(&problem) {

@@ -41,13 +41,17 @@ pub(crate) struct Hook {
 }
 
 /// Every hook of the rule language. `on_schedule` and `on_sms` also come without a SIM.
-pub(crate) const HOOKS: [Hook; 7] = [
+pub(crate) const HOOKS: [Hook; 11] = [
     Hook { name: "on_usage", arity: 1, trigger: "usage", form: "fn on_usage(sim)" },
     Hook { name: "on_roaming", arity: 1, trigger: "roaming", form: "fn on_roaming(sim)" },
     Hook { name: "on_sms", arity: 2, trigger: "sms", form: "fn on_sms(sim, sms)" },
     Hook { name: "on_sms", arity: 1, trigger: "sms", form: "fn on_sms(sms)" },
     Hook { name: "on_schedule", arity: 1, trigger: "schedule", form: "fn on_schedule(sim)" },
     Hook { name: "on_schedule", arity: 0, trigger: "schedule", form: "fn on_schedule()" },
+    Hook { name: "on_cycle_start", arity: 1, trigger: "cycle-start", form: "fn on_cycle_start(sim)" },
+    Hook { name: "on_cycle_end", arity: 2, trigger: "cycle-end", form: "fn on_cycle_end(sim, ended)" },
+    Hook { name: "on_sim_change", arity: 2, trigger: "sim-change", form: "fn on_sim_change(sim, before)" },
+    Hook { name: "on_modems", arity: 1, trigger: "modems", form: "fn on_modems(modems)" },
     Hook { name: "on_health", arity: 1, trigger: "health", form: "fn on_health(health)" },
 ];
 

@@ -5,12 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
-use simbell_core::reminder::Finding;
+use simbell_core::memory::Memory;
 use simbell_core::view::{RuleInput, Trigger};
 use simbell_core::watch::Watch;
 
 use crate::compile::{Compiled, Hook};
-use crate::host::{Run, SmsFacts, Tag};
+use crate::host::{EndedView, Run, Said, SmsFacts, Tag};
 use crate::limits::Limits;
 use crate::meter::{RunMeter, Stats};
 use crate::problem::{Problem, Source};
@@ -18,7 +18,8 @@ use crate::value::{self, Seen};
 
 /// What came of a run.
 pub(crate) struct Evaluated {
-    pub(crate) findings: Vec<Finding>,
+    /// Nothing where it failed: half of it would be a guess.
+    pub(crate) said: Said,
     pub(crate) failure: Option<Failure>,
     pub(crate) stats: Stats,
     pub(crate) watch: Watch,
@@ -50,9 +51,10 @@ pub(crate) fn run(
     compiled: &Compiled,
     trigger: &Trigger,
     input: &Arc<RuleInput>,
+    memory: &Arc<Memory>,
 ) -> Evaluated {
     let meter = RunMeter::start(limits);
-    let run = Run::new(input, trigger, limits);
+    let run = Run::new(input, memory, trigger, limits);
     let tag = Tag { constants: Arc::clone(&compiled.constants), run: Some(run.clone()) };
     let mut failure = None;
     value::begin();
@@ -77,10 +79,9 @@ pub(crate) fn run(
         }
     }
     let stats = meter.finish();
-    // A run that failed has said nothing: half of its findings would be a guess.
-    let findings = if failure.is_some() { Vec::new() } else { run.take_findings() };
+    let said = if failure.is_some() { Said::default() } else { run.take_said() };
     let watch = watch(value::seen(), input);
-    Evaluated { findings, failure, stats, watch }
+    Evaluated { said, failure, stats, watch }
 }
 
 /// At which usage the rule is to be asked again.
@@ -97,7 +98,7 @@ pub(crate) fn bare(
     trigger: &Trigger,
     input: &Arc<RuleInput>,
 ) -> bool {
-    let run = Run::new(input, trigger, limits);
+    let run = Run::new(input, &Arc::default(), trigger, limits);
     let tag = Tag { constants: Arc::clone(&compiled.constants), run: Some(run.clone()) };
     let hook = compiled.hooks.iter().find(|hook| hook.trigger == trigger.kind());
     let Some((hook, arguments)) = hook.and_then(|hook| Some((hook, arguments(*hook, trigger, &run, input)?)))
@@ -119,6 +120,16 @@ fn arguments(hook: Hook, trigger: &Trigger, run: &Run, input: &RuleInput) -> Opt
         }
         ("on_health", ..) => {
             Some(vec![run.warnings().into_iter().map(Dynamic::from).collect::<Vec<_>>().into()])
+        }
+        ("on_modems", ..) => {
+            Some(vec![run.modems().into_iter().map(Dynamic::from).collect::<Vec<_>>().into()])
+        }
+        ("on_cycle_end", _, Trigger::CycleEnded { ended, .. }) => {
+            Some(vec![run.sim()?.into(), EndedView(ended.clone()).into()])
+        }
+        ("on_sim_change", _, Trigger::SimChanged { before, .. }) => {
+            let before = run.sim_of(before).map_or(Dynamic::UNIT, Dynamic::from);
+            Some(vec![run.sim()?.into(), before])
         }
         // Asked for each SIM, and answered for the first: a hook without a SIM is called once an occasion.
         ("on_schedule", 0, _) => {

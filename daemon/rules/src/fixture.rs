@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use simbell_core::health::{Warning, WarningCode};
-use simbell_core::ident::Iccid;
-use simbell_core::modem::SmsView;
+use simbell_core::ident::{ChannelName, Iccid, ReminderKey};
+use simbell_core::modem::{ModemState, SmsView};
 use simbell_core::observation::Calibration;
+use simbell_core::reminder::DeliveryState;
 use simbell_core::time::Timestamp;
-use simbell_core::view::{CycleFacts, LocalNow, RuleInput, SimFacts, Trigger};
+use simbell_core::view::{
+    CycleFacts, DeliveryFacts, EndedCycle, LocalNow, ModemFacts, RuleInput, SimFacts, Trigger,
+};
 
 /// Sunday, 2026-11-22, 06:00 UTC.
 const AT: Timestamp = Timestamp::from_secs(1_795_327_200);
@@ -39,6 +42,8 @@ pub(crate) fn inputs() -> Vec<(Trigger, Arc<RuleInput>)> {
             language: "en".to_owned(),
             sim: Some(facts.clone()),
             sims: Arc::from([facts]),
+            modems: modems(),
+            deliveries: deliveries(),
             warnings: warnings(),
             late_s: 0,
         });
@@ -46,12 +51,68 @@ pub(crate) fn inputs() -> Vec<(Trigger, Arc<RuleInput>)> {
             Trigger::Usage { sim: sim.clone() },
             Trigger::Roaming { sim: sim.clone() },
             Trigger::Schedule { sim: Some(sim.clone()), index: 0, due: AT },
-            Trigger::Sms { sim: Some(sim), sms },
+            Trigger::Sms { sim: Some(sim.clone()), sms },
+            Trigger::CycleBegan { sim: sim.clone() },
+            Trigger::CycleEnded { sim: sim.clone(), ended: ended() },
+            Trigger::SimChanged { before: sim.clone(), sim },
+            Trigger::Modems,
             Trigger::Health,
         ];
         inputs.extend(triggers.into_iter().map(|trigger| (trigger, Arc::clone(&input))));
     }
     inputs
+}
+
+fn ended() -> EndedCycle {
+    EndedCycle {
+        start: "2026-10-22".to_owned(),
+        end: "2026-11-22".to_owned(),
+        used_bytes: 8_400_000_000,
+        allowance_bytes: Some(10_000_000_000),
+    }
+}
+
+/// One that is there, and one that is lost.
+fn modems() -> Arc<[ModemFacts]> {
+    let there = ModemFacts {
+        name: "Example LTE".to_owned(),
+        tail: "1481".to_owned(),
+        present: true,
+        lost_since: None,
+        state: Some(ModemState::Connected),
+        unusable: None,
+        sim: Iccid::new("8949000000000000018").ok(),
+        network: Some("Example".to_owned()),
+        access: vec!["lte".to_owned()],
+        signal_percent: Some(60),
+    };
+    let lost = ModemFacts {
+        tail: "1499".to_owned(),
+        present: false,
+        lost_since: Some(AT),
+        state: None,
+        sim: None,
+        network: None,
+        access: Vec::new(),
+        signal_percent: None,
+        ..there.clone()
+    };
+    Arc::from([there, lost])
+}
+
+fn deliveries() -> Arc<[DeliveryFacts]> {
+    let (Ok(reminder), Ok(channel)) = (ReminderKey::new("example/key/0018"), ChannelName::new("mail")) else {
+        return Arc::from([]);
+    };
+    let failed = DeliveryFacts {
+        reminder,
+        channel,
+        state: DeliveryState::Failed,
+        attempts: 3,
+        created_at: AT,
+        last_error: Some("an example".to_owned()),
+    };
+    Arc::from([failed])
 }
 
 fn warnings() -> Vec<Warning> {

@@ -33,6 +33,10 @@ pub struct Limits {
     pub findings: usize,
     /// Characters of one reminder's text.
     pub text_chars: usize,
+    /// Values that a rule remembers.
+    pub memory_keys: usize,
+    /// Bytes of all that a rule remembers.
+    pub memory_bytes: usize,
 }
 
 impl Default for Limits {
@@ -52,6 +56,8 @@ impl Default for Limits {
             source_bytes: 64 << 10,
             findings: 32,
             text_chars: 1_000,
+            memory_keys: 64,
+            memory_bytes: 4_096,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rhai::Dynamic;
+use simbell_core::action::Permission;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -16,7 +17,8 @@ pub const API: i64 = 1;
 /// Values of a plugin's settings by name, as the configuration gives them.
 pub type SettingValues = serde_json::Map<String, serde_json::Value>;
 
-const KEYS: [&str; 8] = ["api", "name", "kind", "description", "languages", "enabled", "settings", "license"];
+const KEYS: [&str; 9] =
+    ["api", "name", "kind", "description", "languages", "enabled", "permissions", "settings", "license"];
 const SETTING_KEYS: [&str; 4] = ["type", "list", "default", "description"];
 
 /// What a plugin says of itself.
@@ -27,6 +29,8 @@ pub(crate) struct Manifest {
     pub(crate) description: BTreeMap<String, String>,
     /// Whether it runs unless the configuration says otherwise.
     pub(crate) enabled: bool,
+    /// What it may want done, where the configuration allows it too.
+    pub(crate) permissions: Vec<Permission>,
     settings: BTreeMap<String, Declared>,
 }
 
@@ -143,6 +147,7 @@ impl Reader<'_> {
             Some(Raw::List(list)) if list.iter().all(|language| matches!(language, Raw::Text(_))) => {}
             Some(_) => self.wrong(table, "languages", "`languages` is a list such as [\"en\", \"zh\"]"),
         }
+        let permissions = self.permissions(table);
         let mut settings = BTreeMap::new();
         match table.get("settings").map(Spanned::get_ref) {
             None => {}
@@ -155,7 +160,29 @@ impl Reader<'_> {
             }
             Some(_) => self.wrong(table, "settings", "`settings` is a table: [settings.NAME]"),
         }
-        Some(Manifest { name: name?, description, enabled, settings })
+        Some(Manifest { name: name?, description, enabled, permissions, settings })
+    }
+
+    fn permissions(&mut self, table: &DeTable<'_>) -> Vec<Permission> {
+        let Some(value) = table.get("permissions") else { return Vec::new() };
+        let Raw::List(list) = raw(value) else {
+            self.wrong(table, "permissions", "`permissions` is a list such as [\"send-sms\"]");
+            return Vec::new();
+        };
+        let mut permissions = Vec::new();
+        for one in list {
+            match one {
+                Raw::Text(text) => match text.parse() {
+                    Ok(permission) => permissions.push(permission),
+                    Err(error) => {
+                        let message = format!("in `permissions`: `{}` {error}", short(&text));
+                        self.wrong(table, "permissions", &message);
+                    }
+                },
+                _ => self.wrong(table, "permissions", "`permissions` is a list of texts"),
+            }
+        }
+        permissions
     }
 
     fn description(&mut self, table: &DeTable<'_>) -> BTreeMap<String, String> {

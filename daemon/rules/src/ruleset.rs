@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rhai::Engine;
+use simbell_core::action::{ActionRequest, Permission};
+use simbell_core::effect::Evaluation;
+use simbell_core::event::RuleResult;
 use simbell_core::ident::RuleName;
+use simbell_core::memory::Memory;
 use simbell_core::reminder::Finding;
 use simbell_core::view::{RuleDescription, RuleInput, Trigger};
 use simbell_core::watch::Watch;
@@ -14,6 +18,7 @@ use simbell_core::watch::Watch;
 use crate::compile::{Compiled, compile};
 use crate::engine;
 use crate::evaluate;
+use crate::host::changed;
 use crate::limits::Limits;
 use crate::manifest::{Manifest, SettingValues};
 use crate::meter::Stats;
@@ -34,6 +39,8 @@ pub struct LoadOptions {
     pub disabled: Vec<String>,
     /// Settings of plugins by the plugin's name.
     pub settings: BTreeMap<String, SettingValues>,
+    /// What each rule may ask for, as far as the configuration decides: a plugin's manifest has to name it too.
+    pub allowed: BTreeMap<String, Vec<Permission>>,
     /// Limits of each evaluation.
     pub limits: Limits,
     /// BCP 47 language of summaries.
@@ -45,6 +52,12 @@ pub struct LoadOptions {
 pub struct Outcome {
     /// What the rule found; none where it failed.
     pub findings: Vec<Finding>,
+    /// Keys of reminders that it says are over.
+    pub resolved: Vec<String>,
+    /// What it wants done.
+    pub actions: Vec<ActionRequest>,
+    /// All that it remembers from now on; none where that is as it was.
+    pub memory: Option<Memory>,
     /// Why it failed: file, line, column, what and why.
     pub error: Option<String>,
     /// What it used.
@@ -81,6 +94,14 @@ struct Rule {
     description: RuleDescription,
     path: PathBuf,
     compiled: Option<Compiled>,
+}
+
+/// What is known of a rule whether or not it can run.
+#[derive(Debug, Default)]
+struct About {
+    plugin: bool,
+    summary: String,
+    may: Vec<Permission>,
 }
 
 impl RuleSet {
@@ -138,6 +159,18 @@ impl RuleSet {
     /// may block, with a stack of 2 MiB at least. A panic in it is caught and is the rule's error.
     #[must_use]
     pub fn evaluate(&self, rule: &RuleName, trigger: &Trigger, input: &Arc<RuleInput>) -> Outcome {
+        self.evaluate_knowing(rule, trigger, input, &Arc::default())
+    }
+
+    /// As [`Self::evaluate`], with what the rule remembers.
+    #[must_use]
+    pub fn evaluate_knowing(
+        &self,
+        rule: &RuleName,
+        trigger: &Trigger,
+        input: &Arc<RuleInput>,
+        memory: &Arc<Memory>,
+    ) -> Outcome {
         let Some(rule) = self.rules.get(rule) else {
             let error = Some(format!("there is no rule `{rule}`: it is not loaded"));
             return Outcome { error, ..Outcome::default() };
@@ -145,7 +178,8 @@ impl RuleSet {
         let Some(compiled) = &rule.compiled else {
             return Outcome { error: rule.description.problem.clone(), ..Outcome::default() };
         };
-        let evaluated = evaluate::run(&self.engine, &self.limits, compiled, trigger, input);
+        let evaluated = evaluate::run(&self.engine, &self.limits, compiled, trigger, input, memory);
+        let said = evaluated.said;
         Outcome {
             watch: if evaluated.failure.is_some() { Watch::NOTHING } else { evaluated.watch },
             error: evaluated.failure.map(|failure| {
@@ -154,9 +188,43 @@ impl RuleSet {
                 let source = Source { file: &rule.description.file, text: text.as_deref() };
                 failure.problem(&source, &compiled.functions).to_string()
             }),
-            findings: evaluated.findings,
+            findings: said.findings,
+            resolved: said.resolved,
+            actions: said.actions,
+            memory: changed(said.memory, memory),
             stats: evaluated.stats,
         }
+    }
+
+    /// Asks every rule of a step, in order: what one remembers, the next evaluation of the same rule sees. A rule that
+    /// fails for one SIM is not asked about the next: it would use up its time for each of them.
+    #[must_use]
+    pub fn evaluate_all(&self, evaluations: Vec<Evaluation>) -> Vec<RuleResult> {
+        let mut failed: BTreeMap<RuleName, String> = BTreeMap::new();
+        let mut memories: BTreeMap<RuleName, Arc<Memory>> = BTreeMap::new();
+        let asked = |Evaluation { rule, trigger, input, memory }: Evaluation| {
+            if let Some(error) = failed.get(&rule) {
+                return RuleResult { error: Some(error.clone()), ..RuleResult::nothing(rule, trigger) };
+            }
+            let memory = memories.get(&rule).unwrap_or(&memory);
+            let outcome = self.evaluate_knowing(&rule, &trigger, &input, memory);
+            if let Some(error) = &outcome.error {
+                failed.insert(rule.clone(), error.clone());
+            }
+            if let Some(memory) = &outcome.memory {
+                memories.insert(rule.clone(), Arc::new(memory.clone()));
+            }
+            RuleResult {
+                findings: outcome.findings,
+                resolved: outcome.resolved,
+                actions: outcome.actions,
+                memory: outcome.memory,
+                error: outcome.error,
+                watch: outcome.watch,
+                ..RuleResult::nothing(rule, trigger)
+            }
+        };
+        evaluations.into_iter().map(asked).collect()
     }
 
     /// Calls a rule's function as the script engine alone would: no deadline, no count of memory, no guard against a
@@ -214,7 +282,10 @@ impl RuleSet {
             }
             Err(error) => Err(Source { file: &file, text: None }.problem(None, error)),
         };
-        self.keep(name, file, path, false, summary, compiled.map_err(|problem| vec![problem]));
+        // The owner's own file says by what it does what it asks for.
+        let may = options.allowed.get(name.as_str()).cloned().unwrap_or_default();
+        let about = About { plugin: false, summary, may };
+        self.keep(name, file, path, about, compiled.map_err(|problem| vec![problem]));
     }
 
     fn load_plugin(&mut self, options: &LoadOptions, dir: &Path) {
@@ -231,7 +302,8 @@ impl RuleSet {
             Ok(manifest) => manifest,
             Err(problems) => {
                 if let Some(name) = self.name(&folder, &manifest_file) {
-                    self.keep(name, manifest_file, &manifest_path, true, String::new(), Err(problems));
+                    let about = About { plugin: true, ..About::default() };
+                    self.keep(name, manifest_file, &manifest_path, about, Err(problems));
                 }
                 return;
             }
@@ -248,7 +320,9 @@ impl RuleSet {
             return;
         }
         let compiled = self.compile_plugin(&manifest, &main, &file, options);
-        self.keep(name, file, &main, true, summary, compiled);
+        let allowed = options.allowed.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let may = manifest.permissions.iter().filter(|one| allowed.contains(one)).copied().collect();
+        self.keep(name, file, &main, About { plugin: true, summary, may }, compiled);
     }
 
     fn compile_plugin(
@@ -275,8 +349,7 @@ impl RuleSet {
         name: RuleName,
         file: String,
         path: &Path,
-        plugin: bool,
-        summary: String,
+        about: About,
         compiled: Result<Compiled, Vec<Problem>>,
     ) {
         let (compiled, problem) = match compiled {
@@ -291,9 +364,19 @@ impl RuleSet {
             .map(|hook| hook.trigger.to_owned())
             .collect();
         triggers.dedup();
+        let About { plugin, summary, may } = about;
         let schedules = compiled.as_ref().map(|compiled| compiled.schedules.clone()).unwrap_or_default();
-        let description =
-            RuleDescription { name: name.clone(), file, plugin, summary, triggers, schedules, problem };
+        let description = RuleDescription {
+            name: name.clone(),
+            file,
+            plugin,
+            summary,
+            triggers,
+            schedules,
+            problem,
+            suspended: false,
+            may,
+        };
         self.rules.insert(name, Rule { description, path: path.to_owned(), compiled });
     }
 

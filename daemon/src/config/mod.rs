@@ -149,6 +149,8 @@ fn root_section(
         default_channels: Vec::new(),
         channels: Vec::new(),
         quiet: None,
+        suspend_after: service::SUSPEND_AFTER,
+        actions_a_day: service::ACTIONS_A_DAY,
         ppp_interface: None,
     };
     let quota = counting(root, &mut settings, report);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use simbell_core::action::Permission;
 use simbell_core::bytes::Bytes;
 use simbell_core::ident::{ChannelName, RuleName};
 use simbell_core::time::Span;
@@ -47,6 +48,9 @@ pub(super) fn read(
             plugin_dirs: vec![PathBuf::from(SHIPPED_PLUGINS), config_dir.join("plugins")],
             disabled: Vec::new(),
             limits: RuleLimits::default(),
+            allowed: BTreeMap::new(),
+            suspend_after: SUSPEND_AFTER,
+            actions_a_day: ACTIONS_A_DAY,
         },
         plugins: BTreeMap::new(),
         channels,
@@ -154,6 +158,9 @@ fn history(section: &mut Section<'_>, settings: &mut HistorySettings, report: &m
     }
 }
 
+pub(super) const SUSPEND_AFTER: u32 = 3;
+pub(super) const ACTIONS_A_DAY: u32 = 10;
+
 fn rules(section: &mut Section<'_>, rules: &mut RulesSettings, report: &mut Report<'_>) {
     if let Some(path) = section.get("dir").and_then(|f| path(&f, report)) {
         rules.dir = path;
@@ -166,6 +173,19 @@ fn rules(section: &mut Section<'_>, rules: &mut RulesSettings, report: &mut Repo
         for item in field.items("a list of rules", report) {
             let name = item.line("the name of a rule", report);
             rules.disabled.extend(name.and_then(|name| rule_name(name, &item, report)));
+        }
+    }
+    if let Some(after) = section.get("suspend_after").and_then(|f| number(&f, 1, 1_000, report)) {
+        rules.suspend_after = after;
+    }
+    if let Some(most) = section.get("actions_a_day").and_then(|f| number(&f, 0, 1_000, report)) {
+        rules.actions_a_day = most;
+    }
+    if let Some(section) = section.get("allow").and_then(|f| f.section("a section [rules.allow]", report)) {
+        for (name, field) in section.entries() {
+            if let Some(name) = rule_name(name, &field, report) {
+                rules.allowed.insert(name, permissions(&field, report));
+            }
         }
     }
     if let Some(mut section) =
@@ -201,8 +221,22 @@ fn plugin(field: &Field<'_>, report: &mut Report<'_>) -> Option<PluginSettings> 
         None => Some(serde_json::Map::new()),
         Some(field) => field.section("names with values", report).and_then(|section| map(&section, report)),
     };
+    let allowed = section.get("allow").map(|field| permissions(&field, report)).unwrap_or_default();
     section.finish(report);
-    Some(PluginSettings { enabled: enabled?, settings: settings? })
+    Some(PluginSettings { enabled: enabled?, allowed, settings: settings? })
+}
+
+/// What a rule may have done: a list of permissions.
+fn permissions(field: &Field<'_>, report: &mut Report<'_>) -> Vec<Permission> {
+    let mut allowed = Vec::new();
+    for item in field.items("a list of permissions, such as [\"send-sms\"]", report) {
+        let Some(text) = item.line("the name of a permission", report) else { continue };
+        match text.parse() {
+            Ok(permission) => allowed.push(permission),
+            Err(error) => item.invalid(report, format!("{} {error}", quoted(text))),
+        }
+    }
+    allowed
 }
 
 fn map(section: &Section<'_>, report: &mut Report<'_>) -> Option<serde_json::Map<String, serde_json::Value>> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use simbell_core::action::Permission;
 use simbell_core::ident::{ChannelName, RuleName};
 use simbell_core::time::Span;
 use simbell_notify::ChannelConfig;
@@ -116,6 +117,12 @@ pub struct RulesSettings {
     pub disabled: Vec<RuleName>,
     /// What one evaluation may use.
     pub limits: RuleLimits,
+    /// What the owner's own rules may have done.
+    pub allowed: BTreeMap<RuleName, Vec<Permission>>,
+    /// A rule that fails so many times in a row is suspended.
+    pub suspend_after: u32,
+    /// What rules want done is refused beyond so many a day and rule.
+    pub actions_a_day: u32,
 }
 
 /// What one evaluation of a rule may use; the sandbox's own default where none.
@@ -138,6 +145,8 @@ pub struct RuleLimits {
 pub struct PluginSettings {
     /// Whether it is loaded.
     pub enabled: bool,
+    /// What it may have done, where its manifest names it too.
+    pub allowed: Vec<Permission>,
     /// What it is given: texts, whole numbers, true and false, lists and maps of them.
     pub settings: serde_json::Map<String, serde_json::Value>,
 }

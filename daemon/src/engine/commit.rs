@@ -56,7 +56,8 @@ impl Backlog {
         let mut all = Effects::default();
         for fx in std::mem::take(&mut self.then) {
             for query in fx.load_totals {
-                all.load_totals.retain(|earlier| earlier.iccid != query.iccid);
+                // A cycle that is over is asked about beside the one that follows it.
+                all.load_totals.retain(|earlier| earlier.iccid != query.iccid || apart(earlier, &query));
                 all.load_totals.push(query);
             }
             for asked in fx.evaluate {
@@ -64,6 +65,7 @@ impl Backlog {
                 all.evaluate.push(asked);
             }
             all.deliver.extend(fx.deliver);
+            all.act.extend(fx.act);
             for notice in fx.notices {
                 if !all.notices.contains(&notice) {
                     all.notices.push(notice);
@@ -85,9 +87,17 @@ fn key(change: &Change) -> Option<String> {
         Change::KeepDelivery(delivery) => Some(format!("delivery {}", delivery.id)),
         Change::KeepScheduleMark { key, .. } => Some(format!("mark {key}")),
         Change::KeepSim(sim) => Some(format!("sim {}", sim.iccid)),
+        Change::KeepMemory { rule, .. } => Some(format!("memory {rule}")),
+        Change::KeepAction(record) => Some(format!("action {}", record.key)),
+        Change::KeepModem(modem) => Some(format!("modem {}", modem.id)),
         Change::KeepSession(session) => Some(format!("session {}", session.id.0)),
         _ => None,
     }
+}
+
+fn apart(a: &TotalsQuery, b: &TotalsQuery) -> bool {
+    let before = |a: &TotalsQuery, b: &TotalsQuery| a.until.is_some_and(|until| until <= b.from);
+    before(a, b) || before(b, a)
 }
 
 fn merge(into: &mut Change, change: Change) {
@@ -276,6 +286,8 @@ mod tests {
                 language: String::new(),
                 sim: None,
                 sims: Arc::from([]),
+                modems: Arc::from([]),
+                deliveries: Arc::from([]),
                 warnings: Vec::new(),
                 late_s: n,
             };
@@ -285,6 +297,7 @@ mod tests {
                     rule: RuleName::new("r").unwrap(),
                     trigger: Trigger::Usage { sim: iccid.clone() },
                     input: Arc::new(input),
+                    memory: Arc::default(),
                 }],
                 notices: vec![Notice::UsageGrew(iccid.clone())],
                 ..Effects::default()

@@ -4,6 +4,7 @@
 //! follower is told and no caller is answered before the commit. One exception: while the ledger cannot be
 //! written, reminders about the service's own health are sent all the same, since they are the ones that say so.
 
+mod act;
 mod armed;
 mod carrier;
 mod commit;
@@ -108,6 +109,8 @@ pub struct Engine {
     /// None once the engine has begun to end.
     dispatcher: Option<Dispatcher>,
     ended: mpsc::Receiver<Ended>,
+    /// Ends of actions: both halves, since each action's task takes one.
+    acted: (mpsc::Sender<act::Acted>, mpsc::Receiver<act::Acted>),
     requests: mpsc::Receiver<Request>,
     reload: Box<dyn FnMut() -> Result<Reloaded, Vec<String>> + Send>,
     notifier: Notifier,
@@ -154,6 +157,7 @@ impl Engine {
             rules: parts.rules,
             dispatcher: Some(parts.dispatcher),
             ended: parts.ended,
+            acted: mpsc::channel(64),
             requests: parts.requests,
             reload: parts.reload,
             notifier: parts.notifier,
@@ -231,6 +235,7 @@ impl Engine {
                 }
             },
             follows = self.quotas.news() => self.quota_news(follows).await,
+            Some(acted) = self.acted.1.recv() => self.action_ended(acted).await,
             ended = self.ended.recv() => if let Some(ended) = ended {
                 self.feed(Event::DeliveryEnded { id: ended.id, outcome: ended.outcome }).await;
             },

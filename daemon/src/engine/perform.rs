@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use simbell_core::effect::{Effects, Evaluation, Notice};
 use simbell_core::event::{DeliveryOutcome, Event, Recorded, RuleResult};
-use simbell_core::ident::RuleName;
 use simbell_core::ledger::Source;
 use simbell_core::reminder::Delivery;
-use simbell_core::watch::Watch;
 
 use super::{Engine, recording};
 use crate::{billed, convert};
@@ -119,7 +117,7 @@ impl Engine {
             }
             if !evaluations.is_empty() {
                 // Health changes rarely, and each rule ends within its limits.
-                let results = evaluate(&self.rules, evaluations);
+                let results = self.rules.evaluate_all(evaluations);
                 let fx = self.step(Event::RulesEvaluated(results));
                 self.backlog.then.push(fx);
             }
@@ -167,6 +165,7 @@ impl Engine {
         for fx in todo {
             all.evaluate.extend(fx.evaluate);
             all.deliver.extend(fx.deliver);
+            all.act.extend(fx.act);
             for notice in fx.notices.into_iter().filter(|_| followed) {
                 if !all.notices.contains(&notice) {
                     all.notices.push(notice);
@@ -179,6 +178,9 @@ impl Engine {
         for delivery in all.deliver {
             self.hand_over(delivery);
         }
+        for action in all.act {
+            self.act(action);
+        }
         if !all.evaluate.is_empty() {
             self.ask_rules(all.evaluate).await;
         }
@@ -187,18 +189,13 @@ impl Engine {
     async fn ask_rules(&mut self, evaluations: Vec<Evaluation>) {
         let rules = Arc::clone(&self.rules);
         let asked: Vec<_> = evaluations.iter().map(|e| (e.rule.clone(), e.trigger.clone())).collect();
-        let results = tokio::task::spawn_blocking(move || evaluate(&rules, evaluations)).await;
+        let results = tokio::task::spawn_blocking(move || rules.evaluate_all(evaluations)).await;
         let results = results.unwrap_or_else(|panic| {
             tracing::error!(%panic, "evaluating rules ended unexpectedly");
             // Not the same as having found nothing: what was raised before stays.
             let error = Some("evaluating it ended in a fault of the service; please report this".to_owned());
-            let failed = |(rule, trigger)| RuleResult {
-                rule,
-                trigger,
-                findings: Vec::new(),
-                error: error.clone(),
-                watch: Watch::NOTHING,
-            };
+            let failed =
+                |(rule, trigger)| RuleResult { error: error.clone(), ..RuleResult::nothing(rule, trigger) };
             asked.into_iter().map(failed).collect()
         });
         let fx = self.step(Event::RulesEvaluated(results));
@@ -248,34 +245,4 @@ impl Engine {
             let _ = self.followers.send(Arc::new(event));
         }
     }
-}
-
-fn evaluate(rules: &simbell_rules::RuleSet, evaluations: Vec<Evaluation>) -> Vec<RuleResult> {
-    let mut failed: BTreeMap<RuleName, String> = BTreeMap::new();
-    evaluations
-        .into_iter()
-        .map(|e| {
-            // A rule that used up its time for one SIM would do so for each of them.
-            if let Some(error) = failed.get(&e.rule).cloned() {
-                return RuleResult {
-                    rule: e.rule,
-                    trigger: e.trigger,
-                    findings: Vec::new(),
-                    error: Some(error),
-                    watch: Watch::NOTHING,
-                };
-            }
-            let outcome = rules.evaluate(&e.rule, &e.trigger, &e.input);
-            if let Some(error) = &outcome.error {
-                failed.insert(e.rule.clone(), error.clone());
-            }
-            RuleResult {
-                rule: e.rule,
-                trigger: e.trigger,
-                findings: outcome.findings,
-                error: outcome.error,
-                watch: outcome.watch,
-            }
-        })
-        .collect()
 }

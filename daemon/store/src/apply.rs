@@ -12,6 +12,7 @@ use crate::prune;
 use crate::rows::{state_columns, word};
 use crate::slots::{add_usage, date_earlier_boots, date_entries};
 use crate::voice;
+use crate::wishes;
 
 /// Why changes were not made. None of them was: the same changes may be given again.
 #[derive(Debug, thiserror::Error)]
@@ -144,6 +145,9 @@ fn make(tx: &Transaction<'_>, change: &Change) -> Made {
         ),
         Change::KeepCall(call) => voice::keep_call(tx, call),
         Change::KeepSms(sms) => voice::keep_sms(tx, sms),
+        Change::KeepMemory { rule, memory } => wishes::keep_memory(tx, rule, memory),
+        Change::KeepAction(record) => wishes::keep_action(tx, record),
+        Change::KeepModem(modem) => wishes::keep_modem(tx, modem),
     }
 }
 
@@ -167,6 +171,9 @@ const fn name(change: &Change) -> &'static str {
         Change::KeepFirstUse { .. } => "keep-first-use",
         Change::KeepCall(_) => "keep-call",
         Change::KeepSms(_) => "keep-sms",
+        Change::KeepMemory { .. } => "keep-memory",
+        Change::KeepAction(_) => "keep-action",
+        Change::KeepModem(_) => "keep-modem",
     }
 }
 

@@ -43,6 +43,7 @@ mod totals;
 mod usage;
 pub mod vnstat;
 mod voice;
+mod wishes;
 
 pub use apply::ApplyError;
 pub use backup::BackupError;

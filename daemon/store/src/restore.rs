@@ -10,6 +10,7 @@ use crate::carrier;
 use crate::open::Store;
 use crate::rows::{self, QueryError, collect, ident};
 use crate::voice;
+use crate::wishes;
 
 /// Resolved reminders given back: the newest of them, so that a rule that raises one again finds it.
 const RESOLVED_GIVEN_BACK: u32 = 200;
@@ -57,6 +58,9 @@ impl Store {
             next_sms: voice::next_sms(&tx)?,
             counted_sms: voice::counted(&tx)?,
             party_key: voice::party_key(&tx)?,
+            memories: wishes::memories(&tx)?,
+            actions: wishes::actions(&tx)?,
+            modems: wishes::modems(&tx)?,
             newest: newest(&tx)?,
             undated_boots,
             reminders: reminders(&tx)?,

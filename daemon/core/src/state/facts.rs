@@ -12,10 +12,23 @@ use crate::forecast::{self, Forecast};
 use crate::ident::{Iccid, RuleName};
 use crate::ledger::Zone;
 use crate::modem::{ModemState, ModemView, SimView};
+use crate::reminder::Delivery;
 use crate::time::Stamp;
-use crate::view::{CycleFacts, LocalNow, RuleDescription, RuleInput, SimFacts, Trigger};
+use crate::view::{
+    CycleFacts, DeliveryFacts, LocalNow, ModemFacts, RuleDescription, RuleInput, SimFacts, Trigger,
+};
 use crate::voice::{CallRecord, VoiceSums};
 use crate::zone::ZoneRules;
+
+/// So many of the newest deliveries are shown.
+const DELIVERIES_SHOWN: usize = 32;
+
+/// What is the same for every rule and SIM of one occasion: with many SIMs that is most of the work.
+pub(super) struct Shared {
+    sims: Arc<[SimFacts]>,
+    modems: Arc<[ModemFacts]>,
+    deliveries: Arc<[DeliveryFacts]>,
+}
 
 /// A SIM in a modem.
 #[derive(Debug, Clone, Copy)]
@@ -39,8 +52,7 @@ impl State {
         at: Stamp,
         fx: &mut Effects,
     ) {
-        // The same for each trigger: with many SIMs that is most of the work.
-        let mut sims: Option<Arc<[SimFacts]>> = None;
+        let mut shared: Option<Shared> = None;
         for (trigger, only) in triggers {
             let kind = trigger.kind();
             // Before the clock is trusted only the service's own health may speak.
@@ -53,11 +65,10 @@ impl State {
             };
             for rule in self.rules.values().filter(wanted) {
                 let input = input.get_or_insert_with(|| {
-                    let sims = Arc::clone(sims.get_or_insert_with(|| self.all_facts()));
-                    Arc::new(self.rule_input(trigger, sims, at))
+                    let shared = shared.get_or_insert_with(|| self.shared_facts(at));
+                    Arc::new(self.rule_input(trigger, shared, at))
                 });
-                let input = Arc::clone(input);
-                fx.evaluate.push(Evaluation { rule: rule.name.clone(), trigger: trigger.clone(), input });
+                fx.evaluate.push(self.evaluation(rule.name.clone(), trigger.clone(), Arc::clone(input)));
             }
         }
     }
@@ -67,11 +78,22 @@ impl State {
         self.rules.values().any(|rule| answers(rule, kind))
     }
 
-    pub(super) fn all_facts(&self) -> Arc<[SimFacts]> {
-        self.sims.keys().filter_map(|iccid| self.facts(iccid)).collect()
+    pub(super) fn evaluation(&self, rule: RuleName, trigger: Trigger, input: Arc<RuleInput>) -> Evaluation {
+        let memory = self.memory(&rule);
+        Evaluation { rule, trigger, input, memory }
     }
 
-    pub(super) fn rule_input(&self, trigger: &Trigger, sims: Arc<[SimFacts]>, at: Stamp) -> RuleInput {
+    pub(super) fn shared_facts(&self, at: Stamp) -> Shared {
+        let mut deliveries: Vec<&Delivery> = self.deliveries.values().collect();
+        deliveries.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
+        Shared {
+            sims: self.sims.keys().filter_map(|iccid| self.facts(iccid)).collect(),
+            modems: self.modem_facts(at),
+            deliveries: deliveries.into_iter().take(DELIVERIES_SHOWN).map(delivery_facts).collect(),
+        }
+    }
+
+    pub(super) fn rule_input(&self, trigger: &Trigger, shared: &Shared, at: Stamp) -> RuleInput {
         let zone = trigger.sim().map_or(&self.settings.zone, |iccid| self.zone_of(iccid));
         let late_s = match trigger {
             Trigger::Schedule { due, .. } => at.wall.since(*due).as_secs().max(0),
@@ -80,8 +102,12 @@ impl State {
         RuleInput {
             now: local_now(zone, at),
             language: self.settings.language.clone(),
-            sim: trigger.sim().and_then(|iccid| sims.iter().find(|facts| facts.iccid == *iccid).cloned()),
-            sims,
+            sim: trigger
+                .sim()
+                .and_then(|iccid| shared.sims.iter().find(|facts| facts.iccid == *iccid).cloned()),
+            sims: Arc::clone(&shared.sims),
+            modems: Arc::clone(&shared.modems),
+            deliveries: Arc::clone(&shared.deliveries),
             warnings: self.warnings.values().cloned().collect(),
             late_s,
         }
@@ -213,6 +239,17 @@ impl State {
 
 pub(super) fn answers(rule: &RuleDescription, kind: &str) -> bool {
     rule.problem.is_none() && rule.triggers.iter().any(|trigger| trigger == kind)
+}
+
+fn delivery_facts(delivery: &Delivery) -> DeliveryFacts {
+    DeliveryFacts {
+        reminder: delivery.reminder.clone(),
+        channel: delivery.channel.clone(),
+        state: delivery.state,
+        attempts: delivery.attempts,
+        created_at: delivery.created_at,
+        last_error: delivery.last_error.clone(),
+    }
 }
 
 fn cycle_facts(cycle: Cycle, zone: &ZoneRules, now: Stamp) -> CycleFacts {

@@ -5,7 +5,9 @@ mod asking;
 mod calls;
 pub mod carrier;
 mod clock;
+mod cycles;
 mod facts;
+mod fleet;
 mod messages;
 mod modems;
 mod outbox;
@@ -20,25 +22,30 @@ mod thresholds;
 mod usage;
 mod wake;
 mod warnings;
+mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use crate::action::ActionRecord;
 use crate::effect::{Change, Effects, Notice, SimRecord};
 use crate::event::Event;
 use crate::health::{Warning, WarningCode};
 use crate::ident::{BootId, Iccid, ModemId, ReminderKey, RuleName};
 use crate::ledger::Session;
+use crate::memory::Memory;
 use crate::modem::{ModemView, SmsView};
 use crate::observation::{Observation, ObservationId};
 use crate::party::PartyKey;
 use crate::reminder::{Delivery, Reminder};
 use crate::settings::Settings;
 use crate::time::{Stamp, Timestamp};
-use crate::view::RuleDescription;
+use crate::view::{RuleDescription, Trigger};
 use crate::voice::SmsDirection;
 use crate::zone::ZoneRules;
 use accounting::{Accounting, Splits};
 use calls::Calls;
+use fleet::Fleet;
 use messages::Messages;
 use restored::Restored;
 
@@ -60,6 +67,17 @@ pub struct State {
     accounting: Accounting,
     sims: BTreeMap<Iccid, Sim>,
     rules: BTreeMap<RuleName, RuleDescription>,
+    /// Whether it is known which rules there are: before, nothing is held to interest none.
+    rules_known: bool,
+    /// How often each rule was asked since the service began.
+    asked: BTreeMap<RuleName, u64>,
+    /// How often a rule failed in a row.
+    failures: BTreeMap<RuleName, u32>,
+    memories: BTreeMap<RuleName, Arc<Memory>>,
+    actions: BTreeMap<String, ActionRecord>,
+    fleet: Fleet,
+    /// News that the rules were not asked about yet.
+    occasions: Vec<Trigger>,
     reminders: BTreeMap<ReminderKey, Reminder>,
     deliveries: BTreeMap<String, Delivery>,
     /// Deliveries handed to their channel and not answered yet.
@@ -120,6 +138,13 @@ impl State {
             accounting,
             sims,
             rules: BTreeMap::new(),
+            rules_known: false,
+            asked: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            memories: restored.memories.into_iter().map(|(rule, memory)| (rule, Arc::new(memory))).collect(),
+            actions: restored.actions.into_iter().map(|record| (record.key.clone(), record)).collect(),
+            fleet: Fleet::restored(restored.modems),
+            occasions: Vec::new(),
             reminders: restored.reminders.into_iter().map(|r| (r.key.clone(), r)).collect(),
             deliveries: restored.deliveries.into_iter().map(|d| (d.id.clone(), d)).collect(),
             in_flight: BTreeSet::new(),
@@ -175,6 +200,7 @@ impl State {
                 self.calls_at_start(boot, at);
                 self.configured_sims(at, fx);
                 self.give_up_unknown(fx);
+                self.give_up_intended(fx);
                 if !at.trusted || !self.undated.is_empty() {
                     self.clock_trust_changed(at, fx);
                 }
@@ -273,10 +299,10 @@ impl State {
             }
             Event::CountsLoaded { query, counts } => self.counts_loaded(query, counts),
             Event::RulesEvaluated(results) => {
-                for result in results {
-                    self.rule_evaluated(result, at, fx);
-                }
+                self.rules_evaluated(results, at, fx);
             }
+            Event::ActionEnded { key, state, note } => self.action_ended(key, *state, note.as_deref(), fx),
+            Event::RuleResumed(rule) => self.rule_resumed(rule, fx),
             Event::DeliveryEnded { id, outcome } => self.delivery_ended(id, outcome, at, fx),
             Event::ReminderAcknowledged(key) => self.acknowledge(key, at, fx),
             Event::ReminderSnoozed { key, span } => self.snooze(key, *span, at, fx),
@@ -310,10 +336,12 @@ impl State {
             if at.trusted && !self.totals_awaited() {
                 self.sms_waited(at, fx);
                 self.serve_schedules(at, fx);
+                self.evaluate_occasions(at, fx);
                 self.evaluate_roaming(at, fx);
                 self.evaluate_usage(at, fx);
             }
             self.say_due_reminders(at, fx);
+            self.evaluate_modems(at, fx);
             self.evaluate_health(at, fx);
             self.deliver_due(at, fx);
         }
@@ -409,6 +437,23 @@ impl State {
 
     fn rules_loaded(&mut self, rules: &[RuleDescription], at: Stamp, fx: &mut Effects) {
         self.rules = rules.iter().map(|rule| (rule.name.clone(), rule.clone())).collect();
+        self.rules_known = true;
+        let sims: Vec<Iccid> = self.sims.keys().cloned().collect();
+        for iccid in sims {
+            self.cycle_entered(&iccid, fx);
+        }
+        self.failures.clear();
+        self.fleet.ask_soon();
+        let failing: Vec<String> = self
+            .warnings
+            .keys()
+            .filter(|(code, _)| matches!(code, WarningCode::RuleFailing | WarningCode::ActionFailed))
+            .map(|(_, subject)| subject.clone())
+            .collect();
+        for subject in failing {
+            self.well(WarningCode::RuleFailing, &subject, fx);
+            self.well(WarningCode::ActionFailed, &subject, fx);
+        }
         let gone: Vec<String> = self
             .warnings
             .keys()

@@ -31,6 +31,7 @@ impl State {
         let just_seen = before.is_none();
         // The same modem may come back under another path before its old one is reported gone.
         self.modems.insert(view.id.clone(), view.clone());
+        self.fleet_seen(view, fx);
         self.claim(view, just_seen, known, at, fx);
         self.judge_modem(view, fx);
         self.calls_of_seen_modem(view, at, fx);
@@ -66,6 +67,7 @@ impl State {
 
     pub(super) fn modem_vanished(&mut self, modem: &ModemId, at: Stamp, fx: &mut Effects) {
         let Some(before) = self.modems.remove(modem) else { return };
+        self.fleet_gone(modem, at, fx);
         self.sims_left(&before, None, at, fx);
         self.accounting.modems_lost(Some(modem), at);
         self.calls_of_gone_modem(modem, at, fx);
@@ -79,6 +81,7 @@ impl State {
         self.modemmanager = None;
         let modems: Vec<ModemId> = self.modems.keys().cloned().collect();
         for modem in &modems {
+            self.fleet_gone(modem, at, fx);
             self.well(WarningCode::ModemUnusable, modem.as_str(), fx);
             self.well(WarningCode::NotMeasured, modem.as_str(), fx);
             self.well(WarningCode::CountersBypassed, modem.as_str(), fx);

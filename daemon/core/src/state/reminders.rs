@@ -1,10 +1,11 @@
 //! Findings to reminders: one per key, said again as often as asked, until somebody answers or it no longer holds.
 
+use std::collections::BTreeMap;
+
 use super::State;
 use crate::effect::{Change, Effects, Notice};
 use crate::event::RuleResult;
-use crate::health::WarningCode;
-use crate::ident::{ChannelName, ReminderKey};
+use crate::ident::{ChannelName, ReminderKey, RuleName};
 use crate::reminder::{Finding, Reminder, ReminderState, Repeat, Urgency};
 use crate::time::{Span, Stamp, Timestamp};
 use crate::view::Trigger;
@@ -19,7 +20,30 @@ const NEWS_FOR: Span = Span::secs(24 * 3_600);
 const REMEMBERED: Span = Span::secs(7 * 86_400);
 
 impl State {
-    pub(super) fn rule_evaluated(&mut self, result: &RuleResult, at: Stamp, fx: &mut Effects) {
+    /// All that one step asked for: a rule that failed for each SIM failed once.
+    pub(super) fn rules_evaluated(&mut self, results: &[RuleResult], at: Stamp, fx: &mut Effects) {
+        let mut failed: BTreeMap<&RuleName, &str> = BTreeMap::new();
+        for result in results {
+            let asked = self.asked.entry(result.rule.clone()).or_insert(0);
+            *asked = asked.saturating_add(1);
+            if let Some(error) = &result.error {
+                failed.entry(&result.rule).or_insert(error);
+            }
+            self.rule_evaluated(result, at, fx);
+        }
+        for result in results {
+            if !failed.contains_key(&result.rule) {
+                self.rule_went_well(&result.rule, fx);
+            }
+        }
+        for (rule, error) in failed {
+            if self.rules.contains_key(rule) {
+                self.rule_failed(rule, error, fx);
+            }
+        }
+    }
+
+    fn rule_evaluated(&mut self, result: &RuleResult, at: Stamp, fx: &mut Effects) {
         self.served(&result.trigger, result, fx);
         if let Trigger::Usage { sim } = &result.trigger {
             self.watch_learnt(sim, &result.rule, result.watch);
@@ -28,13 +52,11 @@ impl State {
         if !self.rules.contains_key(&result.rule) {
             return;
         }
-        if let Some(error) = &result.error {
-            if let Some(rule) = self.rules.get_mut(&result.rule) {
-                rule.problem = Some(error.clone());
-            }
-            self.warn(WarningCode::RuleDisabled, result.rule.as_str(), error.clone(), fx);
+        // What was raised before stays: nobody knows whether it still holds.
+        if result.error.is_some() {
             return;
         }
+        self.remember(result, fx);
         let mut raised = Vec::new();
         for finding in &result.findings {
             if let Some(key) = self.key_of(result, finding) {
@@ -45,6 +67,10 @@ impl State {
         if result.trigger.is_level() {
             self.resolve_others(result, &raised, at, fx);
         }
+        for key in &result.resolved {
+            self.resolve_named(result, key, &raised, at, fx);
+        }
+        self.take_wishes(result, at, fx);
         self.forget_resolved(at);
     }
 
@@ -58,7 +84,12 @@ impl State {
                 let at = self.now.wall;
                 fx.changes.push(Change::KeepSmsDigest { digest: sms.digest.clone(), at });
             }
-            Trigger::Usage { .. } | Trigger::Roaming { .. } | Trigger::Health => {}
+            Trigger::CycleBegan { sim } | Trigger::CycleEnded { sim, .. } => self.cycle_served(sim, fx),
+            Trigger::Usage { .. }
+            | Trigger::Roaming { .. }
+            | Trigger::SimChanged { .. }
+            | Trigger::Modems
+            | Trigger::Health => {}
         }
     }
 
@@ -216,9 +247,14 @@ impl State {
 
     fn resolve_others(&mut self, result: &RuleResult, raised: &[ReminderKey], at: Stamp, fx: &mut Effects) {
         let unknown_yet = match &result.trigger {
-            Trigger::Health => true,
+            Trigger::Health | Trigger::Modems => true,
             Trigger::Usage { sim } => self.modem_with(sim).is_none(),
-            Trigger::Roaming { .. } | Trigger::Schedule { .. } | Trigger::Sms { .. } => false,
+            Trigger::Roaming { .. }
+            | Trigger::Schedule { .. }
+            | Trigger::Sms { .. }
+            | Trigger::CycleBegan { .. }
+            | Trigger::CycleEnded { .. }
+            | Trigger::SimChanged { .. } => false,
         };
         if unknown_yet && self.settles_at.is_some() {
             return;
@@ -236,6 +272,34 @@ impl State {
             })
             .map(|r| r.key.clone())
             .collect();
+        for key in over {
+            self.resolve(&key, at, fx);
+        }
+    }
+
+    /// A rule says itself that what it raised is over, whatever the occasion it raised it on.
+    fn resolve_named(
+        &mut self,
+        result: &RuleResult,
+        key: &str,
+        raised: &[ReminderKey],
+        at: Stamp,
+        fx: &mut Effects,
+    ) {
+        let sim = result.trigger.sim();
+        let whole = format!("{}/{key}", result.rule);
+        let named = |r: &&Reminder| {
+            // What is about a SIM has the end of its ICCID behind it.
+            let own = match sim {
+                Some(_) => r.key.as_str().rsplit_once('/').map(|(own, _)| own),
+                None => Some(r.key.as_str()),
+            };
+            own == Some(whole.as_str())
+                && r.sim.as_ref() == sim
+                && !matches!(r.state, ReminderState::Resolved { .. })
+                && !raised.contains(&r.key)
+        };
+        let over: Vec<ReminderKey> = self.reminders.values().filter(named).map(|r| r.key.clone()).collect();
         for key in over {
             self.resolve(&key, at, fx);
         }
@@ -310,7 +374,7 @@ impl State {
 
 /// Whether it holds for as long as it is raised (see [`Trigger::is_level`]).
 fn level(reminder: &Reminder) -> bool {
-    matches!(reminder.trigger.as_str(), "usage" | "roaming" | "health")
+    matches!(reminder.trigger.as_str(), "usage" | "roaming" | "modems" | "health")
 }
 
 /// No rule takes back what a schedule or a message raised, so that time has to.

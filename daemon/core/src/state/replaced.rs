@@ -58,6 +58,13 @@ impl State {
         );
         let seen = self.sms_seen.iter();
         fx.changes.extend(seen.map(|(digest, at)| Change::KeepSmsDigest { digest: digest.clone(), at: *at }));
+        let memories = self.memories.iter();
+        fx.changes.extend(
+            memories
+                .map(|(rule, memory)| Change::KeepMemory { rule: rule.clone(), memory: (**memory).clone() }),
+        );
+        fx.changes.extend(self.actions.values().cloned().map(Change::KeepAction));
+        fx.changes.extend(self.fleet.records().cloned().map(Change::KeepModem));
         // What persons wrote since the copy is theirs, unless they asked for the copy.
         if reason == GapReason::LedgerDamaged {
             let known: BTreeSet<_> = restored.observations.iter().map(|o| o.id).collect();

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::effect::SimRecord;
-use crate::ident::{BootId, Iccid};
+use crate::action::ActionRecord;
+use crate::effect::{ModemRecord, SimRecord};
+use crate::ident::{BootId, Iccid, RuleName};
 use crate::ledger::{Baseline, Epoch, EpochId, Session};
+use crate::memory::Memory;
 use crate::observation::{Observation, ObservationId};
 use crate::party::PartyKey;
 use crate::reminder::{Delivery, Reminder};
@@ -37,6 +39,12 @@ pub struct Restored {
     pub deliveries: Vec<Delivery>,
     /// Up to when each schedule was served.
     pub schedule_marks: Vec<ScheduleMark>,
+    /// What rules remember.
+    pub memories: Vec<(RuleName, Memory)>,
+    /// What rules wanted done: still wanted, or asked for in the last two days.
+    pub actions: Vec<ActionRecord>,
+    /// Every modem seen in the last year.
+    pub modems: Vec<ModemRecord>,
     /// Messages handled lately.
     pub sms_digests: Vec<SmsDigest>,
     /// First instants that bundles count from.
@@ -72,6 +80,9 @@ impl Restored {
             reminders: Vec::new(),
             deliveries: Vec::new(),
             schedule_marks: Vec::new(),
+            memories: Vec::new(),
+            actions: Vec::new(),
+            modems: Vec::new(),
             sms_digests: Vec::new(),
             first_uses: Vec::new(),
             observations: Vec::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::State;
 use super::facts::answers;
-use crate::effect::{Change, Effects, Evaluation};
+use crate::effect::{Change, Effects};
 use crate::ident::{Iccid, RuleName};
 use crate::schedule::Schedule;
 use crate::time::{Stamp, Timestamp};
@@ -53,7 +53,7 @@ impl State {
             return;
         }
         let mut next: Option<Timestamp> = None;
-        let mut sims = None;
+        let mut shared = None;
         for (rule, index, schedule, sim) in self.schedules() {
             let zone = sim.as_ref().map_or(&self.settings.zone, |iccid| self.zone_of(iccid));
             let coming = schedule.next_due(zone, at.wall);
@@ -74,9 +74,9 @@ impl State {
             let Some(due) = schedule.last_due(zone, served, at.wall) else { continue };
             self.marks_in_flight.insert(key, due);
             let trigger = Trigger::Schedule { sim, index, due };
-            let sims = Arc::clone(sims.get_or_insert_with(|| self.all_facts()));
-            let input = Arc::new(self.rule_input(&trigger, sims, at));
-            fx.evaluate.push(Evaluation { rule, trigger, input });
+            let shared = shared.get_or_insert_with(|| self.shared_facts(at));
+            let input = Arc::new(self.rule_input(&trigger, shared, at));
+            fx.evaluate.push(self.evaluation(rule, trigger, input));
         }
         self.schedules_known = Some(Known { at: at.wall, next });
     }

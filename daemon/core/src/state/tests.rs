@@ -10,6 +10,7 @@ mod reading;
 mod scenarios;
 mod thresholds;
 mod voice;
+mod wishes;
 
 use std::collections::BTreeMap;
 
@@ -76,6 +77,8 @@ fn settings() -> Settings {
         default_channels: vec![ChannelName::new("mail").unwrap()],
         channels: vec![channel("mail", "email", None), channel("sms", "sms", Some(2))],
         quiet: None,
+        suspend_after: 3,
+        actions_a_day: 10,
         ppp_interface: None,
     }
 }
@@ -89,6 +92,8 @@ fn rule(name: &str, trigger: &str, schedules: Vec<Schedule>) -> RuleDescription 
         triggers: vec![trigger.to_owned()],
         schedules,
         problem: None,
+        suspended: false,
+        may: Vec::new(),
     }
 }
 
@@ -146,13 +151,7 @@ impl Bench {
     }
 
     fn evaluated(&mut self, rule: &str, trigger: Trigger, findings: Vec<Finding>) -> Effects {
-        let result = RuleResult {
-            rule: RuleName::new(rule).unwrap(),
-            trigger,
-            findings,
-            error: None,
-            watch: Watch::NOTHING,
-        };
+        let result = RuleResult { findings, ..RuleResult::nothing(RuleName::new(rule).unwrap(), trigger) };
         self.feed(&Event::RulesEvaluated(vec![result]))
     }
 
@@ -384,14 +383,14 @@ fn any_other_message_is_delivered_after_a_crash() {
 fn a_rule_with_an_error_is_disabled_alone() {
     let mut bench = Bench::new(settings(), &[rule("bad", "usage", vec![]), rule("good", "usage", vec![])]);
     let error = Some("bad.rhai:3:1: unknown".to_owned());
-    let result = RuleResult {
-        rule: RuleName::new("bad").unwrap(),
-        trigger: usage(),
-        findings: vec![],
-        error,
-        watch: Watch::NOTHING,
-    };
+    let result = RuleResult { error, ..RuleResult::nothing(RuleName::new("bad").unwrap(), usage()) };
+    let two = vec![result.clone(), result.clone()];
+    bench.feed(&Event::RulesEvaluated(two));
+    bench.feed(&Event::RulesEvaluated(vec![result.clone()]));
+    let is = |bench: &Bench, code| bench.state.warnings().any(|w| w.code == code && w.subject == "bad");
+    assert!(is(&bench, WarningCode::RuleFailing) && !is(&bench, WarningCode::RuleDisabled));
     bench.feed(&Event::RulesEvaluated(vec![result]));
+    assert!(!is(&bench, WarningCode::RuleFailing));
     assert!(bench.state.warnings().any(|w| w.code == WarningCode::RuleDisabled && w.subject == "bad"));
     bench.feed(&Event::UsageCorrected(crate::ledger::Correction {
         iccid: iccid(),

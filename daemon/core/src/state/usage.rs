@@ -42,6 +42,10 @@ pub struct Sim {
     cycle_known: bool,
     /// What the ledger was asked and has not answered yet: until then the sums say nothing.
     awaited: Option<TotalsQuery>,
+    /// The cycle that is over, whose sum the ledger was asked for.
+    pub(super) ended: Option<(TotalsQuery, Cycle)>,
+    /// The beginning of the cycle that rules are told of, or were.
+    pub(super) cycle_told: Option<Timestamp>,
     /// What makes the rules be asked again.
     pub(super) asking: Asking,
     /// Booked by the last reading of the counters.
@@ -74,6 +78,8 @@ impl Sim {
             edges: None,
             cycle_known: false,
             awaited: None,
+            ended: None,
+            cycle_told: None,
             asking: Asking::default(),
             last_growth: 0,
         }
@@ -219,6 +225,7 @@ impl State {
             })
             .map(|(iccid, _)| iccid.clone())
             .collect();
+        let mut changed = Vec::new();
         for iccid in due {
             let zone = self.zone_of(&iccid).clone();
             let period = self.period_of(&iccid);
@@ -245,10 +252,14 @@ impl State {
             sim.counts = VoiceCounts::default();
             sim.evaluate_soon();
             let (from, until) = sim.bounds.unwrap_or((at.wall, None));
-            let query = TotalsQuery { iccid, from, until };
+            let query = TotalsQuery { iccid: iccid.clone(), from, until };
             sim.awaited = Some(query.clone());
             fx.load_totals.push(query);
             fx.notices.push(Notice::StatusChanged);
+            changed.push(iccid);
+        }
+        for iccid in changed {
+            self.cycle_entered(&iccid, fx);
         }
     }
 
@@ -270,18 +281,22 @@ impl State {
         first_at: Option<Timestamp>,
     ) {
         let units = self.plan_of(&query.iccid).map_or_else(Units::default, |plan| Units::of(plan, units));
+        let totals = Totals {
+            by_zone: by_zone.iter().cloned().collect(),
+            corrections,
+            undated: BTreeMap::new(),
+            units,
+        };
+        if self.cycle_summed(query, &totals) {
+            return;
+        }
         let Some(sim) = self.sims.get_mut(&query.iccid) else { return };
         // The answer to an earlier question, about a cycle that is over.
         if sim.awaited.as_ref() != Some(query) {
             return;
         }
         sim.awaited = None;
-        sim.totals = Totals {
-            by_zone: by_zone.iter().cloned().collect(),
-            corrections,
-            undated: BTreeMap::new(),
-            units,
-        };
+        sim.totals = totals;
         sim.first_at = first_at.or(sim.first_at);
         sim.evaluate_soon();
     }
@@ -313,6 +328,6 @@ impl State {
     /// Whether the ledger still has to say what some SIM has used: until then rules would be shown too little, and
     /// what they raised before would look as if it were over.
     pub(super) fn totals_awaited(&self) -> bool {
-        self.sims.values().any(|sim| sim.awaited.is_some())
+        self.sims.values().any(|sim| sim.awaited.is_some() || sim.ended.is_some())
     }
 }

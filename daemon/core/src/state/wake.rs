@@ -54,6 +54,9 @@ impl State {
             wakes.push(Wake { after: boot(due), reason: "commit" });
         }
         wakes.extend(self.calls.next_look().map(|due| Wake { after: boot(due), reason: "call" }));
+        wakes.extend(
+            self.next_look_at_modems().map(|due| Wake { after: boot(due), reason: "a modem is gone" }),
+        );
         wakes.extend(self.settles_at.map(|due| Wake { after: boot(due), reason: "the beginning is over" }));
         if at.trusted != self.now.trusted {
             // Noticed while it was asked for the next wake: no event has told yet.

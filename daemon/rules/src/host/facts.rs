@@ -9,6 +9,7 @@ use simbell_core::observation::{Calibration, ONE};
 use simbell_core::view::{CycleFacts, LocalNow, SimFacts};
 use simbell_core::voice::VoiceSums;
 
+use super::fleet::ModemView;
 use super::{Run, optional, properties};
 use crate::text::{cut, harmless};
 use crate::value::{DataSize, Date, LocalTime, Origin, Percent, Span};
@@ -72,7 +73,7 @@ pub(super) fn offset_ms(now: &LocalNow) -> i64 {
 }
 
 /// Text from the network, as rules may hold it: harmless and well below the limit of a string.
-fn foreign(text: &str) -> ImmutableString {
+pub(super) fn foreign(text: &str) -> ImmutableString {
     cut(&harmless(text, 1_000), 3_000).into()
 }
 
@@ -95,6 +96,14 @@ impl SimView {
             None => input.sim.as_ref(),
         };
         facts.map(look).unwrap_or_default()
+    }
+
+    /// The modem it is in, or was in last.
+    fn modem(&self) -> Option<ModemView> {
+        let iccid = self.see(|facts| Some(facts.iccid.clone()))?;
+        let modems = &self.run.0.input.modems;
+        let index = modems.iter().position(|modem| modem.sim.as_ref() == Some(&iccid))?;
+        Some(ModemView { run: self.run.clone(), index })
     }
 
     fn bytes(&self, look: impl FnOnce(&SimFacts) -> Option<u64>) -> Dynamic {
@@ -211,6 +220,7 @@ properties!(SIM, register_sim, SimView, "Sim", {
     "connected" => |sim: &mut SimView| sim.see(|facts| facts.connected),
     "measured" => |sim: &mut SimView| sim.see(|facts| facts.measured),
     "signal" => |sim: &mut SimView| optional(sim.see(|facts| facts.signal_percent).map(|s| Percent::fixed(Decimal::from(s)))),
+    "modem" => |sim: &mut SimView| optional(sim.modem()),
     "plan" => |sim: &mut SimView| sim.see(|facts| text_of(facts.plan.as_ref())),
     "used" => |sim: &mut SimView| sim.used(),
     "used_measured" => |sim: &mut SimView| sim.other(|facts| Some(facts.measured_bytes)),

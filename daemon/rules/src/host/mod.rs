@@ -1,14 +1,21 @@
 //! What rules can see and say: the functions and objects of the rule language, version 1.
 
+mod act;
+mod ended;
 mod facts;
+mod fleet;
+mod memory;
 mod occasion;
 mod remind;
 mod schedule;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
+use simbell_core::action::ActionRequest;
+use simbell_core::ident::Iccid;
+use simbell_core::memory::Memory;
 use simbell_core::reminder::Finding;
 use simbell_core::time::Timestamp;
 use simbell_core::view::{RuleInput, Trigger};
@@ -17,7 +24,10 @@ use crate::limits::Limits;
 use crate::settings::Settings;
 use crate::value::{DataSize, Date, Fallible, LocalTime, Percent, Span, fail};
 
+pub(crate) use ended::EndedView;
 pub(crate) use facts::{SimView, SmsFacts, WarningView};
+use fleet::{DeliveryView, ModemView};
+pub(crate) use memory::changed;
 pub(crate) use schedule::Schedule;
 
 /// Registers a type's read-only properties, and keeps their names for hints.
@@ -36,13 +46,39 @@ pub(crate) use properties;
 
 /// The functions that rules call, for hints.
 pub(crate) const FUNCTIONS: &[&str] = &[
-    "remind", "now", "sims", "occasion", "daily", "weekly", "monthly", "every", "date", "slug", "language",
+    "remind",
+    "resolve",
+    "remember",
+    "recall",
+    "forget",
+    "send_sms",
+    "send_ussd",
+    "disconnect",
+    "now",
+    "sims",
+    "modems",
+    "deliveries",
+    "occasion",
+    "daily",
+    "weekly",
+    "monthly",
+    "every",
+    "date",
+    "slug",
+    "language",
     "print",
 ];
 
 /// How functions are called, for hints.
 pub(crate) const FORMS: &[(&str, &str)] = &[
     ("remind", "`remind(\"key\", \"text\")` or `remind(\"key\", \"text\", #{ urgency: \"warning\" })`"),
+    ("resolve", "`resolve(\"key\")`"),
+    ("remember", "`remember(\"key\", value)`"),
+    ("recall", "`recall(\"key\")` or `recall(\"key\", otherwise)`"),
+    ("forget", "`forget(\"key\")`"),
+    ("send_sms", "`send_sms(\"key\", \"+491710000000\", \"text\")`"),
+    ("send_ussd", "`send_ussd(\"key\", \"*100#\")`"),
+    ("disconnect", "`disconnect(\"key\")`"),
     ("daily", "`daily(\"07:00\")`"),
     ("weekly", "`weekly(\"mon\", \"07:00\")`"),
     ("monthly", "`monthly(1, \"07:00\")` or `monthly(\"last\", \"07:00\")`"),
@@ -64,6 +100,9 @@ pub(crate) fn properties_of(shown: &str) -> Option<Vec<&'static str>> {
         "Sms" => Some(facts::SMS.to_vec()),
         "Warning" => Some(facts::WARNING.to_vec()),
         "Now" => Some(facts::NOW.to_vec()),
+        "Modem" => Some(fleet::MODEM.to_vec()),
+        "Delivery" => Some(fleet::DELIVERY.to_vec()),
+        "EndedCycle" => Some(ended::ENDED.to_vec()),
         "Occasion" => Some(occasion::OCCASION.to_vec()),
         "DataSize" => units(&["B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB"], &[]),
         "Span" => units(&["seconds", "minutes", "hours", "days", "weeks"], &[]),
@@ -101,11 +140,27 @@ struct Inner {
     schedule: Option<(usize, Timestamp)>,
     kind: &'static str,
     limits: Limits,
-    findings: Mutex<Vec<Finding>>,
+    memory: Arc<Memory>,
+    said: Mutex<Said>,
+}
+
+/// What a run has said so far.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) resolved: Vec<String>,
+    pub(crate) actions: Vec<ActionRequest>,
+    /// All that is remembered from now on; none while that is as it was.
+    pub(crate) memory: Option<Memory>,
 }
 
 impl Run {
-    pub(crate) fn new(input: &Arc<RuleInput>, trigger: &Trigger, limits: &Limits) -> Self {
+    pub(crate) fn new(
+        input: &Arc<RuleInput>,
+        memory: &Arc<Memory>,
+        trigger: &Trigger,
+        limits: &Limits,
+    ) -> Self {
         let schedule = match trigger {
             Trigger::Schedule { index, due, .. } => Some((*index, *due)),
             _ => None,
@@ -116,7 +171,8 @@ impl Run {
             schedule,
             kind: trigger.kind(),
             limits: *limits,
-            findings: Mutex::new(Vec::new()),
+            memory: Arc::clone(memory),
+            said: Mutex::default(),
         }))
     }
 
@@ -147,9 +203,24 @@ impl Run {
         (0..self.0.input.warnings.len()).map(|index| WarningView { run: self.clone(), index }).collect()
     }
 
-    /// What was found.
-    pub(crate) fn take_findings(&self) -> Vec<Finding> {
-        std::mem::take(&mut *self.0.findings.lock().unwrap_or_else(PoisonError::into_inner))
+    /// A SIM by its identity.
+    pub(crate) fn sim_of(&self, iccid: &Iccid) -> Option<SimView> {
+        let index = self.0.input.sims.iter().position(|facts| facts.iccid == *iccid)?;
+        Some(SimView { run: self.clone(), index: Some(index) })
+    }
+
+    /// Every modem known.
+    pub(crate) fn modems(&self) -> Vec<ModemView> {
+        (0..self.0.input.modems.len()).map(|index| ModemView { run: self.clone(), index }).collect()
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.0.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All that was said.
+    pub(crate) fn take_said(&self) -> Said {
+        std::mem::take(&mut *self.said())
     }
 
     /// A UTC instant as local time, by the zone's offset now.
@@ -164,6 +235,10 @@ pub(crate) fn register(engine: &mut Engine) {
     register_constants(engine);
     facts::register(engine);
     occasion::register(engine);
+    act::register(engine);
+    ended::register(engine);
+    fleet::register(engine);
+    memory::register(engine);
     remind::register(engine);
     schedule::register(engine);
     Settings::register(engine);
@@ -215,6 +290,9 @@ into_dynamic!(
     Span,
     SimView,
     WarningView,
+    ModemView,
+    DeliveryView,
+    EndedView,
     facts::CalibrationView,
     facts::CycleView
 );

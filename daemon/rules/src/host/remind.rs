@@ -1,7 +1,5 @@
 //! `remind(key, text)` and `remind(key, text, #{ … })`.
 
-use std::sync::PoisonError;
-
 use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
 use simbell_core::ident::ChannelName;
 use simbell_core::reminder::{Finding, Repeat, Urgency};
@@ -20,6 +18,7 @@ const MOST_CHANNELS: usize = 16;
 /// Registers `remind`.
 pub(super) fn register(engine: &mut Engine) {
     engine
+        .register_fn("resolve", |context: NativeCallContext, key: Dynamic| resolve(&Run::of(&context)?, &key))
         .register_fn("remind", |context: NativeCallContext, key: Dynamic, text: Dynamic| {
             remind(&Run::of(&context)?, &key, &text, &Map::new())
         })
@@ -39,7 +38,7 @@ pub(super) fn register(engine: &mut Engine) {
 
 fn remind(run: &Run, key: &Dynamic, text: &Dynamic, options: &Map) -> Fallible<()> {
     let finding = Finding {
-        key: key_of(key)?,
+        key: key_of("remind", key)?,
         sim: run.0.input.sim.as_ref().map(|facts| facts.iccid.clone()),
         text: text_of(run, text)?,
         urgency: urgency_of(options)?,
@@ -51,7 +50,9 @@ fn remind(run: &Run, key: &Dynamic, text: &Dynamic, options: &Map) -> Fallible<(
             .map_or_else(|| OPTIONS.join(", "), |name| format!("did you mean `{name}`?"));
         return fail(format!("`remind` has no option `{}`: {hint}", short(unknown)));
     }
-    let mut findings = run.0.findings.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut said = run.said();
+    said.resolved.retain(|key| *key != finding.key);
+    let findings = &mut said.findings;
     // The same key again in one run says the same thing better, not twice.
     if let Some(earlier) = findings.iter_mut().find(|earlier| earlier.key == finding.key) {
         *earlier = finding;
@@ -64,9 +65,23 @@ fn remind(run: &Run, key: &Dynamic, text: &Dynamic, options: &Map) -> Fallible<(
     Ok(())
 }
 
-fn key_of(key: &Dynamic) -> Fallible<String> {
+/// What was raised under the key is over, whatever the occasion it was raised on.
+fn resolve(run: &Run, key: &Dynamic) -> Fallible<()> {
+    let key = key_of("resolve", key)?;
+    let mut said = run.said();
+    said.findings.retain(|finding| finding.key != key);
+    if !said.resolved.contains(&key) {
+        if said.resolved.len() >= run.0.limits.findings {
+            return fail(format!("one run may resolve {} reminders at most", run.0.limits.findings));
+        }
+        said.resolved.push(key);
+    }
+    Ok(())
+}
+
+pub(super) fn key_of(function: &str, key: &Dynamic) -> Fallible<String> {
     let Ok(key) = key.as_immutable_string_ref() else {
-        return fail(format!("the key of `remind` is a string such as \"data-80\", not {}", kind(key)));
+        return fail(format!("the key of `{function}` is a string such as \"data-80\", not {}", kind(key)));
     };
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if key.is_empty() || key.len() > MOST_KEY_BYTES || !key.chars().all(fits) {

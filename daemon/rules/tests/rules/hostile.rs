@@ -114,6 +114,8 @@ fn limited(limits: Limits, body: &str) -> Outcome {
 }
 
 const ROOMY: Limits = Limits {
+    memory_keys: 1_000,
+    memory_bytes: 1_000_000,
     operations: 2_000_000,
     deadline: Duration::from_secs(60),
     memory: 1 << 20,

@@ -101,6 +101,8 @@ pub fn input(sim: Option<SimFacts>, language: &str) -> Arc<RuleInput> {
         language: language.to_owned(),
         sims: sim.clone().into_iter().collect(),
         sim,
+        modems: Arc::from([]),
+        deliveries: Arc::from([]),
         warnings: Vec::new(),
         late_s: 0,
     })

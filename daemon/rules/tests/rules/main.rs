@@ -11,6 +11,7 @@ mod messages;
 mod shipped;
 mod units;
 mod watch;
+mod wishes;
 
 #[global_allocator]
 static ALLOCATOR: simbell_alloc::CountingAllocator = simbell_alloc::CountingAllocator;

@@ -210,7 +210,7 @@ fn hooks_and_schedules() {
     says(
         &refused("fn helper() { }\n"),
         r#"r.rhai: the rule has no hook, so nothing would ever call it
-  hint: hooks are fn on_usage(sim), fn on_roaming(sim), fn on_sms(sim, sms), fn on_sms(sms), fn on_schedule(sim), fn on_schedule(), fn on_health(health)"#,
+  hint: hooks are fn on_usage(sim), fn on_roaming(sim), fn on_sms(sim, sms), fn on_sms(sms), fn on_schedule(sim), fn on_schedule(), fn on_cycle_start(sim), fn on_cycle_end(sim, ended), fn on_sim_change(sim, before), fn on_modems(modems), fn on_health(health)"#,
     );
     says(
         &refused("fn on_schedule(sim) { }\n"),

@@ -118,6 +118,34 @@ CREATE TABLE usage_month (
     PRIMARY KEY (iccid, month_ms, zone, source)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE rule_memory (
+    -- What a rule remembers from one evaluation to the next.
+    rule   TEXT NOT NULL PRIMARY KEY,
+    memory TEXT NOT NULL -- values by name, JSON
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE action (
+    -- What a rule wanted done: as intended before anything was done, then what became of it.
+    key     TEXT NOT NULL PRIMARY KEY, -- RULE/KEY/ICCID, @ and an instant behind it where it is asked for once
+    rule    TEXT NOT NULL,
+    iccid   TEXT NOT NULL,
+    action  TEXT NOT NULL,    -- JSON
+    state   TEXT NOT NULL,    -- intended, done, failed, unknown or refused
+    at_ms   INTEGER NOT NULL, -- when it was asked for, ms since 1970 UTC
+    trigger TEXT NOT NULL,    -- on what occasion
+    wished  INTEGER NOT NULL, -- 1 while the rule goes on asking for it: it is not done again
+    note    TEXT              -- the answer, or what went wrong
+) STRICT, WITHOUT ROWID;
+CREATE INDEX action_by_time ON action (at_ms);
+
+CREATE TABLE modem (
+    -- A modem as it was seen last.
+    id      TEXT NOT NULL PRIMARY KEY, -- IMEI, or device path where there is none
+    name    TEXT NOT NULL,    -- manufacturer and model
+    iccid   TEXT,             -- the SIM it used last
+    lost_ms INTEGER           -- when it was gone, ms since 1970 UTC; NULL while it is there
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE note (
     -- What the ledger remembers of itself, such as up to when usage_day is complete.
     key   TEXT NOT NULL PRIMARY KEY,

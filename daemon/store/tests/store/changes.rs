@@ -1,11 +1,13 @@
 //! Every change comes back as it was given, and all of a batch or none.
 
-use simbell_core::effect::{Change, SimRecord};
+use simbell_core::action::{Action, ActionRecord, ActionState};
+use simbell_core::effect::{Change, ModemRecord, SimRecord};
 use simbell_core::ident::{ChannelName, Eid, IfIndex, Imsi, ModemId, OperatorCode, ReminderKey, RuleName};
 use simbell_core::ledger::{
     Baseline, Correction, Epoch, EpochId, Figures, Gap, GapReason, Session, Source, UsageSlot, Volume, When,
     Zone,
 };
+use simbell_core::memory::{Memory, Remembered};
 use simbell_core::observation::ObservationId;
 use simbell_core::plan::AnchorDay;
 use simbell_core::reminder::{Delivery, DeliveryState, Message, Reminder, ReminderState, Repeat, Urgency};
@@ -111,6 +113,44 @@ pub fn delivery(id: &str, state: DeliveryState, created: i64) -> Delivery {
     }
 }
 
+fn memory() -> Memory {
+    let list =
+        vec![Remembered::Bool(true), Remembered::Whole(-3), Remembered::Number("1.50".parse().unwrap())];
+    let values = [
+        ("list", Remembered::List(list)),
+        ("text", Remembered::Text("a \"b\"".to_owned())),
+        ("size", Remembered::Size("1.5".parse().unwrap())),
+        ("share", Remembered::Percent("80".parse().unwrap())),
+        ("span", Remembered::Span(1_500)),
+        ("date", Remembered::Date("2026-11-01".parse().unwrap())),
+        ("time", Remembered::LocalTime("2026-11-01T07:00:00".parse().unwrap())),
+    ];
+    Memory(values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+fn action(key: &str, when: i64) -> ActionRecord {
+    ActionRecord {
+        key: key.to_owned(),
+        rule: RuleName::new("data").unwrap(),
+        sim: iccid(1),
+        action: Action::SendSms { to: "80100".to_owned(), text: "BAL".to_owned() },
+        state: ActionState::Intended,
+        at: at(when),
+        trigger: "usage".to_owned(),
+        wished: true,
+        note: Some("one".to_owned()),
+    }
+}
+
+fn modem() -> ModemRecord {
+    ModemRecord {
+        id: ModemId::new("352099001761481").unwrap(),
+        name: "Example LTE".to_owned(),
+        sim: Some(iccid(1)),
+        lost_at: None,
+    }
+}
+
 #[test]
 fn everything_that_the_state_needs_comes_back_as_given() {
     let dir = Dir::new("round-trip");
@@ -177,6 +217,14 @@ fn everything_that_the_state_needs_comes_back_as_given() {
         Change::KeepScheduleMark { key: "daily#0".to_owned(), served: at(1) },
         Change::KeepScheduleMark { key: "daily#0".to_owned(), served: at(NOVEMBER + 4) },
         Change::KeepFirstUse { iccid: iccid(1), plan: "30 days".to_owned(), at: at(NOVEMBER + 5) },
+        Change::KeepMemory { rule: RuleName::new("gone").unwrap(), memory: memory() },
+        Change::KeepMemory { rule: RuleName::new("gone").unwrap(), memory: Memory::default() },
+        Change::KeepMemory { rule: RuleName::new("data").unwrap(), memory: memory() },
+        Change::KeepAction(ActionRecord { state: ActionState::Done, wished: false, ..action("data/old", 0) }),
+        Change::KeepAction(action("data/a", NOVEMBER)),
+        Change::KeepAction(ActionRecord { state: ActionState::Refused, ..action("data/b", NOVEMBER) }),
+        Change::KeepModem(ModemRecord { lost_at: Some(at(NOVEMBER)), ..modem() }),
+        Change::KeepModem(modem()),
         Change::AddUsage(UsageSlot {
             when: When::Undated { boot: boot("boot-a"), boot_hour_ms: 0 },
             ..slot(1, 4, 0, 1, 1)
@@ -206,6 +254,12 @@ fn everything_that_the_state_needs_comes_back_as_given() {
         next_sms: simbell_core::voice::SmsId(1),
         counted_sms: Vec::new(),
         party_key: simbell_core::party::PartyKey::default(),
+        memories: vec![(RuleName::new("data").unwrap(), memory())],
+        actions: vec![
+            action("data/a", NOVEMBER),
+            ActionRecord { state: ActionState::Refused, ..action("data/b", NOVEMBER) },
+        ],
+        modems: vec![modem()],
         newest: Some(at(NOVEMBER + 9)),
         undated_boots: vec![boot("boot-a"), boot("boot-0")],
         reminders: all_reminders,

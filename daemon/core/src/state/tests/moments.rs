@@ -276,11 +276,9 @@ fn an_answer_of_a_rule_that_was_taken_away_changes_nothing() {
     let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
     bench.feed(&Event::RulesLoaded(vec![]));
     let result = RuleResult {
-        rule: RuleName::new("r").unwrap(),
-        trigger: usage(),
         findings: vec![finding("eighty")],
         error: Some("there is no rule `r`".to_owned()),
-        watch: Watch::NOTHING,
+        ..RuleResult::nothing(RuleName::new("r").unwrap(), usage())
     };
     bench.feed(&Event::RulesEvaluated(vec![result]));
     assert_eq!(bench.state.warnings().count(), 0);

@@ -247,7 +247,7 @@ fn result(asked: &Evaluation, world: &World) -> RuleResult {
         at: (world.raise & 16 != 0).then(|| used.saturating_add(u64::from(world.raise) * 50)),
         unknown: world.raise & 32 != 0,
     };
-    RuleResult { rule: asked.rule.clone(), trigger: asked.trigger.clone(), findings, error, watch }
+    RuleResult { findings, error, watch, ..RuleResult::nothing(asked.rule.clone(), asked.trigger.clone()) }
 }
 
 proptest! {

@@ -102,11 +102,8 @@ impl Line {
         let thresholds = self.thresholds.get(&asked.rule).map(Vec::as_slice).unwrap_or_default();
         let at = thresholds.iter().copied().filter(|threshold| *threshold > used).min();
         RuleResult {
-            rule: asked.rule.clone(),
-            trigger: asked.trigger.clone(),
-            findings: Vec::new(),
-            error: None,
             watch: Watch { at, unknown: self.unknown },
+            ..RuleResult::nothing(asked.rule.clone(), asked.trigger.clone())
         }
     }
 

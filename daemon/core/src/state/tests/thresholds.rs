@@ -12,13 +12,8 @@ fn connected(settings: Settings) -> Bench {
 }
 
 fn watches(bench: &mut Bench, at: u64) {
-    let result = RuleResult {
-        rule: RuleName::new("data").unwrap(),
-        trigger: usage(),
-        findings: Vec::new(),
-        error: None,
-        watch: Watch::at(at),
-    };
+    let result =
+        RuleResult { watch: Watch::at(at), ..RuleResult::nothing(RuleName::new("data").unwrap(), usage()) };
     bench.feed(&Event::RulesEvaluated(vec![result]));
 }
 

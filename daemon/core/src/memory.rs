@@ -1,0 +1,61 @@
+//! What a rule remembers from one evaluation to the next: small named values, kept in the ledger.
+
+use std::collections::BTreeMap;
+
+use chrono::{NaiveDate, NaiveDateTime};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// Everything that one rule remembers, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Memory(pub BTreeMap<String, Remembered>);
+
+/// One value, as the rule language knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remembered {
+    /// Yes or no.
+    Bool(bool),
+    /// A whole number.
+    Whole(i64),
+    /// A decimal number.
+    Number(Decimal),
+    /// A text; may be hostile.
+    Text(String),
+    /// An amount of data, bytes.
+    Size(Decimal),
+    /// A share, per cent.
+    Percent(Decimal),
+    /// A span, milliseconds.
+    Span(i64),
+    /// A civil date.
+    Date(NaiveDate),
+    /// Local time.
+    LocalTime(NaiveDateTime),
+    /// Several of them.
+    List(Vec<Remembered>),
+}
+
+impl Memory {
+    /// How much it holds, about as many bytes as the ledger keeps of it.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.0
+            .iter()
+            .map(|(name, value)| name.len().saturating_add(value.weight()))
+            .fold(0, usize::saturating_add)
+    }
+}
+
+impl Remembered {
+    /// About as many bytes as the ledger keeps of it.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len().saturating_add(8),
+            Self::List(list) => list.iter().map(Self::weight).fold(8, usize::saturating_add),
+            _ => 24,
+        }
+    }
+}
