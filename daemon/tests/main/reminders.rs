@@ -403,11 +403,25 @@ async fn a_broken_rule_is_shown_where_it_breaks_and_mended_by_a_reload() {
     assert!(warned.iter().any(|w| w.code == "rule-disabled" && w.subject == "broken"), "{warned:?}");
     assert_eq!(problem("pass-on").await, None);
 
-    // One that fails when it is asked is switched off alone, with its place.
-    stage.says("still works");
-    assert_eq!(body(&push.received().await)["text"], "still works");
+    // One that fails when it is asked is warned of, then suspended, alone, with its place.
+    for (nth, text) in ["still works", "and again", "and again!"].into_iter().enumerate() {
+        stage.says(text);
+        assert_eq!(body(&push.received().await)["text"], text);
+        if nth < 2 {
+            let warned = until("the warning", async || {
+                let warnings = bell.status().await.service.warnings;
+                let nth = format!("It failed {} times in a row", nth + 1);
+                warnings.into_iter().find(|w| w.code == "rule-failing" && w.text.contains(&nth))
+            })
+            .await;
+            assert_eq!(warned.subject, "fails");
+            assert!(warned.text.contains("fails.rhai:3:"), "{warned:?}");
+            assert_eq!(problem("fails").await, None);
+        }
+    }
     let failed = until("the failure", async || problem("fails").await).await;
     assert!(failed.contains("fails.rhai:3:"), "{failed}");
+    bell.is_well("rule-failing").await;
 
     home.rule(
         "broken",

@@ -44,6 +44,8 @@ CALLS = {
     "ListObservations": {},
     "ObserveUsage": {"sim": "home", "bytes": 5160000000, "note": "from the carrier's page"},
     "WithdrawObservation": {"id": 1, "note": "typed wrong"},
+    "GetCalls": {"by": "day"},
+    "GetMessages": {"by": "day"},
 }
 
 
