@@ -220,6 +220,12 @@ _simbellctl() {
             simbellctl__subcmd__help__subcmd__rules,list)
                 cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__list"
                 ;;
+            simbellctl__subcmd__help__subcmd__rules,resume)
+                cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__resume"
+                ;;
+            simbellctl__subcmd__help__subcmd__rules,why)
+                cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__why"
+                ;;
             simbellctl__subcmd__help__subcmd__usage,calls)
                 cmd="simbellctl__subcmd__help__subcmd__usage__subcmd__calls"
                 ;;
@@ -325,6 +331,12 @@ _simbellctl() {
             simbellctl__subcmd__rules,list)
                 cmd="simbellctl__subcmd__rules__subcmd__list"
                 ;;
+            simbellctl__subcmd__rules,resume)
+                cmd="simbellctl__subcmd__rules__subcmd__resume"
+                ;;
+            simbellctl__subcmd__rules,why)
+                cmd="simbellctl__subcmd__rules__subcmd__why"
+                ;;
             simbellctl__subcmd__rules__subcmd__help,check)
                 cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__check"
                 ;;
@@ -333,6 +345,12 @@ _simbellctl() {
                 ;;
             simbellctl__subcmd__rules__subcmd__help,list)
                 cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__list"
+                ;;
+            simbellctl__subcmd__rules__subcmd__help,resume)
+                cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__resume"
+                ;;
+            simbellctl__subcmd__rules__subcmd__help,why)
+                cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__why"
                 ;;
             simbellctl__subcmd__usage,calls)
                 cmd="simbellctl__subcmd__usage__subcmd__calls"
@@ -1163,7 +1181,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__rules)
-            opts="list check"
+            opts="list why resume check"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1191,6 +1209,34 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__rules__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__rules__subcmd__resume)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__rules__subcmd__why)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1933,7 +1979,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__rules)
-            opts="-h -V --socket --json --help --version list check help"
+            opts="-h -V --socket --json --help --version list why resume check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1969,7 +2015,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__rules__subcmd__help)
-            opts="list check help"
+            opts="list why resume check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2024,6 +2070,34 @@ _simbellctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        simbellctl__subcmd__rules__subcmd__help__subcmd__resume)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__rules__subcmd__help__subcmd__why)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         simbellctl__subcmd__rules__subcmd__list)
             opts="-h -V --socket --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2031,6 +2105,46 @@ _simbellctl() {
                 return 0
             fi
             case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__rules__subcmd__resume)
+            opts="-h -V --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__rules__subcmd__why)
+            opts="-h -V --sim --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --sim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

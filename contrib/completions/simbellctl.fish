@@ -232,22 +232,35 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_s
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make a plan: asks what is not given, and prints the block for the configuration'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the plans of the configuration without the service'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list check help" -l socket -d 'The service\'s socket' -r -F
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list check help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list check help" -s h -l help -d 'Print help'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list check help" -s V -l version -d 'Print version'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list check help" -f -a "list" -d 'List the rules, those that cannot run included'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list check help" -f -a "check" -d 'Check rules without the service'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check help" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check help" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check help" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check help" -f -a "list" -d 'List the rules, those that cannot run included'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check help" -f -a "why" -d 'Tell why a reminder is as it is, or why a rule says nothing'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check help" -f -a "resume" -d 'Take up a rule again that was suspended because it failed'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check help" -f -a "check" -d 'Check rules without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -l socket -d 'The service\'s socket' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from why" -l sim -d 'About this SIM, by name or ICCID, where a rule is named' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from why" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from why" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from why" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from why" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from resume" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from resume" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from resume" -s V -l version -d 'Print version'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -l socket -d 'The service\'s socket' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the rules, those that cannot run included'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "why" -d 'Tell why a reminder is as it is, or why a rule says nothing'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "resume" -d 'Take up a rule again that was suspended because it failed'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check rules without the service'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand reminders; and not __fish_seen_subcommand_from list ack snooze help" -l socket -d 'The service\'s socket' -r -F
@@ -390,6 +403,8 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_s
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from plan" -f -a "add" -d 'Make a plan: asks what is not given, and prints the block for the configuration'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from plan" -f -a "check" -d 'Check the plans of the configuration without the service'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "list" -d 'List the rules, those that cannot run included'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "why" -d 'Tell why a reminder is as it is, or why a rule says nothing'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "resume" -d 'Take up a rule again that was suspended because it failed'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "check" -d 'Check rules without the service'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from reminders" -f -a "list" -d 'List the reminders that are not resolved'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from reminders" -f -a "ack" -d 'Acknowledge a reminder: it is not said again while it holds'

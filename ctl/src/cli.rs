@@ -382,6 +382,21 @@ pub struct RulesArgs {
 pub enum RulesVerb {
     /// List the rules, those that cannot run included
     List,
+    /// Tell why a reminder is as it is, or why a rule says nothing
+    Why {
+        /// A reminder's key, from `reminders`, or a part of it; or a rule's name
+        #[arg(value_name = "KEY|RULE")]
+        key: String,
+        /// About this SIM, by name or ICCID, where a rule is named
+        #[arg(long, value_name = "NAME|ICCID")]
+        sim: Option<String>,
+    },
+    /// Take up a rule again that was suspended because it failed
+    Resume {
+        /// The rule's name, from `rules`
+        #[arg(value_name = "RULE")]
+        name: String,
+    },
     /// Check rules without the service
     Check {
         /// A rule's file, or a directory of rules

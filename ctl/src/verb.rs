@@ -21,6 +21,7 @@ mod usage_export;
 mod version;
 mod voice;
 mod watch;
+mod why;
 
 use std::path::Path;
 
@@ -87,6 +88,12 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
         },
         Verb::Rules(args) => match args.verb {
             None | Some(RulesVerb::List) => rules::run(&mut connect(socket, out).await?, out).await,
+            Some(RulesVerb::Why { key, sim }) => {
+                why::run(&mut connect(socket, out).await?, out, &key, sim.as_deref()).await
+            }
+            Some(RulesVerb::Resume { name }) => {
+                rules::resume(&mut connect(socket, out).await?, out, &name).await
+            }
             Some(RulesVerb::Check { path }) => check::rules(out, path.as_deref()),
         },
         Verb::Reminders(args) => match args.verb {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use simbell_api::{
     Backup, BilledPage, CallsPage, Channel, ChannelTest, ControlError, CorrectionsPage, EntriesParams,
-    ExplainPage, ExplainUsageParams, ExportUsageParams, GetUsageParams, ImportReply, ImportUsageParams,
-    MessagesPage, ObservationReply, ObservationsPage, ObserveUsageParams, Plan, ReloadReply, Reminder,
-    RestoreReply, Rule, SetUsageParams, Sim, StatusReply, UndoCorrectionParams, UndoImportParams,
-    UndoneReply, UsageChange, UsagePage, WithdrawObservationParams,
+    ExplainPage, ExplainReminderParams, ExplainReminderReply, ExplainUsageParams, ExportUsageParams,
+    GetUsageParams, ImportReply, ImportUsageParams, MessagesPage, ObservationReply, ObservationsPage,
+    ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams, Sim, StatusReply,
+    UndoCorrectionParams, UndoImportParams, UndoneReply, UsageChange, UsagePage, WithdrawObservationParams,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -189,6 +189,18 @@ impl ControlBackend for Backend {
 
     async fn snooze(&self, _: Peer, key: String, seconds: u64) -> Answer<Reminder> {
         self.ask(|reply| Request::Snooze(key, seconds, reply)).await
+    }
+
+    async fn explain_reminder(
+        &self,
+        _: Peer,
+        question: ExplainReminderParams,
+    ) -> Answer<ExplainReminderReply> {
+        self.ask(|reply| Request::Why(question, reply)).await
+    }
+
+    async fn resume_rule(&self, _: Peer, name: String) -> Answer<Rule> {
+        self.ask(|reply| Request::ResumeRule(name, reply)).await
     }
 
     async fn channels(&self, _: Peer) -> Answer<Vec<Channel>> {

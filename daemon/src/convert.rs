@@ -16,6 +16,7 @@ use simbell_core::reminder::{DeliveryState, Message, ReminderState, Urgency};
 use simbell_core::schedule::Schedule;
 use simbell_core::state::State;
 use simbell_core::time::{Stamp, Timestamp};
+use simbell_core::view::RuleDescription;
 
 use simbell_store::KeptCorrection;
 
@@ -362,19 +363,26 @@ pub fn observation(state: &State, kept: &simbell_core::observation::Observation)
 /// Every rule.
 #[must_use]
 pub fn rules(state: &State) -> Vec<Rule> {
-    state
-        .rules()
-        .map(|rule| Rule {
-            name: rule.name.as_str().to_owned(),
-            file: rule.file.clone(),
-            plugin: rule.plugin,
-            summary: rule.summary.clone(),
-            triggers: rule.triggers.clone(),
-            schedules: rule.schedules.iter().map(schedule_words).collect(),
-            enabled: rule.problem.is_none(),
-            problem: rule.problem.clone(),
-        })
-        .collect()
+    state.rules().map(|one| rule(state, one)).collect()
+}
+
+/// One rule.
+#[must_use]
+pub fn rule(state: &State, rule: &RuleDescription) -> Rule {
+    Rule {
+        name: rule.name.as_str().to_owned(),
+        file: rule.file.clone(),
+        plugin: rule.plugin,
+        summary: rule.summary.clone(),
+        triggers: rule.triggers.clone(),
+        schedules: rule.schedules.iter().map(schedule_words).collect(),
+        enabled: rule.problem.is_none(),
+        problem: rule.problem.clone(),
+        suspended: rule.suspended,
+        failures: state.failures(&rule.name),
+        may: rule.may.iter().map(ToString::to_string).collect(),
+        evaluations: state.times_asked(&rule.name),
+    }
 }
 
 fn schedule_words(schedule: &Schedule) -> String {
@@ -440,7 +448,7 @@ pub fn reminder_by_key(state: &State, key: &ReminderKey) -> Option<Reminder> {
     })
 }
 
-const fn urgency(urgency: Urgency) -> &'static str {
+pub(crate) const fn urgency(urgency: Urgency) -> &'static str {
     match urgency {
         Urgency::Info => "info",
         Urgency::Warning => "warning",

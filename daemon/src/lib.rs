@@ -20,3 +20,4 @@ pub mod simulate;
 pub mod usage;
 pub mod vnstat;
 mod voice;
+mod why;

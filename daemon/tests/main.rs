@@ -25,6 +25,8 @@ mod receivers;
 mod reminders;
 #[path = "main/service.rs"]
 mod service;
+#[path = "main/stage.rs"]
+mod stage;
 #[path = "main/storm.rs"]
 mod storm;
 #[path = "main/traffic.rs"]
@@ -37,5 +39,9 @@ mod vnstat_import;
 mod voice;
 #[path = "main/walls.rs"]
 mod walls;
+#[path = "main/why.rs"]
+mod why;
 #[path = "main/wire.rs"]
 mod wire;
+#[path = "main/wishes.rs"]
+mod wishes;

@@ -1,6 +1,6 @@
-//! `rules list`.
+//! `rules list` and `rules resume`.
 
-use simbell_api::Client;
+use simbell_api::{Client, Rule};
 
 use super::Verdict;
 use crate::failure::CtlError;
@@ -32,7 +32,12 @@ pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, C
         if !rule.schedules.is_empty() {
             on.push_str(&format!(" ({})", rule.schedules.join(", ")));
         }
-        let state = if rule.enabled { "runs" } else { "disabled" };
+        let state = match rule {
+            Rule { suspended: true, .. } => "suspended",
+            Rule { enabled: false, .. } => "disabled",
+            Rule { failures: 1.., .. } => "failing",
+            _ => "runs",
+        };
         table.row(vec![rule.name.clone(), state.to_owned(), on, rule.summary.clone()]);
         if let Some(problem) = &rule.problem {
             problems.push_str(&format!(
@@ -44,5 +49,15 @@ pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, C
     }
     let page = table.render(out.width, out.color) + &problems;
     out.text(&page)?;
+    Ok(Verdict::Done)
+}
+
+pub(super) async fn resume(client: &mut Client, out: &mut Out, name: &str) -> Result<Verdict, CtlError> {
+    let rule = client.resume_rule(name).await?;
+    if out.json {
+        out.json(&rule)?;
+    } else {
+        out.text(&format!("{} runs again.\n", crate::show::text::safe(&rule.name)))?;
+    }
     Ok(Verdict::Done)
 }

@@ -77,6 +77,8 @@ fn every_verb_keeps_its_schema() {
             1,
         ),
         ("rules-list", vec!["rules"], 2),
+        ("rules-why", vec!["rules", "why", key], 1),
+        ("rules-resume", vec!["rules", "resume", "my-rule"], 1),
         ("reminders", vec!["reminders"], 1),
         ("reminders", vec!["reminders", "snooze", key, "2h"], 1),
         ("reminders", vec!["reminders", "ack", key], 1),

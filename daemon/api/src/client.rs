@@ -31,6 +31,7 @@ use crate::{
     CallsOutput, ChannelTest, INTERFACE, MessagesOutput, MonitorEvent, Plan, Reminder, UsageChange,
     UsageOutput,
 };
+use crate::{ExplainReminderParams, ExplainReminderReply, ResumeRuleParams, RuleReply};
 
 /// How long a call may take before the service counts as stuck.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -322,6 +323,29 @@ impl Client {
         let params = SnoozeParams { key: key.to_owned(), seconds };
         let reply: ReminderReply = self.call(Method::Snooze, &params).await?;
         Ok(reply.reminder)
+    }
+
+    /// Tells why a reminder is as it is, or why a rule says nothing.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn explain_reminder(
+        &mut self,
+        key: &str,
+        sim: Option<&str>,
+    ) -> Result<ExplainReminderReply, ClientError> {
+        let params = ExplainReminderParams { key: key.to_owned(), sim: sim.map(str::to_owned) };
+        self.call(Method::ExplainReminder, &params).await
+    }
+
+    /// Takes up a rule again that was suspended.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn resume_rule(&mut self, name: &str) -> Result<crate::Rule, ClientError> {
+        let params = ResumeRuleParams { name: name.to_owned() };
+        let reply: RuleReply = self.call(Method::ResumeRule, &params).await?;
+        Ok(reply.rule)
     }
 
     /// Has a channel say a test message.

@@ -27,6 +27,13 @@ pub enum ControlError {
         /// What to do.
         hint: String,
     },
+    /// No rule has this name.
+    UnknownRule {
+        /// Which was asked for.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// No channel has this name.
     UnknownChannel {
         /// Which was asked for.
@@ -141,6 +148,7 @@ impl ControlError {
             Self::NotPermitted { .. } => "NotPermitted",
             Self::UnknownSim { .. } => "UnknownSim",
             Self::UnknownReminder { .. } => "UnknownReminder",
+            Self::UnknownRule { .. } => "UnknownRule",
             Self::UnknownChannel { .. } => "UnknownChannel",
             Self::UnknownEntry { .. } => "UnknownEntry",
             Self::AlreadyUndone { .. } => "AlreadyUndone",
@@ -175,6 +183,7 @@ impl ControlError {
             Self::NotPermitted { message, hint }
             | Self::UnknownSim { message, hint }
             | Self::UnknownReminder { message, hint }
+            | Self::UnknownRule { message, hint }
             | Self::UnknownChannel { message, hint }
             | Self::UnknownEntry { message, hint }
             | Self::AlreadyUndone { message, hint }

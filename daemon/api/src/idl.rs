@@ -52,6 +52,10 @@ fn named() -> Vec<&'static CustomType<'static>> {
         Reminder::CUSTOM_TYPE,
         Delivery::CUSTOM_TYPE,
         Channel::CUSTOM_TYPE,
+        Input::CUSTOM_TYPE,
+        Raised::CUSTOM_TYPE,
+        Decision::CUSTOM_TYPE,
+        RuleAction::CUSTOM_TYPE,
     ]
 }
 
@@ -80,6 +84,17 @@ fn shape(method: Method) -> Shape {
             "Lists short messages by hour, day or cycle, way and zone.",
             GetUsageParams::TYPE,
             MessagesPage::TYPE,
+        ),
+        Method::ExplainReminder => (
+            "Tells why a reminder is as it is, or why a rule says nothing: the occasion, what was said, what holds it \
+             back.",
+            ExplainReminderParams::TYPE,
+            ExplainReminderReply::TYPE,
+        ),
+        Method::ResumeRule => (
+            "Takes up a rule again that was suspended. For root and admin groups.",
+            ResumeRuleParams::TYPE,
+            RuleReply::TYPE,
         ),
         Method::ExplainUsage => (
             "Tells what a SIM's total in a day, cycle or other span is made of: each run of a counter, each connection \
@@ -351,6 +366,8 @@ fn verbs() -> Vec<(&'static str, &'static str, Value)> {
         ("plan-show", each, types["Plan"].clone()),
         ("plan-add", one, custom(PlanAddOutput::CUSTOM_TYPE, &types)),
         ("rules-list", each, types["Rule"].clone()),
+        ("rules-why", one, json_type(ExplainReminderReply::TYPE, &types)),
+        ("rules-resume", one, types["Rule"].clone()),
         ("check", one, custom(CheckOutput::CUSTOM_TYPE, &types)),
         ("reminders", each, types["Reminder"].clone()),
         ("channels", each, types["Channel"].clone()),

@@ -35,6 +35,7 @@ mod rule;
 mod status;
 mod usage;
 mod voice;
+mod why;
 
 pub use backup::{Backup, BackupReply, BackupsPage, RestoreBackupParams, RestoreReply};
 pub use carrier::{
@@ -66,6 +67,10 @@ pub use rule::Rule;
 pub use status::{Calibration, Cycle, Forecast, ModemManager, Service, Session, Sim, Warning};
 pub use usage::{UsageChange, UsagePage, UsageRow, UsageTotal};
 pub use voice::{CallsPage, CallsRow, CallsTotal, MessagesPage, MessagesRow, MessagesTotal};
+pub use why::{
+    Decision, ExplainReminderParams, ExplainReminderReply, Input, Raised, ResumeRuleParams, RuleAction,
+    RuleReply,
+};
 
 /// The interface's name.
 pub const INTERFACE: &str = "org.simbell.Control";

@@ -41,11 +41,13 @@ pub enum Method {
     UndoImport,
     GetCalls,
     GetMessages,
+    ExplainReminder,
+    ResumeRule,
 }
 
 impl Method {
     /// Every method, in the order of the interface description.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::GetVersion,
         Self::GetStatus,
         Self::ListSims,
@@ -77,6 +79,8 @@ impl Method {
         Self::UndoImport,
         Self::GetCalls,
         Self::GetMessages,
+        Self::ExplainReminder,
+        Self::ResumeRule,
     ];
 
     /// Its name without the interface.
@@ -114,6 +118,8 @@ impl Method {
             Self::UndoImport => "UndoImport",
             Self::GetCalls => "GetCalls",
             Self::GetMessages => "GetMessages",
+            Self::ExplainReminder => "ExplainReminder",
+            Self::ResumeRule => "ResumeRule",
         }
     }
 
@@ -137,6 +143,7 @@ impl Method {
                 | Self::UndoImport
                 | Self::Acknowledge
                 | Self::Snooze
+                | Self::ResumeRule
                 | Self::TestChannel
                 | Self::Reload
                 | Self::CreateBackup

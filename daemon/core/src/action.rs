@@ -100,6 +100,20 @@ impl Action {
     }
 }
 
+impl ActionState {
+    /// As it is written everywhere.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Intended => "intended",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 impl Permission {
     /// Every permission there is.
     pub const ALL: [Self; 3] = [Self::SendSms, Self::SendUssd, Self::Disconnect];

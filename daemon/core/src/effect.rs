@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::action::ActionRecord;
+use crate::decision::Decision;
 use crate::ident::{Eid, Iccid, Imsi, ModemId, ReminderKey, RuleName};
 use crate::ledger::{Baseline, Correction, Epoch, Gap, Session, UsageSlot};
 use crate::memory::Memory;
@@ -112,6 +113,13 @@ pub enum Change {
         rule: RuleName,
         /// What.
         memory: Memory,
+    },
+    /// What a rule said last of a reminder, and on what.
+    KeepDecision {
+        /// Which reminder.
+        reminder: ReminderKey,
+        /// What was said.
+        decision: Box<Decision>,
     },
     /// An action as it is now.
     KeepAction(ActionRecord),

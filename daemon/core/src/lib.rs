@@ -10,6 +10,7 @@ pub mod billing;
 pub mod bytes;
 pub mod counter;
 pub mod cycle;
+pub mod decision;
 pub mod effect;
 pub mod event;
 pub mod forecast;

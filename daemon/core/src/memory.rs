@@ -1,6 +1,7 @@
 //! What a rule remembers from one evaluation to the next: small named values, kept in the ledger.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::{NaiveDate, NaiveDateTime};
 use rust_decimal::Decimal;
@@ -45,6 +46,28 @@ impl Memory {
             .iter()
             .map(|(name, value)| name.len().saturating_add(value.weight()))
             .fold(0, usize::saturating_add)
+    }
+}
+
+impl fmt::Display for Remembered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(yes) => write!(f, "{yes}"),
+            Self::Whole(number) => write!(f, "{number}"),
+            Self::Number(number) => write!(f, "{}", number.normalize()),
+            Self::Text(text) => f.write_str(text),
+            Self::Size(bytes) => write!(f, "{} B", bytes.normalize()),
+            Self::Percent(share) => write!(f, "{} %", share.normalize()),
+            Self::Span(ms) => write!(f, "{} s", Decimal::new(*ms, 3).normalize()),
+            Self::Date(date) => write!(f, "{date}"),
+            Self::LocalTime(time) => write!(f, "{}", time.format("%Y-%m-%d %H:%M")),
+            Self::List(list) => {
+                for (nth, one) in list.iter().enumerate() {
+                    write!(f, "{}{one}", if nth == 0 { "" } else { ", " })?;
+                }
+                Ok(())
+            }
+        }
     }
 }
 

@@ -149,7 +149,7 @@ pub struct RuleDescription {
 }
 
 /// Everything a rule sees.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RuleInput {
     /// Local time now, in the zone of the SIM's plan.
     pub now: LocalNow,

@@ -197,19 +197,19 @@ impl RuleSet {
     }
 
     /// Asks every rule of a step, in order: what one remembers, the next evaluation of the same rule sees. A rule that
-    /// fails for one SIM is not asked about the next: it would use up its time for each of them.
+    /// fails for one SIM is not asked the same about the next: it would use up its time for each of them.
     #[must_use]
     pub fn evaluate_all(&self, evaluations: Vec<Evaluation>) -> Vec<RuleResult> {
-        let mut failed: BTreeMap<RuleName, String> = BTreeMap::new();
+        let mut failed: BTreeMap<(RuleName, &str), String> = BTreeMap::new();
         let mut memories: BTreeMap<RuleName, Arc<Memory>> = BTreeMap::new();
         let asked = |Evaluation { rule, trigger, input, memory }: Evaluation| {
-            if let Some(error) = failed.get(&rule) {
+            if let Some(error) = failed.get(&(rule.clone(), trigger.kind())) {
                 return RuleResult { error: Some(error.clone()), ..RuleResult::nothing(rule, trigger) };
             }
             let memory = memories.get(&rule).unwrap_or(&memory);
             let outcome = self.evaluate_knowing(&rule, &trigger, &input, memory);
             if let Some(error) = &outcome.error {
-                failed.insert(rule.clone(), error.clone());
+                failed.insert((rule.clone(), trigger.kind()), error.clone());
             }
             if let Some(memory) = &outcome.memory {
                 memories.insert(rule.clone(), Arc::new(memory.clone()));

@@ -162,6 +162,8 @@ fn root_section(
     settings.channels = channels.known;
     let mut service = service::read(root, dir, channels.configs, env, report);
     service.quota = quota;
+    settings.suspend_after = service.rules.suspend_after;
+    settings.actions_a_day = service.rules.actions_a_day;
     (settings, service)
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use simbell_api::{
     Backup, BilledPage, CallsPage, Channel, ChannelTest, ControlError, CorrectionsPage, EntriesParams,
-    ExplainPage, ExplainUsageParams, ExportUsageParams, GetUsageParams, ImportReply, ImportUsageParams,
-    MessagesPage, MonitorEvent, ObservationReply, ObservationsPage, ObserveUsageParams, Plan, ReloadReply,
-    Reminder, RestoreReply, Rule, SetUsageParams, Sim, StatusReply, UndoCorrectionParams, UndoImportParams,
-    UndoneReply, UsageChange, UsagePage, WithdrawObservationParams,
+    ExplainPage, ExplainReminderParams, ExplainReminderReply, ExplainUsageParams, ExportUsageParams,
+    GetUsageParams, ImportReply, ImportUsageParams, MessagesPage, MonitorEvent, ObservationReply,
+    ObservationsPage, ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams,
+    Sim, StatusReply, UndoCorrectionParams, UndoImportParams, UndoneReply, UsageChange, UsagePage,
+    WithdrawObservationParams,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -169,6 +170,16 @@ pub trait ControlBackend: Send + Sync + 'static {
 
     /// Puts a reminder off by `seconds`, at least 1.
     fn snooze(&self, peer: Peer, key: String, seconds: u64) -> impl Future<Output = Answer<Reminder>> + Send;
+
+    /// Why a reminder is as it is, or why a rule says nothing.
+    fn explain_reminder(
+        &self,
+        peer: Peer,
+        question: ExplainReminderParams,
+    ) -> impl Future<Output = Answer<ExplainReminderReply>> + Send;
+
+    /// Takes up a suspended rule again.
+    fn resume_rule(&self, peer: Peer, name: String) -> impl Future<Output = Answer<Rule>> + Send;
 
     /// Every channel.
     fn channels(&self, peer: Peer) -> impl Future<Output = Answer<Vec<Channel>>> + Send;

@@ -8,10 +8,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use simbell_api::{
     AcknowledgeParams, BackupReply, BackupsPage, ChannelsPage, ControlError, DESCRIPTION, EntriesParams,
-    ExplainUsageParams, ExportUsageParams, GetUsageParams, GetVersionParams, INTERFACE, ImportUsageParams,
-    Method, ObserveUsageParams, PageParams, PlansPage, ReminderReply, RemindersPage, RestoreBackupParams,
-    RulesPage, SetUsageParams, ShowPlanParams, ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams,
-    UndoCorrectionParams, UndoImportParams, VersionReply, WithdrawObservationParams,
+    ExplainReminderParams, ExplainUsageParams, ExportUsageParams, GetUsageParams, GetVersionParams,
+    INTERFACE, ImportUsageParams, Method, ObserveUsageParams, PageParams, PlansPage, ReminderReply,
+    RemindersPage, RestoreBackupParams, ResumeRuleParams, RuleReply, RulesPage, SetUsageParams,
+    ShowPlanParams, ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams, UndoCorrectionParams,
+    UndoImportParams, VersionReply, WithdrawObservationParams,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -215,6 +216,14 @@ async fn ask<B: ControlBackend>(
                 return Err(invalid("seconds", "`seconds` must be 1 to a year"));
             }
             reply(&ReminderReply { reminder: backend.snooze(peer, which.key, which.seconds).await? })
+        }
+        Method::ExplainReminder => {
+            let which: ExplainReminderParams = params(given)?;
+            reply(&backend.explain_reminder(peer, which).await?)
+        }
+        Method::ResumeRule => {
+            let which: ResumeRuleParams = params(given)?;
+            reply(&RuleReply { rule: backend.resume_rule(peer, which.name).await? })
         }
         Method::ListChannels => {
             let which = params(given)?;

@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use simbell_api::{
     Backup, BilledPage, BilledSpan, Calibration, CallsPage, CallsRow, CallsTotal, Channel, ChannelTest,
-    ControlError, Correction, CorrectionsPage, Cycle, Delivery, EntriesParams, ExplainPage, ExplainSpan,
-    ExplainSum, ExplainUsageParams, ExplainedCorrection, ExplainedGap, ExplainedObservation, ExplainedRun,
-    ExplainedSession, ExportCorrection, ExportGap, ExportKind, ExportPart, ExportUsageParams, Forecast,
-    GetUsageParams, ImportReply, ImportUsageParams, MessagesPage, MessagesRow, MessagesTotal, ModemManager,
-    MonitorEvent, Observation, ObservationReply, ObservationsPage, ObserveUsageParams, Plan, ReloadReply,
-    Reminder, RestoreReply, Rule, Service, SetUsageParams, Sim, StatusReply, UndoCorrectionParams,
-    UndoImportParams, UndoneReply, UsageChange, UsagePage, UsageRow, UsageTotal, Warning,
-    WithdrawObservationParams,
+    ControlError, Correction, CorrectionsPage, Cycle, Decision, Delivery, EntriesParams, ExplainPage,
+    ExplainReminderParams, ExplainReminderReply, ExplainSpan, ExplainSum, ExplainUsageParams,
+    ExplainedCorrection, ExplainedGap, ExplainedObservation, ExplainedRun, ExplainedSession,
+    ExportCorrection, ExportGap, ExportKind, ExportPart, ExportUsageParams, Forecast, GetUsageParams,
+    ImportReply, ImportUsageParams, Input, MessagesPage, MessagesRow, MessagesTotal, ModemManager,
+    MonitorEvent, Observation, ObservationReply, ObservationsPage, ObserveUsageParams, Plan, Raised,
+    ReloadReply, Reminder, RestoreReply, Rule, RuleAction, Service, SetUsageParams, Sim, StatusReply,
+    UndoCorrectionParams, UndoImportParams, UndoneReply, UsageChange, UsagePage, UsageRow, UsageTotal,
+    Warning, WithdrawObservationParams,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -122,6 +123,15 @@ impl Fake {
     /// How many follow.
     pub fn followers(&self) -> usize {
         self.changes.receiver_count()
+    }
+
+    async fn rule(&self, peer: Peer, name: &str) -> Answer<Rule> {
+        self.rules(peer).await?.into_iter().find(|rule| rule.name == name).ok_or_else(|| {
+            ControlError::UnknownRule {
+                message: format!("no rule is called {name:?}"),
+                hint: "see them with `simbellctl rules`".into(),
+            }
+        })
     }
 
     fn change(&self, key: &str, change: impl FnOnce(&mut Reminder)) -> Answer<Reminder> {
@@ -453,11 +463,68 @@ impl ControlBackend for Fake {
             schedules: vec![],
             enabled: problem.is_none(),
             problem: problem.map(str::to_owned),
+            suspended: problem.is_some(),
+            failures: if problem.is_some() { 3 } else { 0 },
+            may: problem.map(|_| "send-sms".to_owned()).into_iter().collect(),
+            evaluations: 12,
         };
         Ok(vec![
             rule("my-rule", Some("my-rule.rhai:3:7: unknown function `remnd`")),
             rule("data-threshold", None),
         ])
+    }
+
+    async fn explain_reminder(
+        &self,
+        peer: Peer,
+        question: ExplainReminderParams,
+    ) -> Answer<ExplainReminderReply> {
+        let reminders = self.world.lock().unwrap().reminders.clone();
+        let reminder = reminders.into_iter().find(|reminder| reminder.key == question.key);
+        let name = reminder.as_ref().map_or(question.key, |reminder| reminder.rule.clone());
+        let rule = self.rule(peer, &name).await?;
+        Ok(ExplainReminderReply {
+            rule,
+            reminder,
+            standing: vec!["It was said once, on 22 November at 21:00, and is not said again.".into()],
+            decision: Some(Decision {
+                at: NOW.into(),
+                trigger: "usage".into(),
+                occasion: "usage of home changed".into(),
+                inputs: vec![Input { name: "sim.share".into(), value: "82 %".into() }],
+                raised: vec![Raised {
+                    key: "80".into(),
+                    urgency: "warning".into(),
+                    text: "home: 82% used".into(),
+                }],
+                resolved: vec!["50".into()],
+                wanted: vec!["send a short message to +4915112345678: help".into()],
+                error: None,
+                asked_again_at_bytes: Some(9_500_000_000),
+                kept: false,
+                record: r#"{"at":1795381200000}"#.into(),
+            }),
+            actions: vec![RuleAction {
+                key: "data-threshold/help/0011".into(),
+                what: "send a short message to +4915112345678: help".into(),
+                state: "refused".into(),
+                at: NOW.into(),
+                note: Some("the configuration does not allow it".into()),
+            }],
+        })
+    }
+
+    async fn resume_rule(&self, peer: Peer, name: String) -> Answer<Rule> {
+        let mut rule = self.rule(peer, &name).await?;
+        if !rule.suspended {
+            return Err(ControlError::InvalidArgument {
+                argument: "name".into(),
+                message: format!("the rule {name:?} is not suspended"),
+                hint: "see them with `simbellctl rules`".into(),
+            });
+        }
+        (rule.suspended, rule.enabled, rule.problem, rule.failures) = (false, true, None, 0);
+        Ok(rule)
     }
 
     async fn reminders(&self, _: Peer) -> Answer<Vec<Reminder>> {

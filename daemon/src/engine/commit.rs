@@ -88,6 +88,7 @@ fn key(change: &Change) -> Option<String> {
         Change::KeepScheduleMark { key, .. } => Some(format!("mark {key}")),
         Change::KeepSim(sim) => Some(format!("sim {}", sim.iccid)),
         Change::KeepMemory { rule, .. } => Some(format!("memory {rule}")),
+        Change::KeepDecision { reminder, .. } => Some(format!("decision {reminder}")),
         Change::KeepAction(record) => Some(format!("action {}", record.key)),
         Change::KeepModem(modem) => Some(format!("modem {}", modem.id)),
         Change::KeepSession(session) => Some(format!("session {}", session.id.0)),

@@ -8,12 +8,14 @@ mod act;
 mod armed;
 mod carrier;
 mod commit;
+mod decisions;
 mod history;
 mod import;
 pub mod ledger;
 mod perform;
 mod recording;
 mod request;
+mod why;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -111,6 +113,7 @@ pub struct Engine {
     ended: mpsc::Receiver<Ended>,
     /// Ends of actions: both halves, since each action's task takes one.
     acted: (mpsc::Sender<act::Acted>, mpsc::Receiver<act::Acted>),
+    decisions: decisions::Decisions,
     requests: mpsc::Receiver<Request>,
     reload: Box<dyn FnMut() -> Result<Reloaded, Vec<String>> + Send>,
     notifier: Notifier,
@@ -158,6 +161,7 @@ impl Engine {
             dispatcher: Some(parts.dispatcher),
             ended: parts.ended,
             acted: mpsc::channel(64),
+            decisions: decisions::Decisions::default(),
             requests: parts.requests,
             reload: parts.reload,
             notifier: parts.notifier,

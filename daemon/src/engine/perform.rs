@@ -117,8 +117,8 @@ impl Engine {
             }
             if !evaluations.is_empty() {
                 // Health changes rarely, and each rule ends within its limits.
-                let results = self.rules.evaluate_all(evaluations);
-                let fx = self.step(Event::RulesEvaluated(results));
+                let results = self.rules.evaluate_all(evaluations.clone());
+                let fx = self.decided(evaluations, results);
                 self.backlog.then.push(fx);
             }
         }
@@ -188,17 +188,19 @@ impl Engine {
 
     async fn ask_rules(&mut self, evaluations: Vec<Evaluation>) {
         let rules = Arc::clone(&self.rules);
-        let asked: Vec<_> = evaluations.iter().map(|e| (e.rule.clone(), e.trigger.clone())).collect();
+        let asked = evaluations.clone();
         let results = tokio::task::spawn_blocking(move || rules.evaluate_all(evaluations)).await;
         let results = results.unwrap_or_else(|panic| {
             tracing::error!(%panic, "evaluating rules ended unexpectedly");
             // Not the same as having found nothing: what was raised before stays.
             let error = Some("evaluating it ended in a fault of the service; please report this".to_owned());
-            let failed =
-                |(rule, trigger)| RuleResult { error: error.clone(), ..RuleResult::nothing(rule, trigger) };
-            asked.into_iter().map(failed).collect()
+            let failed = |one: &Evaluation| RuleResult {
+                error: error.clone(),
+                ..RuleResult::nothing(one.rule.clone(), one.trigger.clone())
+            };
+            asked.iter().map(failed).collect()
         });
-        let fx = self.step(Event::RulesEvaluated(results));
+        let fx = self.decided(asked, results);
         self.backlog.then.push(fx);
     }
 

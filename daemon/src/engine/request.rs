@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use simbell_api::{
-    Backup, CallsPage, Channel, ChannelTest, ControlError, ExplainPage, ExplainUsageParams,
-    ExportUsageParams, GetUsageParams, ImportReply, ImportUsageParams, MessagesPage, Plan, ReloadReply,
-    Reminder, RestoreReply, Rule, SetUsageParams, Sim, StatusReply, UndoImportParams, UsageChange, UsagePage,
+    Backup, CallsPage, Channel, ChannelTest, ControlError, ExplainPage, ExplainReminderParams,
+    ExplainReminderReply, ExplainUsageParams, ExportUsageParams, GetUsageParams, ImportReply,
+    ImportUsageParams, MessagesPage, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams, Sim,
+    StatusReply, UndoImportParams, UsageChange, UsagePage,
 };
 use simbell_core::effect::Notice;
 use simbell_core::event::Event;
@@ -97,6 +98,10 @@ pub enum Request {
     Acknowledge(String, Reply<Reminder>),
     /// Put off, by seconds.
     Snooze(String, u64, Reply<Reminder>),
+    /// Why a reminder is as it is.
+    Why(ExplainReminderParams, Reply<ExplainReminderReply>),
+    /// Take up a suspended rule again.
+    ResumeRule(String, Reply<Rule>),
     /// Every channel.
     Channels(Reply<Vec<Channel>>),
     /// Put a test message in a channel's outbox; gives its delivery id.
@@ -239,6 +244,13 @@ impl Engine {
                 };
                 let _ = reply.send(answer);
             }
+            Request::Why(question, reply) => {
+                let _ = reply.send(self.why(&question));
+            }
+            Request::ResumeRule(name, reply) => {
+                let answer = self.resume(&name).await;
+                let _ = reply.send(answer);
+            }
             Request::Channels(reply) => {
                 let _ = reply.send(Ok(convert::channels(&self.state)));
             }
@@ -321,7 +333,7 @@ impl Engine {
     }
 
     /// The live reminder with this key, or the only one with this part in its key.
-    fn reminder_named(&self, key: &str) -> Answer<ReminderKey> {
+    pub(super) fn reminder_named(&self, key: &str) -> Answer<ReminderKey> {
         let live = || self.state.reminders().filter(|r| !matches!(r.state, ReminderState::Resolved { .. }));
         if let Some(exact) = live().find(|r| r.key.as_str() == key) {
             return Ok(exact.key.clone());

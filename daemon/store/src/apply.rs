@@ -6,6 +6,7 @@ use simbell_core::ledger::{Baseline, Epoch, Gap, Session};
 use simbell_core::reminder::{Delivery, Reminder};
 
 use crate::carrier;
+use crate::decision;
 use crate::failure::ErrorKind;
 use crate::open::Store;
 use crate::prune;
@@ -146,6 +147,7 @@ fn make(tx: &Transaction<'_>, change: &Change) -> Made {
         Change::KeepCall(call) => voice::keep_call(tx, call),
         Change::KeepSms(sms) => voice::keep_sms(tx, sms),
         Change::KeepMemory { rule, memory } => wishes::keep_memory(tx, rule, memory),
+        Change::KeepDecision { reminder, decision } => decision::keep(tx, reminder, decision),
         Change::KeepAction(record) => wishes::keep_action(tx, record),
         Change::KeepModem(modem) => wishes::keep_modem(tx, modem),
     }
@@ -172,6 +174,7 @@ const fn name(change: &Change) -> &'static str {
         Change::KeepCall(_) => "keep-call",
         Change::KeepSms(_) => "keep-sms",
         Change::KeepMemory { .. } => "keep-memory",
+        Change::KeepDecision { .. } => "keep-decision",
         Change::KeepAction(_) => "keep-action",
         Change::KeepModem(_) => "keep-modem",
     }

@@ -27,6 +27,12 @@ impl State {
         self.actions.values()
     }
 
+    /// How often a rule failed in a row by now.
+    #[must_use]
+    pub fn failures(&self, rule: &RuleName) -> u32 {
+        self.failures.get(rule).copied().unwrap_or(0)
+    }
+
     /// How often a rule was asked since the service began.
     #[must_use]
     pub fn times_asked(&self, rule: &RuleName) -> u64 {
@@ -105,10 +111,18 @@ impl State {
     /// Why an action is not done, where it is not.
     fn refused(&self, rule: &RuleName, action: &Action, at: Stamp) -> Option<String> {
         let permission = action.permission();
-        if !self.rules.get(rule).is_some_and(|rule| rule.may.contains(&permission)) {
+        let of_rule = self.rules.get(rule);
+        if !of_rule.is_some_and(|rule| rule.may.contains(&permission)) {
+            let how = if of_rule.is_some_and(|rule| rule.plugin) {
+                format!(
+                    "name \"{permission}\" in `permissions` of its plugin.toml, and in `allow` of [plugins.{rule}] in the \
+                     configuration"
+                )
+            } else {
+                format!("name \"{permission}\" under `{rule}` of [rules.allow] in the configuration")
+            };
             return Some(format!(
-                "The rule {rule} wanted to {}, and may not. To let it: name \"{permission}\" in `permissions` of its \
-                 plugin.toml, and in `allow` of [plugins.{rule}] in the configuration.",
+                "The rule {rule} wanted to {}, and may not. To let it: {how}.",
                 what(action)
             ));
         }
@@ -122,7 +136,7 @@ impl State {
         (u32::try_from(done.count()).unwrap_or(u32::MAX) >= most).then(|| {
             format!(
                 "The rule {rule} wanted to {}, but has had {most} things done today, which is the most \
-                 (rules.limits.actions_a_day).",
+                 (rules.actions_a_day).",
                 what(action)
             )
         })
@@ -177,7 +191,8 @@ impl State {
         let failures = self.failures.entry(rule.clone()).or_insert(0);
         *failures = failures.saturating_add(1);
         if *failures < most {
-            let text = format!("{error}\nIt failed {failures} times in a row; after {most} it is suspended.");
+            let times = if *failures == 1 { "once".to_owned() } else { format!("{failures} times in a row") };
+            let text = format!("{error}\nIt failed {times}; after {most} times in a row it is suspended.");
             self.warn(WarningCode::RuleFailing, rule.as_str(), text, fx);
             return;
         }

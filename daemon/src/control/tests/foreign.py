@@ -46,6 +46,8 @@ CALLS = {
     "WithdrawObservation": {"id": 1, "note": "typed wrong"},
     "GetCalls": {"by": "day"},
     "GetMessages": {"by": "day"},
+    "ExplainReminder": {"key": "data-threshold"},
+    "ResumeRule": {"name": "my-rule"},
 }
 
 

@@ -138,6 +138,13 @@ CREATE TABLE action (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX action_by_time ON action (at_ms);
 
+CREATE TABLE decision (
+    -- What a rule said as it last changed a reminder, beside all that it was told: for explanations.
+    reminder TEXT NOT NULL PRIMARY KEY, -- reminder.key
+    at_ms    INTEGER NOT NULL, -- ms since 1970 UTC
+    decision TEXT NOT NULL     -- JSON
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE modem (
     -- A modem as it was seen last.
     id      TEXT NOT NULL PRIMARY KEY, -- IMEI, or device path where there is none
