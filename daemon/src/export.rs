@@ -1,8 +1,8 @@
 //! Usage in bulk: the whole ledger, a bounded part at a time.
 
 use simbell_api::{
-    ControlError, ExportCorrection, ExportGap, ExportKind, ExportPart, ExportUsageParams, GetUsageParams,
-    UsageTotal,
+    ControlError, ExportCorrection, ExportGap, ExportKind, ExportPart, ExportRun, ExportUsageParams,
+    GetUsageParams, UsageTotal,
 };
 use simbell_core::state::State;
 use simbell_core::time::{Stamp, Timestamp};
@@ -173,9 +173,7 @@ fn blank(span: Option<&Asked>) -> ExportPart {
         start_offset: 0,
         end_offset: 0,
         kinds: Vec::new(),
-        start_ms: Vec::new(),
-        length_ms: Vec::new(),
-        kind: Vec::new(),
+        runs: Vec::new(),
         rx_bytes: Vec::new(),
         tx_bytes: Vec::new(),
         corrections: Vec::new(),
@@ -199,16 +197,8 @@ fn rows(
     for row in page.rows {
         // Corrections and gaps follow one by one.
         let Entry::Usage { zone, source, volume } = row.entry else { continue };
-        let series = (zone, source);
-        let kind = columns.series.iter().position(|known| *known == series).unwrap_or_else(|| {
-            columns.series.push(series);
-            columns.series.len().saturating_sub(1)
-        });
-        columns.start.push(row.start.as_millis());
-        columns.end.push(row.end.as_millis());
-        columns.kind.push(kind);
-        columns.rx.push(volume.rx);
-        columns.tx.push(volume.tx);
+        let kind = columns.kind_of((zone, source));
+        columns.push((row.start.as_millis(), row.end.as_millis()), kind, volume);
     }
     Ok((columns, page.next))
 }
@@ -221,30 +211,52 @@ fn split(span: &Asked, columns: &Columns) -> Vec<ExportPart> {
         .map(|(zone, source)| ExportKind { zone: zone.to_text(), source: source.as_str().to_owned() })
         .collect();
     let mut parts: Vec<ExportPart> = Vec::new();
-    // Where no change of the clock lies between the first start and the last end there is nothing to compare.
-    let whole = columns.start.first().zip(columns.end.iter().max()).is_some_and(|(first, last)| {
-        let (first, last) = (Timestamp::from_millis(*first), Timestamp::from_millis(*last));
-        span.zone.transitions_within(first, last).is_empty()
-    });
-    let rows =
-        columns.start.iter().zip(&columns.end).zip(&columns.kind).zip(columns.rx.iter().zip(&columns.tx));
-    for (((start, end), kind), (rx, tx)) in rows {
-        let fits = parts.last().is_some_and(|part| {
-            whole || (part.start_offset == offset(*start) && part.end_offset == offset(*end))
-        });
-        if !fits {
-            let (start_offset, end_offset) = (offset(*start), offset(*end));
-            parts.push(ExportPart { start_offset, end_offset, kinds: kinds.clone(), ..blank(Some(span)) });
-        }
-        if let Some(part) = parts.last_mut() {
-            part.start_ms.push(*start);
-            part.length_ms.push(end.saturating_sub(*start));
-            part.kind.push(i64::try_from(*kind).unwrap_or(0));
-            part.rx_bytes.push(*rx);
-            part.tx_bytes.push(*tx);
+    let mut place: usize = 0;
+    for run in &columns.runs {
+        let mut first = 0;
+        while first < run.rows {
+            let (start, end) = (run.start_of(first), run.start_of(first.saturating_add(1)));
+            let (start_offset, end_offset) = (offset(start), offset(end));
+            let last = run.start_of(run.rows);
+            let rows = same_offset(&span.zone, (start, last), run.length)
+                .min(same_offset(&span.zone, (end, last), run.length))
+                .min(run.rows.saturating_sub(first));
+            let fits = parts
+                .last()
+                .is_some_and(|part| part.start_offset == start_offset && part.end_offset == end_offset);
+            if !fits {
+                parts.push(ExportPart {
+                    start_offset,
+                    end_offset,
+                    kinds: kinds.clone(),
+                    ..blank(Some(span))
+                });
+            }
+            let figures = place..place.saturating_add(rows);
+            if let Some(part) = parts.last_mut() {
+                part.runs.push(ExportRun {
+                    start_ms: start,
+                    length_ms: run.length,
+                    kind: i64::try_from(run.kind).unwrap_or(0),
+                    rows: i64::try_from(rows).unwrap_or(0),
+                });
+                part.rx_bytes.extend_from_slice(columns.rx.get(figures.clone()).unwrap_or_default());
+                part.tx_bytes.extend_from_slice(columns.tx.get(figures).unwrap_or_default());
+            }
+            first = first.saturating_add(rows);
+            place = place.saturating_add(rows);
         }
     }
     parts
+}
+
+/// How many instants, `length` apart from the first one on, come before the clock is changed; one at least.
+fn same_offset(zone: &ZoneRules, (first, last): (i64, i64), length: i64) -> usize {
+    let within = zone.transitions_within(Timestamp::from_millis(first), Timestamp::from_millis(last));
+    let Some((changed_s, _)) = within.first() else { return usize::MAX };
+    let way = changed_s.saturating_mul(1000).saturating_sub(first);
+    let instants = way.saturating_add(length).saturating_sub(1).checked_div(length).unwrap_or(1);
+    usize::try_from(instants).unwrap_or(1).max(1)
 }
 
 fn add_mark(part: &mut ExportPart, seen: &mut (i64, i64), id: i64, mark: Mark, zone: Option<&ZoneRules>) {

@@ -20,15 +20,15 @@ pub(crate) const HEADING: &str =
     "record,iccid,sim,start,end,zone,source,rx_bytes,tx_bytes,correction_bytes,author,reason,detail\r\n";
 
 /// Writes a part.
-pub(crate) fn write(form: Form, part: &ExportPart, days: &mut Days, out: &mut Vec<u8>) {
-    usage(form, part, days, out);
+pub(crate) fn write(form: Form, part: &ExportPart, out: &mut Vec<u8>) {
+    usage(form, part, out);
     match form {
         Form::Json => json_marks(part, out),
         Form::Csv => csv_marks(part, out),
     }
 }
 
-fn usage(form: Form, part: &ExportPart, days: &mut Days, out: &mut Vec<u8>) {
+fn usage(form: Form, part: &ExportPart, out: &mut Vec<u8>) {
     let (iccid, sim) = (part.iccid.as_deref().unwrap_or(""), part.sim.as_deref().unwrap_or(""));
     let begin = match form {
         Form::Json => format!(
@@ -51,24 +51,40 @@ fn usage(form: Form, part: &ExportPart, days: &mut Days, out: &mut Vec<u8>) {
             Form::Csv => format!(",{},{},", cell(&kind.zone), cell(&kind.source)),
         })
         .collect();
-    let (figures, end): (&[u8], &[u8]) = match form {
+    let (figures, last): (&[u8], &[u8]) = match form {
         Form::Json => (b",\"tx_bytes\":", b"}\n"),
         Form::Csv => (b",", b",,,,\r\n"),
     };
     let (start_zone, end_zone) = (offset(part.start_offset), offset(part.end_offset));
-    let times = part.start_ms.iter().zip(&part.length_ms);
-    let volumes = part.rx_bytes.iter().zip(&part.tx_bytes);
-    for (((start, length), kind), (rx, tx)) in times.zip(&part.kind).zip(volumes) {
-        out.extend_from_slice(begin.as_bytes());
-        days.write(*start, part.start_offset, &start_zone, out);
-        out.extend_from_slice(between);
-        days.write(start.saturating_add(*length), part.end_offset, &end_zone, out);
-        let kind = usize::try_from(*kind).ok().and_then(|kind| kinds.get(kind));
-        out.extend_from_slice(kind.map_or(b"", |kind| kind.as_bytes()));
-        number(*rx, out);
-        out.extend_from_slice(figures);
-        number(*tx, out);
-        out.extend_from_slice(end);
+    let mut volumes = part.rx_bytes.iter().zip(&part.tx_bytes);
+    let mut line: Vec<u8> = Vec::new();
+    for run in &part.runs {
+        // What comes before the figures is the same but for the times, which are as long as the ones before.
+        let kind = usize::try_from(run.kind).ok().and_then(|kind| kinds.get(kind));
+        line.clear();
+        line.extend_from_slice(begin.as_bytes());
+        let mut start = Written::at(run.start_ms, part.start_offset, &mut line);
+        line.extend_from_slice(&start_zone);
+        line.extend_from_slice(between);
+        let mut end_ms = run.start_ms.saturating_add(run.length_ms);
+        let mut end = Written::at(end_ms, part.end_offset, &mut line);
+        line.extend_from_slice(&end_zone);
+        line.extend_from_slice(kind.map_or(b"", |kind| kind.as_bytes()));
+        let mut start_ms = run.start_ms;
+        let rows = usize::try_from(run.rows).unwrap_or(0);
+        for (row, (rx, tx)) in volumes.by_ref().take(rows).enumerate() {
+            if row > 0 {
+                start_ms = start_ms.saturating_add(run.length_ms);
+                end_ms = end_ms.saturating_add(run.length_ms);
+                start.becomes(start_ms, &mut line);
+                end.becomes(end_ms, &mut line);
+            }
+            out.extend_from_slice(&line);
+            number(*rx, out);
+            out.extend_from_slice(figures);
+            number(*tx, out);
+            out.extend_from_slice(last);
+        }
     }
 }
 
@@ -137,31 +153,48 @@ fn cell(value: &str) -> String {
     if quotes { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
 }
 
-/// Days as they were written last: rows that follow each other are mostly of one day.
-#[derive(Debug, Default)]
-pub(crate) struct Days {
-    number: Option<i64>,
-    date: String,
+/// An instant that was written into a line, RFC 3339 to the second without its offset.
+struct Written {
+    place: usize,
+    offset_s: i64,
+    day: i64,
 }
 
-impl Days {
-    /// RFC 3339 to the second, at an offset in seconds east.
-    fn write(&mut self, at_ms: i64, offset_s: i64, offset: &[u8], out: &mut Vec<u8>) {
-        let local = at_ms.div_euclid(1000).saturating_add(offset_s);
-        let day = local.div_euclid(DAY_S);
-        if self.number != Some(day) {
-            self.number = Some(day);
+/// `2026-11-01T00:00:00`.
+const INSTANT: usize = 19;
+
+impl Written {
+    /// Writes an instant as it is at an offset in seconds east.
+    fn at(at_ms: i64, offset_s: i64, line: &mut Vec<u8>) -> Self {
+        let place = line.len();
+        line.resize(place.saturating_add(INSTANT), b'?');
+        // No day has this number, so that the date is written.
+        let mut written = Self { place, offset_s, day: i64::MIN };
+        written.becomes(at_ms, line);
+        written
+    }
+
+    /// Writes another instant in its place.
+    fn becomes(&mut self, at_ms: i64, line: &mut [u8]) {
+        let local = at_ms.div_euclid(1000).saturating_add(self.offset_s);
+        let (day, within) = (local.div_euclid(DAY_S), local.rem_euclid(DAY_S));
+        let Some(place) = line.get_mut(self.place..self.place.saturating_add(INSTANT)) else { return };
+        if self.day != day {
+            self.day = day;
+            // RFC 3339 has years of four digits only; of others as much as there is room for.
             let at = chrono::DateTime::from_timestamp(day.saturating_mul(DAY_S), 0).unwrap_or_default();
-            self.date = at.format("%Y-%m-%dT").to_string();
+            let date = at.format("%Y-%m-%dT00:00:00").to_string();
+            for (to, from) in place.iter_mut().zip(date.bytes()) {
+                *to = from;
+            }
         }
-        out.extend_from_slice(self.date.as_bytes());
-        let within = local.rem_euclid(DAY_S);
-        two(within / 3600, out);
-        out.push(b':');
-        two(within / 60 % 60, out);
-        out.push(b':');
-        two(within % 60, out);
-        out.extend_from_slice(offset);
+        for (at, value) in [(11, within / 3600), (14, within / 60 % 60), (17, within % 60)] {
+            for (at, digit) in [(at, value / 10), (at + 1, value % 10)] {
+                if let (Some(to), Ok(digit)) = (place.get_mut(at), u8::try_from(digit)) {
+                    *to = b'0'.saturating_add(digit);
+                }
+            }
+        }
     }
 }
 
@@ -172,12 +205,6 @@ fn offset(seconds: i64) -> Vec<u8> {
     let sign = if seconds < 0 { '-' } else { '+' };
     let minutes = seconds.abs() / 60;
     format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60).into_bytes()
-}
-
-fn two(value: i64, out: &mut Vec<u8>) {
-    for digit in [value / 10 % 10, value % 10] {
-        out.push(u8::try_from(digit).map_or(b'0', |digit| b'0'.saturating_add(digit)));
-    }
 }
 
 fn number(mut value: u64, out: &mut Vec<u8>) {
@@ -198,7 +225,7 @@ fn number(mut value: u64, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use simbell_api::{ExportCorrection, ExportGap, ExportKind, ExportedUsage};
+    use simbell_api::{ExportCorrection, ExportGap, ExportKind, ExportRun, ExportedUsage};
 
     use super::*;
 
@@ -209,9 +236,10 @@ mod tests {
             start_offset: 7200,
             end_offset: 3600,
             kinds: vec![ExportKind { zone: "home".into(), source: "kernel".into() }],
-            start_ms: vec![1_792_890_000_000, 1_792_893_600_000],
-            length_ms: vec![3_600_000, 7_200_000],
-            kind: vec![0, 0],
+            runs: vec![
+                ExportRun { start_ms: 1_792_890_000_000, length_ms: 3_600_000, kind: 0, rows: 1 },
+                ExportRun { start_ms: 1_792_893_600_000, length_ms: 7_200_000, kind: 0, rows: 1 },
+            ],
             rx_bytes: vec![0, u64::MAX],
             tx_bytes: vec![10, 7],
             corrections: vec![ExportCorrection {
@@ -232,7 +260,7 @@ mod tests {
 
     fn written(form: Form) -> String {
         let mut out = Vec::new();
-        write(form, &part(), &mut Days::default(), &mut out);
+        write(form, &part(), &mut out);
         String::from_utf8(out).unwrap()
     }
 

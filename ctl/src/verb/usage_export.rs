@@ -11,7 +11,7 @@ use super::Verdict;
 use crate::cli::{By, ExportArgs, ExportFormat};
 use crate::failure::CtlError;
 use crate::out::Out;
-use crate::show::export::{Days, Form, HEADING, write};
+use crate::show::export::{Form, HEADING, write};
 
 /// Written at once, bytes.
 const CHUNK: usize = 256 * 1024;
@@ -39,13 +39,12 @@ pub(super) async fn run(client: Client, out: &mut Out, args: &ExportArgs) -> Res
     // The first part is there before a file is made: a refusal leaves none.
     let mut part = export.next().await?;
     let mut to = To::open(args.output.as_deref())?;
-    let mut days = Days::default();
     let mut held: Vec<u8> = Vec::with_capacity(CHUNK.saturating_mul(2));
     if form == Form::Csv {
         held.extend_from_slice(HEADING.as_bytes());
     }
     while let Some(rows) = part {
-        write(form, &rows, &mut days, &mut held);
+        write(form, &rows, &mut held);
         if held.len() >= CHUNK {
             to.write(&held)?;
             held.clear();

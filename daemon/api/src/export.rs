@@ -11,6 +11,18 @@ named! {
         pub source: String,
     }
 
+    /// Rows of one kind and length, each of which begins where the one before it ends.
+    pub struct ExportRun {
+        /// The first instant of the first row, milliseconds since 1970 UTC.
+        pub start_ms: i64,
+        /// How long each row lasts, milliseconds.
+        pub length_ms: i64,
+        /// Place in `kinds`, counted from 0.
+        pub kind: i64,
+        /// How many rows.
+        pub rows: i64,
+    }
+
     /// A person's correction.
     pub struct ExportCorrection {
         /// At which instant it counts, RFC 3339.
@@ -53,25 +65,21 @@ inline! {
         pub to: Option<String>,
     }
 
-    /// Rows of one SIM, oldest first, in columns of equal length; then its corrections, then its gaps. Gaps of no known
+    /// Rows of one SIM, oldest first: when by runs, how much in two columns of equal length; then its corrections, then its gaps. Gaps of no known
     /// SIM come last.
     pub struct ExportPart {
         /// Whose; null for gaps of no known SIM.
         pub iccid: Option<String>,
         /// What the configuration calls it; its ICCID where it has no name.
         pub sim: Option<String>,
-        /// Offset of the plan's zone from UTC at every `start_ms`, seconds east.
+        /// Offset of the plan's zone from UTC at the start of every row, seconds east.
         pub start_offset: i64,
-        /// The same at every end.
+        /// The same at the end of every row.
         pub end_offset: i64,
         /// What kinds of rows there are.
         pub kinds: Vec<ExportKind>,
-        /// First instants, milliseconds since 1970 UTC.
-        pub start_ms: Vec<i64>,
-        /// Lengths, milliseconds.
-        pub length_ms: Vec<i64>,
-        /// Places in `kinds`, counted from 0.
-        pub kind: Vec<i64>,
+        /// When the rows were; the sum of their `rows` is the length of the columns.
+        pub runs: Vec<ExportRun>,
         /// Bytes received.
         pub rx_bytes: Vec<u64>,
         /// Bytes sent.

@@ -40,6 +40,7 @@ fn named() -> Vec<&'static CustomType<'static>> {
         ExplainSum::CUSTOM_TYPE,
         Backup::CUSTOM_TYPE,
         ExportKind::CUSTOM_TYPE,
+        ExportRun::CUSTOM_TYPE,
         ExportCorrection::CUSTOM_TYPE,
         ExportGap::CUSTOM_TYPE,
         BilledSpan::CUSTOM_TYPE,

@@ -49,7 +49,7 @@ pub use explain::{
     ExplainPage, ExplainSpan, ExplainSum, ExplainUsageParams, ExplainedCorrection, ExplainedGap,
     ExplainedObservation, ExplainedRun, ExplainedSession,
 };
-pub use export::{ExportCorrection, ExportGap, ExportKind, ExportPart, ExportUsageParams};
+pub use export::{ExportCorrection, ExportGap, ExportKind, ExportPart, ExportRun, ExportUsageParams};
 pub use import::{ImportReply, ImportUsageParams, ImportedRow, UndoImportParams};
 pub use method::{
     AcknowledgeParams, BugReportChunk, ChannelsPage, GetUsageParams, GetVersionParams, Method, PageParams,

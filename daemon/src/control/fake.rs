@@ -8,10 +8,10 @@ use simbell_api::{
     ControlError, Correction, CorrectionsPage, Cycle, Decision, Delivery, EntriesParams, ExplainPage,
     ExplainReminderParams, ExplainReminderReply, ExplainSpan, ExplainSum, ExplainUsageParams,
     ExplainedCorrection, ExplainedGap, ExplainedObservation, ExplainedRun, ExplainedSession,
-    ExportCorrection, ExportGap, ExportKind, ExportPart, ExportUsageParams, Forecast, GetUsageParams,
-    ImportReply, ImportUsageParams, Input, MessagesPage, MessagesRow, MessagesTotal, ModemManager,
-    MonitorEvent, Observation, ObservationReply, ObservationsPage, ObserveUsageParams, Plan, Raised,
-    ReloadReply, Reminder, RestoreReply, Rule, RuleAction, Service, SetUsageParams, Sim, StatusReply,
+    ExportCorrection, ExportGap, ExportKind, ExportPart, ExportRun, ExportUsageParams, Forecast,
+    GetUsageParams, ImportReply, ImportUsageParams, Input, MessagesPage, MessagesRow, MessagesTotal,
+    ModemManager, MonitorEvent, Observation, ObservationReply, ObservationsPage, ObserveUsageParams, Plan,
+    Raised, ReloadReply, Reminder, RestoreReply, Rule, RuleAction, Service, SetUsageParams, Sim, StatusReply,
     UndoCorrectionParams, UndoImportParams, UndoneReply, UsageChange, UsagePage, UsageRow, UsageTotal,
     Warning, WithdrawObservationParams,
 };
@@ -352,8 +352,7 @@ impl ControlBackend for Fake {
             for _ in 0..2 {
                 let _gone = sender.send(Ok(super::server::part(&part, false))).await;
             }
-            part =
-                ExportPart { iccid: None, sim: None, corrections: Vec::new(), start_ms: Vec::new(), ..part };
+            part = ExportPart { iccid: None, sim: None, corrections: Vec::new(), runs: Vec::new(), ..part };
             part.total = Some(UsageTotal { rx_bytes: 2, tx_bytes: 4, correction_bytes: 6 });
             let _gone = sender.send(Ok(super::server::part(&part, true))).await;
         });
@@ -822,9 +821,7 @@ fn export_part() -> ExportPart {
         start_offset: 3600,
         end_offset: 3600,
         kinds: vec![ExportKind { zone: "home".into(), source: "kernel".into() }],
-        start_ms: vec![1_793_491_200_000],
-        length_ms: vec![3_600_000],
-        kind: vec![0],
+        runs: vec![ExportRun { start_ms: 1_793_491_200_000, length_ms: 3_600_000, kind: 0, rows: 1 }],
         rx_bytes: vec![1],
         tx_bytes: vec![2],
         corrections: vec![ExportCorrection {

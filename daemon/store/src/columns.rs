@@ -8,6 +8,7 @@ use simbell_core::time::Timestamp;
 use crate::carrier::{CORRECTION, correction};
 use crate::lists::gap;
 use crate::open::Store;
+use crate::packed;
 use crate::reader::Reader;
 use crate::rollup;
 use crate::rows::{QueryError, collect, unsigned};
@@ -16,21 +17,39 @@ use crate::usage::{source, text};
 
 const HOUR: i64 = 3_600_000;
 
-/// Usage by hour in columns of equal length, in order of time. Times are milliseconds since 1970 UTC.
+/// Usage by hour, oldest first: when and of which kind by runs, how much in columns of equal length. Times are
+/// milliseconds since 1970 UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Columns {
     /// The kinds of rows there are: where, by which counter.
     pub series: Vec<(Zone, Source)>,
-    /// First instants.
-    pub start: Vec<i64>,
-    /// First instants after them.
-    pub end: Vec<i64>,
-    /// Places in `series`.
-    pub kind: Vec<usize>,
+    /// When the rows were, and of which kind; the sum of their `rows` is the length of the columns.
+    pub runs: Vec<RowRun>,
     /// Bytes received.
     pub rx: Vec<u64>,
     /// Bytes sent.
     pub tx: Vec<u64>,
+}
+
+/// Rows of one kind and length, each of which begins where the one before it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowRun {
+    /// The first instant of the first row.
+    pub start: i64,
+    /// How long each row lasts.
+    pub length: i64,
+    /// Place in [`Columns::series`].
+    pub kind: usize,
+    /// How many rows.
+    pub rows: usize,
+}
+
+impl RowRun {
+    /// The first instant of a row, counted from 0; of the one after the last it is where the run ends.
+    #[must_use]
+    pub fn start_of(&self, row: usize) -> i64 {
+        self.start.saturating_add(self.length.saturating_mul(i64::try_from(row).unwrap_or(i64::MAX)))
+    }
 }
 
 /// Everything in a span, summed.
@@ -126,72 +145,132 @@ fn hours(
     until: Timestamp,
     most: usize,
 ) -> Result<(Columns, Option<Timestamp>), QueryError> {
+    let tx = conn.unchecked_transaction()?;
     let mut out = Columns::default();
+    let (mut at, until) = (from.as_millis(), until.as_millis());
+    loop {
+        // By rows up to the next month that is packed, or over it where it cannot be believed.
+        let packed = packed::next(&tx, iccid, at, until)?;
+        let begins = packed.as_ref().map_or(until, |month| month.start);
+        if let Some(next) = rows(&tx, iccid, (at, begins), most, &mut out)? {
+            return Ok((out, Some(Timestamp::from_millis(next))));
+        }
+        let Some(month) = packed else { return Ok((out, None)) };
+        if out.rx.len() >= most.max(1) {
+            return Ok((out, Some(Timestamp::from_millis(begins))));
+        }
+        if !month.unpack(&mut out)
+            && let Some(next) = rows(&tx, iccid, (month.start, month.end), usize::MAX, &mut out)?
+        {
+            return Ok((out, Some(Timestamp::from_millis(next))));
+        }
+        at = month.end;
+    }
+}
+
+/// Adds the rows of a half-open span, as they are kept; says where to go on once there are `most`.
+pub(crate) fn rows(
+    conn: &Connection,
+    iccid: &Iccid,
+    (from, until): (i64, i64),
+    most: usize,
+    out: &mut Columns,
+) -> Result<Option<i64>, QueryError> {
+    if from >= until {
+        return Ok(None);
+    }
     let mut slots = conn.prepare_cached(
         "SELECT start_ms, zone, source, rx_bytes, tx_bytes, until_ms FROM usage
          WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3 ORDER BY start_ms",
     )?;
-    let mut rows = slots.query(params![iccid.as_str(), from.as_millis(), until.as_millis()])?;
+    let mut rows = slots.query(params![iccid.as_str(), from, until])?;
     // The words of the row before, so that they are understood once where nothing changes.
     let mut before: (String, String, usize) = (String::new(), String::new(), usize::MAX);
-    let mut hour_begins = 0;
     let mut hour = i64::MIN;
+    let mut of_hour: Vec<Hourly> = Vec::new();
     while let Some(row) = rows.next()? {
         let start: i64 = row.get(0)?;
         let this_hour = start.div_euclid(HOUR).saturating_mul(HOUR);
         if this_hour != hour {
-            if out.start.len() >= most.max(1) {
-                return Ok((out, Some(Timestamp::from_millis(start))));
+            out.extend(&mut of_hour);
+            if out.rx.len() >= most.max(1) {
+                return Ok(Some(this_hour.max(from)));
             }
             hour = this_hour;
-            hour_begins = out.start.len();
         }
         let (zone, by) = (text(row, 1, "usage.zone")?, text(row, 2, "usage.source")?);
         if before.2 == usize::MAX || before.0 != zone || before.1 != by {
-            let series = (Zone::from_text(zone), source(by)?);
-            let place = out.series.iter().position(|known| *known == series);
-            before = (zone.to_owned(), by.to_owned(), place.unwrap_or(out.series.len()));
-            if place.is_none() {
-                out.series.push(series);
-            }
+            let kind = out.kind_of((Zone::from_text(zone), source(by)?));
+            before = (zone.to_owned(), by.to_owned(), kind);
         }
         let (rx, tx): (u64, u64) =
             (unsigned(row.get(3)?, "usage.rx_bytes")?, unsigned(row.get(4)?, "usage.tx_bytes")?);
         let hour_end = this_hour.saturating_add(HOUR);
         let coarse: Option<i64> = row.get::<_, Option<i64>>(5)?.filter(|end| *end > hour_end);
-        let (start, end) = coarse
-            .map_or((this_hour.max(from.as_millis()), hour_end.min(until.as_millis())), |end| (start, end));
-        out.add(hour_begins, (start, end, before.2), (rx, tx))?;
+        let (start, end) = coarse.map_or((this_hour.max(from), hour_end.min(until)), |end| (start, end));
+        add(&mut of_hour, Hourly { start, end, kind: before.2, rx, tx })?;
     }
-    Ok((out, None))
+    out.extend(&mut of_hour);
+    Ok(None)
+}
+
+/// A row of an hour.
+struct Hourly {
+    start: i64,
+    end: i64,
+    kind: usize,
+    rx: u64,
+    tx: u64,
+}
+
+/// Adds to the row of the same hour and kind, or as a row of its own.
+fn add(of_hour: &mut Vec<Hourly>, more: Hourly) -> Result<(), QueryError> {
+    let overflow = || QueryError::Overflow { what: "usage" };
+    let same = |row: &&mut Hourly| (row.kind, row.start, row.end) == (more.kind, more.start, more.end);
+    match of_hour.iter_mut().find(same) {
+        Some(row) => {
+            row.rx = row.rx.checked_add(more.rx).ok_or_else(overflow)?;
+            row.tx = row.tx.checked_add(more.tx).ok_or_else(overflow)?;
+        }
+        None => of_hour.push(more),
+    }
+    Ok(())
 }
 
 impl Columns {
-    /// Adds to the row of the same hour and kind, or as a row of its own.
-    fn add(
-        &mut self,
-        hour_begins: usize,
-        (start, end, kind): (i64, i64, usize),
-        (rx, tx): (u64, u64),
-    ) -> Result<(), QueryError> {
-        let overflow = || QueryError::Overflow { what: "usage" };
-        for place in hour_begins..self.start.len() {
-            let same = self.kind.get(place) == Some(&kind)
-                && self.start.get(place) == Some(&start)
-                && self.end.get(place) == Some(&end);
-            if let (true, Some(sum_rx), Some(sum_tx)) = (same, self.rx.get_mut(place), self.tx.get_mut(place))
+    /// The place of a kind of rows in [`Columns::series`], where it is put if need be.
+    #[must_use]
+    pub fn kind_of(&mut self, series: (Zone, Source)) -> usize {
+        self.series.iter().position(|known| *known == series).unwrap_or_else(|| {
+            self.series.push(series);
+            self.series.len().saturating_sub(1)
+        })
+    }
+
+    /// Adds a row that lasts from one instant until another.
+    pub fn push(&mut self, (start, end): (i64, i64), kind: usize, volume: Volume) {
+        self.push_run(RowRun { start, length: end.saturating_sub(start), kind, rows: 1 });
+        self.rx.push(volume.rx);
+        self.tx.push(volume.tx);
+    }
+
+    /// Says when rows are whose figures are put into the columns beside.
+    pub(crate) fn push_run(&mut self, run: RowRun) {
+        match self.runs.last_mut() {
+            Some(last)
+                if (last.kind, last.length) == (run.kind, run.length)
+                    && last.start_of(last.rows) == run.start =>
             {
-                *sum_rx = sum_rx.checked_add(rx).ok_or_else(overflow)?;
-                *sum_tx = sum_tx.checked_add(tx).ok_or_else(overflow)?;
-                return Ok(());
+                last.rows = last.rows.saturating_add(run.rows);
             }
+            _ => self.runs.push(run),
         }
-        self.start.push(start);
-        self.end.push(end);
-        self.kind.push(kind);
-        self.rx.push(rx);
-        self.tx.push(tx);
-        Ok(())
+    }
+
+    fn extend(&mut self, of_hour: &mut Vec<Hourly>) {
+        for row in of_hour.drain(..) {
+            self.push((row.start, row.end), row.kind, Volume { rx: row.rx, tx: row.tx });
+        }
     }
 }
 

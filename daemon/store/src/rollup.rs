@@ -12,6 +12,7 @@ use simbell_core::time::Timestamp;
 
 use crate::apply::{Failure, Made};
 use crate::open::Store;
+use crate::packed;
 use crate::prune::PruneError;
 use crate::rows::{QueryError, collect, unsigned};
 use crate::totals::fits;
@@ -49,6 +50,7 @@ pub(crate) fn add(tx: &Transaction<'_>, more: &More<'_>) -> Made {
     }
     let day = more.start.div_euclid(DAY).saturating_mul(DAY);
     let month = month_start(day).unwrap_or(day);
+    packed::forget(tx, more.iccid, month, month.saturating_add(1))?;
     for (sql, start, figure) in [
         (
             "INSERT INTO usage_day VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -81,11 +83,17 @@ fn too_large(error: rusqlite::Error, figure: &'static str) -> Failure {
 }
 
 impl Store {
-    /// Sums the days that are over, up to the UTC day that `now` lies in: once a day. `now` is a trusted wall clock.
+    /// Sums the days that are over, up to the UTC day that `now` lies in, and packs the months that are over: once a
+    /// day. `now` is a trusted wall clock.
     ///
     /// # Errors
-    /// When SQLite fails, or a sum does not fit; then totals are summed from hours as before.
+    /// When SQLite fails, or a sum does not fit; then totals are summed from hours, and exports made of them, as before.
     pub fn roll_up(&mut self, now: Timestamp) -> Result<(), PruneError> {
+        self.sum_days(now)?;
+        packed::pack(&mut self.conn)
+    }
+
+    fn sum_days(&mut self, now: Timestamp) -> Result<(), PruneError> {
         let until = now.as_millis().max(0).div_euclid(DAY).saturating_mul(DAY);
         let tx = self.conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let from = mark(&tx)?.unwrap_or(0);
@@ -130,6 +138,7 @@ pub(crate) fn recompute(tx: &Transaction<'_>, iccid: &Iccid, from: i64, until: i
     let first_month = month_start(from).unwrap_or(0);
     let months_end = month_after(until.saturating_sub(1)).unwrap_or(mark);
     let iccid = iccid.as_str();
+    packed::forget(tx, iccid, first_month, months_end)?;
     tx.execute(
         "DELETE FROM usage_day WHERE iccid = ?1 AND day_ms >= ?2 AND day_ms < ?3",
         params![iccid, from, until],
@@ -207,13 +216,13 @@ fn edges(from: i64, until: i64, mark: Option<i64>) -> [i64; 4] {
     }
 }
 
-fn month_start(at: i64) -> Option<i64> {
+pub(crate) fn month_start(at: i64) -> Option<i64> {
     let date = Timestamp::from_millis(at).to_utc().date_naive().with_day(1)?;
     Some(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis())
 }
 
 /// The first start of a month after `at`.
-fn month_after(at: i64) -> Option<i64> {
+pub(crate) fn month_after(at: i64) -> Option<i64> {
     let date =
         Timestamp::from_millis(at).to_utc().date_naive().with_day(1)?.checked_add_months(Months::new(1))?;
     Some(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis())

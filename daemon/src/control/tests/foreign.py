@@ -103,7 +103,7 @@ with client.open("org.simbell.Control") as control:
 
 with client.open("org.simbell.Control") as control:
     parts = [plain(part) for part in control.ExportUsage(by="hour", _more=True)]
-    assert [len(part["start_ms"]) for part in parts] == [1, 1, 0], parts
+    assert [len(part["runs"]) for part in parts] == [1, 1, 0], parts
     assert parts[0]["corrections"][0]["bytes"] == 3 and parts[2]["total"]["rx_bytes"] == 2, parts
 
 with client.open("org.simbell.Control") as control:

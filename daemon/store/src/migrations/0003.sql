@@ -118,6 +118,16 @@ CREATE TABLE usage_month (
     PRIMARY KEY (iccid, month_ms, zone, source)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE usage_packed (
+    -- A SIM's rows of a UTC month that is over, as an export gives them: derived from usage, never a source of its own,
+    -- and dropped when usage of the month changes. Numbers of 7 bits a byte, as store/src/packed.rs says.
+    iccid    TEXT NOT NULL,
+    month_ms INTEGER NOT NULL, -- start of the UTC month, ms since 1970 UTC
+    until_ms INTEGER NOT NULL, -- start of the next
+    rows     BLOB NOT NULL,
+    PRIMARY KEY (iccid, month_ms)
+) STRICT;
+
 CREATE TABLE rule_memory (
     -- What a rule remembers from one evaluation to the next.
     rule   TEXT NOT NULL PRIMARY KEY,
