@@ -5,6 +5,7 @@ use simbell_api::{ExportPart, ExportedCorrection, ExportedGap};
 use super::text;
 
 const DAY_S: i64 = 86_400;
+const HOUR_S: i64 = 3_600;
 
 /// How an export is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +159,9 @@ struct Written {
     place: usize,
     offset_s: i64,
     day: i64,
+    hour: i64,
+    /// Seconds since the hour began.
+    within: i64,
 }
 
 /// `2026-11-01T00:00:00`.
@@ -169,7 +173,7 @@ impl Written {
         let place = line.len();
         line.resize(place.saturating_add(INSTANT), b'?');
         // No day has this number, so that the date is written.
-        let mut written = Self { place, offset_s, day: i64::MIN };
+        let mut written = Self { place, offset_s, day: i64::MIN, hour: 0, within: 0 };
         written.becomes(at_ms, line);
         written
     }
@@ -177,24 +181,39 @@ impl Written {
     /// Writes another instant in its place.
     fn becomes(&mut self, at_ms: i64, line: &mut [u8]) {
         let local = at_ms.div_euclid(1000).saturating_add(self.offset_s);
-        let (day, within) = (local.div_euclid(DAY_S), local.rem_euclid(DAY_S));
+        let day = local.div_euclid(DAY_S);
+        let of_day = local.rem_euclid(DAY_S);
+        let (hour, within) = (of_day / HOUR_S, of_day % HOUR_S);
         let Some(place) = line.get_mut(self.place..self.place.saturating_add(INSTANT)) else { return };
         if self.day != day {
-            self.day = day;
             // RFC 3339 has years of four digits only; of others as much as there is room for.
             let at = chrono::DateTime::from_timestamp(day.saturating_mul(DAY_S), 0).unwrap_or_default();
             let date = at.format("%Y-%m-%dT00:00:00").to_string();
             for (to, from) in place.iter_mut().zip(date.bytes()) {
                 *to = from;
             }
+            (self.day, self.hour, self.within) = (day, 0, 0);
         }
-        for (at, value) in [(11, within / 3600), (14, within / 60 % 60), (17, within % 60)] {
-            for (at, digit) in [(at, value / 10), (at + 1, value % 10)] {
-                if let (Some(to), Ok(digit)) = (place.get_mut(at), u8::try_from(digit)) {
-                    *to = b'0'.saturating_add(digit);
-                }
-            }
+        // Mostly but the hour is another.
+        if self.hour != hour {
+            two(place, 11, hour);
+            self.hour = hour;
         }
+        if self.within != within {
+            two(place, 14, within / 60);
+            two(place, 17, within % 60);
+            self.within = within;
+        }
+    }
+}
+
+/// Writes two digits at a place.
+fn two(line: &mut [u8], place: usize, value: i64) {
+    if let (Some([tens, ones]), Ok(value)) =
+        (line.get_mut(place..).and_then(|at| at.first_chunk_mut()), u8::try_from(value))
+    {
+        *tens = b'0'.saturating_add(value / 10);
+        *ones = b'0'.saturating_add(value % 10);
     }
 }
 
