@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use simbell_api::{Client, ExportUsageParams};
+use simbell_api::{Client, ClientError, ExportPart, ExportUsageParams};
+use tokio::sync::mpsc;
 
 use super::Verdict;
 use crate::cli::{By, ExportArgs, ExportFormat};
@@ -15,6 +16,8 @@ use crate::show::export::{Form, HEADING, write};
 
 /// Written at once, bytes.
 const CHUNK: usize = 256 * 1024;
+/// So many parts wait to be written at most.
+const PARTS_AHEAD: usize = 4;
 
 pub(super) async fn run(client: Client, out: &mut Out, args: &ExportArgs) -> Result<Verdict, CtlError> {
     let form = match args.format {
@@ -38,22 +41,44 @@ pub(super) async fn run(client: Client, out: &mut Out, args: &ExportArgs) -> Res
     let mut export = client.export(&params).await?;
     // The first part is there before a file is made: a refusal leaves none.
     let mut part = export.next().await?;
-    let mut to = To::open(args.output.as_deref())?;
-    let mut held: Vec<u8> = Vec::with_capacity(CHUNK.saturating_mul(2));
+    let to = To::open(args.output.as_deref())?;
+    // On a thread of its own: reading and writing take about as long as each other.
+    let (parts, taken) = mpsc::channel(PARTS_AHEAD);
+    let writing = tokio::task::spawn_blocking(move || write_parts(form, taken, to));
+    let read = async move {
+        while let Some(rows) = part {
+            // Who writes no longer says why.
+            if parts.send(rows).await.is_err() {
+                break;
+            }
+            part = export.next().await?;
+        }
+        Ok(())
+    };
+    let read: Result<(), ClientError> = read.await;
+    let to = writing
+        .await
+        .map_err(|error| CtlError::io("the export cannot be written", io::Error::other(error)))??;
+    read?;
+    to.end()?;
+    Ok(Verdict::Done)
+}
+
+/// Writes parts until no more come.
+fn write_parts(form: Form, mut parts: mpsc::Receiver<ExportPart>, mut to: To) -> Result<To, CtlError> {
+    let mut held: Vec<u8> = Vec::with_capacity(CHUNK.saturating_mul(4));
     if form == Form::Csv {
         held.extend_from_slice(HEADING.as_bytes());
     }
-    while let Some(rows) = part {
+    while let Some(rows) = parts.blocking_recv() {
         write(form, &rows, &mut held);
         if held.len() >= CHUNK {
             to.write(&held)?;
             held.clear();
         }
-        part = export.next().await?;
     }
     to.write(&held)?;
-    to.end()?;
-    Ok(Verdict::Done)
+    Ok(to)
 }
 
 /// Standard output, or a file that is whole or not there under its name.
