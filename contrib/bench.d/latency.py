@@ -94,7 +94,7 @@ def rank(ordered, percent):
 def start_ours(room, name, pushes, crossing):
     counting = ""
     if name == "quota":
-        control = room.dir / "quota.sock"
+        control = room.dir / "helper.sock"
         words = [str(room.programs / "simbell-quota"), "--socket", str(control), "--user", "root"]
         room.start(words, "quota")
         until(control.exists, "simbell-quota")

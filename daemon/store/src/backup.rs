@@ -112,6 +112,9 @@ pub(crate) fn copy_checked(conn: &Connection, to: &Path) -> Result<(), BackupErr
     })
 }
 
+/// Memory for pages of a copy in the making, in KiB.
+const COPY_CACHE_KIB: i64 = 128;
+
 fn copy_and(
     conn: &Connection,
     to: &Path,
@@ -127,6 +130,8 @@ fn copy_and(
     }
     let copied = (|| {
         let mut target = Connection::open(&unfinished).map_err(sqlite)?;
+        // Pages are written and looked through in order: more of them in memory serve nothing.
+        target.pragma_update(None, "cache_size", -COPY_CACHE_KIB).map_err(sqlite)?;
         // Nobody else reads it yet, and an index shared through mapped memory is not safe on every file system.
         target.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(sqlite)?;
         let step = Backup::new(conn, &mut target).and_then(|backup| backup.step(-1)).map_err(sqlite)?;

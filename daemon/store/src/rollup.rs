@@ -26,6 +26,11 @@ const MARK: &str = "usage_sums_until_ms";
 const MONTH_OF_DAY: &str =
     "CAST(strftime('%s', day_ms / 1000, 'unixepoch', 'start of month') AS INTEGER) * 1000";
 
+/// Sums the days of a SIM in a half-open span.
+const DAYS_OF_SIM: &str = "INSERT INTO usage_day
+     SELECT iccid, start_ms - start_ms % 86400000 AS day_ms, zone, source, sum(rx_bytes), sum(tx_bytes)
+     FROM usage WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3 GROUP BY iccid, day_ms, zone, source";
+
 /// Usage that is added to a slot.
 pub(crate) struct More<'a> {
     pub(crate) iccid: &'a str,
@@ -100,17 +105,19 @@ impl Store {
         if from >= until {
             return Ok(());
         }
-        // Each SIM by its own range: usage has no index by time alone.
-        tx.execute(
-            "INSERT INTO usage_day
-             WITH RECURSIVE sims (iccid) AS (SELECT min(iccid) FROM usage UNION ALL
-                 SELECT (SELECT min(iccid) FROM usage WHERE usage.iccid > sims.iccid) FROM sims
-                 WHERE sims.iccid IS NOT NULL)
-             SELECT usage.iccid, start_ms - start_ms % 86400000 AS day_ms, zone, source, sum(rx_bytes), sum(tx_bytes)
-             FROM sims CROSS JOIN usage ON usage.iccid = sims.iccid AND start_ms >= ?1 AND start_ms < ?2
-             GROUP BY usage.iccid, day_ms, zone, source",
-            [from, until],
-        )?;
+        // Each SIM by its own range: usage has no index by time alone, and what is sorted is held in memory.
+        let sims: Vec<String> = tx
+            .prepare_cached(
+                "WITH RECURSIVE sims (iccid) AS (SELECT min(iccid) FROM usage UNION ALL
+                     SELECT (SELECT min(iccid) FROM usage WHERE usage.iccid > sims.iccid) FROM sims
+                     WHERE sims.iccid IS NOT NULL)
+                 SELECT iccid FROM sims WHERE iccid IS NOT NULL",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        for iccid in &sims {
+            tx.prepare_cached(DAYS_OF_SIM)?.execute(params![iccid, from, until])?;
+        }
         tx.execute(
             &format!(
                 "INSERT INTO usage_month
@@ -143,12 +150,7 @@ pub(crate) fn recompute(tx: &Transaction<'_>, iccid: &Iccid, from: i64, until: i
         "DELETE FROM usage_day WHERE iccid = ?1 AND day_ms >= ?2 AND day_ms < ?3",
         params![iccid, from, until],
     )?;
-    tx.execute(
-        "INSERT INTO usage_day
-         SELECT iccid, start_ms - start_ms % 86400000 AS day_ms, zone, source, sum(rx_bytes), sum(tx_bytes)
-         FROM usage WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3 GROUP BY iccid, day_ms, zone, source",
-        params![iccid, from, until],
-    )?;
+    tx.execute(DAYS_OF_SIM, params![iccid, from, until])?;
     tx.execute(
         "DELETE FROM usage_month WHERE iccid = ?1 AND month_ms >= ?2 AND month_ms < ?3",
         params![iccid, first_month, months_end],
