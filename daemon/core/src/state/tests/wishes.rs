@@ -58,7 +58,7 @@ fn what_is_not_allowed_or_too_much_is_refused_and_said() {
     assert_eq!(asked(&mut bench, usage(), vec![wish("ask")]).act, []);
     assert_eq!(states(&bench), [(ActionState::Refused, true)]);
     let said = bench.state.warnings().find(|w| w.code == WarningCode::ActionFailed).unwrap();
-    assert!(said.text.contains("\"send-sms\"") && said.text.contains("[plugins.r]"), "{}", said.text);
+    assert!(said.text.contains("\"send-sms\"") && said.text.contains("[rules.allow]"), "{}", said.text);
 
     let mut bench = Bench::new(Settings { actions_a_day: 2, ..settings() }, &[may("usage")]);
     let fx = asked(&mut bench, usage(), ["a", "b", "c"].map(wish).to_vec());
