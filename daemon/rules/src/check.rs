@@ -8,7 +8,7 @@ use crate::engine;
 use crate::evaluate;
 use crate::fixture;
 use crate::limits::Limits;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, PluginKind};
 use crate::problem::{Problem, Source};
 use crate::ruleset::read;
 use crate::settings::Settings;
@@ -19,26 +19,43 @@ pub fn check_file(path: &Path) -> Vec<Problem> {
     check(path, &Settings::default())
 }
 
-/// Everything found wrong with a plugin's folder: its manifest, and its rule with the default settings.
+/// Everything found wrong with a plugin's folder: its manifest, and its script with the default settings.
 #[must_use]
 pub fn check_plugin(dir: &Path) -> Vec<Problem> {
-    let path = dir.join("plugin.toml");
-    let file = path.display().to_string();
-    let text = match read(&path, &Limits::default()) {
-        Ok(text) => text,
-        Err(error) => return vec![Source { file: &file, text: None }.problem(None, error)],
-    };
-    let source = Source { file: &file, text: Some(&text) };
-    let manifest = match Manifest::parse(&source, &text) {
+    let manifest = match manifest(dir) {
         Ok(manifest) => manifest,
         Err(problems) => return problems,
     };
+    if manifest.kind == PluginKind::Channel {
+        return Vec::new();
+    }
     match manifest.settings(None) {
         Ok(settings) => check(&dir.join("main.rhai"), &settings),
         Err(wrong) => {
+            let file = dir.join("plugin.toml").display().to_string();
+            let source = Source { file: &file, text: None };
             wrong.into_iter().map(|(message, hint)| source.problem(None, message).hint(hint)).collect()
         }
     }
+}
+
+/// Everything that the plugin in a folder may do beyond looking and saying, as its manifest asks for it, each in one
+/// word that stays the same: `send-sms`, `host:api.example.org`, or `host:{url}` for the host that the owner gives to
+/// the setting `url`.
+///
+/// # Errors
+/// Every problem of the manifest.
+pub fn plugin_permissions(dir: &Path) -> Result<Vec<String>, Vec<Problem>> {
+    manifest(dir).map(|manifest| manifest.permission_names())
+}
+
+/// Reads the manifest of a plugin's folder.
+pub(crate) fn manifest(dir: &Path) -> Result<Manifest, Vec<Problem>> {
+    let path = dir.join("plugin.toml");
+    let file = path.display().to_string();
+    let text = read(&path, &Limits::default())
+        .map_err(|error| vec![Source { file: &file, text: None }.problem(None, error)])?;
+    Manifest::parse(&Source { file: &file, text: Some(&text) }, &text)
 }
 
 fn check(path: &Path, settings: &Settings) -> Vec<Problem> {

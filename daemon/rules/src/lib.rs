@@ -4,6 +4,7 @@
 //! `on_usage(sim)`) with a value taken from the state, and gets findings back; a rule holds no handle to anything.
 //! `plugins/README.md` is the language's description for those who write rules.
 
+mod channel;
 mod check;
 mod compile;
 mod engine;
@@ -19,9 +20,10 @@ mod settings;
 mod text;
 mod value;
 
-pub use check::{check_file, check_plugin};
+pub use channel::{Host, HostError};
+pub use check::{check_file, check_plugin, plugin_permissions};
 pub use limits::Limits;
-pub use manifest::{API, SettingValues};
+pub use manifest::{API, PluginKind, SettingValues};
 pub use meter::Stats;
 pub use problem::{Problem, Severity};
 pub use ruleset::{IdleRule, LoadOptions, Outcome, RuleSet};

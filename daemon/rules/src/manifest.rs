@@ -7,8 +7,9 @@ use simbell_core::action::Permission;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::channel::Host;
 use crate::problem::{Problem, Source, nearest};
-use crate::settings::{KINDS, Kind, Raw, Settings};
+use crate::settings::{CHANNEL_KINDS, KINDS, Kind, Raw, Settings};
 use crate::text::short;
 
 /// The version of the rule language that this crate speaks.
@@ -17,28 +18,73 @@ pub const API: i64 = 1;
 /// Values of a plugin's settings by name, as the configuration gives them.
 pub type SettingValues = serde_json::Map<String, serde_json::Value>;
 
-const KEYS: [&str; 9] =
-    ["api", "name", "kind", "description", "languages", "enabled", "permissions", "settings", "license"];
+const KEYS: [&str; 10] = [
+    "api",
+    "name",
+    "kind",
+    "description",
+    "languages",
+    "enabled",
+    "permissions",
+    "hosts",
+    "settings",
+    "license",
+];
 const SETTING_KEYS: [&str; 4] = ["type", "list", "default", "description"];
+const CHANNEL_SETTING_KEYS: [&str; 5] = ["type", "list", "default", "optional", "description"];
+
+/// Keys of a channel's section in the configuration that every channel has: no setting can be called so.
+const CHANNEL_KEYS: [&str; 7] =
+    ["kind", "daily_cap", "while_roaming", "deadline", "timeout", "ca_file", "allow_plaintext"];
+
+/// The most hosts that one channel may send to.
+const MOST_HOSTS: usize = 16;
+
+/// What a plugin is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginKind {
+    /// Decides when to remind.
+    Rule,
+    /// Carries reminders to a service on the network.
+    Channel,
+}
+
+impl PluginKind {
+    /// As manifests name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Channel => "channel",
+        }
+    }
+}
 
 /// What a plugin says of itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Manifest {
     pub(crate) name: String,
+    pub(crate) kind: PluginKind,
     /// By language.
     pub(crate) description: BTreeMap<String, String>,
     /// Whether it runs unless the configuration says otherwise.
     pub(crate) enabled: bool,
     /// What it may want done, where the configuration allows it too.
     pub(crate) permissions: Vec<Permission>,
-    settings: BTreeMap<String, Declared>,
+    /// Where a channel may send to; none of a rule.
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) settings: BTreeMap<String, Declared>,
 }
 
+/// A setting as the manifest declares it.
 #[derive(Debug, Clone)]
-struct Declared {
-    kind: Kind,
-    list: bool,
-    default: Dynamic,
+pub(crate) struct Declared {
+    pub(crate) kind: Kind,
+    pub(crate) list: bool,
+    /// None where the configuration has to give it, or may leave it out.
+    pub(crate) default: Option<Dynamic>,
+    #[expect(dead_code, reason = "read with the channel that goes by it")]
+    pub(crate) optional: bool,
 }
 
 impl Manifest {
@@ -61,6 +107,13 @@ impl Manifest {
         }
     }
 
+    /// Everything that the plugin may do beyond looking and saying, each in one word: `send-sms`, `host:example.org`,
+    /// `host:{url}` for the host that the owner gives to the setting `url`.
+    pub(crate) fn permission_names(&self) -> Vec<String> {
+        let actions = self.permissions.iter().map(|one| one.as_str().to_owned());
+        actions.chain(self.hosts.iter().map(|host| format!("host:{host}"))).collect()
+    }
+
     /// One line of what the plugin does, in `language` where it can.
     pub(crate) fn summary(&self, language: &str) -> String {
         let primary = language.split(['-', '_']).next().unwrap_or(language);
@@ -77,8 +130,11 @@ impl Manifest {
         &self,
         given: Option<&SettingValues>,
     ) -> Result<Settings, Vec<(String, Option<String>)>> {
-        let mut values: BTreeMap<String, Dynamic> =
-            self.settings.iter().map(|(name, declared)| (name.clone(), declared.default.clone())).collect();
+        let mut values: BTreeMap<String, Dynamic> = self
+            .settings
+            .iter()
+            .filter_map(|(name, declared)| Some((name.clone(), declared.default.clone()?)))
+            .collect();
         let mut problems = Vec::new();
         for (name, value) in given.into_iter().flatten() {
             match self.settings.get(name) {
@@ -120,11 +176,15 @@ impl Reader<'_> {
             Some(_) => self.wrong(table, "api", &format!("`api` is {API}, the only version there is")),
             None => {}
         }
-        match self.need(table, "kind").map(raw) {
-            Some(Raw::Text(kind)) if kind == "rule" => {}
-            Some(_) => self.wrong(table, "kind", "`kind` is \"rule\""),
-            None => {}
-        }
+        let kind = match self.need(table, "kind").map(raw) {
+            Some(Raw::Text(kind)) if kind == "rule" => PluginKind::Rule,
+            Some(Raw::Text(kind)) if kind == "channel" => PluginKind::Channel,
+            Some(_) => {
+                self.wrong(table, "kind", "`kind` is \"rule\" or \"channel\"");
+                PluginKind::Rule
+            }
+            None => PluginKind::Rule,
+        };
         let name = match self.need(table, "name").map(raw) {
             Some(Raw::Text(name)) if !name.is_empty() && name == crate::text::slug(&name) => Some(name),
             Some(_) => {
@@ -147,24 +207,33 @@ impl Reader<'_> {
             Some(Raw::List(list)) if list.iter().all(|language| matches!(language, Raw::Text(_))) => {}
             Some(_) => self.wrong(table, "languages", "`languages` is a list such as [\"en\", \"zh\"]"),
         }
-        let permissions = self.permissions(table);
+        let permissions = self.permissions(kind, table);
         let mut settings = BTreeMap::new();
         match table.get("settings").map(Spanned::get_ref) {
             None => {}
             Some(DeValue::Table(declared)) => {
                 for (name, value) in declared {
-                    if let Some(declared) = self.setting(name, value) {
+                    if let Some(declared) = self.setting(kind, name, value) {
                         settings.insert(name.get_ref().to_string(), declared);
                     }
                 }
             }
             Some(_) => self.wrong(table, "settings", "`settings` is a table: [settings.NAME]"),
         }
-        Some(Manifest { name: name?, description, enabled, permissions, settings })
+        let hosts = self.hosts(kind, table, &settings);
+        Some(Manifest { name: name?, kind, description, enabled, permissions, hosts, settings })
     }
 
-    fn permissions(&mut self, table: &DeTable<'_>) -> Vec<Permission> {
+    fn permissions(&mut self, kind: PluginKind, table: &DeTable<'_>) -> Vec<Permission> {
         let Some(value) = table.get("permissions") else { return Vec::new() };
+        if kind == PluginKind::Channel {
+            self.wrong(
+                table,
+                "permissions",
+                "a channel has no `permissions`: it sends to its `hosts`, and does nothing else",
+            );
+            return Vec::new();
+        }
         let Raw::List(list) = raw(value) else {
             self.wrong(table, "permissions", "`permissions` is a list such as [\"send-sms\"]");
             return Vec::new();
@@ -183,6 +252,48 @@ impl Reader<'_> {
             }
         }
         permissions
+    }
+
+    fn hosts(
+        &mut self,
+        kind: PluginKind,
+        table: &DeTable<'_>,
+        settings: &BTreeMap<String, Declared>,
+    ) -> Vec<Host> {
+        if kind == PluginKind::Rule {
+            if table.contains_key("hosts") {
+                self.wrong(table, "hosts", "a rule reaches no host: `hosts` are of kind = \"channel\"");
+            }
+            return Vec::new();
+        }
+        const FORM: &str = "`hosts` is a list of 1 to 16 hosts, such as [\"api.example.org\"] or [\"{url}\"]";
+        let list = match self.need(table, "hosts").map(raw) {
+            Some(Raw::List(list)) if (1..=MOST_HOSTS).contains(&list.len()) => list,
+            Some(_) => {
+                self.wrong(table, "hosts", FORM);
+                return Vec::new();
+            }
+            None => return Vec::new(),
+        };
+        let mut hosts = Vec::new();
+        for one in list {
+            let Raw::Text(text) = one else {
+                self.wrong(table, "hosts", FORM);
+                continue;
+            };
+            match text.parse() {
+                Ok(Host::OfSetting(name)) if settings.get(&name).is_none_or(|of| of.kind != Kind::Url) => {
+                    let message = format!("in `hosts`: `{}` is no setting of type \"url\"", short(&name));
+                    self.wrong(table, "hosts", &message);
+                }
+                Ok(host) => hosts.push(host),
+                Err(error) => {
+                    let message = format!("in `hosts`: `{}` {error}", short(&text));
+                    self.wrong(table, "hosts", &message);
+                }
+            }
+        }
+        hosts
     }
 
     fn description(&mut self, table: &DeTable<'_>) -> BTreeMap<String, String> {
@@ -212,6 +323,7 @@ impl Reader<'_> {
 
     fn setting(
         &mut self,
+        of: PluginKind,
         name: &Spanned<std::borrow::Cow<'_, str>>,
         value: &Spanned<DeValue<'_>>,
     ) -> Option<Declared> {
@@ -224,29 +336,55 @@ impl Reader<'_> {
             );
             return None;
         };
-        self.unknown_keys(table, &SETTING_KEYS, &format!("`{label}`"));
+        let channel = of == PluginKind::Channel;
+        if channel && CHANNEL_KEYS.contains(&name.get_ref().as_ref()) {
+            let message =
+                format!("`{}` is a key that every channel has; name the setting otherwise", name.get_ref());
+            self.problem(name.span().start, message, None);
+        }
+        let keys: &[&str] = if channel { &CHANNEL_SETTING_KEYS } else { &SETTING_KEYS };
+        self.unknown_keys(table, keys, &format!("`{label}`"));
         let list = matches!(table.get("list").map(raw), Some(Raw::Bool(true)));
+        let optional = matches!(table.get("optional").map(raw), Some(Raw::Bool(true)));
+        let kinds: Vec<(&str, Kind)> =
+            KINDS.into_iter().chain(CHANNEL_KINDS.into_iter().filter(|_| channel)).collect();
         let kind = match table.get("type").map(raw) {
-            Some(Raw::Text(kind)) => KINDS.iter().find(|(name, _)| *name == kind).map(|(_, kind)| *kind),
+            Some(Raw::Text(kind)) => kinds.iter().find(|(name, _)| *name == kind).map(|(_, kind)| *kind),
             _ => None,
         };
         let Some(kind) = kind else {
-            let kinds: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+            let kinds: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
             let at = table.get("type").map_or(name.span().start, |kind| kind.span().start);
             self.problem(at, format!("`{label}.type` is one of: {}", kinds.join(", ")), None);
             return None;
         };
-        let Some(default) = table.get("default") else {
-            self.problem(name.span().start, format!("`{label}` needs a `default`"), None);
-            return None;
-        };
-        match kind.value(&raw(default), list) {
-            Ok(default) => Some(Declared { kind, list, default }),
-            Err(expected) => {
-                self.problem(default.span().start, format!("`{label}.default` is {expected}"), None);
+        if list && CHANNEL_KINDS.iter().any(|(_, single)| *single == kind) {
+            self.problem(name.span().start, format!("`{label}`: there are no lists of this type"), None);
+        }
+        let default = match table.get("default") {
+            Some(default) if kind == Kind::Secret => {
+                self.problem(
+                    default.span().start,
+                    format!("`{label}` is a secret, which has no default"),
+                    None,
+                );
                 None
             }
-        }
+            Some(default) => match kind.value(&raw(default), list) {
+                Ok(default) => Some(default),
+                Err(expected) => {
+                    self.problem(default.span().start, format!("`{label}.default` is {expected}"), None);
+                    return None;
+                }
+            },
+            // A channel cannot know its owner's address: what has no default has to be given.
+            None if channel => None,
+            None => {
+                self.problem(name.span().start, format!("`{label}` needs a `default`"), None);
+                return None;
+            }
+        };
+        Some(Declared { kind, list, default, optional })
     }
 
     fn need<'t>(&mut self, table: &'t DeTable<'_>, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {

@@ -20,7 +20,7 @@ use crate::engine;
 use crate::evaluate;
 use crate::host::changed;
 use crate::limits::Limits;
-use crate::manifest::{Manifest, SettingValues};
+use crate::manifest::{Manifest, PluginKind, SettingValues};
 use crate::meter::Stats;
 use crate::problem::{Problem, Source, nearest};
 use crate::settings::Settings;
@@ -308,6 +308,10 @@ impl RuleSet {
                 return;
             }
         };
+        if manifest.kind == PluginKind::Channel {
+            // Loaded with the channel that goes by it.
+            return;
+        }
         let Some(name) = self.name(&manifest.name, &manifest_file) else {
             return;
         };

@@ -26,6 +26,10 @@ pub(crate) enum Kind {
     Size,
     Span,
     Percent,
+    /// An address of the web, in channels.
+    Url,
+    /// What only the shell knows, in channels.
+    Secret,
 }
 
 /// The kinds by name.
@@ -38,6 +42,9 @@ pub(crate) const KINDS: [(&str, Kind); 7] = [
     ("span", Kind::Span),
     ("percent", Kind::Percent),
 ];
+
+/// The kinds that only channels have, by name.
+pub(crate) const CHANNEL_KINDS: [(&str, Kind); 2] = [("url", Kind::Url), ("secret", Kind::Secret)];
 
 /// A value as TOML gives it, numbers exact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +109,9 @@ impl Kind {
             (Self::Decimal, Raw::Number(value)) => Some(Dynamic::from_decimal(*value)),
             (Self::Decimal, Raw::Text(text)) => Decimal::from_str(text).ok().map(Dynamic::from_decimal),
             (Self::Text, Raw::Text(text)) if text.len() <= 2_000 => Some(Dynamic::from(text.clone())),
+            (Self::Url, Raw::Text(text)) if text.len() <= 2_000 && is_address(text) => {
+                Some(Dynamic::from(text.clone()))
+            }
             (Self::Percent, Raw::Number(value)) => Some(Dynamic::from(Percent::fixed(*value))),
             (Self::Percent, Raw::Text(text)) => text
                 .strip_suffix('%')
@@ -127,6 +137,8 @@ impl Kind {
             Self::Size => "an amount of data such as \"5 GB\" or \"500 MB\"",
             Self::Span => "a span of time such as \"3 days\" or \"12 hours\"",
             Self::Percent => "a percentage such as 80 or \"80%\"",
+            Self::Url => "an address in quotes such as \"https://example.org\"",
+            Self::Secret => "a secret: { credential = \"name\" } or { file = \"…\" }",
         }
     }
 }
@@ -150,6 +162,10 @@ impl Raw {
         let plain = text.replace('_', "");
         Decimal::from_str(&plain).map_or(Self::Other("a number out of range"), Self::Number)
     }
+}
+
+fn is_address(text: &str) -> bool {
+    ["https://", "http://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))
 }
 
 /// `3 days` as the number times its unit.

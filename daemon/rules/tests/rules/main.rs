@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests end here")]
 
+mod channels;
 mod guide;
 mod hooks;
 mod hostile;

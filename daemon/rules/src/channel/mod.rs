@@ -1,0 +1,5 @@
+//! Channel plugins: scripts that say which HTTP request carries a reminder.
+
+mod hosts;
+
+pub use hosts::{Host, HostError};
