@@ -75,5 +75,12 @@ fn a_wrong_manifest_of_a_channel_says_what_is_wrong() {
     folder.write("bell/plugin.toml", &MANIFEST.replace("channel", "rule"));
     let problems: Vec<String> =
         check_plugin(&folder.path().join("bell")).iter().map(|problem| problem.message.clone()).collect();
-    assert_eq!(problems, ["a rule reaches no host: `hosts` are of kind = \"channel\""]);
+    let expected = [
+        "`settings.room` has no key `optional`",
+        "`settings.room` needs a `default`",
+        "`settings.token.type` is one of: bool, int, decimal, text, size, span, percent",
+        "`settings.url.type` is one of: bool, int, decimal, text, size, span, percent",
+        "a rule reaches no host: `hosts` are of kind = \"channel\"",
+    ];
+    assert_eq!(problems, expected);
 }
