@@ -36,23 +36,85 @@ pub(crate) struct Hook {
     pub(crate) arity: usize,
     /// The trigger it answers, as [`simbell_core::view::Trigger::kind`] names it.
     pub(crate) trigger: &'static str,
-    /// What it is to look like, for messages.
-    form: &'static str,
+    /// What it is to look like.
+    pub(crate) form: &'static str,
+    /// One line: when it is called.
+    pub(crate) doc: &'static str,
 }
 
 /// Every hook of the rule language. `on_schedule` and `on_sms` also come without a SIM.
 pub(crate) const HOOKS: [Hook; 11] = [
-    Hook { name: "on_usage", arity: 1, trigger: "usage", form: "fn on_usage(sim)" },
-    Hook { name: "on_roaming", arity: 1, trigger: "roaming", form: "fn on_roaming(sim)" },
-    Hook { name: "on_sms", arity: 2, trigger: "sms", form: "fn on_sms(sim, sms)" },
-    Hook { name: "on_sms", arity: 1, trigger: "sms", form: "fn on_sms(sms)" },
-    Hook { name: "on_schedule", arity: 1, trigger: "schedule", form: "fn on_schedule(sim)" },
-    Hook { name: "on_schedule", arity: 0, trigger: "schedule", form: "fn on_schedule()" },
-    Hook { name: "on_cycle_start", arity: 1, trigger: "cycle-start", form: "fn on_cycle_start(sim)" },
-    Hook { name: "on_cycle_end", arity: 2, trigger: "cycle-end", form: "fn on_cycle_end(sim, ended)" },
-    Hook { name: "on_sim_change", arity: 2, trigger: "sim-change", form: "fn on_sim_change(sim, before)" },
-    Hook { name: "on_modems", arity: 1, trigger: "modems", form: "fn on_modems(modems)" },
-    Hook { name: "on_health", arity: 1, trigger: "health", form: "fn on_health(health)" },
+    Hook {
+        name: "on_usage",
+        arity: 1,
+        trigger: "usage",
+        form: "fn on_usage(sim)",
+        doc: "When the SIM's usage, plan or billing cycle changed.",
+    },
+    Hook {
+        name: "on_roaming",
+        arity: 1,
+        trigger: "roaming",
+        form: "fn on_roaming(sim)",
+        doc: "When the SIM began or ended to roam, or roams elsewhere.",
+    },
+    Hook {
+        name: "on_sms",
+        arity: 2,
+        trigger: "sms",
+        form: "fn on_sms(sim, sms)",
+        doc: "When a message came in, where its SIM is known.",
+    },
+    Hook { name: "on_sms", arity: 1, trigger: "sms", form: "fn on_sms(sms)", doc: "When a message came in." },
+    Hook {
+        name: "on_schedule",
+        arity: 1,
+        trigger: "schedule",
+        form: "fn on_schedule(sim)",
+        doc: "When a time of `schedule()` has come, for each SIM.",
+    },
+    Hook {
+        name: "on_schedule",
+        arity: 0,
+        trigger: "schedule",
+        form: "fn on_schedule()",
+        doc: "When a time of `schedule()` has come, once.",
+    },
+    Hook {
+        name: "on_cycle_start",
+        arity: 1,
+        trigger: "cycle-start",
+        form: "fn on_cycle_start(sim)",
+        doc: "When the SIM's billing cycle began.",
+    },
+    Hook {
+        name: "on_cycle_end",
+        arity: 2,
+        trigger: "cycle-end",
+        form: "fn on_cycle_end(sim, ended)",
+        doc: "When a billing cycle of the SIM is over.",
+    },
+    Hook {
+        name: "on_sim_change",
+        arity: 2,
+        trigger: "sim-change",
+        form: "fn on_sim_change(sim, before)",
+        doc: "When a modem has another SIM or profile in use than before.",
+    },
+    Hook {
+        name: "on_modems",
+        arity: 1,
+        trigger: "modems",
+        form: "fn on_modems(modems)",
+        doc: "When a modem was lost or came back.",
+    },
+    Hook {
+        name: "on_health",
+        arity: 1,
+        trigger: "health",
+        form: "fn on_health(health)",
+        doc: "When something about the service itself went wrong, or well again.",
+    },
 ];
 
 const SCHEDULE_FUNCTION: &str = "schedule";

@@ -11,6 +11,7 @@ use rhai::packages::{
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map, NativeCallContext, OptimizationLevel};
 
 use crate::limits::Limits;
+use crate::registry::{Book, Registry};
 use crate::text::{harmless, short};
 use crate::value::{Fallible, fail};
 use crate::{host, meter, value};
@@ -24,6 +25,25 @@ const MOST_NESTING: usize = 32;
 
 /// Builds the engine that all rules share.
 pub(crate) fn build(limits: &Limits) -> Engine {
+    let mut engine = bare(limits);
+    register(&mut Registry::new(&mut engine, None), limits);
+    engine
+}
+
+/// Builds it, and notes what there is.
+pub(crate) fn build_noting(limits: &Limits, book: &mut Book) -> Engine {
+    let mut engine = bare(limits);
+    register(&mut Registry::new(&mut engine, Some(book)), limits);
+    engine
+}
+
+fn register(registry: &mut Registry<'_>, limits: &Limits) {
+    value::register(registry);
+    host::register(registry);
+    close(registry.engine(), limits);
+}
+
+fn bare(limits: &Limits) -> Engine {
     let mut engine = Engine::new_raw();
     ArithmeticPackage::new().register_into_engine(&mut engine);
     BasicStringPackage::new().register_into_engine(&mut engine);
@@ -55,10 +75,6 @@ pub(crate) fn build(limits: &Limits) -> Engine {
     engine.on_progress(meter::progress);
     engine.on_print(printed);
     engine.on_debug(|text, _, _| printed(text));
-
-    value::register(&mut engine);
-    host::register(&mut engine);
-    close(&mut engine, limits);
     engine
 }
 

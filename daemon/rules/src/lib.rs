@@ -15,6 +15,8 @@ mod limits;
 mod manifest;
 mod meter;
 mod problem;
+#[allow(dead_code, reason = "docs are read by the reference")]
+mod registry;
 mod ruleset;
 mod settings;
 mod text;

@@ -5,7 +5,7 @@ use std::fmt;
 use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
 use crate::engine::DISABLED;
-use crate::host::{FORMS, FUNCTIONS, properties_of};
+use crate::registry::Book;
 use crate::text::{harmless, short};
 
 /// How bad it is.
@@ -249,13 +249,15 @@ fn unknown_function(signature: &str, functions: &[String]) -> (String, Option<St
         };
         return (format!("`{name}` does not work on {}", listed(&arguments)), hint);
     }
-    if FUNCTIONS.contains(&name) || functions.iter().any(|own| own == name) {
-        let hint =
-            FORMS.iter().find(|(known, _)| *known == name).map(|(_, form)| format!("write it as {form}"));
+    let book = Book::shown();
+    let known = || book.function_names().chain(["print"]);
+    if known().any(|known| known == name) || functions.iter().any(|own| own == name) {
+        let examples = book.examples(name);
+        let hint = (!examples.is_empty()).then(|| format!("write it as `{}`", examples.join("` or `")));
         let given = if arguments == "()" { "nothing" } else { listed(&arguments) };
         return (format!("`{name}` does not take {given}"), hint);
     }
-    let hint = meant(nearest(name, FUNCTIONS.iter().copied().chain(functions.iter().map(String::as_str))));
+    let hint = meant(nearest(name, known().map(str::to_owned).chain(functions.iter().cloned())));
     (format!("unknown function `{}`", short(name)), hint)
 }
 
@@ -277,7 +279,7 @@ fn unknown_property(text: &str) -> (String, Option<String>) {
         let hint = "test the value first, as in `if sim.cycle != () { … }`".to_owned();
         return (format!("`.{property}` of an absent value, `()`"), Some(hint));
     }
-    let known = properties_of(shown).unwrap_or_default();
+    let known = Book::shown().properties_of(shown);
     let hint = meant(nearest(property, known.iter().copied()))
         .or_else(|| (!known.is_empty()).then(|| format!("it has: {}", known.join(", "))));
     let owner = match shown {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use rhai::{Array, Dynamic, Engine, ImmutableString};
+use rhai::{Array, Dynamic, ImmutableString};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::problem::nearest;
+use crate::registry::Registry;
 use crate::text::short;
 use crate::value::{DataSize, Fallible, Percent, Span, fail, size_units, span_units};
 
@@ -62,9 +63,10 @@ impl Settings {
     }
 
     /// Registers `settings.NAME`.
-    pub(crate) fn register(engine: &mut Engine) {
-        engine
-            .register_type_with_name::<Self>("Settings")
+    pub(crate) fn register(registry: &mut Registry<'_>) {
+        registry
+            .kind::<Self>("Settings", "The settings of a plugin, each by its name: `settings.limit`.")
+            .engine()
             .register_indexer_get(|settings: &mut Self, name: ImmutableString| settings.get(&name));
     }
 

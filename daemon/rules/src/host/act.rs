@@ -1,11 +1,12 @@
 //! `send_sms`, `send_ussd` and `disconnect`: what a rule asks the service to do. It is done only where that is allowed,
 //! after it is in the ledger, and once for as long as the rule goes on asking for it under the same key.
 
-use rhai::{Dynamic, Engine, NativeCallContext};
+use rhai::{Dynamic, NativeCallContext};
 use simbell_core::action::{Action, ActionRequest};
 
 use super::Run;
 use super::remind::key_of;
+use crate::registry::Registry;
 use crate::text::{harmless, short};
 use crate::value::{Fallible, fail, kind};
 
@@ -17,18 +18,33 @@ const LONGEST_NUMBER: usize = 16;
 const LONGEST_USSD: usize = 32;
 
 /// Registers the functions.
-pub(super) fn register(engine: &mut Engine) {
-    engine
-        .register_fn("send_sms", |context: NativeCallContext, key: Dynamic, to: Dynamic, text: Dynamic| {
-            let action = Action::SendSms { to: number(&to)?, text: message(&text)? };
-            ask(&Run::of(&context)?, &key, "send_sms", action)
-        })
-        .register_fn("send_ussd", |context: NativeCallContext, key: Dynamic, code: Dynamic| {
-            ask(&Run::of(&context)?, &key, "send_ussd", Action::SendUssd { code: ussd(&code)? })
-        })
-        .register_fn("disconnect", |context: NativeCallContext, key: Dynamic| {
-            ask(&Run::of(&context)?, &key, "disconnect", Action::Disconnect)
-        });
+pub(super) fn register(registry: &mut Registry<'_>) {
+    registry
+        .function(
+            "send_sms(key: string, to: string, text: string)",
+            "send_sms(\"key\", \"+491710000000\", \"text\")",
+            "Asks for a short message to be sent, once for the key.",
+            |context: NativeCallContext, key: Dynamic, to: Dynamic, text: Dynamic| {
+                let action = Action::SendSms { to: number(&to)?, text: message(&text)? };
+                ask(&Run::of(&context)?, &key, "send_sms", action)
+            },
+        )
+        .function(
+            "send_ussd(key: string, code: string)",
+            "send_ussd(\"key\", \"*100#\")",
+            "Asks for a USSD code to be sent, once for the key.",
+            |context: NativeCallContext, key: Dynamic, code: Dynamic| {
+                ask(&Run::of(&context)?, &key, "send_ussd", Action::SendUssd { code: ussd(&code)? })
+            },
+        )
+        .function(
+            "disconnect(key: string)",
+            "disconnect(\"key\")",
+            "Asks for the SIM's connection to be ended, once for the key.",
+            |context: NativeCallContext, key: Dynamic| {
+                ask(&Run::of(&context)?, &key, "disconnect", Action::Disconnect)
+            },
+        );
 }
 
 fn ask(run: &Run, key: &Dynamic, function: &str, action: Action) -> Fallible<()> {

@@ -1,10 +1,10 @@
 //! `ended`: a billing cycle that is over.
 
-use rhai::Engine;
 use rust_decimal::Decimal;
 use simbell_core::view::EndedCycle;
 
 use super::{optional, properties};
+use crate::registry::Registry;
 use crate::value::{DataSize, Date, Percent};
 
 /// The cycle.
@@ -19,15 +19,15 @@ impl EndedView {
     }
 }
 
-properties!(ENDED, register_ended, EndedView, "EndedCycle", {
-    "start" => |ended: &mut EndedView| optional(Date::parse(&ended.0.start)),
-    "end" => |ended: &mut EndedView| optional(Date::parse(&ended.0.end)),
-    "used" => |ended: &mut EndedView| DataSize::from_bytes(ended.0.used_bytes),
-    "allowance" => |ended: &mut EndedView| optional(ended.0.allowance_bytes.map(DataSize::from_bytes)),
-    "share" => |ended: &mut EndedView| optional(ended.share()),
+properties!(register_ended, EndedView, "EndedCycle", "A billing cycle that is over.", {
+    "start": "Date?", "Its first day." => |ended: &mut EndedView| optional(Date::parse(&ended.0.start)),
+    "end": "Date?", "The first day after it." => |ended: &mut EndedView| optional(Date::parse(&ended.0.end)),
+    "used": "DataSize", "Data used in it." => |ended: &mut EndedView| DataSize::from_bytes(ended.0.used_bytes),
+    "allowance": "DataSize?", "Data of the plan." => |ended: &mut EndedView| optional(ended.0.allowance_bytes.map(DataSize::from_bytes)),
+    "share": "Percent?", "The used share of the allowance." => |ended: &mut EndedView| optional(ended.share()),
 });
 
 /// Registers the view.
-pub(super) fn register(engine: &mut Engine) {
-    register_ended(engine);
+pub(super) fn register(registry: &mut Registry<'_>) {
+    register_ended(registry);
 }

@@ -1,7 +1,7 @@
 //! `sim`, `sims()`, `sms`, `health` and `now()`: read-only views of one input.
 
 use chrono::NaiveDateTime;
-use rhai::{Array, Dynamic, Engine, ImmutableString, NativeCallContext};
+use rhai::{Array, Dynamic, ImmutableString, NativeCallContext};
 use rust_decimal::Decimal;
 use simbell_core::health::Warning;
 use simbell_core::modem::SmsView;
@@ -11,6 +11,7 @@ use simbell_core::voice::VoiceSums;
 
 use super::fleet::ModemView;
 use super::{Run, optional, properties};
+use crate::registry::Registry;
 use crate::text::{cut, harmless};
 use crate::value::{DataSize, Date, LocalTime, Origin, Percent, Span};
 
@@ -210,123 +211,137 @@ fn text_of(text: Option<&String>) -> Dynamic {
     optional(text.map(|text| foreign(text)))
 }
 
-properties!(SIM, register_sim, SimView, "Sim", {
-    "name" => |sim: &mut SimView| sim.see(|facts| foreign(&facts.name)),
-    "iccid" => |sim: &mut SimView| sim.see(|facts| ImmutableString::from(facts.iccid.as_str())),
-    "operator" => |sim: &mut SimView| sim.see(|facts| text_of(facts.operator.as_ref())),
-    "network" => |sim: &mut SimView| sim.see(|facts| text_of(facts.network.as_ref())),
-    "active" => |sim: &mut SimView| sim.see(|facts| facts.active),
-    "roaming" => |sim: &mut SimView| sim.see(|facts| optional(facts.roaming)),
-    "connected" => |sim: &mut SimView| sim.see(|facts| facts.connected),
-    "measured" => |sim: &mut SimView| sim.see(|facts| facts.measured),
-    "signal" => |sim: &mut SimView| optional(sim.see(|facts| facts.signal_percent).map(|s| Percent::fixed(Decimal::from(s)))),
-    "modem" => |sim: &mut SimView| optional(sim.modem()),
-    "plan" => |sim: &mut SimView| sim.see(|facts| text_of(facts.plan.as_ref())),
-    "used" => |sim: &mut SimView| sim.used(),
-    "used_measured" => |sim: &mut SimView| sim.other(|facts| Some(facts.measured_bytes)),
-    "billed" => |sim: &mut SimView| sim.billed(),
-    "calibrated" => |sim: &mut SimView| sim.other(|facts| facts.calibrated_bytes),
-    "calibration" => |sim: &mut SimView| {
+properties!(register_sim, SimView, "Sim", "A SIM or eSIM profile.", {
+    "name": "string", "The name you gave it, or `SIM …1234`." => |sim: &mut SimView| sim.see(|facts| foreign(&facts.name)),
+    "iccid": "string", "Its number." => |sim: &mut SimView| sim.see(|facts| ImmutableString::from(facts.iccid.as_str())),
+    "operator": "string?", "Its home operator." => |sim: &mut SimView| sim.see(|facts| text_of(facts.operator.as_ref())),
+    "network": "string?", "The network it is registered with." => |sim: &mut SimView| sim.see(|facts| text_of(facts.network.as_ref())),
+    "active": "bool", "Whether it is in a modem and in use." => |sim: &mut SimView| sim.see(|facts| facts.active),
+    "roaming": "bool?", "Whether it roams: write `sim.roaming == true`." => |sim: &mut SimView| sim.see(|facts| optional(facts.roaming)),
+    "connected": "bool", "Whether a connection is up." => |sim: &mut SimView| sim.see(|facts| facts.connected),
+    "measured": "bool", "Whether its usage is measured." => |sim: &mut SimView| sim.see(|facts| facts.measured),
+    "signal": "Percent?", "The strength of the signal." => |sim: &mut SimView| optional(sim.see(|facts| facts.signal_percent).map(|s| Percent::fixed(Decimal::from(s)))),
+    "modem": "Modem?", "The modem it is in, or was in last." => |sim: &mut SimView| optional(sim.modem()),
+    "plan": "string?", "The plan's name." => |sim: &mut SimView| sim.see(|facts| text_of(facts.plan.as_ref())),
+    "used": "DataSize", "Data used in this cycle, as the plan counts it." => |sim: &mut SimView| sim.used(),
+    "used_measured": "DataSize", "Data measured in this cycle, both directions." => |sim: &mut SimView| sim.other(|facts| Some(facts.measured_bytes)),
+    "billed": "DataSize", "Data used in this cycle, as the plan bills it." => |sim: &mut SimView| sim.billed(),
+    "calibrated": "DataSize?", "Data used in this cycle, as the carrier is likely to count it." => |sim: &mut SimView| sim.other(|facts| facts.calibrated_bytes),
+    "calibration": "Calibration?", "How far the carrier counts beside what is billed." => |sim: &mut SimView| {
         optional(sim.see(|facts| facts.calibration.is_some()).then(|| CalibrationView(sim.clone())))
     },
-    "used_roaming" => |sim: &mut SimView| sim.used_roaming(),
-    "allowance" => |sim: &mut SimView| sim.bytes(|facts| facts.allowance_bytes),
-    "remaining" => |sim: &mut SimView| optional(sim.remaining()),
-    "share" => |sim: &mut SimView| optional(sim.share()),
-    "cycle" => |sim: &mut SimView| optional(sim.see(|facts| facts.cycle.is_some()).then(|| CycleView(sim.clone()))),
-    "forecast" => |sim: &mut SimView| ForecastView(sim.clone()),
-    "calls" => |sim: &mut SimView| CallsView(sim.clone()),
-    "sms" => |sim: &mut SimView| MessagesView(sim.clone()),
+    "used_roaming": "DataSize", "Data used in this cycle while roaming." => |sim: &mut SimView| sim.used_roaming(),
+    "allowance": "DataSize?", "Data of the plan for this cycle." => |sim: &mut SimView| sim.bytes(|facts| facts.allowance_bytes),
+    "remaining": "DataSize?", "What is left of the allowance; never below 0." => |sim: &mut SimView| optional(sim.remaining()),
+    "share": "Percent?", "The used share of the allowance; may exceed 100%." => |sim: &mut SimView| optional(sim.share()),
+    "cycle": "Cycle?", "The billing cycle." => |sim: &mut SimView| optional(sim.see(|facts| facts.cycle.is_some()).then(|| CycleView(sim.clone()))),
+    "forecast": "Forecast", "What usage comes to if it goes on as it did." => |sim: &mut SimView| ForecastView(sim.clone()),
+    "calls": "Calls", "Calls of this cycle, those under way included." => |sim: &mut SimView| CallsView(sim.clone()),
+    "sms": "Messages", "Short messages of this cycle." => |sim: &mut SimView| MessagesView(sim.clone()),
 });
 
-properties!(CALLS, register_calls, CallsView, "Calls", {
-    "made" => |calls: &mut CallsView| count(calls.see(|voice| voice.made.answered)),
-    "unanswered" => |calls: &mut CallsView| count(calls.see(|voice| voice.made.unanswered)),
-    "time_out" => |calls: &mut CallsView| time(calls.see(|voice| voice.made.seconds)),
-    "time_out_free" => |calls: &mut CallsView| time(calls.see(|voice| voice.made_free.seconds)),
-    "time_out_roaming" => |calls: &mut CallsView| time(calls.see(|voice| voice.made_roaming.seconds)),
-    "taken" => |calls: &mut CallsView| count(calls.see(|voice| voice.taken.answered)),
-    "missed" => |calls: &mut CallsView| count(calls.see(|voice| voice.taken.unanswered)),
-    "time_in" => |calls: &mut CallsView| time(calls.see(|voice| voice.taken.seconds)),
-    "time_in_roaming" => |calls: &mut CallsView| time(calls.see(|voice| voice.taken_roaming.seconds)),
-    "end_unknown" => |calls: &mut CallsView| {
+properties!(register_calls, CallsView, "Calls", "A SIM's calls in its cycle, those under way included.", {
+    "made": "int", "Calls made and answered." => |calls: &mut CallsView| count(calls.see(|voice| voice.made.answered)),
+    "unanswered": "int", "Calls made that nobody answered." => |calls: &mut CallsView| count(calls.see(|voice| voice.made.unanswered)),
+    "time_out": "Span", "Time of calls made, as the plan counts it." => |calls: &mut CallsView| time(calls.see(|voice| voice.made.seconds)),
+    "time_out_free": "Span", "Of it, calls to numbers that are free." => |calls: &mut CallsView| time(calls.see(|voice| voice.made_free.seconds)),
+    "time_out_roaming": "Span", "Of it, while roaming." => |calls: &mut CallsView| time(calls.see(|voice| voice.made_roaming.seconds)),
+    "taken": "int", "Calls taken." => |calls: &mut CallsView| count(calls.see(|voice| voice.taken.answered)),
+    "missed": "int", "Calls missed." => |calls: &mut CallsView| count(calls.see(|voice| voice.taken.unanswered)),
+    "time_in": "Span", "Time of calls taken." => |calls: &mut CallsView| time(calls.see(|voice| voice.taken.seconds)),
+    "time_in_roaming": "Span", "Of it, while roaming." => |calls: &mut CallsView| time(calls.see(|voice| voice.taken_roaming.seconds)),
+    "end_unknown": "int", "Calls whose end was not seen." => |calls: &mut CallsView| {
         count(calls.see(|voice| voice.made.end_unknown.saturating_add(voice.taken.end_unknown)))
     },
 });
 
-properties!(MESSAGES, register_messages, MessagesView, "Messages", {
-    "sent" => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.voice.sent.parts)),
-    "sent_roaming" => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.voice.sent_roaming.parts)),
-    "received" => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.voice.received.messages)),
-    "failed" => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.voice.failed.messages)),
-    "recipients" => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.recipients)),
+properties!(register_messages, MessagesView, "Messages", "A SIM's short messages in its cycle.", {
+    "sent": "int", "Parts sent: a long message has several." => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.voice.sent.parts)),
+    "sent_roaming": "int", "Of them, while roaming." => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.voice.sent_roaming.parts)),
+    "received": "int", "Messages received." => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.voice.received.messages)),
+    "failed": "int", "Messages that could not be sent." => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.voice.failed.messages)),
+    "recipients": "int", "Different numbers written to." => |messages: &mut MessagesView| count(messages.0.see(|facts| facts.recipients)),
 });
 
-properties!(CYCLE, register_cycle, CycleView, "Cycle", {
-    "start" => |cycle: &mut CycleView| optional(cycle.see(|facts| Date::parse(&facts.start))),
-    "end" => |cycle: &mut CycleView| optional(cycle.see(|facts| facts.end.as_deref().and_then(Date::parse))),
-    "days_left" => |cycle: &mut CycleView| optional(cycle.see(|facts| facts.days_left)),
-    "time_left" => |cycle: &mut CycleView| optional(cycle.see(|facts| facts.seconds_left.and_then(Span::from_secs))),
-    "last" => |cycle: &mut CycleView| cycle.see(|facts| facts.last),
+properties!(register_cycle, CycleView, "Cycle", "A billing cycle.", {
+    "start": "Date?", "Its first day." => |cycle: &mut CycleView| optional(cycle.see(|facts| Date::parse(&facts.start))),
+    "end": "Date?", "The first day after it; absent in a plan without an end." => |cycle: &mut CycleView| optional(cycle.see(|facts| facts.end.as_deref().and_then(Date::parse))),
+    "days_left": "int?", "Days left, today counted as one." => |cycle: &mut CycleView| optional(cycle.see(|facts| facts.days_left)),
+    "time_left": "Span?", "Time left." => |cycle: &mut CycleView| optional(cycle.see(|facts| facts.seconds_left.and_then(Span::from_secs))),
+    "last": "bool", "Whether nothing follows it." => |cycle: &mut CycleView| cycle.see(|facts| facts.last),
 });
 
-properties!(FORECAST, register_forecast, ForecastView, "Forecast", {
-    "exhausted_at" => |forecast: &mut ForecastView| {
+properties!(register_forecast, ForecastView, "Forecast", "What usage comes to if it goes on as it did.", {
+    "exhausted_at": "LocalTime?", "When the allowance is used up; absent where it lasts." => |forecast: &mut ForecastView| {
         optional(forecast.0.see(|facts| facts.exhausted_at).map(|at| forecast.0.run.local(at)))
     },
-    "end_of_cycle" => |forecast: &mut ForecastView| forecast.0.bytes(|facts| facts.end_of_cycle_bytes),
-    "reliable" => |forecast: &mut ForecastView| forecast.0.see(|facts| facts.forecast_reliable),
+    "end_of_cycle": "DataSize?", "What will be used at the end of the cycle." => |forecast: &mut ForecastView| forecast.0.bytes(|facts| facts.end_of_cycle_bytes),
+    "reliable": "bool", "Whether enough is known to rely on it." => |forecast: &mut ForecastView| forecast.0.see(|facts| facts.forecast_reliable),
 });
 
-properties!(CALIBRATION, register_calibration, CalibrationView, "Calibration", {
-    "factor" => |learnt: &mut CalibrationView| learnt.millionths(|learnt| learnt.factor),
-    "lowest" => |learnt: &mut CalibrationView| learnt.millionths(|learnt| learnt.lowest),
-    "highest" => |learnt: &mut CalibrationView| learnt.millionths(|learnt| learnt.highest),
-    "count" => |learnt: &mut CalibrationView| {
+properties!(register_calibration, CalibrationView, "Calibration", "What the carrier's own figures teach of a SIM's usage.", {
+    "factor": "Percent?", "What the carrier counts, as a share of what is billed." => |learnt: &mut CalibrationView| learnt.millionths(|learnt| learnt.factor),
+    "lowest": "Percent?", "The lowest factor seen." => |learnt: &mut CalibrationView| learnt.millionths(|learnt| learnt.lowest),
+    "highest": "Percent?", "The highest factor seen." => |learnt: &mut CalibrationView| learnt.millionths(|learnt| learnt.highest),
+    "count": "int", "How many figures of the carrier it is learnt from." => |learnt: &mut CalibrationView| {
         learnt.0.see(|facts| facts.calibration.map_or(0, |learnt| i64::try_from(learnt.count).unwrap_or(i64::MAX)))
     },
 });
 
-properties!(SMS, register_sms, SmsFacts, "Sms", {
-    "number" => |sms: &mut SmsFacts| sms.number.clone(),
-    "text" => |sms: &mut SmsFacts| sms.text.clone(),
-    "id" => |sms: &mut SmsFacts| sms.id.clone(),
+properties!(register_sms, SmsFacts, "Sms", "A short message that came in.", {
+    "number": "string", "Who sent it." => |sms: &mut SmsFacts| sms.number.clone(),
+    "text": "string", "What it says." => |sms: &mut SmsFacts| sms.text.clone(),
+    "id": "string", "Which it is; fit for a key." => |sms: &mut SmsFacts| sms.id.clone(),
 });
 
-properties!(WARNING, register_warning, WarningView, "Warning", {
-    "code" => |warning: &mut WarningView| warning.see(|facts| facts.code.as_str()),
-    "subject" => |warning: &mut WarningView| warning.see(|facts| foreign(&facts.subject)),
-    "text" => |warning: &mut WarningView| warning.see(|facts| foreign(&facts.text)),
-    "since" => |warning: &mut WarningView| {
+properties!(register_warning, WarningView, "Warning", "Something that is wrong with the service.", {
+    "code": "string", "What is wrong, such as `channel-failing`." => |warning: &mut WarningView| warning.see(|facts| facts.code.as_str()),
+    "subject": "string", "What it is wrong with." => |warning: &mut WarningView| warning.see(|facts| foreign(&facts.subject)),
+    "text": "string", "In words." => |warning: &mut WarningView| warning.see(|facts| foreign(&facts.text)),
+    "since": "LocalTime?", "Since when." => |warning: &mut WarningView| {
         optional(warning.see(|facts| Some(facts.since)).map(|since| warning.run.local(since)))
     },
 });
 
-properties!(NOW, register_now, NowView, "Now", {
-    "local" => |now: &mut NowView| now.local(),
-    "date" => |now: &mut NowView| Date(now.local().0.date()),
-    "time" => |now: &mut NowView| ImmutableString::from(now.0.0.input.now.time.as_str()),
-    "weekday" => |now: &mut NowView| crate::value::weekday_name(now.local().0.date()),
-    "day" => |now: &mut NowView| i64::from(now.0.0.input.now.day),
-    "hour" => |now: &mut NowView| i64::from(now.0.0.input.now.hour),
+properties!(register_now, NowView, "Now", "The local time at which the rule is asked.", {
+    "local": "LocalTime", "Date and time." => |now: &mut NowView| now.local(),
+    "date": "Date", "Today." => |now: &mut NowView| Date(now.local().0.date()),
+    "time": "string", "The time of day, such as `07:05`." => |now: &mut NowView| ImmutableString::from(now.0.0.input.now.time.as_str()),
+    "weekday": "string", "`mon` to `sun`." => |now: &mut NowView| crate::value::weekday_name(now.local().0.date()),
+    "day": "int", "The day of the month." => |now: &mut NowView| i64::from(now.0.0.input.now.day),
+    "hour": "int", "The hour, 0 to 23." => |now: &mut NowView| i64::from(now.0.0.input.now.hour),
 });
 
 /// Registers the views.
-pub(super) fn register(engine: &mut Engine) {
-    register_sim(engine);
-    register_cycle(engine);
-    register_forecast(engine);
-    register_calls(engine);
-    register_messages(engine);
-    register_calibration(engine);
-    register_sms(engine);
-    register_warning(engine);
-    register_now(engine);
-    engine
-        .register_fn("now", |context: NativeCallContext| Run::of(&context).map(NowView))
-        .register_fn("to_string", |now: &mut NowView| now.local().to_string())
-        .register_fn("to_string", |sim: &mut SimView| sim.see(|facts| foreign(&facts.name)))
-        .register_fn("sims", |context: NativeCallContext| {
-            Run::of(&context).map(|run| run.sims().into_iter().map(Dynamic::from).collect::<Array>())
-        });
+pub(super) fn register(registry: &mut Registry<'_>) {
+    register_sim(registry);
+    register_cycle(registry);
+    register_forecast(registry);
+    register_calls(registry);
+    register_messages(registry);
+    register_calibration(registry);
+    register_sms(registry);
+    register_warning(registry);
+    register_now(registry);
+    registry
+        .function("now() -> Now", "now()", "The local time.", |context: NativeCallContext| {
+            Run::of(&context).map(NowView)
+        })
+        .function(
+            "to_string(now: Now) -> string",
+            "now().to_string()",
+            "Date and time as text.",
+            |now: &mut NowView| now.local().to_string(),
+        )
+        .function("to_string(sim: Sim) -> string", "sim.to_string()", "Its name.", |sim: &mut SimView| {
+            sim.see(|facts| foreign(&facts.name))
+        })
+        .function(
+            "sims() -> list",
+            "sims()",
+            "Every SIM known: a list of `Sim`.",
+            |context: NativeCallContext| {
+                Run::of(&context).map(|run| run.sims().into_iter().map(Dynamic::from).collect::<Array>())
+            },
+        );
 }

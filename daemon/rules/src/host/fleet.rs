@@ -1,6 +1,6 @@
 //! `modems()`, `sim.modem` and `deliveries()`.
 
-use rhai::{Array, Dynamic, Engine, ImmutableString, NativeCallContext};
+use rhai::{Array, Dynamic, ImmutableString, NativeCallContext};
 use rust_decimal::Decimal;
 use simbell_core::reminder::DeliveryState;
 use simbell_core::time::Timestamp;
@@ -8,6 +8,7 @@ use simbell_core::view::{DeliveryFacts, ModemFacts};
 
 use super::{Run, optional, properties};
 use crate::host::facts::foreign;
+use crate::registry::Registry;
 use crate::value::{Percent, Span};
 
 /// One modem of the input.
@@ -67,51 +68,66 @@ fn text(text: Option<String>) -> Dynamic {
     optional(text.map(|text| foreign(&text)))
 }
 
-properties!(MODEM, register_modem, ModemView, "Modem", {
-    "name" => |modem: &mut ModemView| modem.see(|facts| foreign(&facts.name)),
-    "id" => |modem: &mut ModemView| modem.see(|facts| ImmutableString::from(facts.tail.as_str())),
-    "present" => |modem: &mut ModemView| modem.see(|facts| facts.present),
-    "lost_since" => |modem: &mut ModemView| {
+properties!(register_modem, ModemView, "Modem", "A modem.", {
+    "name": "string", "What it is called." => |modem: &mut ModemView| modem.see(|facts| foreign(&facts.name)),
+    "id": "string", "The end of its number; fit for a key." => |modem: &mut ModemView| modem.see(|facts| ImmutableString::from(facts.tail.as_str())),
+    "present": "bool", "Whether it is there." => |modem: &mut ModemView| modem.see(|facts| facts.present),
+    "lost_since": "LocalTime?", "Since when it is lost." => |modem: &mut ModemView| {
         optional(modem.see(|facts| facts.lost_since).map(|since: Timestamp| modem.run.local(since)))
     },
-    "lost_for" => |modem: &mut ModemView| optional(modem.lost_for()),
-    "state" => |modem: &mut ModemView| text(modem.state()),
-    "unusable" => |modem: &mut ModemView| text(modem.see(|facts| facts.unusable.clone())),
-    "sim" => |modem: &mut ModemView| text(modem.sim_name()),
-    "network" => |modem: &mut ModemView| text(modem.see(|facts| facts.network.clone())),
-    "access" => |modem: &mut ModemView| {
+    "lost_for": "Span?", "For how long it is lost." => |modem: &mut ModemView| optional(modem.lost_for()),
+    "state": "string?", "As ModemManager says, such as `registered`." => |modem: &mut ModemView| text(modem.state()),
+    "unusable": "string?", "Why it cannot be used." => |modem: &mut ModemView| text(modem.see(|facts| facts.unusable.clone())),
+    "sim": "string?", "The name of the SIM in it, or that was in it last." => |modem: &mut ModemView| text(modem.sim_name()),
+    "network": "string?", "The network it is registered with." => |modem: &mut ModemView| text(modem.see(|facts| facts.network.clone())),
+    "access": "list", "Access technologies, such as `lte`." => |modem: &mut ModemView| {
         modem.see(|facts| facts.access.iter().map(|one| foreign(one).into()).collect::<Array>())
     },
-    "signal" => |modem: &mut ModemView| {
+    "signal": "Percent?", "The strength of the signal." => |modem: &mut ModemView| {
         optional(modem.see(|facts| facts.signal_percent).map(|s| Percent::fixed(Decimal::from(s))))
     },
 });
 
-properties!(DELIVERY, register_delivery, DeliveryView, "Delivery", {
-    "reminder" => |one: &mut DeliveryView| text(one.run.0.input.deliveries.get(one.index).map(|d| d.reminder.to_string())),
-    "channel" => |one: &mut DeliveryView| text(one.run.0.input.deliveries.get(one.index).map(|d| d.channel.to_string())),
-    "state" => |one: &mut DeliveryView| one.state(),
-    "attempts" => |one: &mut DeliveryView| one.see(|facts| i64::from(facts.attempts)),
-    "at" => |one: &mut DeliveryView| {
+properties!(register_delivery, DeliveryView, "Delivery", "What became of one message.", {
+    "reminder": "string?", "Of which reminder." => |one: &mut DeliveryView| text(one.run.0.input.deliveries.get(one.index).map(|d| d.reminder.to_string())),
+    "channel": "string?", "By which channel." => |one: &mut DeliveryView| text(one.run.0.input.deliveries.get(one.index).map(|d| d.channel.to_string())),
+    "state": "string", "`queued`, `sending`, `delivered`, `failed` or `suppressed`." => |one: &mut DeliveryView| one.state(),
+    "attempts": "int", "How often it was tried." => |one: &mut DeliveryView| one.see(|facts| i64::from(facts.attempts)),
+    "at": "LocalTime?", "When it was raised." => |one: &mut DeliveryView| {
         optional(one.see(|facts| Some(facts.created_at)).map(|at| one.run.local(at)))
     },
-    "error" => |one: &mut DeliveryView| text(one.see(|facts| facts.last_error.clone())),
+    "error": "string?", "Why the last try failed." => |one: &mut DeliveryView| text(one.see(|facts| facts.last_error.clone())),
 });
 
 /// Registers the views.
-pub(super) fn register(engine: &mut Engine) {
-    register_modem(engine);
-    register_delivery(engine);
-    engine
-        .register_fn("to_string", |modem: &mut ModemView| modem.see(|facts| foreign(&facts.name)))
-        .register_fn("modems", |context: NativeCallContext| {
-            Run::of(&context).map(|run| run.modems().into_iter().map(Dynamic::from).collect::<Array>())
-        })
-        .register_fn("deliveries", |context: NativeCallContext| {
-            Run::of(&context).map(|run| {
-                (0..run.0.input.deliveries.len())
-                    .map(|index| Dynamic::from(DeliveryView { run: run.clone(), index }))
-                    .collect::<Array>()
-            })
-        });
+pub(super) fn register(registry: &mut Registry<'_>) {
+    register_modem(registry);
+    register_delivery(registry);
+    registry
+        .function(
+            "to_string(modem: Modem) -> string",
+            "modem.to_string()",
+            "Its name.",
+            |modem: &mut ModemView| modem.see(|facts| foreign(&facts.name)),
+        )
+        .function(
+            "modems() -> list",
+            "modems()",
+            "Every modem known: a list of `Modem`.",
+            |context: NativeCallContext| {
+                Run::of(&context).map(|run| run.modems().into_iter().map(Dynamic::from).collect::<Array>())
+            },
+        )
+        .function(
+            "deliveries() -> list",
+            "deliveries()",
+            "What became of the latest messages: a list of `Delivery`.",
+            |context: NativeCallContext| {
+                Run::of(&context).map(|run| {
+                    (0..run.0.input.deliveries.len())
+                        .map(|index| Dynamic::from(DeliveryView { run: run.clone(), index }))
+                        .collect::<Array>()
+                })
+            },
+        );
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use rhai::{Array, Dynamic, Engine, ImmutableString, NativeCallContext};
+use rhai::{Array, Dynamic, ImmutableString, NativeCallContext};
 use rust_decimal::Decimal;
 use simbell_core::memory::{Memory, Remembered};
 
 use super::Run;
 use super::remind::key_of;
 use crate::limits::Limits;
+use crate::registry::Registry;
 use crate::text::harmless;
 use crate::value::{DataSize, Date, Fallible, LocalTime, Percent, Span, fail, kind};
 
@@ -16,25 +17,43 @@ use crate::value::{DataSize, Date, Fallible, LocalTime, Percent, Span, fail, kin
 const MOST_NESTING: usize = 4;
 
 /// Registers the functions.
-pub(super) fn register(engine: &mut Engine) {
-    engine
-        .register_fn("remember", |context: NativeCallContext, key: Dynamic, value: Dynamic| {
-            remember(&Run::of(&context)?, &key, &value)
-        })
-        .register_fn("recall", |context: NativeCallContext, key: Dynamic| {
-            recall(&Run::of(&context)?, &key, Dynamic::UNIT)
-        })
-        .register_fn("recall", |context: NativeCallContext, key: Dynamic, otherwise: Dynamic| {
-            recall(&Run::of(&context)?, &key, otherwise)
-        })
-        .register_fn("forget", |context: NativeCallContext, key: Dynamic| {
-            let run = Run::of(&context)?;
-            let key = key_of("forget", &key)?;
-            change(&run, |memory| {
-                memory.0.remove(&key);
-            });
-            Ok::<_, Box<rhai::EvalAltResult>>(())
-        });
+pub(super) fn register(registry: &mut Registry<'_>) {
+    registry
+        .function(
+            "remember(key: string, value: any)",
+            "remember(\"key\", value)",
+            "Keeps a value for later evaluations of this rule.",
+            |context: NativeCallContext, key: Dynamic, value: Dynamic| {
+                remember(&Run::of(&context)?, &key, &value)
+            },
+        )
+        .function(
+            "recall(key: string) -> any",
+            "recall(\"key\")",
+            "What was remembered; absent where nothing was.",
+            |context: NativeCallContext, key: Dynamic| recall(&Run::of(&context)?, &key, Dynamic::UNIT),
+        )
+        .function(
+            "recall(key: string, otherwise: any) -> any",
+            "recall(\"key\", otherwise)",
+            "What was remembered; `otherwise` where nothing was.",
+            |context: NativeCallContext, key: Dynamic, otherwise: Dynamic| {
+                recall(&Run::of(&context)?, &key, otherwise)
+            },
+        )
+        .function(
+            "forget(key: string)",
+            "forget(\"key\")",
+            "Forgets what was remembered.",
+            |context: NativeCallContext, key: Dynamic| {
+                let run = Run::of(&context)?;
+                let key = key_of("forget", &key)?;
+                change(&run, |memory| {
+                    memory.0.remove(&key);
+                });
+                Ok::<_, Box<rhai::EvalAltResult>>(())
+            },
+        );
 }
 
 fn change(run: &Run, change: impl FnOnce(&mut Memory)) {

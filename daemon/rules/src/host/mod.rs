@@ -21,6 +21,7 @@ use simbell_core::time::Timestamp;
 use simbell_core::view::{RuleInput, Trigger};
 
 use crate::limits::Limits;
+use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::value::{DataSize, Date, Fallible, LocalTime, Percent, Span, fail};
 
@@ -30,92 +31,18 @@ use fleet::{DeliveryView, ModemView};
 pub(crate) use memory::changed;
 pub(crate) use schedule::Schedule;
 
-/// Registers a type's read-only properties, and keeps their names for hints.
+/// Registers a type and its read-only properties: the name that rules see and what it is; then for each property its
+/// name, its type (with `?` where it may be absent), and one line.
 macro_rules! properties {
-    ($names:ident, $register:ident, $type:ty, $shown:literal, { $($name:literal => $getter:expr,)* }) => {
-        /// The properties' names.
-        pub(crate) const $names: &[&str] = &[$($name),*];
-
-        fn $register(engine: &mut ::rhai::Engine) {
-            engine.register_type_with_name::<$type>($shown);
-            $(engine.register_get($name, $getter);)*
+    ($register:ident, $type:ty, $shown:literal, $doc:literal, {
+        $($name:literal: $of:literal, $line:literal => $getter:expr,)*
+    }) => {
+        fn $register(registry: &mut $crate::registry::Registry<'_>) {
+            registry.kind::<$type>($shown, $doc)$(.property($name, $of, $line, $getter))*;
         }
     };
 }
 pub(crate) use properties;
-
-/// The functions that rules call, for hints.
-pub(crate) const FUNCTIONS: &[&str] = &[
-    "remind",
-    "resolve",
-    "remember",
-    "recall",
-    "forget",
-    "send_sms",
-    "send_ussd",
-    "disconnect",
-    "now",
-    "sims",
-    "modems",
-    "deliveries",
-    "occasion",
-    "daily",
-    "weekly",
-    "monthly",
-    "every",
-    "date",
-    "slug",
-    "language",
-    "print",
-];
-
-/// How functions are called, for hints.
-pub(crate) const FORMS: &[(&str, &str)] = &[
-    ("remind", "`remind(\"key\", \"text\")` or `remind(\"key\", \"text\", #{ urgency: \"warning\" })`"),
-    ("resolve", "`resolve(\"key\")`"),
-    ("remember", "`remember(\"key\", value)`"),
-    ("recall", "`recall(\"key\")` or `recall(\"key\", otherwise)`"),
-    ("forget", "`forget(\"key\")`"),
-    ("send_sms", "`send_sms(\"key\", \"+491710000000\", \"text\")`"),
-    ("send_ussd", "`send_ussd(\"key\", \"*100#\")`"),
-    ("disconnect", "`disconnect(\"key\")`"),
-    ("daily", "`daily(\"07:00\")`"),
-    ("weekly", "`weekly(\"mon\", \"07:00\")`"),
-    ("monthly", "`monthly(1, \"07:00\")` or `monthly(\"last\", \"07:00\")`"),
-    ("every", "`every(10.minutes)`"),
-    ("date", "`date(\"2026-11-22\")`"),
-    ("slug", "`slug(\"any text\")`"),
-];
-
-/// The properties of a type as messages name it.
-pub(crate) fn properties_of(shown: &str) -> Option<Vec<&'static str>> {
-    let units = |own: &[&'static str], more: &[&'static str]| Some([own, more].concat());
-    match shown {
-        "Sim" => Some(facts::SIM.to_vec()),
-        "Cycle" => Some(facts::CYCLE.to_vec()),
-        "Forecast" => Some(facts::FORECAST.to_vec()),
-        "Calls" => Some(facts::CALLS.to_vec()),
-        "Messages" => Some(facts::MESSAGES.to_vec()),
-        "Calibration" => Some(facts::CALIBRATION.to_vec()),
-        "Sms" => Some(facts::SMS.to_vec()),
-        "Warning" => Some(facts::WARNING.to_vec()),
-        "Now" => Some(facts::NOW.to_vec()),
-        "Modem" => Some(fleet::MODEM.to_vec()),
-        "Delivery" => Some(fleet::DELIVERY.to_vec()),
-        "EndedCycle" => Some(ended::ENDED.to_vec()),
-        "Occasion" => Some(occasion::OCCASION.to_vec()),
-        "DataSize" => units(&["B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB"], &[]),
-        "Span" => units(&["seconds", "minutes", "hours", "days", "weeks"], &[]),
-        "Percent" => units(&["number"], &[]),
-        "Date" => units(&["year", "month", "day", "weekday"], &[]),
-        "LocalTime" => units(&["date", "time", "year", "month", "day", "weekday", "hour", "minute"], &[]),
-        "i64" | "decimal" => units(
-            &["B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "percent"],
-            &["second", "seconds", "minute", "minutes", "hour", "hours", "day", "days", "week", "weeks"],
-        ),
-        _ => None,
-    }
-}
 
 /// The constants of a rule by name, its settings among them.
 pub(crate) type Constants = Arc<BTreeMap<String, Dynamic>>;
@@ -231,23 +158,34 @@ impl Run {
 }
 
 /// Makes everything known to rules.
-pub(crate) fn register(engine: &mut Engine) {
-    register_constants(engine);
-    facts::register(engine);
-    occasion::register(engine);
-    act::register(engine);
-    ended::register(engine);
-    fleet::register(engine);
-    memory::register(engine);
-    remind::register(engine);
-    schedule::register(engine);
-    Settings::register(engine);
-    engine.register_fn("slug", |text: &str| crate::text::slug(text)).register_fn(
-        "language",
-        |context: NativeCallContext| {
-            Run::of(&context).map(|run| ImmutableString::from(run.0.input.language.as_str()))
-        },
-    );
+pub(crate) fn register(registry: &mut Registry<'_>) {
+    register_constants(registry.engine());
+    remind::register(registry.section("Reminders"));
+    act::register(registry.section("Actions"));
+    memory::register(registry.section("Memory"));
+    schedule::register(registry.section("Schedules"));
+    registry.section("What is known");
+    facts::register(registry);
+    occasion::register(registry);
+    ended::register(registry);
+    fleet::register(registry);
+    Settings::register(registry);
+    registry
+        .function(
+            "language() -> string",
+            "language()",
+            "The language of texts: \"en\", \"zh\".",
+            |context: NativeCallContext| {
+                Run::of(&context).map(|run| ImmutableString::from(run.0.input.language.as_str()))
+            },
+        )
+        .section("Reminders")
+        .function(
+            "slug(text: string) -> string",
+            "slug(\"any text\")",
+            "Any text as a part of a key: small letters, digits, `.`, `_` and `-`, 40 at most.",
+            |text: &str| crate::text::slug(text),
+        );
 }
 
 /// Lets functions see the constants of their file. Rhai would put a constant in the place of each variable of its

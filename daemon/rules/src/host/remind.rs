@@ -1,12 +1,13 @@
 //! `remind(key, text)` and `remind(key, text, #{ … })`.
 
-use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
+use rhai::{Array, Dynamic, Map, NativeCallContext};
 use simbell_core::ident::ChannelName;
 use simbell_core::reminder::{Finding, Repeat, Urgency};
 use simbell_core::schedule::Schedule as CoreSchedule;
 
 use super::{Run, Schedule};
 use crate::problem::nearest;
+use crate::registry::Registry;
 use crate::text::{harmless, short};
 use crate::value::{Fallible, Span, fail, kind};
 
@@ -16,14 +17,26 @@ const MOST_KEY_BYTES: usize = 64;
 const MOST_CHANNELS: usize = 16;
 
 /// Registers `remind`.
-pub(super) fn register(engine: &mut Engine) {
-    engine
-        .register_fn("resolve", |context: NativeCallContext, key: Dynamic| resolve(&Run::of(&context)?, &key))
-        .register_fn("remind", |context: NativeCallContext, key: Dynamic, text: Dynamic| {
-            remind(&Run::of(&context)?, &key, &text, &Map::new())
-        })
-        .register_fn(
-            "remind",
+pub(super) fn register(registry: &mut Registry<'_>) {
+    registry
+        .function(
+            "resolve(key: string)",
+            "resolve(\"key\")",
+            "Ends the reminder of that key, whatever raised it.",
+            |context: NativeCallContext, key: Dynamic| resolve(&Run::of(&context)?, &key),
+        )
+        .function(
+            "remind(key: string, text: string | map)",
+            "remind(\"key\", \"text\")",
+            "Raises a reminder: a text, or one for each language.",
+            |context: NativeCallContext, key: Dynamic, text: Dynamic| {
+                remind(&Run::of(&context)?, &key, &text, &Map::new())
+            },
+        )
+        .function(
+            "remind(key: string, text: string | map, options: map)",
+            "remind(\"key\", \"text\", #{ urgency: \"warning\" })",
+            "Raises a reminder; options are `urgency`, `repeat` and `channels`.",
             |context: NativeCallContext, key: Dynamic, text: Dynamic, options: Dynamic| {
                 let run = Run::of(&context)?;
                 match options.as_map_ref() {

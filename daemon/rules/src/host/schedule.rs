@@ -1,9 +1,10 @@
 //! `daily`, `weekly`, `monthly` and `every`.
 
-use rhai::{Engine, ImmutableString};
+use rhai::ImmutableString;
 use simbell_core::plan::AnchorDay;
 use simbell_core::schedule::{Schedule as CoreSchedule, TimeOfDay};
 
+use crate::registry::Registry;
 use crate::value::{Fallible, Span, fail};
 
 /// A recurring time, as a rule's `schedule()` gives it and `repeat:` takes it.
@@ -13,36 +14,61 @@ pub(crate) struct Schedule(pub(crate) CoreSchedule);
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// Registers the functions.
-pub(super) fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<Schedule>("Schedule")
-        .register_fn("daily", |time: &str| time_of_day(time).map(|time| Schedule(CoreSchedule::Daily(time))))
-        .register_fn("weekly", |day: &str, time: &str| {
-            let day = weekday(day)?;
-            time_of_day(time).map(|time| Schedule(CoreSchedule::Weekly(day, time)))
-        })
-        .register_fn("monthly", |day: i64, time: &str| {
-            let anchor = match u8::try_from(day) {
-                Ok(day @ 1..=31) => AnchorDay::Day(day),
-                _ => return fail(format!("there is no day {day} in a month: 1 to 31, or \"last\"")),
-            };
-            Ok(Schedule(CoreSchedule::Monthly(anchor, time_of_day(time)?)))
-        })
-        .register_fn("monthly", |day: ImmutableString, time: &str| {
-            if day != "last" {
-                return fail(format!(
-                    "`{}` is not a day of a month: 1 to 31, or \"last\"",
-                    crate::text::short(&day)
-                ));
-            }
-            Ok(Schedule(CoreSchedule::Monthly(AnchorDay::Last, time_of_day(time)?)))
-        })
-        .register_fn("every", |span: Span| match u32::try_from(span.0.div_euclid(1_000)) {
-            Ok(secs) if secs >= 1 && span.0 % 1_000 == 0 => Ok(Schedule(CoreSchedule::Every(secs))),
-            _ => fail(format!(
-                "every({span}) is not possible: whole seconds, 1 at least, as in every(10.minutes)"
-            )),
-        });
+pub(super) fn register(registry: &mut Registry<'_>) {
+    registry
+        .kind::<Schedule>("Schedule", "A recurring time: what `schedule()` gives and `repeat` takes.")
+        .function(
+            "daily(time: string) -> Schedule",
+            "daily(\"07:00\")",
+            "Each day at that local time.",
+            |time: &str| time_of_day(time).map(|time| Schedule(CoreSchedule::Daily(time))),
+        )
+        .function(
+            "weekly(day: string, time: string) -> Schedule",
+            "weekly(\"mon\", \"07:00\")",
+            "Each week on that day.",
+            |day: &str, time: &str| {
+                let day = weekday(day)?;
+                time_of_day(time).map(|time| Schedule(CoreSchedule::Weekly(day, time)))
+            },
+        )
+        .function(
+            "monthly(day: int, time: string) -> Schedule",
+            "monthly(1, \"07:00\")",
+            "Each month on that day, or the last where the month is shorter.",
+            |day: i64, time: &str| {
+                let anchor = match u8::try_from(day) {
+                    Ok(day @ 1..=31) => AnchorDay::Day(day),
+                    _ => return fail(format!("there is no day {day} in a month: 1 to 31, or \"last\"")),
+                };
+                Ok(Schedule(CoreSchedule::Monthly(anchor, time_of_day(time)?)))
+            },
+        )
+        .function(
+            "monthly(day: string, time: string) -> Schedule",
+            "monthly(\"last\", \"07:00\")",
+            "Each month on its last day.",
+            |day: ImmutableString, time: &str| {
+                if day != "last" {
+                    return fail(format!(
+                        "`{}` is not a day of a month: 1 to 31, or \"last\"",
+                        crate::text::short(&day)
+                    ));
+                }
+                Ok(Schedule(CoreSchedule::Monthly(AnchorDay::Last, time_of_day(time)?)))
+            },
+        )
+        .function(
+            "every(span: Span) -> Schedule",
+            "every(10.minutes)",
+            "Again and again after that span.",
+            |span: Span| match u32::try_from(span.0.div_euclid(1_000)) {
+                Ok(secs) if secs >= 1 && span.0 % 1_000 == 0 => Ok(Schedule(CoreSchedule::Every(secs))),
+                _ => fail(format!(
+                    "every({span}) is not possible: whole seconds, 1 at least, as in every(10.minutes)"
+                )),
+            },
+        );
 }
 
 fn time_of_day(text: &str) -> Fallible<TimeOfDay> {

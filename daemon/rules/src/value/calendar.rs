@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
-use rhai::Engine;
-
 use super::{Fallible, Span, fail, fit, register_value};
+use crate::registry::Registry;
+use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -50,39 +49,56 @@ pub(crate) fn weekday_name(date: NaiveDate) -> &'static str {
 }
 
 /// Registers dates, times and their arithmetic.
-pub(super) fn register(engine: &mut Engine) {
-    register_value!(engine, Date);
-    register_value!(engine, LocalTime);
-    engine
-        .register_fn("date", |text: &str| match Date::parse(text) {
-            Some(date) => Ok(date),
-            None => fail(format!(
-                "`{}` is not a date: write it as date(\"2026-11-22\")",
-                crate::text::short(text)
-            )),
+pub(super) fn register(registry: &mut Registry<'_>) {
+    register_value!(registry, Date, "A calendar day.");
+    register_value!(registry, LocalTime, "A local date and time.");
+    registry
+        .function(
+            "date(text: string) -> Date",
+            "date(\"2026-11-22\")",
+            "The day that is written so.",
+            |text: &str| match Date::parse(text) {
+                Some(date) => Ok(date),
+                None => fail(format!(
+                    "`{}` is not a date: write it as date(\"2026-11-22\")",
+                    crate::text::short(text)
+                )),
+            },
+        )
+        .property("year", "int", "The year.", |date: &mut Date| i64::from(date.0.year()))
+        .property("month", "int", "The month, 1 to 12.", |date: &mut Date| i64::from(date.0.month()))
+        .property("day", "int", "The day of the month.", |date: &mut Date| i64::from(date.0.day()))
+        .property("weekday", "string", "`mon` to `sun`.", |date: &mut Date| weekday_name(date.0))
+        .property("date", "Date", "The day of it.", |time: &mut LocalTime| Date(time.0.date()))
+        .property("time", "string", "The time of day, such as `07:05`.", |time: &mut LocalTime| {
+            time.0.format("%H:%M").to_string()
         })
-        .register_get("year", |date: &mut Date| i64::from(date.0.year()))
-        .register_get("month", |date: &mut Date| i64::from(date.0.month()))
-        .register_get("day", |date: &mut Date| i64::from(date.0.day()))
-        .register_get("weekday", |date: &mut Date| weekday_name(date.0))
-        .register_get("date", |time: &mut LocalTime| Date(time.0.date()))
-        .register_get("time", |time: &mut LocalTime| time.0.format("%H:%M").to_string())
-        .register_get("year", |time: &mut LocalTime| i64::from(time.0.year()))
-        .register_get("month", |time: &mut LocalTime| i64::from(time.0.month()))
-        .register_get("day", |time: &mut LocalTime| i64::from(time.0.day()))
-        .register_get("weekday", |time: &mut LocalTime| weekday_name(time.0.date()))
-        .register_get("hour", |time: &mut LocalTime| i64::from(time.0.hour()))
-        .register_get("minute", |time: &mut LocalTime| i64::from(time.0.minute()))
-        .register_fn("-", |a: Date, b: Date| between(a.start(), b.start()))
-        .register_fn("-", |a: LocalTime, b: LocalTime| between(a, b))
-        .register_fn("-", |a: Date, b: LocalTime| between(a.start(), b))
-        .register_fn("-", |a: LocalTime, b: Date| between(a, b.start()))
-        .register_fn("+", |a: LocalTime, b: Span| moved(a, b))
-        .register_fn("-", |a: LocalTime, b: Span| {
+        .property("year", "int", "The year.", |time: &mut LocalTime| i64::from(time.0.year()))
+        .property("month", "int", "The month, 1 to 12.", |time: &mut LocalTime| i64::from(time.0.month()))
+        .property("day", "int", "The day of the month.", |time: &mut LocalTime| i64::from(time.0.day()))
+        .property("weekday", "string", "`mon` to `sun`.", |time: &mut LocalTime| weekday_name(time.0.date()))
+        .property("hour", "int", "The hour, 0 to 23.", |time: &mut LocalTime| i64::from(time.0.hour()))
+        .property("minute", "int", "The minute.", |time: &mut LocalTime| i64::from(time.0.minute()))
+        .operator("-", "The time between: below 0 where the second is later.", |a: Date, b: Date| {
+            between(a.start(), b.start())
+        })
+        .operator(
+            "-",
+            "The time between: below 0 where the second is later.",
+            |a: LocalTime, b: LocalTime| between(a, b),
+        )
+        .operator("-", "The time between: below 0 where the second is later.", |a: Date, b: LocalTime| {
+            between(a.start(), b)
+        })
+        .operator("-", "The time between: below 0 where the second is later.", |a: LocalTime, b: Date| {
+            between(a, b.start())
+        })
+        .operator("+", "So much later.", |a: LocalTime, b: Span| moved(a, b))
+        .operator("-", "So much earlier.", |a: LocalTime, b: Span| {
             fit(b.0.checked_neg()).and_then(|back| moved(a, Span(back)))
         })
-        .register_fn("+", |a: Date, b: Span| days_moved(a, b))
-        .register_fn("-", |a: Date, b: Span| {
+        .operator("+", "So many whole days later.", |a: Date, b: Span| days_moved(a, b))
+        .operator("-", "So many whole days earlier.", |a: Date, b: Span| {
             fit(b.0.checked_neg()).and_then(|back| days_moved(a, Span(back)))
         });
 }

@@ -5,41 +5,50 @@
 
 use std::cmp::Ordering;
 
-use rhai::{Dynamic, Engine};
+use rhai::Dynamic;
 use rust_decimal::Decimal;
 
 use super::{DataSize, Date, Edge, Fallible, LocalTime, Percent, Span, Watched, fail};
+use crate::registry::Registry;
 
 /// Registers the four operators.
-pub(super) fn register(engine: &mut Engine) {
+pub(super) fn register(registry: &mut Registry<'_>) {
     // The usual pairs by their own types, so that they are found at once; all others by the wildcard.
     macro_rules! same {
         ($($type:ty),*) => {$(
-            engine
-                .register_fn("<", |a: $type, b: $type| {
+            registry
+                .operator("<", "Whether the first is less, or earlier.", |a: $type, b: $type| {
                     a.compared(&b, Edge::Reached);
                     a < b
                 })
-                .register_fn("<=", |a: $type, b: $type| {
+                .operator("<=", "Whether the first is not more, or not later.", |a: $type, b: $type| {
                     a.compared(&b, Edge::Passed);
                     a <= b
                 })
-                .register_fn(">", |a: $type, b: $type| {
+                .operator(">", "Whether the first is more, or later.", |a: $type, b: $type| {
                     a.compared(&b, Edge::Passed);
                     a > b
                 })
-                .register_fn(">=", |a: $type, b: $type| {
+                .operator(">=", "Whether the first is not less, or not earlier.", |a: $type, b: $type| {
                     a.compared(&b, Edge::Reached);
                     a >= b
                 });
         )*};
     }
     same!(i64, Decimal, DataSize, Percent, Span, Date, LocalTime);
-    engine
-        .register_fn("<", |a: Dynamic, b: Dynamic| order("<", &a, &b).map(Ordering::is_lt))
-        .register_fn("<=", |a: Dynamic, b: Dynamic| order("<=", &a, &b).map(Ordering::is_le))
-        .register_fn(">", |a: Dynamic, b: Dynamic| order(">", &a, &b).map(Ordering::is_gt))
-        .register_fn(">=", |a: Dynamic, b: Dynamic| order(">=", &a, &b).map(Ordering::is_ge));
+    registry
+        .operator("<", "Whether the first is less, or earlier.", |a: Dynamic, b: Dynamic| {
+            order("<", &a, &b).map(Ordering::is_lt)
+        })
+        .operator("<=", "Whether the first is not more, or not later.", |a: Dynamic, b: Dynamic| {
+            order("<=", &a, &b).map(Ordering::is_le)
+        })
+        .operator(">", "Whether the first is more, or later.", |a: Dynamic, b: Dynamic| {
+            order(">", &a, &b).map(Ordering::is_gt)
+        })
+        .operator(">=", "Whether the first is not less, or not earlier.", |a: Dynamic, b: Dynamic| {
+            order(">=", &a, &b).map(Ordering::is_ge)
+        });
 }
 
 fn order(op: &str, a: &Dynamic, b: &Dynamic) -> Fallible<Ordering> {

@@ -10,9 +10,10 @@ mod percent;
 mod size;
 mod span;
 
-use rhai::{Dynamic, Engine, EvalAltResult, Position};
+use rhai::{Dynamic, EvalAltResult, Position};
 use rust_decimal::Decimal;
 
+use crate::registry::Registry;
 pub(crate) use calendar::weekday_name;
 pub use calendar::{Date, LocalTime};
 pub(crate) use compare::{equal, kind};
@@ -26,12 +27,13 @@ pub use span::Span;
 pub(crate) type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
 /// Makes the values and their operators known to rules.
-pub(crate) fn register(engine: &mut Engine) {
-    size::register(engine);
-    span::register(engine);
-    percent::register(engine);
-    calendar::register(engine);
-    compare::register(engine);
+pub(crate) fn register(registry: &mut Registry<'_>) {
+    registry.section("Units, dates and numbers");
+    size::register(registry);
+    span::register(registry);
+    percent::register(registry);
+    calendar::register(registry);
+    compare::register(registry);
 }
 
 /// A script error in plain words; Rhai fills in the position.
@@ -54,22 +56,25 @@ pub(crate) fn shown(value: Decimal, digits: u32) -> String {
 
 /// Registers `+ - * /` of a unit that is a decimal inside: with itself and with plain numbers.
 macro_rules! register_decimal_arithmetic {
-    ($engine:ident, $unit:ident) => {
-        $engine
-            .register_fn("+", |a: $unit, b: $unit| {
+    ($registry:ident, $unit:ident) => {
+        $registry
+            .operator("+", "The sum.", |a: $unit, b: $unit| {
                 $unit::reckoned(a.value.checked_add(b.value), a.origin.plus(b.origin))
             })
-            .register_fn("-", |a: $unit, b: $unit| {
+            .operator("-", "The difference.", |a: $unit, b: $unit| {
                 $unit::reckoned(a.value.checked_sub(b.value), a.origin.plus(b.origin.negated()))
             })
-            .register_fn("-", |a: $unit| $unit { value: -a.value, origin: a.origin.negated() })
-            .register_fn("*", |a: $unit, b: i64| a.times(b.into()))
-            .register_fn("*", |a: i64, b: $unit| b.times(a.into()))
-            .register_fn("*", |a: $unit, b: Decimal| a.times(b))
-            .register_fn("*", |a: Decimal, b: $unit| b.times(a))
-            .register_fn("/", |a: $unit, b: i64| a.over(b.into()))
-            .register_fn("/", |a: $unit, b: Decimal| a.over(b))
-            .register_fn("/", |a: $unit, b: $unit| {
+            .operator("-", "The same below 0.", |a: $unit| $unit {
+                value: -a.value,
+                origin: a.origin.negated(),
+            })
+            .operator("*", "So many times as much.", |a: $unit, b: i64| a.times(b.into()))
+            .operator("*", "So many times as much.", |a: i64, b: $unit| b.times(a.into()))
+            .operator("*", "So many times as much.", |a: $unit, b: Decimal| a.times(b))
+            .operator("*", "So many times as much.", |a: Decimal, b: $unit| b.times(a))
+            .operator("/", "One part of so many.", |a: $unit, b: i64| a.over(b.into()))
+            .operator("/", "One part of so many.", |a: $unit, b: Decimal| a.over(b))
+            .operator("/", "How many times one goes into the other: a number.", |a: $unit, b: $unit| {
                 a.origin.plus(b.origin).lost();
                 fit(a.value.checked_div(b.value))
             });
@@ -132,27 +137,47 @@ macro_rules! decimal_unit {
 
 /// Registers equality, and the texts that people and `debug` see.
 macro_rules! register_value {
-    ($engine:ident, $type:ident) => {
-        $engine
-            .register_type_with_name::<$type>(stringify!($type))
-            .register_fn("==", |a: $type, b: $type| {
+    ($registry:ident, $type:ident, $doc:literal) => {
+        $registry
+            .kind::<$type>(stringify!($type), $doc)
+            .operator("==", "Whether both are the same.", |a: $type, b: $type| {
                 $crate::value::Watched::compared(&a, &b, $crate::value::Edge::Equal);
                 a == b
             })
-            .register_fn("!=", |a: $type, b: $type| {
+            .operator("!=", "Whether they differ.", |a: $type, b: $type| {
                 $crate::value::Watched::compared(&a, &b, $crate::value::Edge::Equal);
                 a != b
             })
-            .register_fn("min", |a: $type, b: $type| {
-                $crate::value::Watched::compared(&a, &b, $crate::value::Edge::Passed);
-                if b < a { b } else { a }
-            })
-            .register_fn("max", |a: $type, b: $type| {
-                $crate::value::Watched::compared(&a, &b, $crate::value::Edge::Reached);
-                if b > a { b } else { a }
-            })
-            .register_fn("to_string", |a: &mut $type| a.to_string())
-            .register_fn("to_debug", |a: &mut $type| a.to_string());
+            .function(
+                concat!("min(a: ", stringify!($type), ", b: ", stringify!($type), ") -> ", stringify!($type)),
+                "min(a, b)",
+                "The smaller, or earlier, of the two.",
+                |a: $type, b: $type| {
+                    $crate::value::Watched::compared(&a, &b, $crate::value::Edge::Passed);
+                    if b < a { b } else { a }
+                },
+            )
+            .function(
+                concat!("max(a: ", stringify!($type), ", b: ", stringify!($type), ") -> ", stringify!($type)),
+                "max(a, b)",
+                "The larger, or later, of the two.",
+                |a: $type, b: $type| {
+                    $crate::value::Watched::compared(&a, &b, $crate::value::Edge::Reached);
+                    if b > a { b } else { a }
+                },
+            )
+            .function(
+                concat!("to_string(value: ", stringify!($type), ") -> string"),
+                "value.to_string()",
+                "As people read it, rounded.",
+                |a: &mut $type| a.to_string(),
+            )
+            .function(
+                concat!("to_debug(value: ", stringify!($type), ") -> string"),
+                "value.to_debug()",
+                "As `print` and `debug` show it.",
+                |a: &mut $type| a.to_string(),
+            );
     };
 }
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use rhai::Engine;
 use rust_decimal::Decimal;
 
 use super::{Origin, decimal_unit, fit, register_decimal_arithmetic, register_value, shown};
+use crate::registry::Registry;
 
 /// A share in percent; may be below 0 and above 100.
 #[derive(Debug, Clone, Copy)]
@@ -32,17 +32,21 @@ impl fmt::Display for Percent {
 }
 
 /// Registers `80.percent` and the arithmetic.
-pub(super) fn register(engine: &mut Engine) {
-    register_value!(engine, Percent);
-    register_decimal_arithmetic!(engine, Percent);
-    engine
-        .register_get("percent", |n: &mut i64| Percent::fixed(Decimal::from(*n)))
-        .register_get("percent", |n: &mut Decimal| Percent::fixed(*n))
-        .register_get("number", |share: &mut Percent| {
+pub(super) fn register(registry: &mut Registry<'_>) {
+    register_value!(registry, Percent, "A share in percent; may be below 0 and above 100.");
+    register_decimal_arithmetic!(registry, Percent);
+    registry
+        .property("percent", "Percent", "So many percent: `80.percent`.", |n: &mut i64| {
+            Percent::fixed(Decimal::from(*n))
+        })
+        .property("percent", "Percent", "So many percent: `80.percent`.", |n: &mut Decimal| {
+            Percent::fixed(*n)
+        })
+        .property("number", "decimal", "The number of percent: 80 of `80.percent`.", |share: &mut Percent| {
             share.origin.lost();
             share.value.normalize()
         })
-        .register_fn("*", |a: Percent, b: Percent| {
+        .operator("*", "The share of the share.", |a: Percent, b: Percent| {
             let product = a.value.checked_mul(b.value);
             let origin = Origin::product((a.value, a.origin), (b.value, b.origin));
             Percent::reckoned(product, origin)?.over(Decimal::ONE_HUNDRED)

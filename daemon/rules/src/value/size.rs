@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use rhai::Engine;
 use rust_decimal::Decimal;
 
 use super::{
     Fallible, Origin, Percent, decimal_unit, fit, register_decimal_arithmetic, register_value, shown,
 };
+use crate::registry::Registry;
 
 /// An amount of data, or a difference of two; bytes inside.
 #[derive(Debug, Clone, Copy)]
@@ -55,20 +55,30 @@ impl fmt::Display for DataSize {
 }
 
 /// Registers the units on numbers and the arithmetic.
-pub(super) fn register(engine: &mut Engine) {
-    register_value!(engine, DataSize);
-    register_decimal_arithmetic!(engine, DataSize);
-    engine
-        .register_fn("*", |a: DataSize, b: Percent| part(a, b))
-        .register_fn("*", |a: Percent, b: DataSize| part(b, a));
+pub(super) fn register(registry: &mut Registry<'_>) {
+    register_value!(registry, DataSize, "An amount of data, or a difference of two; exact.");
+    register_decimal_arithmetic!(registry, DataSize);
+    registry.operator("*", "That share of it.", |a: DataSize, b: Percent| part(a, b)).operator(
+        "*",
+        "That share of it.",
+        |a: Percent, b: DataSize| part(b, a),
+    );
     for (name, bytes) in UNITS {
         let bytes = Decimal::from(bytes);
-        engine
-            .register_get(name, move |n: &mut i64| {
-                fit(Decimal::from(*n).checked_mul(bytes)).map(DataSize::fixed)
-            })
-            .register_get(name, move |n: &mut Decimal| fit(n.checked_mul(bytes)).map(DataSize::fixed))
-            .register_get(name, move |size: &mut DataSize| {
+        registry
+            .property(
+                name,
+                "DataSize",
+                "So much data: `5.GB`; 1 GB is 1,000 MB, 1 GiB is 1,024 MiB.",
+                move |n: &mut i64| fit(Decimal::from(*n).checked_mul(bytes)).map(DataSize::fixed),
+            )
+            .property(
+                name,
+                "DataSize",
+                "So much data: `5.GB`; 1 GB is 1,000 MB, 1 GiB is 1,024 MiB.",
+                move |n: &mut Decimal| fit(n.checked_mul(bytes)).map(DataSize::fixed),
+            )
+            .property(name, "decimal", "How many of that unit it is.", move |size: &mut DataSize| {
                 size.origin.lost();
                 fit(size.value.checked_div(bytes)).map(|value| value.normalize())
             });

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use rhai::Engine;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::{Fallible, fail, fit, register_value, shown};
+use crate::registry::Registry;
 
 /// A signed length of time in whole milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,29 +51,43 @@ impl fmt::Display for Span {
 }
 
 /// Registers the units on numbers and the arithmetic.
-pub(super) fn register(engine: &mut Engine) {
-    register_value!(engine, Span);
+pub(super) fn register(registry: &mut Registry<'_>) {
+    register_value!(registry, Span, "A length of time, in whole milliseconds; may be below 0.");
     for (one, many, millis) in UNITS {
         for name in [one, many] {
-            engine
-                .register_get(name, move |n: &mut i64| fit(n.checked_mul(millis)).map(Span))
-                .register_get(name, move |n: &mut Decimal| fit(n.checked_mul(millis.into())).and_then(whole));
+            registry
+                .property(name, "Span", "So much time: `3.days`, `1.hour`.", move |n: &mut i64| {
+                    fit(n.checked_mul(millis)).map(Span)
+                })
+                .property(name, "Span", "So much time: `3.days`, `1.hour`.", move |n: &mut Decimal| {
+                    fit(n.checked_mul(millis.into())).and_then(whole)
+                });
         }
-        engine.register_get(many, move |span: &mut Span| {
+        registry.property(many, "decimal", "How many of that unit it is.", move |span: &mut Span| {
             fit(Decimal::from(span.0).checked_div(millis.into())).map(|value| value.normalize())
         });
     }
-    engine
-        .register_fn("+", |a: Span, b: Span| fit(a.0.checked_add(b.0)).map(Span))
-        .register_fn("-", |a: Span, b: Span| fit(a.0.checked_sub(b.0)).map(Span))
-        .register_fn("-", |a: Span| fit(a.0.checked_neg()).map(Span))
-        .register_fn("*", |a: Span, b: i64| fit(a.0.checked_mul(b)).map(Span))
-        .register_fn("*", |a: i64, b: Span| fit(b.0.checked_mul(a)).map(Span))
-        .register_fn("*", |a: Span, b: Decimal| fit(Decimal::from(a.0).checked_mul(b)).and_then(whole))
-        .register_fn("*", |a: Decimal, b: Span| fit(Decimal::from(b.0).checked_mul(a)).and_then(whole))
-        .register_fn("/", |a: Span, b: i64| fit(Decimal::from(a.0).checked_div(b.into())).and_then(whole))
-        .register_fn("/", |a: Span, b: Decimal| fit(Decimal::from(a.0).checked_div(b)).and_then(whole))
-        .register_fn("/", |a: Span, b: Span| fit(Decimal::from(a.0).checked_div(b.0.into())));
+    registry
+        .operator("+", "The sum.", |a: Span, b: Span| fit(a.0.checked_add(b.0)).map(Span))
+        .operator("-", "The difference.", |a: Span, b: Span| fit(a.0.checked_sub(b.0)).map(Span))
+        .operator("-", "The same below 0.", |a: Span| fit(a.0.checked_neg()).map(Span))
+        .operator("*", "So many times as much.", |a: Span, b: i64| fit(a.0.checked_mul(b)).map(Span))
+        .operator("*", "So many times as much.", |a: i64, b: Span| fit(b.0.checked_mul(a)).map(Span))
+        .operator("*", "So many times as much.", |a: Span, b: Decimal| {
+            fit(Decimal::from(a.0).checked_mul(b)).and_then(whole)
+        })
+        .operator("*", "So many times as much.", |a: Decimal, b: Span| {
+            fit(Decimal::from(b.0).checked_mul(a)).and_then(whole)
+        })
+        .operator("/", "One part of so many.", |a: Span, b: i64| {
+            fit(Decimal::from(a.0).checked_div(b.into())).and_then(whole)
+        })
+        .operator("/", "One part of so many.", |a: Span, b: Decimal| {
+            fit(Decimal::from(a.0).checked_div(b)).and_then(whole)
+        })
+        .operator("/", "How many times one goes into the other: a number.", |a: Span, b: Span| {
+            fit(Decimal::from(a.0).checked_div(b.0.into()))
+        });
 }
 
 /// A span is kept in whole milliseconds: finer ones are cut off, toward zero.
