@@ -17,6 +17,8 @@ mod fixture;
 mod history;
 #[path = "main/modemmanager.rs"]
 mod modemmanager;
+#[path = "main/promised.rs"]
+mod promised;
 #[path = "main/quota.rs"]
 mod quota;
 #[path = "main/receivers.rs"]

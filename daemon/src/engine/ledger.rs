@@ -8,6 +8,7 @@ use simbell_core::event::Event;
 use simbell_core::health::WarningCode;
 use simbell_core::ledger::{Gap, GapReason};
 use simbell_core::time::Timestamp;
+use simbell_core::voice::{CallEnd, CallRecord};
 use simbell_store::{
     BackupError, Backups, Copy, Doubt, ErrorKind, Occasion, OpenError, QueryError, Recovery, Store,
     StoreOptions,
@@ -192,7 +193,7 @@ impl Engine {
     /// Counts on from what another ledger holds.
     fn rebase(&mut self, reason: GapReason) {
         let Some(store) = &self.store else { return };
-        let restored = match store.restore(&self.boot) {
+        let mut restored = match store.restore(&self.boot) {
             Ok(restored) => restored,
             Err(error) => {
                 tracing::error!(%error, "the copy of the ledger cannot be read");
@@ -206,18 +207,35 @@ impl Engine {
                 Vec::new()
             }
         };
-        // What was counted and not committed is told again by the counters, since the copy's baselines.
-        self.backlog.changes.retain(|change| {
-            !matches!(
-                change,
-                Change::AddUsage(_)
-                    | Change::SetBaseline(_)
-                    | Change::DropBaseline { .. }
-                    | Change::OpenEpoch(_)
-                    | Change::KeepSession(_)
-                    | Change::DateEntries { .. }
-                    | Change::DateEarlierBoots { .. }
-            )
+        // What was counted and not committed is told again by the counters, since the copy's baselines; calls under way
+        // by the state. An entry whose number the copy gave to another must not take its place, and digests made under
+        // another key would name nobody.
+        let same_key = self.state.party_key() == restored.party_key;
+        self.backlog.changes.retain_mut(|change| match change {
+            Change::AddUsage(_)
+            | Change::SetBaseline(_)
+            | Change::DropBaseline { .. }
+            | Change::OpenEpoch(_)
+            | Change::KeepSession(_)
+            | Change::DateEntries { .. }
+            | Change::DateEarlierBoots { .. } => false,
+            Change::KeepCall(call) => {
+                call.party = call.party.take().filter(|_| same_key);
+                let same = |other: &CallRecord| other.id == call.id && other.boot == call.boot;
+                let known = restored.open_calls.iter().position(same);
+                let over = !matches!(call.end, CallEnd::Open(_));
+                if over && let Some(known) = known {
+                    restored.open_calls.remove(known);
+                }
+                over && (known.is_some() || call.id >= restored.next_call)
+            }
+            Change::KeepSms(sms) => {
+                sms.party = sms.party.take().filter(|_| same_key);
+                let kept = sms.id >= restored.next_sms;
+                restored.counted_sms.extend(sms.digest.clone().filter(|_| kept));
+                kept
+            }
+            _ => true,
         });
         let fx = self.step(Event::LedgerReplaced { restored: Box::new(restored), links, reason });
         self.backlog.then.push(fx);

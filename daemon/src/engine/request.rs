@@ -14,6 +14,7 @@ use simbell_core::health::WarningCode;
 use simbell_core::ident::{ChannelName, Iccid, ModemId, ReminderKey};
 use simbell_core::ledger::Correction;
 use simbell_core::modem::{ModemState, ModemView, Registration};
+use simbell_core::observation::plain;
 use simbell_core::reminder::{DeliveryState, ReminderState};
 use simbell_core::settings::Settings;
 use simbell_core::state::State;
@@ -372,11 +373,15 @@ impl Engine {
 
     async fn set_usage(&mut self, change: SetUsageParams, uid: u32) -> Answer<UsageChange> {
         let iccid = self.sim_named(change.sim.as_deref())?;
+        let reason = change.reason.unwrap_or_else(|| "usage set".to_owned());
+        plain(&reason).map_err(|error| {
+            usage::invalid("reason", &format!("the reason {error}"), "say it in one short line")
+        })?;
         let at = self.stamp();
         if !at.trusted {
             return Err(ControlError::Busy {
                 message: "the clock cannot be believed yet, so the cycle is not known".to_owned(),
-                hint: "set the clock or wait for NTP; see clock.trust in the configuration".to_owned(),
+                hint: "set the clock or wait for NTP; see service.clock in the configuration".to_owned(),
             });
         }
         self.fresh().await;
@@ -395,7 +400,7 @@ impl Engine {
                 at: at.wall,
                 bytes,
                 author: format!("uid {uid}"),
-                reason: change.reason.unwrap_or_else(|| "usage set".to_owned()).chars().take(200).collect(),
+                reason,
                 undoes: None,
             };
             self.feed(Event::UsageCorrected(correction)).await;

@@ -112,6 +112,30 @@ async fn the_carriers_figures_teach_and_change_nothing_measured() {
 }
 
 #[tokio::test]
+async fn a_reason_that_cannot_be_kept_whole_is_refused_and_nothing_is_changed() {
+    let scene = Scene::new("reason", modem_spec(), "").await;
+    let daemon = Daemon::start(&scene.place, None).await;
+    daemon.sim_is("the SIM is in use", HOME, |sim| sim.active == Some(true)).await;
+    let mut client = daemon.client().await;
+    for (reason, says) in [
+        ("x".repeat(201), "has 201 characters, and at most 200 are kept"),
+        ("a\u{1b}[31mb".to_owned(), "control character"),
+        ("a\u{202e}b".to_owned(), "reorders"),
+    ] {
+        let set = SetUsageParams { sim: None, bytes: 5_000_000, reason: Some(reason) };
+        let refused = refusal(client.set_usage(&set).await);
+        let ControlError::InvalidArgument { argument, message, .. } = &refused else { panic!("{refused:?}") };
+        assert!(argument == "reason" && message.contains(says), "{refused:?}");
+    }
+    let longest = "流".repeat(200);
+    assert_eq!(daemon.sim(HOME).await.measured_bytes, 0);
+    let set = SetUsageParams { sim: None, bytes: 5_000_000, reason: Some(longest.clone()) };
+    client.set_usage(&set).await.unwrap();
+    let kept = client.corrections(None).await.unwrap();
+    assert_eq!(kept.iter().map(|one| &one.reason).collect::<Vec<_>>(), [&longest]);
+}
+
+#[tokio::test]
 async fn a_correction_is_taken_back_once_however_many_try() {
     let wire = Wire::new();
     let scene = Scene::new("undone", modem_spec(), "").await;

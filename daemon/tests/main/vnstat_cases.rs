@@ -1,19 +1,4 @@
-//! Where vnStat 2.10 fails. Each case is a test; those that stand elsewhere are named here.
-//!
-//! | vnStat 2.10 | ours |
-//! | --- | --- |
-//! | down for minutes: the whole gap lost | `storm::two_hundred_kills_at_random_moments_lose_no_byte_while_the_interface_stays` |
-//! | stalled for minutes: the same | [`stalled_under_traffic_it_loses_nothing`], [`stalled_while_the_interface_is_new_twice_it_loses_nothing`] |
-//! | SIGTERM: up to 10.8 s unsaved | `traffic::a_stop_loses_nothing_even_if_the_interface_goes_right_after`, [`a_stop_under_traffic_loses_nothing`] |
-//! | kill -9, then a new interface: a phantom of 4 GiB | `storm::fifty_new_interfaces_while_it_is_dead_are_gaps_and_no_byte_is_invented`, [`a_new_counter_overtakes_while_it_is_dead`] |
-//! | ten re-plugs under traffic: 30 % lost | `traffic::the_last_traffic_before_the_interface_goes_is_counted`, `traffic::under_traffic_without_a_pause_nothing_is_lost_or_invented_by_new_interfaces`, `storm::fifty_new_interfaces_lose_no_byte_while_it_runs` |
-//! | a new counter overtakes between polls: undercounted | [`a_new_counter_overtakes_between_two_readings`], [`a_new_counter_overtakes_while_it_is_dead`] |
-//! | the name on another device: added up as one | [`the_same_name_on_another_device_is_another_sims`] |
-//! | clock back: frozen; forward 6 minutes: lost | core: `state::tests::clock_steps` |
-//! | boot in 1970 with a database: exits | `faults::before_the_clock_is_believed_usage_is_undated_and_nothing_bound_to_the_date_fires`, core: `state::tests::clock_steps` |
-//! | disk full: exits | `faults::a_full_disk_is_said_and_nothing_is_lost` |
-//! | a flood of links (netlink ENOBUFS) | [`a_flood_of_links_loses_nothing_of_one_that_stays`], [`a_link_that_goes_in_a_flood_is_a_gap_or_counted_whole`], simbell-modem: `links::lost_notifications_are_noticed_and_made_good` |
-//! | nftables flushed by others | simbell-quota: `others::an_owned_table_survives_whatever_others_do`, `others::a_change_of_a_shared_table_is_told_and_it_can_be_armed_anew` |
+//! Where vnStat 2.10 fails. Each case is a test; "Faults" in daemon/README.md names them all.
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ mod call;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::State;
+use super::restored::Restored;
 use crate::effect::{Change, Effects, Notice};
 use crate::ident::{BootId, Iccid, ModemId};
 use crate::ledger::Zone;
@@ -64,6 +65,12 @@ impl Calls {
         self.open.iter().filter(|(_, call)| call.iccid.as_ref() == Some(iccid)).map(move |(id, call)| {
             CallRecord { end: CallEnd::Seen, ..call.record(*id, &End::Open(at.boot_ms), at) }
         })
+    }
+
+    fn next_id(&mut self) -> CallId {
+        let id = CallId(self.next);
+        self.next = self.next.saturating_add(1);
+        id
     }
 
     fn shown(&self, modem: &ModemId, view: &CallView) -> Option<CallId> {
@@ -213,8 +220,7 @@ impl State {
         let (judged, party) = self.judge_call(modem, view);
         let iccid = self.sim_of(modem);
         let zone = self.zone_now(iccid.as_ref());
-        let id = CallId(self.calls.next);
-        self.calls.next = self.calls.next.saturating_add(1);
+        let id = self.calls.next_id();
         let call = Call::begun(modem, view, (iccid, zone), (judged.class, party), boot, at);
         self.calls.open.insert(id, call);
         Some(id)
@@ -246,6 +252,17 @@ impl State {
         }
     }
 
+    /// A number that was not known, or not under this ledger's key.
+    fn name_party(&mut self, id: CallId, view: &CallView) {
+        let nameless = self.calls.open.get(&id).filter(|call| call.party.is_none());
+        if let Some(modem) = nameless.map(|call| call.modem.clone()) {
+            let party = self.judge_call(&modem, view).1;
+            if let Some(call) = self.calls.open.get_mut(&id) {
+                call.party = party;
+            }
+        }
+    }
+
     /// Where a SIM is.
     pub(super) fn zone_now(&self, iccid: Option<&Iccid>) -> Zone {
         iccid.and_then(|iccid| self.sims.get(iccid)).map_or(Zone::Unknown, |sim| sim.zone.clone())
@@ -253,6 +270,7 @@ impl State {
 
     /// A call is shown, again where it was lost from sight. Only a change of its state proves that it lasts.
     fn call_found(&mut self, id: CallId, view: &CallView, at: Stamp, fx: &mut Effects) {
+        self.name_party(id, view);
         let Some(call) = self.calls.open.get_mut(&id) else { return };
         let answers = is_connected(view.state) && !call.is_connected();
         if call.found_again(view, at.boot_ms) {
@@ -293,6 +311,36 @@ impl State {
         {
             sim.evaluate_soon();
             fx.notices.push(Notice::UsageGrew(iccid));
+        }
+    }
+
+    /// Another ledger took the place of the one that these calls are in: one that it does not know gets a number that it
+    /// has not given out, one that only it knows under way ended since, nobody knows when.
+    pub(super) fn calls_replaced(&mut self, restored: &Restored, at: Stamp, fx: &mut Effects) {
+        let other_key = self.party_key != restored.party_key;
+        let mut theirs = restored.open_calls.clone();
+        self.calls.next = self.calls.next.max(restored.next_call.0);
+        for (id, mut call) in std::mem::take(&mut self.calls.open) {
+            let known = theirs.iter().position(|record| call.is_recorded_as(record));
+            let id = match known.map(|place| theirs.remove(place)) {
+                Some(record) => record.id,
+                None if id >= restored.next_call => id,
+                None => self.calls.next_id(),
+            };
+            if other_key {
+                // Told anew under that ledger's key when it is shown next.
+                call.party = None;
+            }
+            fx.changes.push(Change::KeepCall(call.record(id, &End::Open(at.boot_ms), at)));
+            self.calls.open.insert(id, call);
+        }
+        for record in theirs {
+            let Some(mut call) = Call::restored(&record) else { continue };
+            if let Some(boot) = &self.boot {
+                call.started(boot);
+            }
+            call.gone_boot_ms = Some(at.boot_ms);
+            self.calls.open.insert(record.id, call);
         }
     }
 

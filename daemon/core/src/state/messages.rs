@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use chrono::DateTime;
 
 use super::State;
+use super::restored::Restored;
 use crate::effect::{Change, Effects, Notice};
 use crate::ident::ModemId;
 use crate::ledger::Zone;
@@ -48,6 +49,15 @@ impl Messages {
         }
     }
 
+    /// Another ledger took the place of the one that these are in: it knows which it counted. Those of unknown outcome
+    /// that it does not hold are given back, to be kept there; of the others nobody can tell which of its entries they are.
+    fn replaced(&mut self, next: SmsId, counted: Vec<String>) -> Vec<SmsRecord> {
+        let mut unknown = std::mem::take(&mut self.unknown);
+        unknown.retain(|(_, sms)| sms.id >= next);
+        *self = Self { unknown, ..Self::restored(SmsId(next.0.max(self.next)), counted) };
+        self.unknown.iter().map(|(_, sms)| sms.clone()).collect()
+    }
+
     /// Whether a message is seen for the first time.
     fn is_new(&mut self, digest: &str) -> bool {
         if !self.counted.insert(digest.to_owned()) {
@@ -70,6 +80,18 @@ impl Messages {
 }
 
 impl State {
+    pub(super) fn messages_replaced(&mut self, restored: &Restored, fx: &mut Effects) {
+        if self.party_key != restored.party_key {
+            // The recipients' digests say nothing under another key.
+            self.messages.unknown.iter_mut().for_each(|(_, sms)| sms.party = None);
+        }
+        let kept = self.messages.replaced(restored.next_sms, restored.counted_sms.clone());
+        fx.changes.extend(kept.into_iter().map(Change::KeepSms));
+        for seen in &restored.sms_digests {
+            self.sms_seen.entry(seen.digest.clone()).or_insert(seen.at);
+        }
+    }
+
     /// A message left, did not, or nobody knows.
     pub(super) fn sms_left(
         &mut self,

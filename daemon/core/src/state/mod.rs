@@ -549,6 +549,12 @@ impl State {
         self.newest
     }
 
+    /// The key of the ledger's digests of numbers.
+    #[must_use]
+    pub const fn party_key(&self) -> PartyKey {
+        self.party_key
+    }
+
     /// Zone rules that hold for a SIM.
     #[must_use]
     pub fn zone_of(&self, iccid: &Iccid) -> &ZoneRules {

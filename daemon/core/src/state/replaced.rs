@@ -13,6 +13,7 @@ use super::{State, carrier};
 use crate::counter::LinkReading;
 use crate::effect::{Change, Effects, Notice};
 use crate::ledger::{Gap, GapReason};
+use crate::reminder::{Delivery, DeliveryState, Reminder, ReminderState};
 use crate::time::Stamp;
 
 impl State {
@@ -75,6 +76,10 @@ impl State {
             self.observations = carrier::by_sim(restored.observations.clone());
             self.next_observation = restored.next_observation;
         }
+        self.over_since(restored, at, fx);
+        self.calls_replaced(restored, at, fx);
+        self.messages_replaced(restored, fx);
+        self.party_key = restored.party_key;
         self.undated.clone_from(&restored.undated_boots);
         if at.trusted {
             // What the copy holds undated of this boot is dated, as at a start.
@@ -82,5 +87,28 @@ impl State {
         }
         self.claim_again(at, fx);
         fx.notices.push(Notice::StatusChanged);
+    }
+    /// What only the copy knows to be live ended since it was made: a restart must not say it again.
+    fn over_since(&self, restored: &Restored, at: Stamp, fx: &mut Effects) {
+        let resolved = |reminder: &&Reminder| matches!(reminder.state, ReminderState::Resolved { .. });
+        let live = restored.reminders.iter().filter(|reminder| !resolved(reminder));
+        for reminder in live.filter(|reminder| !self.reminders.contains_key(&reminder.key)) {
+            fx.changes.push(Change::KeepReminder(Reminder {
+                state: ReminderState::Resolved { at: at.wall },
+                next_at: None,
+                ..reminder.clone()
+            }));
+        }
+        let waits = |d: &&Delivery| matches!(d.state, DeliveryState::Queued | DeliveryState::Sending);
+        let waiting = restored.deliveries.iter().filter(waits);
+        for delivery in waiting.filter(|delivery| !self.deliveries.contains_key(&delivery.id)) {
+            let why = "what became of it only the ledger knows that a copy took the place of";
+            fx.changes.push(Change::KeepDelivery(Delivery {
+                state: DeliveryState::Failed,
+                next_at: None,
+                last_error: Some(why.to_owned()),
+                ..delivery.clone()
+            }));
+        }
     }
 }

@@ -129,6 +129,16 @@ impl Call {
         !self.earlier_boot && self.modem == *modem && self.service == view.service && self.path == view.path
     }
 
+    /// Whether a ledger's record is of this call, under whatever number.
+    pub(super) fn is_recorded_as(&self, record: &CallRecord) -> bool {
+        let CallEnd::Open(open) = &record.end else { return false };
+        self.boot == record.boot
+            && self.modem == open.modem
+            && self.incoming == record.incoming
+            && ((self.service == open.service && self.path == open.path)
+                || self.began_boot_ms == record.began_boot_ms)
+    }
+
     /// Somebody shows it after it was lost. The one that showed it before knows that it is the same; for another the
     /// time between may have been without a call. Says whether it was lost.
     pub(super) fn found_again(&mut self, view: &CallView, now: u64) -> bool {

@@ -8,6 +8,7 @@ use crate::party::PartyKey;
 use crate::voice::{CallEnd, CallId, CallRecord, SmsDirection, SmsId, SmsRecord, VoiceCounts};
 
 mod lives;
+mod replaced;
 
 const NUMBER: &str = "+8613800138000";
 
