@@ -285,6 +285,7 @@ pub fn rule_options(service: &ServiceSettings, language: &str) -> LoadOptions {
             .map(|(name, allowed)| (name.as_str().to_owned(), allowed.clone()))
             .collect(),
         limits,
+        texts_dir: service.rules.dir.parent().map(|dir| dir.join("texts")),
         language: language.to_owned(),
     }
 }

@@ -9,14 +9,19 @@ use crate::evaluate;
 use crate::fixture;
 use crate::limits::Limits;
 use crate::manifest::{Manifest, PluginKind};
-use crate::problem::{Problem, Source};
+use crate::problem::{Problem, Severity, Source};
 use crate::ruleset::read;
 use crate::settings::Settings;
+use crate::text::short;
+use crate::texts::{Places, Texts, check_calls, uneven};
 
 /// Everything found wrong with one rule file: what keeps it from running, and what fails on made-up inputs.
 #[must_use]
 pub fn check_file(path: &Path) -> Vec<Problem> {
-    check(path, &Settings::default())
+    let name = path.file_stem().unwrap_or_default();
+    let added = path.parent().and_then(Path::parent).map(|dir| dir.join("texts").join(name));
+    let places = Places { own: None, added: added.as_deref(), language: "" };
+    check(path, &Settings::default(), &places)
 }
 
 /// Everything found wrong with a plugin's folder: its manifest, and its script with the default settings.
@@ -29,11 +34,17 @@ pub fn check_plugin(dir: &Path) -> Vec<Problem> {
     if manifest.kind == PluginKind::Channel {
         return Vec::new();
     }
+    let file = dir.join("plugin.toml").display().to_string();
+    let source = Source { file: &file, text: None };
     match manifest.settings(None) {
-        Ok(settings) => check(&dir.join("main.rhai"), &settings),
+        Ok(settings) => {
+            let texts = dir.join("texts");
+            let places = Places { own: Some(&texts), added: None, language: "" };
+            let mut problems = unspoken(&manifest, &source, &texts);
+            problems.extend(check(&dir.join("main.rhai"), &settings, &places));
+            problems
+        }
         Err(wrong) => {
-            let file = dir.join("plugin.toml").display().to_string();
-            let source = Source { file: &file, text: None };
             wrong.into_iter().map(|(message, hint)| source.problem(None, message).hint(hint)).collect()
         }
     }
@@ -58,7 +69,17 @@ pub(crate) fn manifest(dir: &Path) -> Result<Manifest, Vec<Problem>> {
     Manifest::parse(&Source { file: &file, text: Some(&text) }, &text)
 }
 
-fn check(path: &Path, settings: &Settings) -> Vec<Problem> {
+/// Languages that the manifest names and that have no file, where the plugin keeps texts in files at all.
+fn unspoken(manifest: &Manifest, source: &Source<'_>, texts: &Path) -> Vec<Problem> {
+    let missing = |language: &&String| texts.is_dir() && !texts.join(format!("{language}.ftl")).is_file();
+    let problem = |language: &String| {
+        source
+            .problem(None, format!("`languages` names `{}`, and texts/{0}.ftl is not there", short(language)))
+    };
+    manifest.languages.iter().filter(missing).map(problem).collect()
+}
+
+fn check(path: &Path, settings: &Settings, places: &Places<'_>) -> Vec<Problem> {
     let limits = Limits::default();
     let file = path.display().to_string();
     let text = match read(path, &limits) {
@@ -67,11 +88,19 @@ fn check(path: &Path, settings: &Settings) -> Vec<Problem> {
     };
     let source = Source { file: &file, text: Some(&text) };
     let mut engine = engine::build(&limits);
-    let compiled = match compile(&mut engine, &limits, &source, &text, settings) {
+    let (texts, mut problems) = match Texts::load(places, &limits) {
+        Ok(loaded) => loaded,
+        Err(problems) => return problems,
+    };
+    let compiled = match compile(&mut engine, &limits, &source, &text, settings, &texts) {
         Ok(compiled) => compiled,
         Err(problem) => return vec![problem],
     };
-    let mut problems: Vec<Problem> = Vec::new();
+    problems.extend(check_calls(&source, &text, &texts));
+    problems.extend(places.own.into_iter().flat_map(|dir| uneven(&texts, dir)));
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return problems;
+    }
     for (trigger, input) in fixture::inputs() {
         let evaluated = evaluate::run(&engine, &limits, &compiled, &trigger, &input, &Arc::default());
         if let Some(failure) = evaluated.failure {

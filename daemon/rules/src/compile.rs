@@ -11,6 +11,7 @@ use crate::limits::Limits;
 use crate::meter::RunMeter;
 use crate::problem::{Problem, Source, nearest};
 use crate::settings::Settings;
+use crate::texts::Texts;
 
 /// A rule that can be asked.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Compiled {
     pub(crate) functions: Vec<String>,
     /// The file's constants and settings.
     pub(crate) constants: Constants,
+    /// What it says, by language.
+    pub(crate) texts: Texts,
 }
 
 /// A function that the service calls.
@@ -132,6 +135,7 @@ pub(crate) fn compile(
     source: &Source<'_>,
     text: &str,
     settings: &Settings,
+    texts: &Texts,
 ) -> Result<Compiled, Problem> {
     if text.len() > limits.source_bytes {
         return Err(
@@ -155,7 +159,7 @@ pub(crate) fn compile(
     let functions: Vec<String> =
         ast.iter_functions().filter(|f| !f.name.starts_with("anon$")).map(|f| f.name.to_owned()).collect();
     let hooks = hooks(&ast, source, text)?;
-    let compiled = Compiled { ast, hooks, schedules: Vec::new(), functions, constants };
+    let compiled = Compiled { ast, hooks, schedules: Vec::new(), functions, constants, texts: texts.clone() };
     let schedules = schedules(engine, limits, source, text, &compiled)?;
     Ok(Compiled { schedules, ..compiled })
 }
@@ -173,7 +177,7 @@ fn constants(
     engine.set_strict_variables(false);
     let ast = engine.compile_with_scope(&scope, text).map_err(|error| source.parse(&error, &[]))?;
     let given = Constants::new([("settings".to_owned(), Dynamic::from(settings.clone()))].into());
-    engine.set_default_tag(Dynamic::from(Tag { constants: given, run: None }));
+    engine.set_default_tag(Dynamic::from(Tag { constants: given, texts: Texts::default(), run: None }));
     let meter = RunMeter::start(limits);
     let ran = engine.run_ast_with_scope(&mut scope, &ast);
     drop(meter);
@@ -271,7 +275,7 @@ fn schedules(
         (true, true) => {}
     }
     let meter = RunMeter::start(limits);
-    let tag = Tag { constants: Arc::clone(constants), run: None };
+    let tag = Tag { constants: Arc::clone(constants), texts: Texts::default(), run: None };
     let options = CallFnOptions::new().eval_ast(false).with_tag(tag);
     let given =
         engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), ast, SCHEDULE_FUNCTION, ());

@@ -55,7 +55,11 @@ pub(crate) fn run(
 ) -> Evaluated {
     let meter = RunMeter::start(limits);
     let run = Run::new(input, memory, trigger, limits);
-    let tag = Tag { constants: Arc::clone(&compiled.constants), run: Some(run.clone()) };
+    let tag = Tag {
+        constants: Arc::clone(&compiled.constants),
+        texts: compiled.texts.clone(),
+        run: Some(run.clone()),
+    };
     let mut failure = None;
     value::begin();
     for hook in compiled.hooks.iter().filter(|hook| hook.trigger == trigger.kind()) {
@@ -99,7 +103,11 @@ pub(crate) fn bare(
     input: &Arc<RuleInput>,
 ) -> bool {
     let run = Run::new(input, &Arc::default(), trigger, limits);
-    let tag = Tag { constants: Arc::clone(&compiled.constants), run: Some(run.clone()) };
+    let tag = Tag {
+        constants: Arc::clone(&compiled.constants),
+        texts: compiled.texts.clone(),
+        run: Some(run.clone()),
+    };
     let hook = compiled.hooks.iter().find(|hook| hook.trigger == trigger.kind());
     let Some((hook, arguments)) = hook.and_then(|hook| Some((hook, arguments(*hook, trigger, &run, input)?)))
     else {

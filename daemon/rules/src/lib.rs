@@ -20,6 +20,7 @@ mod registry;
 mod ruleset;
 mod settings;
 mod text;
+mod texts;
 mod value;
 
 pub use channel::{Host, HostError};

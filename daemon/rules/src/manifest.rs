@@ -67,6 +67,8 @@ pub(crate) struct Manifest {
     pub(crate) kind: PluginKind,
     /// By language.
     pub(crate) description: BTreeMap<String, String>,
+    /// Languages that it names.
+    pub(crate) languages: Vec<String>,
     /// Whether it runs unless the configuration says otherwise.
     pub(crate) enabled: bool,
     /// What it may want done, where the configuration allows it too.
@@ -202,11 +204,7 @@ impl Reader<'_> {
                 false
             }
         };
-        match table.get("languages").map(raw) {
-            None => {}
-            Some(Raw::List(list)) if list.iter().all(|language| matches!(language, Raw::Text(_))) => {}
-            Some(_) => self.wrong(table, "languages", "`languages` is a list such as [\"en\", \"zh\"]"),
-        }
+        let languages = self.languages(table);
         let permissions = self.permissions(kind, table);
         let mut settings = BTreeMap::new();
         match table.get("settings").map(Spanned::get_ref) {
@@ -221,7 +219,21 @@ impl Reader<'_> {
             Some(_) => self.wrong(table, "settings", "`settings` is a table: [settings.NAME]"),
         }
         let hosts = self.hosts(kind, table, &settings);
-        Some(Manifest { name: name?, kind, description, enabled, permissions, hosts, settings })
+        Some(Manifest { name: name?, kind, description, languages, enabled, permissions, hosts, settings })
+    }
+
+    fn languages(&mut self, table: &DeTable<'_>) -> Vec<String> {
+        let list = match table.get("languages").map(raw) {
+            None => return Vec::new(),
+            Some(Raw::List(list)) => list,
+            Some(_) => vec![Raw::Other("no list")],
+        };
+        let texts: Option<Vec<String>> =
+            list.into_iter().map(|one| if let Raw::Text(text) = one { Some(text) } else { None }).collect();
+        texts.unwrap_or_else(|| {
+            self.wrong(table, "languages", "`languages` is a list such as [\"en\", \"zh\"]");
+            Vec::new()
+        })
     }
 
     fn permissions(&mut self, kind: PluginKind, table: &DeTable<'_>) -> Vec<Permission> {

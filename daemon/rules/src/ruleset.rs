@@ -24,6 +24,7 @@ use crate::manifest::{Manifest, PluginKind, SettingValues};
 use crate::meter::Stats;
 use crate::problem::{Problem, Source, nearest};
 use crate::settings::Settings;
+use crate::texts::{Places, Texts};
 
 /// Where rules are, and what the configuration says of them.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +44,9 @@ pub struct LoadOptions {
     pub allowed: BTreeMap<String, Vec<Permission>>,
     /// Limits of each evaluation.
     pub limits: Limits,
-    /// BCP 47 language of summaries.
+    /// The owner's texts: `NAME/LANGUAGE.ftl` for the rule or plugin NAME.
+    pub texts_dir: Option<PathBuf>,
+    /// BCP 47 language of summaries and texts; texts of every language are loaded where it is empty.
     pub language: String,
 }
 
@@ -276,16 +279,17 @@ impl RuleSet {
             return;
         }
         let compiled = match &text {
-            Ok(text) => {
+            Ok(text) => self.texts(options, name.as_str(), None).and_then(|texts| {
                 let source = Source { file: &file, text: Some(text) };
-                compile(&mut self.engine, &self.limits, &source, text, &Settings::default())
-            }
-            Err(error) => Err(Source { file: &file, text: None }.problem(None, error)),
+                compile(&mut self.engine, &self.limits, &source, text, &Settings::default(), &texts)
+                    .map_err(|problem| vec![problem])
+            }),
+            Err(error) => Err(vec![Source { file: &file, text: None }.problem(None, error)]),
         };
         // The owner's own file says by what it does what it asks for.
         let may = options.allowed.get(name.as_str()).cloned().unwrap_or_default();
         let about = About { plugin: false, summary, may };
-        self.keep(name, file, path, about, compiled.map_err(|problem| vec![problem]));
+        self.keep(name, file, path, about, compiled);
     }
 
     fn load_plugin(&mut self, options: &LoadOptions, dir: &Path) {
@@ -344,8 +348,26 @@ impl RuleSet {
                 .collect::<Vec<_>>()
         })?;
         let text = read(main, &self.limits).map_err(|error| vec![source.problem(None, error)])?;
+        let texts = self.texts(options, &manifest.name, main.parent())?;
         let source = Source { file, text: Some(&text) };
-        compile(&mut self.engine, &self.limits, &source, &text, &settings).map_err(|problem| vec![problem])
+        compile(&mut self.engine, &self.limits, &source, &text, &settings, &texts)
+            .map_err(|problem| vec![problem])
+    }
+
+    /// The texts of a rule or plugin; what is wrong with those that the owner adds does not keep it from running.
+    fn texts(
+        &mut self,
+        options: &LoadOptions,
+        name: &str,
+        dir: Option<&Path>,
+    ) -> Result<Texts, Vec<Problem>> {
+        let own = dir.map(|dir| dir.join("texts"));
+        let added = options.texts_dir.as_ref().map(|dir| dir.join(name));
+        let places =
+            Places { own: own.as_deref(), added: added.as_deref(), language: options.language.as_str() };
+        let (texts, problems) = Texts::load(&places, &self.limits)?;
+        self.problems.extend(problems);
+        Ok(texts)
     }
 
     fn keep(

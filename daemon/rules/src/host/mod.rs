@@ -8,6 +8,7 @@ mod memory;
 mod occasion;
 mod remind;
 mod schedule;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,7 @@ use simbell_core::view::{RuleInput, Trigger};
 use crate::limits::Limits;
 use crate::registry::Registry;
 use crate::settings::Settings;
+use crate::texts::Texts;
 use crate::value::{DataSize, Date, Fallible, LocalTime, Percent, Span, fail};
 
 pub(crate) use ended::EndedView;
@@ -51,6 +53,7 @@ pub(crate) type Constants = Arc<BTreeMap<String, Dynamic>>;
 #[derive(Debug, Clone)]
 pub(crate) struct Tag {
     pub(crate) constants: Constants,
+    pub(crate) texts: Texts,
     /// The evaluation; none while a file is loaded.
     pub(crate) run: Option<Run>,
 }
@@ -161,6 +164,7 @@ impl Run {
 pub(crate) fn register(registry: &mut Registry<'_>) {
     register_constants(registry.engine());
     remind::register(registry.section("Reminders"));
+    texts::register(registry);
     act::register(registry.section("Actions"));
     memory::register(registry.section("Memory"));
     schedule::register(registry.section("Schedules"));

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use simbell_rules::{Severity, check_file, check_plugin};
+use simbell_rules::{LoadOptions, RuleSet, Severity, check_file, check_plugin};
 
-use crate::inputs::{Folder, ask, bare_sim, input, on_sms, on_usage, sim, used};
+use crate::inputs::{Folder, ask, bare_sim, input, on_sms, on_usage, rule, sim, used};
 
 fn guide() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/README.md");
@@ -84,6 +84,24 @@ fn the_plugin_of_the_guide_is_without_a_problem() {
     folder.write("big-download/plugin.toml", &manifest);
     folder.write("big-download/main.rhai", &main);
     assert_eq!(check_plugin(&folder.path().join("big-download")), []);
+}
+
+#[test]
+fn the_texts_of_the_guide_are_without_a_problem_and_said() {
+    let folder = Folder::new();
+    folder.write("rules.d/told.rhai", &blocks("rhai texts").into_iter().next().expect("a rule with texts"));
+    folder.write("texts/told/en.ftl", &blocks("ftl").into_iter().next().expect("its texts"));
+    let problems: Vec<String> =
+        check_file(&folder.path().join("rules.d/told.rhai")).iter().map(ToString::to_string).collect();
+    assert_eq!(problems, [""; 0]);
+    let rules = RuleSet::load(&LoadOptions {
+        user_dir: Some(folder.path().join("rules.d")),
+        texts_dir: Some(folder.path().join("texts")),
+        ..LoadOptions::default()
+    });
+    let outcome = rules.evaluate(&rule("told"), &on_usage(), &input(Some(used(10_000_000_000)), "en"));
+    assert_eq!(outcome.error, None);
+    assert_eq!(outcome.findings[0].text, "router: all 10 GB used, 9 days before the cycle ends.");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod inputs;
 mod loading;
 mod messages;
 mod shipped;
+mod texts;
 mod units;
 mod watch;
 mod wishes;

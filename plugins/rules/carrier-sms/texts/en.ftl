@@ -1,0 +1,1 @@
+message = { $sim }: message from { $number }: { $text }

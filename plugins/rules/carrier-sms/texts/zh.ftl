@@ -1,0 +1,1 @@
+message = { $sim }：{ $number } 发来短信：{ $text }
