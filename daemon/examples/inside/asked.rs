@@ -20,6 +20,7 @@ pub fn asked(plugins: &Path) -> (RuleSet, RuleName, Trigger, Arc<RuleInput>) {
         allowed: std::collections::BTreeMap::new(),
         limits: Limits::default(),
         language: "en".to_owned(),
+        texts_dir: None,
     };
     let rules = RuleSet::load(&options);
     let iccid = Iccid::new("8900100000000000017").expect("an ICCID");
