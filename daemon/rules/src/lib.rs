@@ -17,6 +17,7 @@ mod meter;
 mod problem;
 #[allow(dead_code, reason = "docs are read by the reference")]
 mod registry;
+mod rehearsal;
 mod ruleset;
 mod settings;
 mod text;
@@ -29,4 +30,5 @@ pub use limits::Limits;
 pub use manifest::{API, PluginKind, SettingValues};
 pub use meter::Stats;
 pub use problem::{Problem, Severity};
+pub use rehearsal::{Flow, Happening, Moment, Rehearsal, RehearsalError, Saying, network_code};
 pub use ruleset::{IdleRule, LoadOptions, Outcome, RuleSet};

@@ -9,6 +9,7 @@ mod hostile;
 mod inputs;
 mod loading;
 mod messages;
+mod rehearsal;
 mod shipped;
 mod texts;
 mod units;
