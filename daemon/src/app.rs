@@ -249,17 +249,6 @@ fn boot_id() -> anyhow::Result<BootId> {
 /// How rules are loaded, by the configuration.
 #[must_use]
 pub fn rule_options(service: &ServiceSettings, language: &str) -> LoadOptions {
-    let mut limits = simbell_rules::Limits::default();
-    let asked = &service.rules.limits;
-    if let Some(operations) = asked.operations {
-        limits.operations = operations;
-    }
-    if let Some(memory) = asked.memory_bytes {
-        limits.memory = memory;
-    }
-    if let Some(time) = asked.time {
-        limits.deadline = time;
-    }
     let names = |enabled: bool| {
         service
             .plugins
@@ -284,7 +273,7 @@ pub fn rule_options(service: &ServiceSettings, language: &str) -> LoadOptions {
             .chain(&service.rules.allowed)
             .map(|(name, allowed)| (name.as_str().to_owned(), allowed.clone()))
             .collect(),
-        limits,
+        limits: service.rules.limits,
         texts_dir: service.rules.dir.parent().map(|dir| dir.join("texts")),
         language: language.to_owned(),
     }

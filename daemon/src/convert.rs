@@ -396,6 +396,7 @@ fn schedule_words(schedule: &Schedule) -> String {
         }
         Schedule::Monthly(AnchorDay::Last, at) => format!("on the last day of each month at {at}"),
         Schedule::Monthly(AnchorDay::Day(day), at) => format!("on day {day} of each month at {at}"),
+        Schedule::Cron(cron) => format!("cron {cron}"),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::ident::{BootId, Iccid, IfIndex, ModemId, OperatorCode};
 use crate::time::Timestamp;
 
 /// Where a SIM was when it carried bytes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Zone {
     /// Registered in the home network.
@@ -14,6 +14,7 @@ pub enum Zone {
     /// Roaming, with the visited network where known.
     Roaming(Option<OperatorCode>),
     /// Not known at the time.
+    #[default]
     Unknown,
 }
 

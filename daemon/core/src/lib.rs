@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod billing;
 pub mod bytes;
 pub mod counter;
+pub mod cron;
 pub mod cycle;
 pub mod decision;
 pub mod effect;

@@ -103,6 +103,16 @@ impl Plan {
         self.increment.is_some() || !self.free_hours.is_empty()
     }
 
+    /// Whether its allowance starts anew by itself.
+    #[must_use]
+    pub const fn renews(&self) -> bool {
+        match self.period {
+            Period::Monthly(_) => true,
+            Period::Days { renews, .. } => renews,
+            Period::Bucket { .. } => false,
+        }
+    }
+
     /// Allowance minus usage, never below 0; none without an allowance.
     #[must_use]
     pub fn remaining(&self, used: Bytes) -> Option<Bytes> {

@@ -1,4 +1,4 @@
-//! When a rule or a repeated reminder is due: daily, weekly, monthly at a local time.
+//! When a rule or a repeated reminder is due: daily, weekly, monthly at a local time, or as a crontab says.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,6 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime};
 use serde::{Deserialize, Serialize};
 
+use crate::cron::Cron;
 use crate::plan::AnchorDay;
 use crate::time::{Span, Timestamp};
 use crate::zone::ZoneRules;
@@ -31,6 +32,8 @@ pub enum Schedule {
     Weekly(u8, TimeOfDay),
     /// Each month, clamped to its end.
     Monthly(AnchorDay, TimeOfDay),
+    /// By the five fields of a crontab.
+    Cron(Cron),
 }
 
 /// Local hours in which only critical reminders are said. May pass midnight; empty where both ends are equal.
@@ -62,6 +65,7 @@ impl Schedule {
                 let step = every_ms(*seconds);
                 Some(Timestamp::from_millis(now.as_millis().div_euclid(step).saturating_mul(step)))
             }
+            Self::Cron(cron) => cron.newest_due(zone, now),
             _ => self.newest(zone, now),
         };
         due.filter(|due| *due > after && *due <= now)
@@ -75,6 +79,10 @@ impl Schedule {
             let ticks = now.as_millis().div_euclid(step).saturating_add(1);
             return Timestamp::from_millis(ticks.saturating_mul(step));
         }
+        let never = Timestamp::from(DateTime::<chrono::Utc>::MAX_UTC);
+        if let Self::Cron(cron) = self {
+            return cron.next_due(zone, now).unwrap_or(never);
+        }
         let mut date = zone.date(now).pred_opt();
         for _ in 0..TRIES {
             let Some(due) = date.and_then(|date| self.date_from(date)) else { break };
@@ -84,7 +92,7 @@ impl Schedule {
             }
             date = due.succ_opt();
         }
-        Timestamp::from(DateTime::<chrono::Utc>::MAX_UTC)
+        never
     }
 
     fn newest(&self, zone: &ZoneRules, now: Timestamp) -> Option<Timestamp> {
@@ -103,7 +111,7 @@ impl Schedule {
 
     fn time(&self) -> NaiveTime {
         match self {
-            Self::Every(_) => NaiveTime::MIN,
+            Self::Every(_) | Self::Cron(_) => NaiveTime::MIN,
             Self::Daily(time) | Self::Weekly(_, time) | Self::Monthly(_, time) => time.to_time(),
         }
     }
@@ -111,7 +119,7 @@ impl Schedule {
     /// The newest date it is due on, not after `date`.
     fn date_until(&self, date: NaiveDate) -> Option<NaiveDate> {
         match self {
-            Self::Every(_) | Self::Daily(_) => Some(date),
+            Self::Every(_) | Self::Daily(_) | Self::Cron(_) => Some(date),
             Self::Weekly(weekday, _) => {
                 let back = (date.weekday().number_from_monday() + 7 - weekday_number(*weekday)) % 7;
                 date.checked_sub_days(Days::new(u64::from(back)))
@@ -126,7 +134,7 @@ impl Schedule {
     /// The first date it is due on, not before `date`.
     fn date_from(&self, date: NaiveDate) -> Option<NaiveDate> {
         match self {
-            Self::Every(_) | Self::Daily(_) => Some(date),
+            Self::Every(_) | Self::Daily(_) | Self::Cron(_) => Some(date),
             Self::Weekly(weekday, _) => {
                 let ahead = (weekday_number(*weekday) + 7 - date.weekday().number_from_monday()) % 7;
                 date.checked_add_days(Days::new(u64::from(ahead)))
@@ -167,6 +175,7 @@ impl fmt::Display for Schedule {
             Self::Daily(at) => write!(f, "daily {at}"),
             Self::Weekly(day, at) => write!(f, "weekly {day} {at}"),
             Self::Monthly(anchor, at) => write!(f, "monthly {anchor} {at}"),
+            Self::Cron(cron) => write!(f, "cron {cron}"),
         }
     }
 }

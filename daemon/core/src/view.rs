@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Permission;
 use crate::health::Warning;
-use crate::ident::{ChannelName, Iccid, ReminderKey, RuleName};
+use crate::ident::{ChannelName, Iccid, OperatorCode, ReminderKey, RuleName};
+use crate::ledger::Zone;
 use crate::modem::{ModemState, SmsView};
 use crate::observation::Calibration;
+use crate::plan::Counts;
 use crate::reminder::DeliveryState;
 use crate::schedule::Schedule;
 use crate::time::Timestamp;
@@ -237,8 +239,17 @@ pub struct SimFacts {
     pub name: String,
     /// Home operator's name.
     pub operator: Option<String>,
+    /// Home operator's code, where a modem tells it.
+    #[serde(default)]
+    pub operator_code: Option<OperatorCode>,
     /// The network it is registered with now.
     pub network: Option<String>,
+    /// That network's code.
+    #[serde(default)]
+    pub network_code: Option<OperatorCode>,
+    /// Where it is: in its home network, or roaming and where; unknown where it is in no modem.
+    #[serde(default)]
+    pub zone: Zone,
     /// Whether it is in a modem and in use.
     pub active: bool,
     /// Whether it roams; none where not known.
@@ -251,6 +262,9 @@ pub struct SimFacts {
     pub signal_percent: Option<u8>,
     /// Name of its plan.
     pub plan: Option<String>,
+    /// What else its plan says.
+    #[serde(default)]
+    pub terms: Option<PlanTerms>,
     /// Bytes used in this cycle, as the plan counts them: as billed, or calibrated where the plan says so.
     pub used_bytes: u64,
     /// Bytes measured in this cycle, both directions, corrections included.
@@ -281,6 +295,17 @@ pub struct SimFacts {
     pub voice: VoiceSums,
     /// To how many recipients messages went in this cycle.
     pub recipients: u64,
+}
+
+/// What a plan says besides its name and allowance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanTerms {
+    /// Which bytes count.
+    pub counts: Counts,
+    /// Whether what is used while roaming counts.
+    pub roaming_counts: bool,
+    /// Whether a cycle follows each cycle by itself.
+    pub renews: bool,
 }
 
 /// A cycle, broken down.

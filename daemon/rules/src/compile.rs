@@ -7,7 +7,7 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
 use simbell_core::schedule::Schedule as CoreSchedule;
 
 use crate::host::{Constants, Schedule, Tag};
-use crate::limits::Limits;
+use crate::limits::{Limits, limit};
 use crate::meter::RunMeter;
 use crate::problem::{Problem, Source, nearest};
 use crate::settings::Settings;
@@ -121,9 +121,6 @@ pub(crate) const HOOKS: [Hook; 11] = [
 ];
 
 const SCHEDULE_FUNCTION: &str = "schedule";
-const MOST_SCHEDULES: usize = 16;
-/// Elements of all lists and maps of one constant: each use of it is a copy.
-const MOST_CONSTANT_ELEMENTS: usize = 64;
 
 /// Compiles a file, runs its top once for its constants, and asks for its schedule.
 ///
@@ -138,9 +135,7 @@ pub(crate) fn compile(
     texts: &Texts,
 ) -> Result<Compiled, Problem> {
     if text.len() > limits.source_bytes {
-        return Err(
-            source.problem(None, format!("the file is larger than {} KiB", limits.source_bytes >> 10))
-        );
+        return Err(source.problem(None, too_large(limits)).hint(limit("file")));
     }
     let constants = constants(engine, limits, source, text, settings)?;
     let names: Vec<String> = constants.keys().cloned().collect();
@@ -194,9 +189,10 @@ fn constants(
                 )
                 .hint(format!("write `const {name}`, or move it into a function")));
         }
-        if elements(value) > MOST_CONSTANT_ELEMENTS {
-            let message = format!("the constant `{name}` has more than {MOST_CONSTANT_ELEMENTS} elements");
-            return Err(source.problem(at(), message));
+        let most = limits.constant_elements;
+        if elements(value) > most {
+            let message = format!("the constant `{name}` has more than {most} elements");
+            return Err(source.problem(at(), message).hint(limit("constant_items")));
         }
         constants.insert(name.to_owned(), value.clone());
     }
@@ -284,12 +280,23 @@ fn schedules(
     let list = if given.is_array() { given.into_array().unwrap_or_default() } else { vec![given] };
     let schedules: Vec<CoreSchedule> =
         list.iter().filter_map(|value| value.read_lock::<Schedule>().map(|schedule| schedule.0)).collect();
-    if schedules.len() != list.len() || schedules.is_empty() || schedules.len() > MOST_SCHEDULES {
-        return Err(source
-            .problem(at(SCHEDULE_FUNCTION), "`schedule()` does not give a time, or a list of 1 to 16 of them")
-            .hint("daily(\"07:00\"), weekly(\"mon\", \"07:00\"), monthly(\"last\", \"07:00\"), every(10.minutes)".to_owned()));
+    let most = limits.schedules;
+    if schedules.len() == list.len() && schedules.len() > most {
+        let message = format!("`schedule()` gives {} times, more than {most}", schedules.len());
+        return Err(source.problem(at(SCHEDULE_FUNCTION), message).hint(limit("schedules")));
+    }
+    if schedules.len() != list.len() || schedules.is_empty() {
+        let message = format!("`schedule()` does not give a time, or a list of 1 to {most} of them");
+        let forms = "at(\"07:00\"), weekly(\"mon\", \"07:00\"), monthly(\"last\", \"07:00\"), \
+                     cron(\"0 7 * * mon\"), every(10.minutes)";
+        return Err(source.problem(at(SCHEDULE_FUNCTION), message).hint(forms.to_owned()));
     }
     Ok(schedules)
+}
+
+/// What is said of a file beyond the limit.
+pub(crate) fn too_large(limits: &Limits) -> String {
+    format!("the file is larger than {} bytes", limits.source_bytes)
 }
 
 /// Where the words stand one after the other, such as `fn on_usage`.

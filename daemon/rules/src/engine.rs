@@ -10,7 +10,7 @@ use rhai::packages::{
 };
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map, NativeCallContext, OptimizationLevel};
 
-use crate::limits::Limits;
+use crate::limits::{Limits, limit};
 use crate::registry::{Book, Registry};
 use crate::text::{harmless, short};
 use crate::value::{Fallible, fail};
@@ -125,7 +125,7 @@ fn close(engine: &mut Engine, limits: &Limits) {
 
 fn insert(map: &mut Map, key: &str, value: Dynamic, most: usize) -> Fallible<()> {
     if map.len() >= most && !map.contains_key(key) {
-        return fail(format!("a map may have {most} entries at most"));
+        return fail(format!("a map may have {most} entries at most: {}", limit("entries")));
     }
     map.insert(key.into(), value);
     Ok(())
@@ -140,7 +140,7 @@ fn replace(text: &mut ImmutableString, old: &str, new: &str, most: usize) -> Fal
             *text = text.replace(old, new).into();
             Ok(())
         }
-        _ => fail(format!("`replace` would make a string of more than {most} bytes")),
+        _ => fail(format!("`replace` would make a string of more than {most} bytes: {}", limit("text"))),
     }
 }
 

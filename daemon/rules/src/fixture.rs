@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use simbell_core::health::{Warning, WarningCode};
-use simbell_core::ident::{ChannelName, Iccid, ReminderKey};
+use simbell_core::ident::{ChannelName, Iccid, OperatorCode, ReminderKey};
+use simbell_core::ledger::Zone;
 use simbell_core::modem::{ModemState, SmsView};
 use simbell_core::observation::Calibration;
+use simbell_core::plan::Counts;
 use simbell_core::reminder::DeliveryState;
 use simbell_core::time::Timestamp;
 use simbell_core::view::{
-    CycleFacts, DeliveryFacts, EndedCycle, LocalNow, ModemFacts, RuleInput, SimFacts, Trigger,
+    CycleFacts, DeliveryFacts, EndedCycle, LocalNow, ModemFacts, PlanTerms, RuleInput, SimFacts, Trigger,
 };
 
 /// Sunday, 2026-11-22, 06:00 UTC.
@@ -127,13 +129,17 @@ fn planned(iccid: Iccid) -> SimFacts {
     SimFacts {
         name: "router".to_owned(),
         operator: Some("Example".to_owned()),
+        operator_code: OperatorCode::new("26201").ok(),
         network: Some("Example Abroad".to_owned()),
+        network_code: OperatorCode::new("22210").ok(),
+        zone: Zone::Roaming(OperatorCode::new("22210").ok()),
         active: true,
         roaming: Some(true),
         connected: true,
         measured: true,
         signal_percent: Some(60),
         plan: Some("example".to_owned()),
+        terms: Some(PlanTerms { counts: Counts::Both, roaming_counts: true, renews: true }),
         used_bytes: 9_000_000_000,
         measured_bytes: 8_500_000_000,
         billed_bytes: 8_600_000_000,
@@ -162,6 +168,7 @@ fn planned(iccid: Iccid) -> SimFacts {
 /// A bucket without an end, used up.
 fn endless(iccid: Iccid) -> SimFacts {
     SimFacts {
+        zone: Zone::Home,
         roaming: Some(false),
         used_bytes: 10_000_000_000,
         remaining_bytes: Some(0),
@@ -190,11 +197,15 @@ fn endless(iccid: Iccid) -> SimFacts {
 fn unplanned(iccid: Iccid) -> SimFacts {
     SimFacts {
         operator: None,
+        operator_code: None,
         network: None,
+        network_code: None,
+        zone: Zone::Unknown,
         roaming: None,
         connected: false,
         signal_percent: None,
         plan: None,
+        terms: None,
         allowance_bytes: None,
         remaining_bytes: None,
         used_share: None,

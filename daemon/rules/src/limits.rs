@@ -1,4 +1,4 @@
-//! What one evaluation of a rule may use.
+//! What one evaluation of a rule may use, and a rule as such. Each limit is a key of `[rules.limits]`.
 
 use std::time::Duration;
 
@@ -37,6 +37,16 @@ pub struct Limits {
     pub memory_keys: usize,
     /// Bytes of all that a rule remembers.
     pub memory_bytes: usize,
+    /// Actions asked for by one evaluation.
+    pub actions: usize,
+    /// Times that `schedule()` may give.
+    pub schedules: usize,
+    /// Elements of all lists and maps of one constant: each use of it is a copy.
+    pub constant_elements: usize,
+    /// Modules that one rule imports, those of its modules included.
+    pub modules: usize,
+    /// Modules within modules.
+    pub module_depth: usize,
 }
 
 impl Default for Limits {
@@ -58,6 +68,16 @@ impl Default for Limits {
             text_chars: 1_000,
             memory_keys: 64,
             memory_bytes: 4_096,
+            actions: 8,
+            schedules: 16,
+            constant_elements: 64,
+            modules: 16,
+            module_depth: 4,
         }
     }
+}
+
+/// Which key of the configuration a limit is, for hints.
+pub(crate) fn limit(key: &str) -> String {
+    format!("the limit is `{key}` in [rules.limits]")
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
 use crate::engine::DISABLED;
+use crate::limits::limit;
 use crate::registry::Book;
 use crate::text::{harmless, short};
 
@@ -171,9 +172,21 @@ fn parse_words(error: &ParseErrorType, names: &[String]) -> (String, Option<Stri
             (error_text(error), Some(hint.to_owned()))
         }
         ParseErrorType::ExprTooDeep => {
-            (error_text(error), Some("split the expression with `let`".to_owned()))
+            (error_text(error), Some(format!("split the expression with `let`; {}", limit("nesting"))))
         }
+        ParseErrorType::TooManyFunctions => (error_text(error), Some(limit("functions"))),
+        ParseErrorType::LiteralTooLarge(what, _) => (error_text(error), Some(limit(size_key(what)))),
+        ParseErrorType::BadInput(LexError::StringTooLong(_)) => (error_text(error), Some(limit("text"))),
         _ => (error_text(error), None),
+    }
+}
+
+/// The key of the limit that a value is too large for, by Rhai's words for it.
+fn size_key(what: &str) -> &'static str {
+    match what.to_ascii_lowercase() {
+        what if what.contains("string") => "text",
+        what if what.contains("map") => "entries",
+        _ => "items",
     }
 }
 
@@ -194,22 +207,34 @@ fn lower_first(text: &str) -> String {
 fn run_words(error: &EvalAltResult, functions: &[String]) -> (String, Option<String>) {
     match error {
         EvalAltResult::ErrorRuntime(text, _) => (text.to_string(), None),
-        EvalAltResult::ErrorTerminated(reason, _) => (
-            format!("the rule was ended: it {reason}"),
-            Some("is there an endless loop, or a list that grows?".to_owned()),
-        ),
+        EvalAltResult::ErrorTerminated(reason, _) => {
+            let reason = reason.to_string();
+            let key = match &reason {
+                reason if reason.contains("memory") => "memory",
+                reason if reason.contains("deeply") => "stack",
+                _ => "time",
+            };
+            let hint = format!("is there an endless loop, or a list that grows? {}", limit(key));
+            (format!("the rule was ended: it {reason}"), Some(hint))
+        }
         EvalAltResult::ErrorTooManyOperations(_) => (
             "the rule was ended: too many operations".to_owned(),
-            Some("is there an endless loop?".to_owned()),
+            Some(format!("is there an endless loop? {}", limit("operations"))),
         ),
         EvalAltResult::ErrorStackOverflow(_) => (
             "the rule was ended: too many calls within calls".to_owned(),
-            Some("does a function call itself?".to_owned()),
+            Some(format!("does a function call itself? {}", limit("calls"))),
         ),
         EvalAltResult::ErrorDataTooLarge(what, _) => (
             format!("too large: {}", lower_first(what)),
-            Some("a rule works on few and small values".to_owned()),
+            Some(format!("a rule works on few and small values; {}", limit(size_key(what)))),
         ),
+        EvalAltResult::ErrorTooManyVariables(_) => {
+            ("the rule was ended: too many variables".to_owned(), Some(limit("variables")))
+        }
+        EvalAltResult::ErrorTooManyModules(_) => {
+            ("the rule imports too many modules".to_owned(), Some(limit("modules")))
+        }
         EvalAltResult::ErrorMismatchDataType(wanted, given, _) => {
             let absent = given == "()";
             let hint = "an absent value, `()`, is neither true nor false: write `if sim.roaming == true`";

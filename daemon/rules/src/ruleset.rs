@@ -15,11 +15,11 @@ use simbell_core::reminder::Finding;
 use simbell_core::view::{RuleDescription, RuleInput, Trigger};
 use simbell_core::watch::Watch;
 
-use crate::compile::{Compiled, compile};
+use crate::compile::{Compiled, compile, too_large};
 use crate::engine;
 use crate::evaluate;
 use crate::host::changed;
-use crate::limits::Limits;
+use crate::limits::{Limits, limit};
 use crate::manifest::{Manifest, PluginKind, SettingValues};
 use crate::meter::Stats;
 use crate::problem::{Problem, Source, nearest};
@@ -444,7 +444,7 @@ pub(crate) fn read(path: &Path, limits: &Limits) -> Result<String, String> {
         return Err("this is not a file".to_owned());
     }
     if size.len() > u64::try_from(limits.source_bytes).unwrap_or(u64::MAX) {
-        return Err(format!("the file is larger than {} KiB", limits.source_bytes >> 10));
+        return Err(format!("{}: {}", too_large(limits), limit("file")));
     }
     fs::read_to_string(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidData => "the file is not UTF-8 text".to_owned(),

@@ -10,6 +10,7 @@ mod channels;
 mod duration;
 mod environment;
 mod fragments;
+mod limits;
 mod merged;
 mod numbers;
 mod problem;
@@ -40,8 +41,7 @@ pub use duration::{Length, LengthError};
 pub use environment::Environment;
 pub use problem::{Problem, ProblemKind, Problems};
 pub use settings::{
-    Durability, HistorySettings, LogLevel, PluginSettings, RuleLimits, RulesSettings, ServiceSettings,
-    StorageSettings,
+    Durability, HistorySettings, LogLevel, PluginSettings, RulesSettings, ServiceSettings, StorageSettings,
 };
 pub use zoneinfo::{ZoneError, system_zone, zone_rules};
 

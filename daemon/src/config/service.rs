@@ -4,20 +4,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use simbell_core::action::Permission;
-use simbell_core::bytes::Bytes;
 use simbell_core::ident::{ChannelName, RuleName};
 use simbell_core::time::Span;
 
 use super::channels::Channels;
-use super::duration::Length;
 use super::environment::Environment;
+use super::limits;
 use super::merged::Value;
-use super::numbers::{bytes, length, length_within, number, span};
+use super::numbers::{length, number, span};
 use super::problem::{ProblemKind, Show};
 use super::section::{Field, Report, Section, nearest, quoted};
 use super::settings::{
-    Durability, HistorySettings, LogLevel, PluginSettings, RuleLimits, RulesSettings, ServiceSettings,
-    StorageSettings,
+    Durability, HistorySettings, LogLevel, PluginSettings, RulesSettings, ServiceSettings, StorageSettings,
 };
 use crate::clock::Trust;
 
@@ -47,7 +45,7 @@ pub(super) fn read(
             dir: config_dir.join("rules.d"),
             plugin_dirs: vec![PathBuf::from(SHIPPED_PLUGINS), config_dir.join("plugins")],
             disabled: Vec::new(),
-            limits: RuleLimits::default(),
+            limits: simbell_rules::Limits::default(),
             allowed: BTreeMap::new(),
             suspend_after: SUSPEND_AFTER,
             actions_a_day: ACTIONS_A_DAY,
@@ -191,22 +189,7 @@ fn rules(section: &mut Section<'_>, rules: &mut RulesSettings, report: &mut Repo
     if let Some(mut section) =
         section.get("limits").and_then(|f| f.section("a section [rules.limits]", report))
     {
-        let whole = |field: Option<Field<'_>>, most: u32, report: &mut Report<'_>| {
-            field.and_then(|field| number(&field, 1, most, report)).map(u64::from)
-        };
-        let size = |field: Option<Field<'_>>, report: &mut Report<'_>| {
-            field.and_then(|field| bytes(&field, Bytes(1_000), Bytes(256_000_000), report)).map(Bytes::get)
-        };
-        rules.limits = RuleLimits {
-            operations: whole(section.get("operations"), 1_000_000_000, report),
-            memory_bytes: size(section.get("memory"), report),
-            time: section
-                .get("time")
-                .and_then(|f| length_within(&f, Length::from_millis(10), Length::from_secs(60), report))
-                .map(Length::to_duration),
-            text_bytes: size(section.get("text"), report),
-            items: whole(section.get("items"), 1_000_000, report),
-        };
+        rules.limits = limits::read(&mut section, report);
         section.finish(report);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use simbell_core::action::Permission;
 use simbell_core::ident::{ChannelName, RuleName};
@@ -116,28 +115,13 @@ pub struct RulesSettings {
     /// Rules that are not run.
     pub disabled: Vec<RuleName>,
     /// What one evaluation may use.
-    pub limits: RuleLimits,
+    pub limits: simbell_rules::Limits,
     /// What the owner's own rules may have done.
     pub allowed: BTreeMap<RuleName, Vec<Permission>>,
     /// A rule that fails so many times in a row is suspended.
     pub suspend_after: u32,
     /// What rules want done is refused beyond so many a day and rule.
     pub actions_a_day: u32,
-}
-
-/// What one evaluation of a rule may use; the sandbox's own default where none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RuleLimits {
-    /// Operations of the script engine.
-    pub operations: Option<u64>,
-    /// Bytes of memory.
-    pub memory_bytes: Option<u64>,
-    /// Time.
-    pub time: Option<Duration>,
-    /// Longest text, bytes.
-    pub text_bytes: Option<u64>,
-    /// Most items of a list or map.
-    pub items: Option<u64>,
 }
 
 /// What the configuration says of a plugin.

@@ -15,7 +15,7 @@ use crate::modem::{ModemState, ModemView, SimView};
 use crate::reminder::Delivery;
 use crate::time::Stamp;
 use crate::view::{
-    CycleFacts, DeliveryFacts, LocalNow, ModemFacts, RuleDescription, RuleInput, SimFacts, Trigger,
+    CycleFacts, DeliveryFacts, LocalNow, ModemFacts, PlanTerms, RuleDescription, RuleInput, SimFacts, Trigger,
 };
 use crate::voice::{CallRecord, VoiceSums};
 use crate::zone::ZoneRules;
@@ -128,7 +128,10 @@ impl State {
             iccid: iccid.clone(),
             name: self.sim_name(iccid),
             operator: sim.record.operator.clone(),
+            operator_code: self.seat_of(iccid).and_then(|seat| seat.sim.operator_code.clone()),
             network: modem.and_then(|m| m.operator_name.clone()),
+            network_code: modem.and_then(|m| m.operator_code.clone()),
+            zone: modem.map_or(Zone::Unknown, |_| sim.zone.clone()),
             active: modem.is_some(),
             roaming: modem.and(match sim.zone {
                 Zone::Home => Some(false),
@@ -140,6 +143,11 @@ impl State {
                 .is_none_or(|m| m.bearers.iter().filter(|b| b.connected).all(|b| self.is_measured(m, b))),
             signal_percent: modem.and_then(|m| m.signal_percent),
             plan: plan.map(|plan| plan.name.as_str().to_owned()),
+            terms: plan.map(|plan| PlanTerms {
+                counts: plan.counts,
+                roaming_counts: plan.roaming_counts,
+                renews: plan.renews(),
+            }),
             used_bytes: used,
             measured_bytes: sim.totals.measured(),
             billed_bytes: sim.totals.counted(plan),

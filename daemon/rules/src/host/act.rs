@@ -6,12 +6,11 @@ use simbell_core::action::{Action, ActionRequest};
 
 use super::Run;
 use super::remind::key_of;
+use crate::limits::limit;
 use crate::registry::Registry;
 use crate::text::{harmless, short};
 use crate::value::{Fallible, fail, kind};
 
-/// Actions asked for by one evaluation.
-const MOST_ACTIONS: usize = 8;
 /// Longest text of a short message: more parts than that are a mistake that costs money.
 const LONGEST_SMS: usize = 320;
 const LONGEST_NUMBER: usize = 16;
@@ -59,8 +58,9 @@ fn ask(run: &Run, key: &Dynamic, function: &str, action: Action) -> Fallible<()>
         earlier.action = action;
         return Ok(());
     }
-    if said.actions.len() >= MOST_ACTIONS {
-        return fail(format!("one run may ask for {MOST_ACTIONS} actions at most"));
+    let most = run.0.limits.actions;
+    if said.actions.len() >= most {
+        return fail(format!("one run may ask for {most} actions at most: {}", limit("actions")));
     }
     said.actions.push(ActionRequest { key, action });
     Ok(())

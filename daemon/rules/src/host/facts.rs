@@ -4,9 +4,11 @@ use chrono::NaiveDateTime;
 use rhai::{Array, Dynamic, ImmutableString, NativeCallContext};
 use rust_decimal::Decimal;
 use simbell_core::health::Warning;
+use simbell_core::ident::OperatorCode;
+use simbell_core::ledger::Zone;
 use simbell_core::modem::SmsView;
 use simbell_core::observation::{Calibration, ONE};
-use simbell_core::view::{CycleFacts, LocalNow, SimFacts};
+use simbell_core::view::{CycleFacts, LocalNow, PlanTerms, SimFacts};
 use simbell_core::voice::VoiceSums;
 
 use super::fleet::ModemView;
@@ -34,6 +36,14 @@ pub(crate) struct ForecastView(SimView);
 /// What the carrier's own figures teach of a SIM's usage.
 #[derive(Debug, Clone)]
 pub(crate) struct CalibrationView(SimView);
+
+/// Where a SIM is.
+#[derive(Debug, Clone)]
+pub(crate) struct ZoneView(Zone);
+
+/// A SIM's plan.
+#[derive(Debug, Clone)]
+pub(crate) struct PlanView(SimView);
 
 /// A SIM's calls in its cycle, those under way included.
 #[derive(Debug, Clone)]
@@ -166,6 +176,30 @@ impl SimView {
     }
 }
 
+impl ZoneView {
+    fn visited(&self) -> Option<&OperatorCode> {
+        match &self.0 {
+            Zone::Roaming(code) => code.as_ref(),
+            Zone::Home | Zone::Unknown => None,
+        }
+    }
+
+    /// `home`, `roaming`, `roaming in 26202` or `unknown`.
+    fn text(&self) -> String {
+        self.visited().map_or_else(|| self.0.to_text(), |code| format!("roaming in {code}"))
+    }
+}
+
+impl PlanView {
+    fn terms(&self) -> Option<PlanTerms> {
+        self.0.see(|facts| facts.terms)
+    }
+
+    fn name(&self) -> ImmutableString {
+        self.0.see(|facts| facts.plan.as_deref().map(foreign).unwrap_or_default())
+    }
+}
+
 impl CycleView {
     fn see<T: Default>(&self, look: impl FnOnce(&CycleFacts) -> T) -> T {
         self.0.see(|facts| facts.cycle.as_ref().map(look).unwrap_or_default())
@@ -207,6 +241,10 @@ impl NowView {
     }
 }
 
+fn code_of(code: Option<&OperatorCode>) -> Dynamic {
+    optional(code.map(|code| ImmutableString::from(code.as_str())))
+}
+
 fn text_of(text: Option<&String>) -> Dynamic {
     optional(text.map(|text| foreign(text)))
 }
@@ -215,14 +253,17 @@ properties!(register_sim, SimView, "Sim", "A SIM or eSIM profile.", {
     "name": "string", "The name you gave it, or `SIM …1234`." => |sim: &mut SimView| sim.see(|facts| foreign(&facts.name)),
     "iccid": "string", "Its number." => |sim: &mut SimView| sim.see(|facts| ImmutableString::from(facts.iccid.as_str())),
     "operator": "string?", "Its home operator." => |sim: &mut SimView| sim.see(|facts| text_of(facts.operator.as_ref())),
+    "operator_code": "string?", "The home operator's code, MCC and MNC, such as `26201`." => |sim: &mut SimView| sim.see(|facts| code_of(facts.operator_code.as_ref())),
     "network": "string?", "The network it is registered with." => |sim: &mut SimView| sim.see(|facts| text_of(facts.network.as_ref())),
+    "network_code": "string?", "That network's code." => |sim: &mut SimView| sim.see(|facts| code_of(facts.network_code.as_ref())),
+    "zone": "Zone", "Where it is: at home or roaming." => |sim: &mut SimView| ZoneView(sim.see(|facts| facts.zone.clone())),
     "active": "bool", "Whether it is in a modem and in use." => |sim: &mut SimView| sim.see(|facts| facts.active),
     "roaming": "bool?", "Whether it roams: write `sim.roaming == true`." => |sim: &mut SimView| sim.see(|facts| optional(facts.roaming)),
     "connected": "bool", "Whether a connection is up." => |sim: &mut SimView| sim.see(|facts| facts.connected),
     "measured": "bool", "Whether its usage is measured." => |sim: &mut SimView| sim.see(|facts| facts.measured),
     "signal": "Percent?", "The strength of the signal." => |sim: &mut SimView| optional(sim.see(|facts| facts.signal_percent).map(|s| Percent::fixed(Decimal::from(s)))),
     "modem": "Modem?", "The modem it is in, or was in last." => |sim: &mut SimView| optional(sim.modem()),
-    "plan": "string?", "The plan's name." => |sim: &mut SimView| sim.see(|facts| text_of(facts.plan.as_ref())),
+    "plan": "Plan?", "The plan, shown and compared as its name." => |sim: &mut SimView| optional(sim.see(|facts| facts.plan.is_some()).then(|| PlanView(sim.clone()))),
     "used": "DataSize", "Data used in this cycle, as the plan counts it." => |sim: &mut SimView| sim.used(),
     "used_measured": "DataSize", "Data measured in this cycle, both directions." => |sim: &mut SimView| sim.other(|facts| Some(facts.measured_bytes)),
     "billed": "DataSize", "Data used in this cycle, as the plan bills it." => |sim: &mut SimView| sim.billed(),
@@ -238,6 +279,25 @@ properties!(register_sim, SimView, "Sim", "A SIM or eSIM profile.", {
     "forecast": "Forecast", "What usage comes to if it goes on as it did." => |sim: &mut SimView| ForecastView(sim.clone()),
     "calls": "Calls", "Calls of this cycle, those under way included." => |sim: &mut SimView| CallsView(sim.clone()),
     "sms": "Messages", "Short messages of this cycle." => |sim: &mut SimView| MessagesView(sim.clone()),
+});
+
+properties!(register_zone, ZoneView, "Zone", "Where a SIM is.", {
+    "kind": "string", "`home`, `roaming` or `unknown`." => |zone: &mut ZoneView| match zone.0 {
+        Zone::Home => "home",
+        Zone::Roaming(_) => "roaming",
+        Zone::Unknown => "unknown",
+    },
+    "network_code": "string?", "The visited network's code, while roaming." => |zone: &mut ZoneView| code_of(zone.visited()),
+    "mcc": "string?", "Its country code, such as `262`." => |zone: &mut ZoneView| optional(zone.visited().and_then(|code| code.as_str().get(..3)).map(ImmutableString::from)),
+    "mnc": "string?", "Its network code within the country." => |zone: &mut ZoneView| optional(zone.visited().and_then(|code| code.as_str().get(3..)).map(ImmutableString::from)),
+});
+
+properties!(register_plan, PlanView, "Plan", "A SIM's plan.", {
+    "name": "string", "Its name." => |plan: &mut PlanView| plan.name(),
+    "data": "DataSize?", "Its allowance for a cycle." => |plan: &mut PlanView| plan.0.bytes(|facts| facts.allowance_bytes),
+    "counts": "string?", "Which bytes count: `both`, `download`, `upload` or `max`." => |plan: &mut PlanView| optional(plan.terms().map(|terms| ImmutableString::from(terms.counts.as_str()))),
+    "roaming_counts": "bool?", "Whether what is used while roaming counts." => |plan: &mut PlanView| optional(plan.terms().map(|terms| terms.roaming_counts)),
+    "renews": "bool?", "Whether a cycle follows each cycle by itself." => |plan: &mut PlanView| optional(plan.terms().map(|terms| terms.renews)),
 });
 
 properties!(register_calls, CallsView, "Calls", "A SIM's calls in its cycle, those under way included.", {
@@ -317,6 +377,8 @@ pub(super) fn register(registry: &mut Registry<'_>) {
     register_sim(registry);
     register_cycle(registry);
     register_forecast(registry);
+    register_zone(registry);
+    register_plan(registry);
     register_calls(registry);
     register_messages(registry);
     register_calibration(registry);
@@ -332,6 +394,30 @@ pub(super) fn register(registry: &mut Registry<'_>) {
             "now().to_string()",
             "Date and time as text.",
             |now: &mut NowView| now.local().to_string(),
+        )
+        .function(
+            "to_string(zone: Zone) -> string",
+            "sim.zone.to_string()",
+            "Where it is.",
+            |zone: &mut ZoneView| zone.text(),
+        )
+        .function(
+            "to_string(plan: Plan) -> string",
+            "sim.plan.to_string()",
+            "Its name.",
+            |plan: &mut PlanView| plan.name(),
+        )
+        .operator("==", "By the plan's name.", |plan: PlanView, name: &str| plan.name() == name)
+        .operator("!=", "By the plan's name.", |plan: PlanView, name: &str| plan.name() != name)
+        .operator("==", "By the plan's name.", |name: &str, plan: PlanView| plan.name() == name)
+        .operator("!=", "By the plan's name.", |name: &str, plan: PlanView| plan.name() != name)
+        .function(
+            "health() -> list",
+            "health()",
+            "What is wrong with the service: a list of `Warning`.",
+            |context: NativeCallContext| {
+                Run::of(&context).map(|run| run.warnings().into_iter().map(Dynamic::from).collect::<Array>())
+            },
         )
         .function("to_string(sim: Sim) -> string", "sim.to_string()", "Its name.", |sim: &mut SimView| {
             sim.see(|facts| foreign(&facts.name))

@@ -8,7 +8,7 @@ use simbell_core::memory::{Memory, Remembered};
 
 use super::Run;
 use super::remind::key_of;
-use crate::limits::Limits;
+use crate::limits::{Limits, limit};
 use crate::registry::Registry;
 use crate::text::harmless;
 use crate::value::{DataSize, Date, Fallible, LocalTime, Percent, Span, fail, kind};
@@ -72,11 +72,13 @@ fn remember(run: &Run, key: &Dynamic, value: &Dynamic) -> Fallible<()> {
     let said = run.said();
     let Some(memory) = &said.memory else { return Ok(()) };
     if memory.0.len() > memory_keys {
-        return fail(format!("a rule remembers {memory_keys} values at most: `forget` some"));
+        let limit = limit("remembered");
+        return fail(format!("a rule remembers {memory_keys} values at most: `forget` some; {limit}"));
     }
     if memory.weight() > memory_bytes {
+        let limit = limit("remembered_bytes");
         return fail(format!(
-            "a rule remembers {memory_bytes} bytes at most: `forget` some values, or keep less"
+            "a rule remembers {memory_bytes} bytes at most: `forget` some values, or keep less; {limit}"
         ));
     }
     Ok(())

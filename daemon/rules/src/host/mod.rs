@@ -236,5 +236,6 @@ into_dynamic!(
     DeliveryView,
     EndedView,
     facts::CalibrationView,
-    facts::CycleView
+    facts::CycleView,
+    facts::PlanView
 );

@@ -6,6 +6,7 @@ use simbell_core::reminder::{Finding, Repeat, Urgency};
 use simbell_core::schedule::Schedule as CoreSchedule;
 
 use super::{Run, Schedule};
+use crate::limits::limit;
 use crate::problem::nearest;
 use crate::registry::Registry;
 use crate::text::{harmless, short};
@@ -72,7 +73,8 @@ fn remind(run: &Run, key: &Dynamic, text: &Dynamic, options: &Map) -> Fallible<(
         return Ok(());
     }
     if findings.len() >= run.0.limits.findings {
-        return fail(format!("one run may raise {} reminders at most", run.0.limits.findings));
+        let most = run.0.limits.findings;
+        return fail(format!("one run may raise {most} reminders at most: {}", limit("reminders")));
     }
     findings.push(finding);
     Ok(())
@@ -85,7 +87,8 @@ fn resolve(run: &Run, key: &Dynamic) -> Fallible<()> {
     said.findings.retain(|finding| finding.key != key);
     if !said.resolved.contains(&key) {
         if said.resolved.len() >= run.0.limits.findings {
-            return fail(format!("one run may resolve {} reminders at most", run.0.limits.findings));
+            let most = run.0.limits.findings;
+            return fail(format!("one run may resolve {most} reminders at most: {}", limit("reminders")));
         }
         said.resolved.push(key);
     }

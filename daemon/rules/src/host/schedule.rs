@@ -1,4 +1,4 @@
-//! `daily`, `weekly`, `monthly` and `every`.
+//! `at`, `daily`, `weekly`, `monthly`, `cron` and `every`.
 
 use rhai::ImmutableString;
 use simbell_core::plan::AnchorDay;
@@ -17,11 +17,16 @@ const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "frid
 pub(super) fn register(registry: &mut Registry<'_>) {
     registry
         .kind::<Schedule>("Schedule", "A recurring time: what `schedule()` gives and `repeat` takes.")
+        .function("at(time: string) -> Schedule", "at(\"07:00\")", "Each day at that local time.", daily)
+        .function("daily(time: string) -> Schedule", "daily(\"07:00\")", "The same as `at`.", daily)
         .function(
-            "daily(time: string) -> Schedule",
-            "daily(\"07:00\")",
-            "Each day at that local time.",
-            |time: &str| time_of_day(time).map(|time| Schedule(CoreSchedule::Daily(time))),
+            "cron(fields: string) -> Schedule",
+            "cron(\"0 7 * * mon\")",
+            "As a crontab says: minute, hour, day of the month, month, weekday.",
+            |text: &str| match text.parse() {
+                Ok(cron) => Ok(Schedule(CoreSchedule::Cron(cron))),
+                Err(error) => fail(format!("the cron expression {error}")),
+            },
         )
         .function(
             "weekly(day: string, time: string) -> Schedule",
@@ -69,6 +74,10 @@ pub(super) fn register(registry: &mut Registry<'_>) {
                 )),
             },
         );
+}
+
+fn daily(time: &str) -> Fallible<Schedule> {
+    time_of_day(time).map(|time| Schedule(CoreSchedule::Daily(time)))
 }
 
 fn time_of_day(text: &str) -> Fallible<TimeOfDay> {

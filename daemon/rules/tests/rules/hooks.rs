@@ -183,6 +183,49 @@ fn only_the_hook_of_the_occasion_is_called() {
 }
 
 #[test]
+fn times_may_be_written_as_at_and_as_cron() {
+    let folder = Folder::new();
+    let text = r#"
+        fn schedule() { [at("07:00"), cron("0 7 * * mon-fri"), cron("*/15 * L dec *")] }
+        fn on_schedule(sim) { remind("k", "due", #{ repeat: cron("0 9 * * 1") }) }"#;
+    folder.write("r.rhai", text);
+    let description = folder.load().descriptions().pop().unwrap();
+    assert_eq!(description.problem, None);
+    assert_eq!(
+        description.schedules,
+        [
+            Schedule::Daily(TimeOfDay { hour: 7, minute: 0 }),
+            Schedule::Cron("0 7 * * 1-5".parse().unwrap()),
+            Schedule::Cron("*/15 * L 12 *".parse().unwrap()),
+        ]
+    );
+    let found = findings(text, &on_schedule(), &input(Some(sim()), "en"));
+    assert_eq!(found[0].repeat, Repeat::At(Schedule::Cron("0 9 * * mon".parse().unwrap())));
+}
+
+#[test]
+fn zone_plan_and_operators_are_seen() {
+    let text = r#"
+        fn on_usage(sim) {
+            let z = sim.zone;
+            let p = sim.plan;
+            remind("k", `${sim.operator_code} ${sim.network_code} ${z} ${z.kind} ${z.network_code} ${z.mcc} ${z.mnc} `
+                + `${p} ${p.name} ${p.data} ${p.counts} ${p.roaming_counts} ${p.renews} ${p == "home"} ${"home" != p}`);
+        }"#;
+    assert_eq!(
+        texts(text, &on_usage(), &input(Some(sim()), "en")),
+        "26201 26201 home home    home home 10 GB both true true true false"
+    );
+    let code = simbell_core::ident::OperatorCode::new("310260").ok();
+    let zone = simbell_core::ledger::Zone::Roaming(code.clone());
+    let abroad = SimFacts { zone, network_code: code, roaming: Some(true), ..sim() };
+    let text = "fn on_usage(sim) { let z = sim.zone; remind(\"k\", `${z}; ${z.kind} ${z.mcc} ${z.mnc}`); }";
+    assert_eq!(texts(text, &on_usage(), &input(Some(abroad), "en")), "roaming in 310260; roaming 310 260");
+    let text = "fn on_usage(sim) { remind(\"k\", `${sim.zone} ${sim.plan == ()} ${health().len()}`); }";
+    assert_eq!(texts(text, &on_usage(), &input(Some(bare_sim()), "en")), "unknown true 0");
+}
+
+#[test]
 fn a_schedule_or_message_without_a_sim_reaches_the_hooks_that_need_none() {
     let about_each = "fn schedule() { every(10.seconds) } fn on_schedule(sim) { remind(\"k\", sim.name) }";
     let once = "fn schedule() { every(10.seconds) } fn on_schedule() { remind(\"k\", \"rent\") }";

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rust_decimal::Decimal;
 use simbell_core::health::{Warning, WarningCode};
-use simbell_core::ident::{Iccid, RuleName};
+use simbell_core::ident::{Iccid, OperatorCode, RuleName};
+use simbell_core::ledger::Zone;
 use simbell_core::modem::SmsView;
+use simbell_core::plan::Counts;
 use simbell_core::time::Timestamp;
-use simbell_core::view::{CycleFacts, LocalNow, RuleInput, SimFacts, Trigger};
+use simbell_core::view::{CycleFacts, LocalNow, PlanTerms, RuleInput, SimFacts, Trigger};
 use simbell_rules::{LoadOptions, Outcome, RuleSet};
 
 /// Sunday, 2026-11-22, 07:05 in Berlin.
@@ -25,13 +27,17 @@ pub fn sim() -> SimFacts {
         iccid: iccid(),
         name: "router".to_owned(),
         operator: Some("Example".to_owned()),
+        operator_code: OperatorCode::new("26201").ok(),
         network: Some("Example".to_owned()),
+        network_code: OperatorCode::new("26201").ok(),
+        zone: Zone::Home,
         active: true,
         roaming: Some(false),
         connected: true,
         measured: true,
         signal_percent: Some(60),
         plan: Some("home".to_owned()),
+        terms: Some(PlanTerms { counts: Counts::Both, roaming_counts: true, renews: true }),
         used_bytes: 2_000_000_000,
         measured_bytes: 2_000_000_000,
         billed_bytes: 2_000_000_000,
@@ -60,10 +66,14 @@ pub fn sim() -> SimFacts {
 pub fn bare_sim() -> SimFacts {
     SimFacts {
         operator: None,
+        operator_code: None,
         network: None,
+        network_code: None,
+        zone: Zone::Unknown,
         roaming: None,
         signal_percent: None,
         plan: None,
+        terms: None,
         allowance_bytes: None,
         remaining_bytes: None,
         used_share: None,

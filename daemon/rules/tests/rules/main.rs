@@ -7,6 +7,7 @@ mod guide;
 mod hooks;
 mod hostile;
 mod inputs;
+mod limits;
 mod loading;
 mod messages;
 mod rehearsal;

@@ -230,7 +230,7 @@ fn hooks_and_schedules() {
         r#"r.rhai:1:1: `schedule()` does not give a time, or a list of 1 to 16 of them
   1 | fn schedule() { "07:00" }
     | ^
-  hint: daily("07:00"), weekly("mon", "07:00"), monthly("last", "07:00"), every(10.minutes)"#,
+  hint: at("07:00"), weekly("mon", "07:00"), monthly("last", "07:00"), cron("0 7 * * mon"), every(10.minutes)"#,
     );
     says(
         &refused("fn schedule() { weekly(\"moon\", \"07:00\") }\nfn on_schedule(sim) { }\n"),

@@ -30,7 +30,8 @@ fn the_annotated_example_is_valid_and_means_what_it_says() {
 
     let service = &loaded.service;
     assert_eq!(service.admin_groups, ["simbell-admin"]);
-    assert_eq!(service.rules.limits.memory_bytes, Some(16_000_000));
+    // Every key stands there with its default, and no other.
+    assert_eq!(service.rules.limits, simbell_rules::Limits::default());
     assert_eq!(
         service.plugins[&RuleName::new("data-thresholds").unwrap()].settings["steps"],
         serde_json::json!([50, 80, 95])
@@ -45,6 +46,47 @@ fn the_annotated_example_is_valid_and_means_what_it_says() {
     };
     let secret: Vec<_> = chat.headers.iter().map(|h| (h.name.as_str(), h.secret)).collect();
     assert_eq!(secret, [("Authorization", true), ("X-Source", false)]);
+}
+
+#[test]
+fn every_limit_of_rules_has_a_key() {
+    let example = include_str!("../../../../contrib/conf.d/example.toml");
+    let section = example.split("[rules.limits]").nth(1).unwrap().split("\n[").next().unwrap();
+    let keys: Vec<&str> =
+        section.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect();
+    let own = |key: &str| match key {
+        "time" => "\"700ms\"",
+        "memory" => "\"2 MB\"",
+        "stack" => "\"70 kB\"",
+        "text" | "file" | "remembered_bytes" => "\"777 B\"",
+        _ => "7",
+    };
+    let text: String = keys.iter().map(|key| format!("{key} = {}\n", own(key))).collect();
+    let limits = Place::with(&format!("[rules.limits]\n{text}")).load().unwrap().service.rules.limits;
+    let seven = simbell_rules::Limits {
+        operations: 7,
+        deadline: std::time::Duration::from_millis(700),
+        memory: 2_000_000,
+        stack: 70_000,
+        call_levels: 7,
+        expression_depth: 7,
+        string_bytes: 777,
+        array_elements: 7,
+        map_entries: 7,
+        variables: 7,
+        functions: 7,
+        source_bytes: 777,
+        findings: 7,
+        text_chars: 7,
+        memory_keys: 7,
+        memory_bytes: 777,
+        actions: 7,
+        schedules: 7,
+        constant_elements: 7,
+        modules: 7,
+        module_depth: 7,
+    };
+    assert_eq!(limits, seven);
 }
 
 #[test]
