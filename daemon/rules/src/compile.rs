@@ -7,7 +7,7 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
 use simbell_core::schedule::Schedule as CoreSchedule;
 
 use crate::host::{Constants, Schedule, Tag};
-use crate::limits::{Limits, limit};
+use crate::limits::{Limits, in_units, limit};
 use crate::meter::RunMeter;
 use crate::problem::{Problem, Source, nearest};
 use crate::settings::Settings;
@@ -296,7 +296,7 @@ fn schedules(
 
 /// What is said of a file beyond the limit.
 pub(crate) fn too_large(limits: &Limits) -> String {
-    format!("the file is larger than {} bytes", limits.source_bytes)
+    format!("the file is larger than {}", in_units(limits.source_bytes))
 }
 
 /// Where the words stand one after the other, such as `fn on_usage`.

@@ -81,3 +81,12 @@ impl Default for Limits {
 pub(crate) fn limit(key: &str) -> String {
     format!("the limit is `{key}` in [rules.limits]")
 }
+
+/// A count of bytes as limits are configured.
+pub(crate) fn in_units(bytes: usize) -> String {
+    match bytes {
+        bytes if bytes >= 1 << 20 && bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        bytes if bytes >= 1 << 10 && bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),
+        bytes => format!("{bytes} bytes"),
+    }
+}

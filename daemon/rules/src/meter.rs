@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rhai::Dynamic;
 
-use crate::limits::Limits;
+use crate::limits::{Limits, in_units};
 
 /// What a run used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -98,7 +98,13 @@ pub(crate) fn progress(operations: u64) -> Option<Dynamic> {
     bounds.operations = bounds.operations.saturating_add(1);
     BOUNDS.set(Some(bounds));
     if simbell_alloc::held() > bounds.memory {
-        return Some(format!("held more than {} of memory", size(bounds.memory)).into());
+        return Some(
+            format!(
+                "held more than {} of memory",
+                in_units(usize::try_from(bounds.memory).unwrap_or(usize::MAX))
+            )
+            .into(),
+        );
     }
     if stack_place().abs_diff(bounds.stack_base) > bounds.stack {
         return Some("called and nested too deeply".into());
@@ -107,10 +113,6 @@ pub(crate) fn progress(operations: u64) -> Option<Dynamic> {
         return Some("ran for too long".into());
     }
     None
-}
-
-fn size(bytes: i64) -> String {
-    if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{bytes} bytes") }
 }
 
 /// Where on its stack the thread is. Rhai counts calls and the depth of expressions, each by itself; what both come to
