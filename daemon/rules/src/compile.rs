@@ -120,7 +120,8 @@ pub(crate) const HOOKS: [Hook; 11] = [
     },
 ];
 
-const SCHEDULE_FUNCTION: &str = "schedule";
+/// The function that says when `on_schedule` is called.
+pub(crate) const SCHEDULE_FUNCTION: &str = "schedule";
 
 /// Compiles a file, runs its top once for its constants, and asks for its schedule.
 ///

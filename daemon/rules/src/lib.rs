@@ -15,7 +15,7 @@ mod limits;
 mod manifest;
 mod meter;
 mod problem;
-#[allow(dead_code, reason = "docs are read by the reference")]
+pub mod reference;
 mod registry;
 mod rehearsal;
 mod ruleset;

@@ -90,3 +90,58 @@ pub(crate) fn in_units(bytes: usize) -> String {
         bytes => format!("{bytes} bytes"),
     }
 }
+
+impl Limits {
+    /// Each limit by its key in `[rules.limits]`, with its value and what it bounds.
+    pub(crate) fn described(&self) -> Vec<(&'static str, String, &'static str)> {
+        // Taken apart, so that a new one cannot be left out.
+        let Self {
+            operations,
+            deadline,
+            memory,
+            stack,
+            call_levels,
+            expression_depth,
+            string_bytes,
+            array_elements,
+            map_entries,
+            variables,
+            functions,
+            source_bytes,
+            findings,
+            text_chars,
+            memory_keys,
+            memory_bytes,
+            actions,
+            schedules,
+            constant_elements,
+            modules,
+            module_depth,
+        } = self;
+        let count = |number: &usize| number.to_string();
+        let memory = usize::try_from(*memory).unwrap_or(usize::MAX);
+        vec![
+            ("operations", operations.to_string(), "Statements, calls and expressions of one evaluation."),
+            ("time", format!("{}ms", deadline.as_millis()), "Time of one evaluation."),
+            ("memory", in_units(memory), "Memory held by one evaluation."),
+            ("stack", in_units(*stack), "Stack of one evaluation."),
+            ("calls", count(call_levels), "Calls within calls."),
+            ("nesting", count(expression_depth), "Expressions within expressions."),
+            ("text", in_units(*string_bytes), "One string."),
+            ("items", count(array_elements), "Elements of one list, those of lists in it included."),
+            ("entries", count(map_entries), "Entries of one map, those of maps in it included."),
+            ("variables", count(variables), "Variables in sight at once."),
+            ("functions", count(functions), "Functions of one file."),
+            ("file", in_units(*source_bytes), "One file."),
+            ("reminders", count(findings), "Reminders raised by one evaluation."),
+            ("reminder_text", count(text_chars), "Characters of one reminder's text; longer ones are cut."),
+            ("remembered", count(memory_keys), "Values that a rule remembers."),
+            ("remembered_bytes", in_units(*memory_bytes), "All that a rule remembers."),
+            ("actions", count(actions), "Actions asked for by one evaluation."),
+            ("schedules", count(schedules), "Times that `schedule()` may give."),
+            ("constant_items", count(constant_elements), "Elements of all lists and maps of one constant."),
+            ("modules", count(modules), "Modules that a rule imports, those of its modules included."),
+            ("module_depth", count(module_depth), "Modules within modules."),
+        ]
+    }
+}

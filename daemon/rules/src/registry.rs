@@ -34,7 +34,8 @@ pub(crate) struct Book {
 /// A type of the rule language.
 #[derive(Debug)]
 pub(crate) struct Type {
-    id: TypeId,
+    /// Which type it is.
+    pub(crate) id: TypeId,
     /// As rules and messages name it.
     pub(crate) name: &'static str,
     /// One line.
@@ -59,7 +60,8 @@ pub(crate) struct Function {
 /// A property of a type.
 #[derive(Debug)]
 pub(crate) struct Property {
-    owner: TypeId,
+    /// Whose property it is.
+    pub(crate) owner: TypeId,
     /// Its name.
     pub(crate) name: &'static str,
     /// Its type; with `?` behind it where it may be absent.
@@ -210,6 +212,11 @@ impl Book {
         forms.map(|function| function.example).collect()
     }
 
+    /// The properties of a type, in order.
+    pub(crate) fn properties_with(&self, owner: TypeId) -> impl Iterator<Item = &Property> {
+        self.properties.iter().filter(move |property| property.owner == owner)
+    }
+
     /// Names of the properties of a type as messages name it; `i64` and `decimal` are numbers.
     pub(crate) fn properties_of(&self, shown: &str) -> Vec<&'static str> {
         let owner = match shown {
@@ -217,11 +224,7 @@ impl Book {
             "decimal" => Some(TypeId::of::<Decimal>()),
             _ => self.types.iter().find(|kind| kind.name == shown).map(|kind| kind.id),
         };
-        self.properties
-            .iter()
-            .filter(|property| Some(property.owner) == owner)
-            .map(|property| property.name)
-            .collect()
+        owner.into_iter().flat_map(|owner| self.properties_with(owner)).map(|one| one.name).collect()
     }
 
     /// A type as the reference names it.

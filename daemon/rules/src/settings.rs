@@ -130,7 +130,21 @@ impl Kind {
         value.ok_or_else(|| self.expected().to_owned())
     }
 
-    const fn expected(self) -> &'static str {
+    /// A value as `plugin.toml` has it.
+    pub(crate) const fn example(self) -> &'static str {
+        match self {
+            Self::Bool => "true",
+            Self::Int => "3",
+            Self::Decimal => "0.8",
+            Self::Text => "\"a text\"",
+            Self::Size => "\"5 GB\"",
+            Self::Span => "\"3 days\"",
+            Self::Percent => "80",
+        }
+    }
+
+    /// What it is, in words.
+    pub(crate) const fn expected(self) -> &'static str {
         match self {
             Self::Bool => "true or false",
             Self::Int => "a whole number",

@@ -1,0 +1,111 @@
+//! `plugins/definitions/*.d.rhai`: what the Rhai language server reads.
+
+use std::collections::BTreeSet;
+
+use super::STANDARD;
+use crate::compile::{HOOKS, SCHEDULE_FUNCTION};
+use crate::registry::{Book, name_of};
+
+const HEAD: &str = "/// Made from what simbell registers for rules.\nmodule static;\n";
+
+/// Hooks, functions, types, properties and operators of simbell's own.
+#[must_use]
+pub fn definitions() -> String {
+    let book = Book::shown();
+    let mut text = HEAD.to_owned();
+    for kind in &book.types {
+        text += &format!("\n/// {}\ntype {} = ...;\n", kind.doc, kind.name);
+    }
+    text += "\n/// The settings of a plugin, each by its name.\nconst settings: Settings;\n";
+    for function in &book.functions {
+        text += &declared(function.form, function.doc, function.example);
+    }
+    text += &declared(&format!("{SCHEDULE_FUNCTION}() -> Schedule | list"), "Gives the times of `on_schedule`.", "");
+    // Hooks are the rule's own functions: here for what is shown where one is written.
+    for hook in HOOKS {
+        let form = hook.form.strip_prefix("fn ").unwrap_or(hook.form);
+        let typed = [
+            ("sim", "Sim"),
+            ("sms", "Sms"),
+            ("ended", "EndedCycle"),
+            ("before", "Sim | ()"),
+            ("modems", "list"),
+            ("health", "list"),
+        ]
+        .into_iter()
+        .fold(form.to_owned(), |form, (name, of)| {
+            form.replace(&format!("({name}"), &format!("({name}: {of}"))
+                .replace(&format!(", {name}"), &format!(", {name}: {of}"))
+        });
+        text += &declared(&typed, hook.doc, "");
+    }
+    for property in &book.properties {
+        text += &format!(
+            "\n/// {}\nfn get {}(value: {}) -> {};\n",
+            property.doc,
+            property.name,
+            type_of(book.name(property.owner)),
+            type_of(property.of)
+        );
+    }
+    let mut told = BTreeSet::new();
+    for operator in &book.operators {
+        let takes: Vec<String> = operator.signature.takes.iter().map(|id| type_of(book.name(*id))).collect();
+        let declaration = format!(
+            "op {}({}) -> {};",
+            operator.symbol,
+            takes.join(", "),
+            type_of(book.name(operator.signature.gives))
+        );
+        if told.insert(declaration.clone()) {
+            text += &format!("\n/// {}\n{declaration}\n", operator.doc);
+        }
+    }
+    text
+}
+
+/// What Rhai brings.
+#[must_use]
+pub fn standard_definitions() -> String {
+    let mut text = HEAD.to_owned();
+    for known in STANDARD {
+        text += &declared(known.form, known.doc, known.example);
+    }
+    text
+}
+
+/// `name(a: string) -> any` as a declaration with its words above.
+fn declared(form: &str, doc: &str, example: &str) -> String {
+    let (head, gives) = form.split_once(" -> ").unwrap_or((form, "()"));
+    let name = head.split('(').next().unwrap_or(head);
+    let list = head.get(name.len()..).unwrap_or_default().trim_matches(['(', ')']);
+    let parameters: Vec<String> = list
+        .split(", ")
+        .filter_map(|parameter| parameter.split_once(": "))
+        .map(|(name, of)| format!("{}: {}", parameter_name(name), type_of(of)))
+        .collect();
+    let example = if example.is_empty() { String::new() } else { format!("///\n/// ```rhai\n/// {example}\n/// ```\n") };
+    format!("\n/// {doc}\n{example}fn {name}({}) -> {};\n", parameters.join(", "), type_of(gives))
+}
+
+/// Words of Rhai cannot be names.
+fn parameter_name(name: &str) -> String {
+    if ["with", "new", "in"].contains(&name) { format!("{name}_") } else { name.to_owned() }
+}
+
+/// A type as the language server names it.
+fn type_of(shown: &str) -> String {
+    if let Some(present) = shown.strip_suffix('?') {
+        return format!("{} | ()", type_of(present));
+    }
+    let one = |name: &str| match name {
+        "any" => "?".to_owned(),
+        "string" => "String".to_owned(),
+        "list" => "Array".to_owned(),
+        "map" => "Map".to_owned(),
+        "decimal" => "Decimal".to_owned(),
+        "function" => "FnPtr".to_owned(),
+        other => other.to_owned(),
+    };
+    shown.split(" | ").map(one).collect::<Vec<_>>().join(" | ")
+}

@@ -1,0 +1,181 @@
+//! What is told of the language is true of the engine.
+
+use std::any::TypeId;
+
+use rhai::Dynamic;
+
+use super::{EntryKind, definitions, entries, entries_named, standard_definitions};
+use crate::registry::{Book, Function};
+
+#[test]
+fn everything_registered_has_its_line() {
+    let mut seen = Vec::new();
+    for entry in entries() {
+        let line = &entry.doc;
+        let well = line.ends_with('.') && !line.contains('\n') && (8..=110).contains(&line.chars().count());
+        assert!(well, "{}: {line:?} is not one line of what it is", entry.form);
+        assert!(!seen.contains(&(entry.section.clone(), entry.form.clone())), "{} is told twice", entry.form);
+        if entry.kind == EntryKind::Function {
+            assert!(!entry.example.is_empty(), "{} has no example", entry.form);
+        }
+        seen.push((entry.section, entry.form));
+    }
+    assert!(seen.len() > 250, "only {}", seen.len());
+}
+
+/// The parameters' types of `name(a: string, b: string | map) -> type`, and what it gives.
+fn form_types(form: &str) -> (Vec<String>, String) {
+    let (head, gives) = form.split_once(" -> ").unwrap_or((form, "()"));
+    let list = head.split_once('(').map_or("", |(_, list)| list.trim_end_matches(')'));
+    let types = list.split(", ").filter_map(|one| one.split_once(": ")).map(|(_, of)| of.to_owned()).collect();
+    (types, gives.to_owned())
+}
+
+fn wrong(book: &Book, function: &Function) -> Option<String> {
+    let (takes, gives) = form_types(function.form);
+    // A value of any kind is checked by the function itself, which says what it takes.
+    let fits = |told: &str, id: TypeId| id == TypeId::of::<Dynamic>() || book.name(id) == told;
+    let signature = &function.signature;
+    let all = takes.len() == signature.takes.len()
+        && takes.iter().zip(&signature.takes).all(|(told, id)| fits(told, *id))
+        && fits(&gives, signature.gives);
+    (!all).then(|| {
+        let names: Vec<&str> = signature.takes.iter().map(|id| book.name(*id)).collect();
+        format!("{}: takes ({}), gives {}", function.form, names.join(", "), book.name(signature.gives))
+    })
+}
+
+#[test]
+fn forms_and_types_are_those_registered() {
+    let book = Book::of_all();
+    let mut failures: Vec<String> = book.functions.iter().filter_map(|one| wrong(&book, one)).collect();
+    for one in &book.properties {
+        let told = one.of.trim_end_matches('?');
+        let owner = book.name(one.owner);
+        if owner == "?" || (one.gives != TypeId::of::<Dynamic>() && book.name(one.gives) != one.of) {
+            failures.push(format!("{owner}.{}: {told}, not {}", one.name, book.name(one.gives)));
+        }
+        let known = ["bool", "int", "decimal", "string", "list", "map"].contains(&told)
+            || book.types.iter().any(|kind| kind.name == told);
+        if !known {
+            failures.push(format!("{owner}.{}: there is no type {told}", one.name));
+        }
+    }
+    for one in &book.operators {
+        let ids = one.signature.takes.iter().chain([&one.signature.gives]);
+        failures.extend(ids.filter(|id| book.name(**id) == "?").map(|_| format!("`{}`: a type without a name", one.symbol)));
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn an_entry_is_found_by_its_name() {
+    let names = |name: &str| {
+        entries_named(name).map(|found| found.into_iter().map(|entry| entry.form).collect::<Vec<_>>())
+    };
+    assert_eq!(names("every"), Ok(vec!["every(span: Span) -> Schedule".to_owned()]));
+    assert_eq!(names("every()"), names("every"));
+    assert_eq!(names("Cycle.last"), Ok(vec!["Cycle.last: bool".to_owned()]));
+    assert_eq!(names("last"), names("Cycle.last"));
+    assert_eq!(names("Sms").map(|found| found.len()), Ok(4));
+    assert_eq!(names("remnid"), Err(Some("remind".to_owned())));
+    assert_eq!(names("Sim.shares"), Err(Some("Sim.share".to_owned())));
+    assert_eq!(names("no such thing"), Err(None));
+}
+
+#[test]
+fn limits_are_told_by_the_keys_that_the_configuration_has() {
+    let example = include_str!("../../../../contrib/conf.d/example.toml");
+    let section = example.split("[rules.limits]").nth(1).unwrap_or_default();
+    let section = section.split("\n[").next().unwrap_or_default();
+    let configured = section.lines().filter_map(|line| line.split_once(" = "));
+    let mut configured: Vec<(&str, &str)> =
+        configured.map(|(key, value)| (key, value.trim_matches('"'))).collect();
+    let limits = crate::limits::Limits::default().described();
+    let mut told: Vec<(&str, &str)> = limits.iter().map(|(key, value, _)| (*key, value.as_str())).collect();
+    configured.sort_unstable();
+    told.sort_unstable();
+    assert_eq!(told, configured);
+}
+
+/// A declaration as a function that Rhai itself reads: names and parameters are ones.
+fn as_script(line: &str) -> Option<String> {
+    let line = line.strip_suffix(';')?;
+    let head = line.split(" -> ").next()?;
+    let (name, list) = head.split_once('(')?;
+    let parameters: Vec<&str> =
+        list.trim_end_matches(')').split(", ").filter_map(|one| one.split(": ").next()).collect();
+    let name = name.replace("fn get ", "fn get_");
+    name.starts_with("fn ").then(|| format!("{name}({}) {{}}", parameters.join(", ")))
+}
+
+#[test]
+fn definitions_are_declarations_that_rhai_can_read() {
+    let engine = rhai::Engine::new_raw();
+    for text in [definitions(), standard_definitions()] {
+        let mut declared = 0;
+        assert!(text.starts_with("///"), "{text}");
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with("///")) {
+            let other = line == "module static;"
+                || line == "const settings: Settings;"
+                || (line.starts_with("type ") && line.ends_with(" = ...;"))
+                || (line.starts_with("op ") && line.ends_with(';'));
+            if !other {
+                let script = as_script(line);
+                let read = script.as_ref().map(|script| engine.compile(script).map(|_| ()));
+                assert!(matches!(read, Some(Ok(()))), "{line}: {script:?} {read:?}");
+                declared += 1;
+            }
+            assert!(!line.contains("any") || !line.contains(": any"), "{line}");
+        }
+        assert!(declared > 90, "only {declared}");
+    }
+}
+
+/// With `--features metadata` alone: what the engine itself says that it has.
+#[cfg(feature = "metadata")]
+mod registered {
+    use std::collections::BTreeSet;
+
+    use super::super::standard::{STANDARD, UNTOLD};
+    use crate::engine;
+    use crate::limits::Limits;
+    use crate::registry::{Book, name_of};
+
+    /// The name of `get share(_: &mut SimView) -> Dynamic`, and its kind.
+    fn named(signature: &str) -> (bool, String) {
+        let head = signature.split('(').next().unwrap_or(signature);
+        match head.strip_prefix("get ").or_else(|| head.strip_prefix("get$")) {
+            Some(property) => (true, property.trim().to_owned()),
+            None => (false, head.trim().to_owned()),
+        }
+    }
+
+    #[test]
+    fn nothing_is_registered_that_is_not_told() {
+        let book = Book::of_all();
+        let engine = engine::build(&Limits::default());
+        let told: BTreeSet<&str> = book
+            .function_names()
+            .chain(STANDARD.iter().map(|known| name_of(known.form)))
+            .chain(UNTOLD.iter().copied())
+            .chain(["type_of"])
+            .collect();
+        let properties: BTreeSet<&str> = book.properties.iter().map(|one| one.name).collect();
+        let mut untold = BTreeSet::new();
+        let mut registered = BTreeSet::new();
+        for signature in engine.gen_fn_signatures(true) {
+            let (property, name) = named(&signature);
+            let operator = !name.starts_with(|c: char| c.is_alphabetic());
+            let known = if property { properties.contains(name.as_str()) || told.contains(name.as_str()) } else { told.contains(name.as_str()) };
+            if !operator && !known {
+                untold.insert(signature.clone());
+            }
+            registered.insert(name);
+        }
+        assert!(registered.len() > 150, "{registered:?}");
+        assert_eq!(untold, BTreeSet::new());
+        let gone: Vec<&&str> = told.iter().filter(|name| !registered.contains(**name) && **name != "type_of").collect();
+        assert_eq!(gone, [""; 0].iter().collect::<Vec<_>>());
+    }
+}
