@@ -54,6 +54,7 @@ pub(crate) struct Function {
     /// One line.
     pub(crate) doc: &'static str,
     /// What is registered in truth.
+    #[cfg_attr(not(test), allow(dead_code, reason = "a test compares it with the form"))]
     pub(crate) signature: Signature,
 }
 
@@ -69,6 +70,7 @@ pub(crate) struct Property {
     /// One line.
     pub(crate) doc: &'static str,
     /// What its getter gives in truth.
+    #[cfg_attr(not(test), allow(dead_code, reason = "a test compares it with the type told"))]
     pub(crate) gives: TypeId,
 }
 

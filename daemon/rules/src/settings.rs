@@ -140,6 +140,8 @@ impl Kind {
             Self::Size => "\"5 GB\"",
             Self::Span => "\"3 days\"",
             Self::Percent => "80",
+            Self::Url => "\"https://push.example.org\"",
+            Self::Secret => "\"\"",
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::STANDARD;
 use crate::compile::{HOOKS, SCHEDULE_FUNCTION};
-use crate::registry::{Book, name_of};
+use crate::registry::Book;
 
 const HEAD: &str = "/// Made from what simbell registers for rules.\nmodule static;\n";
 
@@ -20,7 +20,11 @@ pub fn definitions() -> String {
     for function in &book.functions {
         text += &declared(function.form, function.doc, function.example);
     }
-    text += &declared(&format!("{SCHEDULE_FUNCTION}() -> Schedule | list"), "Gives the times of `on_schedule`.", "");
+    text += &declared(
+        &format!("{SCHEDULE_FUNCTION}() -> Schedule | list"),
+        "Gives the times of `on_schedule`.",
+        "",
+    );
     // Hooks are the rule's own functions: here for what is shown where one is written.
     for hook in HOOKS {
         let form = hook.form.strip_prefix("fn ").unwrap_or(hook.form);
@@ -78,13 +82,18 @@ pub fn standard_definitions() -> String {
 fn declared(form: &str, doc: &str, example: &str) -> String {
     let (head, gives) = form.split_once(" -> ").unwrap_or((form, "()"));
     let name = head.split('(').next().unwrap_or(head);
-    let list = head.get(name.len()..).unwrap_or_default().trim_matches(['(', ')']);
+    let list = head.get(name.len()..).unwrap_or_default();
+    let list = list.strip_prefix('(').and_then(|list| list.strip_suffix(')')).unwrap_or(list);
     let parameters: Vec<String> = list
         .split(", ")
         .filter_map(|parameter| parameter.split_once(": "))
         .map(|(name, of)| format!("{}: {}", parameter_name(name), type_of(of)))
         .collect();
-    let example = if example.is_empty() { String::new() } else { format!("///\n/// ```rhai\n/// {example}\n/// ```\n") };
+    let example = if example.is_empty() {
+        String::new()
+    } else {
+        format!("///\n/// ```rhai\n/// {example}\n/// ```\n")
+    };
     format!("\n/// {doc}\n{example}fn {name}({}) -> {};\n", parameters.join(", "), type_of(gives))
 }
 

@@ -17,7 +17,10 @@ pub fn markdown() -> String {
          A type with `?` behind it may be absent, `()`: test it before you compare it or look into it. `any` is any\n\
          value, `A | B` either.\n\n## Hooks\n\nFunctions of a rule that the service calls. A rule has one at least.\n"
     );
-    page += &table(&["function", "called"], of(EntryKind::Hook).map(|entry| vec![code(&entry.form), entry.doc.clone()]));
+    page += &table(
+        &["function", "called"],
+        of(EntryKind::Hook).map(|entry| vec![code(&entry.form), entry.doc.clone()]),
+    );
     page += "\n## Functions\n";
     let own: Vec<&Entry> = of(EntryKind::Function).take_while(|entry| entry.section != "Any value").collect();
     let rhai: Vec<&Entry> = of(EntryKind::Function).skip(own.len()).collect();
@@ -74,7 +77,8 @@ fn by_section(entries: &[&Entry]) -> String {
         let count = rest.iter().take_while(|entry| entry.section == first.section).count();
         let (section, more) = rest.split_at(count);
         page += &format!("\n### {}\n", first.section);
-        let rows = section.iter().map(|entry| vec![code(&entry.form), entry.doc.clone(), code(&entry.example)]);
+        let rows =
+            section.iter().map(|entry| vec![code(&entry.form), entry.doc.clone(), code(&entry.example)]);
         page += &table(&["function", "what", "such as"], rows);
         rest = more;
     }

@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 use crate::compile::{HOOKS, SCHEDULE_FUNCTION};
 use crate::limits::Limits;
 use crate::registry::{Book, Operator, Property, name_of};
-use crate::settings::KINDS;
+use crate::settings::{CHANNEL_KINDS, KINDS};
 
 pub use definitions::{definitions, standard_definitions};
 pub use markdown::markdown;
@@ -89,7 +89,7 @@ pub fn entries() -> Vec<Entry> {
         example: known.example.to_owned(),
         doc: known.doc.to_owned(),
     }));
-    entries.extend(KINDS.iter().map(|(name, kind)| Entry {
+    entries.extend(KINDS.iter().chain(&CHANNEL_KINDS).map(|(name, kind)| Entry {
         kind: EntryKind::Setting,
         section: "Settings".to_owned(),
         name: (*name).to_owned(),
@@ -159,6 +159,8 @@ fn functions(book: &Book) -> Vec<Entry> {
             sections.push(function.section);
         }
     }
+    // Registered first, looked up last.
+    sections.sort_by_key(|section| *section == UNITS);
     for section in sections {
         functions.extend(book.functions.iter().filter(|one| one.section == section).map(|one| Entry {
             kind: EntryKind::Function,
@@ -204,6 +206,9 @@ fn types(book: &Book) -> Vec<Entry> {
     }
     entries
 }
+
+/// The heading of functions of values with units.
+pub(crate) const UNITS: &str = "Units, dates and numbers";
 
 /// What numbers are called where either kind will do.
 const NUMBER: &str = "number";

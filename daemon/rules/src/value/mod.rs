@@ -28,7 +28,7 @@ pub(crate) type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
 /// Makes the values and their operators known to rules.
 pub(crate) fn register(registry: &mut Registry<'_>) {
-    registry.section("Units, dates and numbers");
+    registry.section(crate::reference::UNITS);
     size::register(registry);
     span::register(registry);
     percent::register(registry);
