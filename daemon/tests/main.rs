@@ -5,6 +5,10 @@
 mod bell;
 #[path = "main/carrier.rs"]
 mod carrier;
+#[path = "main/crowded.rs"]
+mod crowded;
+#[path = "main/disk.rs"]
+mod disk;
 #[path = "main/docs.rs"]
 mod docs;
 #[path = "main/explain.rs"]
@@ -31,6 +35,8 @@ mod service;
 mod stage;
 #[path = "main/storm.rs"]
 mod storm;
+#[path = "main/suspend.rs"]
+mod suspend;
 #[path = "main/traffic.rs"]
 mod traffic;
 #[path = "main/vnstat_cases.rs"]

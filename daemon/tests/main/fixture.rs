@@ -113,28 +113,48 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it, in a network namespace where one is named, and waits until it answers.
     pub async fn start(place: &Place, namespace: Option<&str>) -> Self {
-        let mut daemon = Self::spawn(place, namespace);
+        Self::spawn(place, namespace).answers().await
+    }
+
+    async fn answers(mut self) -> Self {
         let deadline = Instant::now() + PATIENCE;
-        while Client::connect(&daemon.socket).await.is_err() {
-            if let Some(status) = daemon.child.try_wait().unwrap() {
+        while Client::connect(&self.socket).await.is_err() {
+            if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("the service ended: {status}");
             }
             assert!(Instant::now() < deadline, "the service does not answer");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        daemon
+        self
     }
 
     /// Starts it without waiting.
     pub fn spawn(place: &Place, namespace: Option<&str>) -> Self {
-        let mut command = match namespace {
-            Some(namespace) => {
-                let mut command = Command::new("ip");
-                command.args(["netns", "exec", namespace, SIMBELLD]);
-                command
-            }
-            None => Command::new(SIMBELLD),
-        };
+        Self::spawn_by(
+            place,
+            match namespace {
+                Some(namespace) => {
+                    let mut command = Command::new("ip");
+                    command.args(["netns", "exec", namespace, SIMBELLD]);
+                    command
+                }
+                None => Command::new(SIMBELLD),
+            },
+        )
+    }
+
+    /// Starts it in a time namespace whose `CLOCK_BOOTTIME` is ahead by so many seconds, as after so long a suspend:
+    /// `CLOCK_MONOTONIC` is not.
+    pub async fn start_ahead(place: &Place, namespace: Option<&str>, seconds: u64) -> Self {
+        let mut command = Command::new(if namespace.is_some() { "ip" } else { "unshare" });
+        if let Some(namespace) = namespace {
+            command.args(["netns", "exec", namespace, "unshare"]);
+        }
+        command.args(["--time", "--boottime", &seconds.to_string(), "--", SIMBELLD]);
+        Self::spawn_by(place, command).answers().await
+    }
+
+    fn spawn_by(place: &Place, mut command: Command) -> Self {
         let log = File::options().create(true).append(true).open(place.dir.join("log")).unwrap();
         command.arg("--config").arg(place.config());
         for variable in
@@ -163,6 +183,11 @@ impl Daemon {
     /// Waits until it ends by itself.
     pub async fn ended(&mut self) -> ExitStatus {
         until("the service ends", async || self.child.try_wait().unwrap()).await
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     pub async fn client(&self) -> Client {
