@@ -7,7 +7,7 @@ use simbell_api::{
 use simbell_core::state::State;
 use simbell_core::time::{Stamp, Timestamp};
 use simbell_core::zone::ZoneRules;
-use simbell_store::{Columns, Entry, Mark, QueryError, Reader, UsageBy, UsageQuery};
+use simbell_store::{Columns, Mark, QueryError, Reader, UsageQuery};
 use tokio::sync::mpsc;
 
 use crate::control::{self, Answer};
@@ -123,7 +123,14 @@ impl Export {
                 if from == span.from {
                     add_sums(&mut self.total, &ledger.sums(span)?)?;
                 }
-                let (columns, next) = rows(ledger, span, from)?;
+                // Corrections and gaps follow one by one.
+                let (columns, next) = ledger.columns(&UsageQuery {
+                    iccid: span.iccid.clone(),
+                    by: span.by.clone(),
+                    from,
+                    until: span.until,
+                    limit: ROWS,
+                })?;
                 let parts = split(span, &columns);
                 self.place = match next {
                     Some(next) => Place::Usage(index, next),
@@ -180,27 +187,6 @@ fn blank(span: Option<&Asked>) -> ExportPart {
         gaps: Vec::new(),
         total: None,
     }
-}
-
-fn rows(
-    ledger: &Ledger<'_>,
-    span: &Asked,
-    from: Timestamp,
-) -> Result<(Columns, Option<Timestamp>), QueryError> {
-    if span.by == UsageBy::Hour {
-        return ledger.hours(span, from, ROWS);
-    }
-    let query =
-        UsageQuery { iccid: span.iccid.clone(), by: span.by.clone(), from, until: span.until, limit: ROWS };
-    let page = ledger.usage(&query)?;
-    let mut columns = Columns::default();
-    for row in page.rows {
-        // Corrections and gaps follow one by one.
-        let Entry::Usage { zone, source, volume } = row.entry else { continue };
-        let kind = columns.kind_of((zone, source));
-        columns.push((row.start.as_millis(), row.end.as_millis()), kind, volume);
-    }
-    Ok((columns, page.next))
 }
 
 /// Parts in each of which the zone's offset is the same at every start, and the same at every end.

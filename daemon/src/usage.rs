@@ -42,13 +42,8 @@ impl Ledger<'_> {
         either!(self, ledger => ledger.usage(query))
     }
 
-    pub(crate) fn hours(
-        &self,
-        span: &Asked,
-        from: Timestamp,
-        most: usize,
-    ) -> Result<(Columns, Option<Timestamp>), QueryError> {
-        either!(self, ledger => ledger.hours(&span.iccid, from, span.until, most))
+    pub(crate) fn columns(&self, query: &UsageQuery) -> Result<(Columns, Option<Timestamp>), QueryError> {
+        either!(self, ledger => ledger.columns(query))
     }
 
     pub(crate) fn marks(

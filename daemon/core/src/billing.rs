@@ -180,6 +180,30 @@ impl Units {
         units
     }
 
+    /// In the midst of a cycle, of which so much was billed in each direction until then. What a unit carried before is
+    /// told by [`Units::recall`]; by how much [`Units::billed`] grows from here is then as if all had been taken in.
+    #[must_use]
+    pub const fn midway(rounded: Volume) -> Self {
+        Self { carried: BTreeMap::new(), rounded, rounded_both: 0 }
+    }
+
+    /// What is billed in each direction, each unit rounded up.
+    #[must_use]
+    pub const fn rounded(&self) -> Volume {
+        self.rounded
+    }
+
+    /// Whether a unit was taken in or recalled.
+    #[must_use]
+    pub fn knows(&self, unit: &Unit) -> bool {
+        self.carried.contains_key(unit)
+    }
+
+    /// What a unit carried before, which is billed already.
+    pub fn recall(&mut self, unit: Unit, carried: Volume) {
+        self.carried.insert(unit, carried);
+    }
+
     /// Takes in what a slot carried. False, and nothing is changed, when a sum does not fit.
     pub fn add(
         &mut self,

@@ -1,8 +1,8 @@
 //! The carrier's view: corrections, the carrier's own figures, and slots by connection.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 use simbell_core::ident::Iccid;
-use simbell_core::ledger::{Correction, EpochId, Volume, Zone};
+use simbell_core::ledger::{Correction, EpochId, Source, Volume, Zone};
 use simbell_core::observation::{Observation, ObservationId};
 use simbell_core::state::carrier::HELD;
 use simbell_core::time::Timestamp;
@@ -10,7 +10,10 @@ use simbell_core::time::Timestamp;
 use crate::apply::{Made, run, signed};
 use crate::lists::KeptCorrection;
 use crate::open::Store;
+use crate::reader::Reader;
+use crate::rollup;
 use crate::rows::{QueryError, collect, from_word, ident, unsigned, word};
+use crate::usage::{first_slot, text};
 
 /// What one connection carried in one slot and zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,48 +47,156 @@ pub(crate) const CORRECTION: &str = "c.id, c.iccid, c.at_ms, c.bytes, c.author, 
 pub(crate) const OBSERVATION: &str = "id, iccid, at_ms, cycle_start_ms, bytes, billed_bytes, correction_bytes, terms, source, \
     author, note, withdraws";
 
-impl Store {
-    /// Hands each dated slot of a SIM that starts in a half-open span to `each`, in order of time, until that says
-    /// false.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub fn session_slots(
-        &self,
-        iccid: &Iccid,
-        from: Timestamp,
-        until: Option<Timestamp>,
-        mut each: impl FnMut(SessionSlot) -> bool,
-    ) -> Result<(), QueryError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT u.start_ms, coalesce(e.session, u.epoch), u.zone, u.rx_bytes, u.tx_bytes, u.span
-             FROM usage AS u LEFT JOIN epoch AS e ON e.id = u.epoch
-             WHERE u.iccid = ?1 AND u.start_ms >= ?2 AND (?3 IS NULL OR u.start_ms < ?3) ORDER BY u.start_ms",
-        )?;
-        let mut rows =
-            statement.query(params![iccid.as_str(), from.as_millis(), until.map(Timestamp::as_millis)])?;
-        while let Some(row) = rows.next()? {
-            let slot = SessionSlot {
-                start: Timestamp::from_millis(row.get(0)?),
-                session: EpochId(row.get(1)?),
-                zone: Zone::from_text(&row.get::<_, String>(2)?),
-                volume: Volume {
-                    rx: unsigned(row.get(3)?, "usage.rx_bytes")?,
-                    tx: unsigned(row.get(4)?, "usage.tx_bytes")?,
-                },
-                span: match row.get_ref(5)?.as_str().unwrap_or_default() {
-                    "day" => SlotSpan::Day,
-                    "cycle" => SlotSpan::Cycle,
-                    _ => SlotSpan::Hour,
-                },
-            };
-            if !each(slot) {
-                break;
+/// Reads that answers as billed are made of, on the writer's connection or on a reader's.
+macro_rules! billed {
+    ($type:ty) => {
+        impl $type {
+            /// Hands each dated slot of a SIM that starts in a half-open span to `each`, in order of time, until that
+            /// says false.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read.
+            pub fn session_slots(
+                &self,
+                iccid: &Iccid,
+                from: Timestamp,
+                until: Option<Timestamp>,
+                each: impl FnMut(SessionSlot) -> bool,
+            ) -> Result<(), QueryError> {
+                let values = params![iccid.as_str(), from.as_millis(), until.map(Timestamp::as_millis)];
+                slots(&self.conn, SLOTS_OF_SIM, values, each)
+            }
+
+            /// Hands the slots of one connection that start in a half-open span to `each`, in order of time, until that
+            /// says false.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read.
+            pub fn slots_of_session(
+                &self,
+                iccid: &Iccid,
+                session: EpochId,
+                (from, until): (Timestamp, Timestamp),
+                each: impl FnMut(SessionSlot) -> bool,
+            ) -> Result<(), QueryError> {
+                let values = params![iccid.as_str(), from.as_millis(), until.as_millis(), session.0];
+                slots(&self.conn, SLOTS_OF_SESSION, values, each)
+            }
+
+            /// When a connection began; none where that is not known.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read.
+            pub fn session_began(&self, session: EpochId) -> Result<Option<Timestamp>, QueryError> {
+                let began: Option<Option<i64>> = self
+                    .conn
+                    .prepare_cached("SELECT began_ms FROM epoch WHERE id = ?1")?
+                    .query_row([session.0], |row| row.get(0))
+                    .optional()?;
+                Ok(began.flatten().map(Timestamp::from_millis))
+            }
+
+            /// The start of a SIM's first slot in a half-open span.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read.
+            pub fn first_slot(
+                &self,
+                iccid: &Iccid,
+                from: Timestamp,
+                until: Timestamp,
+            ) -> Result<Option<Timestamp>, QueryError> {
+                first_slot(&self.conn, iccid, from, until)
+            }
+
+            /// Σ of a SIM's entries in a half-open span of slot starts, by zone and source.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read, or a sum does not fit.
+            pub fn volumes(
+                &self,
+                iccid: &Iccid,
+                from: Timestamp,
+                until: Timestamp,
+            ) -> Result<Vec<(Zone, Source, Volume)>, QueryError> {
+                rollup::sums(&self.conn, iccid, from.as_millis(), until.as_millis())
+            }
+
+            /// The corrections of a SIM that count in a half-open span, by their instants: signed bytes.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read.
+            pub fn corrections_between(
+                &self,
+                iccid: &Iccid,
+                from: Timestamp,
+                until: Timestamp,
+            ) -> Result<Vec<(Timestamp, i64)>, QueryError> {
+                corrections_between(&self.conn, iccid, from, until)
             }
         }
-        Ok(())
-    }
+    };
+}
 
+billed!(Store);
+billed!(Reader);
+
+const SLOTS_OF_SIM: &str = "SELECT u.start_ms, coalesce(e.session, u.epoch), u.zone, u.rx_bytes, u.tx_bytes, u.span
+     FROM usage AS u LEFT JOIN epoch AS e ON e.id = u.epoch
+     WHERE u.iccid = ?1 AND u.start_ms >= ?2 AND (?3 IS NULL OR u.start_ms < ?3) ORDER BY u.start_ms";
+
+const SLOTS_OF_SESSION: &str = "SELECT u.start_ms, ?4, u.zone, u.rx_bytes, u.tx_bytes, u.span
+     FROM usage AS u LEFT JOIN epoch AS e ON e.id = u.epoch
+     WHERE u.iccid = ?1 AND u.start_ms >= ?2 AND u.start_ms < ?3 AND coalesce(e.session, u.epoch) = ?4
+     ORDER BY u.start_ms";
+
+fn slots(
+    conn: &Connection,
+    sql: &str,
+    values: &[&dyn ToSql],
+    mut each: impl FnMut(SessionSlot) -> bool,
+) -> Result<(), QueryError> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query(values)?;
+    while let Some(row) = rows.next()? {
+        let slot = SessionSlot {
+            start: Timestamp::from_millis(row.get(0)?),
+            session: EpochId(row.get(1)?),
+            zone: Zone::from_text(text(row, 2, "usage.zone")?),
+            volume: Volume {
+                rx: unsigned(row.get(3)?, "usage.rx_bytes")?,
+                tx: unsigned(row.get(4)?, "usage.tx_bytes")?,
+            },
+            span: match row.get_ref(5)?.as_str().unwrap_or_default() {
+                "day" => SlotSpan::Day,
+                "cycle" => SlotSpan::Cycle,
+                _ => SlotSpan::Hour,
+            },
+        };
+        if !each(slot) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn corrections_between(
+    conn: &Connection,
+    iccid: &Iccid,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<(Timestamp, i64)>, QueryError> {
+    collect(
+        &mut conn.prepare_cached(
+            "SELECT at_ms, bytes FROM correction
+             WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY at_ms, id",
+        )?,
+        params![iccid.as_str(), from.as_millis(), until.as_millis()],
+        |row| Ok((Timestamp::from_millis(row.get(0)?), row.get(1)?)),
+    )
+}
+
+impl Store {
     /// Corrections, newest first: at most `limit` with numbers below `before`.
     ///
     /// # Errors
@@ -102,26 +213,6 @@ impl Store {
         );
         let values = params![iccid.map(Iccid::as_str), before.unwrap_or(i64::MAX), limit];
         collect(&mut self.conn.prepare_cached(&sql)?, values, correction)
-    }
-
-    /// The corrections of a SIM that count in a half-open span, by their instants: signed bytes.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub fn corrections_between(
-        &self,
-        iccid: &Iccid,
-        from: Timestamp,
-        until: Timestamp,
-    ) -> Result<Vec<(Timestamp, i64)>, QueryError> {
-        collect(
-            &mut self.conn.prepare_cached(
-                "SELECT at_ms, bytes FROM correction
-                 WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY at_ms, id",
-            )?,
-            params![iccid.as_str(), from.as_millis(), until.as_millis()],
-            |row| Ok((Timestamp::from_millis(row.get(0)?), row.get(1)?)),
-        )
     }
 
     /// One correction.

@@ -95,7 +95,8 @@ macro_rules! exports {
                 until: Timestamp,
                 most: usize,
             ) -> Result<(Columns, Option<Timestamp>), QueryError> {
-                hours(&self.conn, iccid, from, until, most)
+                let tx = self.conn.unchecked_transaction()?;
+                hours(&tx, iccid, from, until, most)
             }
 
             /// Corrections and gaps of a SIM that count in, or touch, a half-open span: at most `most` of each,
@@ -138,21 +139,21 @@ fn sums(conn: &Connection, iccid: &Iccid, from: Timestamp, until: Timestamp) -> 
     Ok(Sums { volume, corrections: corrections(conn, iccid, from, Some(until))? })
 }
 
-fn hours(
-    conn: &Connection,
+/// As [`Store::hours`], in a transaction.
+pub(crate) fn hours(
+    tx: &Connection,
     iccid: &Iccid,
     from: Timestamp,
     until: Timestamp,
     most: usize,
 ) -> Result<(Columns, Option<Timestamp>), QueryError> {
-    let tx = conn.unchecked_transaction()?;
     let mut out = Columns::default();
     let (mut at, until) = (from.as_millis(), until.as_millis());
     loop {
         // By rows up to the next month that is packed, or over it where it cannot be believed.
-        let packed = packed::next(&tx, iccid, at, until)?;
+        let packed = packed::next(tx, iccid, at, until)?;
         let begins = packed.as_ref().map_or(until, |month| month.start);
-        if let Some(next) = rows(&tx, iccid, (at, begins), most, &mut out)? {
+        if let Some(next) = rows(tx, iccid, (at, begins), most, &mut out)? {
             return Ok((out, Some(Timestamp::from_millis(next))));
         }
         let Some(month) = packed else { return Ok((out, None)) };
@@ -160,7 +161,7 @@ fn hours(
             return Ok((out, Some(Timestamp::from_millis(begins))));
         }
         if !month.unpack(&mut out)
-            && let Some(next) = rows(&tx, iccid, (month.start, month.end), usize::MAX, &mut out)?
+            && let Some(next) = rows(tx, iccid, (month.start, month.end), usize::MAX, &mut out)?
         {
             return Ok((out, Some(Timestamp::from_millis(next))));
         }

@@ -22,6 +22,7 @@ mod backup;
 mod backups;
 mod carrier;
 mod columns;
+mod days;
 mod decision;
 mod explain;
 mod failure;

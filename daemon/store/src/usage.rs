@@ -111,7 +111,7 @@ impl Reader {
     }
 }
 
-fn usage(tx: &Connection, query: &UsageQuery) -> Result<UsagePage, QueryError> {
+pub(crate) fn usage(tx: &Connection, query: &UsageQuery) -> Result<UsagePage, QueryError> {
     if matches!(query.by, UsageBy::Bounds(_)) {
         return by_bounds(tx, query);
     }
@@ -152,7 +152,6 @@ fn usage(tx: &Connection, query: &UsageQuery) -> Result<UsagePage, QueryError> {
 }
 
 impl UsageBy {
-    /// The span that an instant lies in.
     /// The span that an instant lies in: its first instant and the first after it.
     #[must_use]
     pub fn span(&self, at: Timestamp) -> (Timestamp, Timestamp) {
@@ -213,16 +212,7 @@ fn by_bounds(tx: &Connection, query: &UsageQuery) -> Result<UsagePage, QueryErro
     let mut rest = Rest::load(tx, query)?;
     let mut at = query.from;
     loop {
-        let slot: Option<i64> = tx
-            .prepare_cached(
-                "SELECT start_ms FROM usage WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3
-                 ORDER BY start_ms LIMIT 1",
-            )?
-            .query_row(params![query.iccid.as_str(), at.as_millis(), query.until.as_millis()], |row| {
-                row.get(0)
-            })
-            .optional()?;
-        let next = [slot.map(Timestamp::from_millis), rest.next(at)].into_iter().flatten().min();
+        let next = [first_slot(tx, &query.iccid, at, query.until)?, rest.next(at)].into_iter().flatten().min();
         let Some(next) = next.filter(|next| *next < query.until) else { break };
         let (start, end) = query.by.span(next);
         let (start, end) = (start.max(query.from), end.min(query.until));
@@ -239,6 +229,23 @@ fn by_bounds(tx: &Connection, query: &UsageQuery) -> Result<UsagePage, QueryErro
         at = end;
     }
     Ok(page)
+}
+
+/// The start of a SIM's first slot in a half-open span.
+pub(crate) fn first_slot(
+    conn: &Connection,
+    iccid: &Iccid,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Option<Timestamp>, QueryError> {
+    let start: Option<i64> = conn
+        .prepare_cached(
+            "SELECT start_ms FROM usage WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3
+             ORDER BY start_ms LIMIT 1",
+        )?
+        .query_row(params![iccid.as_str(), from.as_millis(), until.as_millis()], |row| row.get(0))
+        .optional()?;
+    Ok(start.map(Timestamp::from_millis))
 }
 
 struct Slot {

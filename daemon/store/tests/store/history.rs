@@ -7,7 +7,7 @@ use simbell_core::effect::{Change, TotalsQuery};
 use simbell_core::ledger::{Source, UsageSlot, Volume, When, Zone};
 use simbell_core::plan::{AnchorDay, Period};
 use simbell_core::zone::ZoneRules;
-use simbell_store::{Entry, Fold, Reader, Store, UsageBy, UsageQuery};
+use simbell_store::{Entry, Fold, Reader, Store, UsageBy, UsageQuery, UsageRow};
 
 use crate::common::{Dir, HOUR, NOVEMBER, at, boot, iccid, open, slot, usage};
 
@@ -66,10 +66,14 @@ fn asked(
     for by in [UsageBy::Hour, UsageBy::Day(zone.clone()), UsageBy::Bounds(bounds)] {
         let mut sums: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
         let mut query = UsageQuery { iccid: iccid(sim), by, from: at(from), until: at(until), limit };
+        let mut in_columns = in_columns(&reader, &query);
         loop {
             let page = reader.usage(&query).unwrap();
             assert_eq!(page, store.usage(&query).unwrap());
             for row in page.rows {
+                if query.by != UsageBy::Hour {
+                    assert_eq!(in_columns.next(), Some(row.clone()), "columns are the rows");
+                }
                 let Entry::Usage { zone, source, volume } = row.entry else { panic!("only usage was given") };
                 assert!(row.start < row.end);
                 let sum = sums.entry((zone.to_text(), source.as_str().to_owned())).or_default();
@@ -80,6 +84,7 @@ fn asked(
             assert!(next > query.from, "pages get on");
             query.from = next;
         }
+        assert!(query.by == UsageBy::Hour || in_columns.next().is_none());
         answers.push(sums);
     }
     let mut sums: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
@@ -97,6 +102,27 @@ fn asked(
     }
     answers.push(sums);
     answers
+}
+
+/// Every row of a question, as columns give them, in parts.
+fn in_columns(reader: &Reader, query: &UsageQuery) -> std::vec::IntoIter<UsageRow> {
+    let mut rows = Vec::new();
+    let mut query = query.clone();
+    loop {
+        let (columns, next) = reader.columns(&query).unwrap();
+        let mut figures = columns.rx.iter().zip(&columns.tx);
+        for run in &columns.runs {
+            let (zone, source) = columns.series[run.kind].clone();
+            for (place, (rx, tx)) in figures.by_ref().take(run.rows).enumerate() {
+                let volume = Volume { rx: *rx, tx: *tx };
+                let entry = Entry::Usage { zone: zone.clone(), source, volume };
+                rows.push(UsageRow { start: at(run.start_of(place)), end: at(run.start_of(place + 1)), entry });
+            }
+        }
+        let Some(next) = next else { return rows.into_iter() };
+        assert!(next > query.from, "parts get on");
+        query.from = next;
+    }
 }
 
 #[derive(Debug, Clone)]
