@@ -4,10 +4,13 @@ use chrono::{DateTime, NaiveDate};
 use simbell_api::{ControlError, GetUsageParams, UsagePage, UsageRow, UsageTotal};
 use simbell_core::cycle::cycle_at;
 use simbell_core::ident::Iccid;
+use simbell_core::ledger::{EpochId, Source, Volume, Zone};
 use simbell_core::state::State;
 use simbell_core::time::{Span, Stamp, Timestamp};
 use simbell_core::zone::ZoneRules;
-use simbell_store::{Columns, Entry, Mark, QueryError, Reader, Store, Sums, UsageBy, UsageQuery};
+use simbell_store::{
+    Columns, Entry, Mark, QueryError, Reader, SessionSlot, Store, Sums, UsageBy, UsageQuery,
+};
 
 use crate::control::Answer;
 use crate::convert;
@@ -54,6 +57,57 @@ impl Ledger<'_> {
         most: u32,
     ) -> Result<Vec<(i64, Mark)>, QueryError> {
         either!(self, ledger => ledger.marks(iccid, from, until, after, most))
+    }
+
+    pub(crate) fn session_slots(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Option<Timestamp>,
+        each: impl FnMut(SessionSlot) -> bool,
+    ) -> Result<(), QueryError> {
+        either!(self, ledger => ledger.session_slots(iccid, from, until, each))
+    }
+
+    pub(crate) fn slots_of_session(
+        &self,
+        iccid: &Iccid,
+        session: EpochId,
+        span: (Timestamp, Timestamp),
+        each: impl FnMut(SessionSlot) -> bool,
+    ) -> Result<(), QueryError> {
+        either!(self, ledger => ledger.slots_of_session(iccid, session, span, each))
+    }
+
+    pub(crate) fn session_began(&self, session: EpochId) -> Result<Option<Timestamp>, QueryError> {
+        either!(self, ledger => ledger.session_began(session))
+    }
+
+    pub(crate) fn first_slot(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Timestamp>, QueryError> {
+        either!(self, ledger => ledger.first_slot(iccid, from, until))
+    }
+
+    pub(crate) fn volumes(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<(Zone, Source, Volume)>, QueryError> {
+        either!(self, ledger => ledger.volumes(iccid, from, until))
+    }
+
+    pub(crate) fn corrections_between(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<(Timestamp, i64)>, QueryError> {
+        either!(self, ledger => ledger.corrections_between(iccid, from, until))
     }
 
     pub(crate) fn generation(&self) -> Result<i64, QueryError> {

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use simbell_core::billing::{FreeHours, Increment};
+use simbell_core::billing::{FreeHours, Increment, Per};
 use simbell_core::bytes::Bytes;
 use simbell_core::effect::Change;
 use simbell_core::ident::{BootId, PlanName};
 use simbell_core::ledger::{Correction, Epoch, EpochId, Source, UsageSlot, Zone};
-use simbell_core::plan::{AnchorDay, Period};
+use simbell_core::plan::{AnchorDay, Counts, Period};
 use simbell_core::zone::ZoneRules;
 use simbell_store::{Fold, StoreOptions};
 
@@ -19,12 +19,12 @@ const DAY: i64 = 86_400_000;
 const SEPTEMBER: i64 = 1_788_220_800_000;
 
 /// A ledger of its own, gone with the test.
-struct Ledger {
+struct Kept {
     dir: PathBuf,
     store: Store,
 }
 
-impl Drop for Ledger {
+impl Drop for Kept {
     fn drop(&mut self) {
         // What is left in a directory for temporary files harms nobody.
         let _ = std::fs::remove_dir_all(&self.dir);
@@ -35,14 +35,14 @@ fn iccid() -> Iccid {
     Iccid::new("8949000000000000018").unwrap()
 }
 
-fn ledger(changes: &[Change]) -> Ledger {
+fn ledger(changes: &[Change]) -> Kept {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let dir = std::env::temp_dir().join(format!("simbell-billed-{}-{number}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     let mut store = Store::open(&dir.join("ledger.db"), &StoreOptions::default()).unwrap();
     store.apply(changes).unwrap();
-    Ledger { dir, store }
+    Kept { dir, store }
 }
 
 fn epoch(id: i64, session: i64) -> Change {
@@ -103,15 +103,22 @@ fn plan(counts: Counts, increment: Option<(u64, Per)>) -> Plan {
 type Row = (i64, u64, Option<u64>, i64);
 
 /// Every page from the beginning of September until the end of October, days since then: measured, billed, corrected.
-fn pages(ledger: &Ledger, plan: &Plan, by_cycle: bool, room: usize) -> Vec<Row> {
+fn pages(ledger: &Kept, plan: &Plan, by_cycle: bool, room: usize) -> Vec<Row> {
+    pages_of(ledger, plan, by_cycle, room, SLOTS_LOOKED_AT)
+}
+
+/// The same, so many slots looked at a page.
+fn pages_of(ledger: &Kept, plan: &Plan, by_cycle: bool, room: usize, slots: usize) -> Vec<Row> {
     let zone = ZoneRules::utc();
     let tariff = Tariff { plan, zone: &zone };
     let until = Timestamp::from_millis(SEPTEMBER + 61 * DAY);
-    let mut from = Timestamp::from_millis(SEPTEMBER);
+    let from = Timestamp::from_millis(SEPTEMBER);
+    let mut place = Walk::beginning(tariff, from);
     let mut rows = Vec::new();
     loop {
-        let walk = Walk::new(tariff, by_cycle, from, until);
-        let (spans, next) = walk.run(&ledger.store, &iccid(), room).unwrap();
+        let walk = Walk::new(tariff, by_cycle, (from, until), place.clone());
+        let mut slots = slots;
+        let (spans, next) = walk.page(&Ledger::Through(&ledger.store), &iccid(), room, &mut slots).unwrap();
         assert!(spans.len() <= room && spans.is_sorted_by_key(|span| span.start));
         rows.extend(spans.into_iter().map(|span| {
             let day = (span.start.as_millis() - SEPTEMBER) / DAY;
@@ -119,8 +126,11 @@ fn pages(ledger: &Ledger, plan: &Plan, by_cycle: bool, room: usize) -> Vec<Row> 
         }));
         match next {
             Some(next) => {
-                assert!(next > from, "a page leads on");
-                from = next;
+                assert!(next.at > place.at, "a page leads on");
+                // It goes through a caller's hands.
+                let (whose, read) = place::read(&next.to_text(&iccid())).unwrap();
+                assert_eq!((whose, &read), (iccid(), &next));
+                place = read;
             }
             None => return rows,
         }
@@ -173,6 +183,8 @@ fn pages_of_any_size_say_the_same() {
     let ledger = ledger(&sample());
     for plan in [
         plan(Counts::Both, Some((100, Per::Session))),
+        plan(Counts::Max, Some((7, Per::Session))),
+        plan(Counts::Max, Some((7, Per::Day))),
         plan(Counts::Download, Some((100, Per::Day))),
         plan(Counts::Max, None),
         plan(Counts::Both, None),
@@ -181,7 +193,45 @@ fn pages_of_any_size_say_the_same() {
             let whole = pages(&ledger, &plan, by_cycle, 64);
             for room in 1..8 {
                 assert_eq!(pages(&ledger, &plan, by_cycle, room), whole, "{room} at a time");
+                for slots in 1..4 {
+                    assert_eq!(
+                        pages_of(&ledger, &plan, by_cycle, room, slots),
+                        whole,
+                        "{slots} slots, {room} at a time"
+                    );
+                }
             }
+        }
+    }
+}
+
+#[test]
+fn a_question_from_the_midst_of_a_cycle_knows_what_came_before() {
+    let ledger = ledger(&sample());
+    let zone = ZoneRules::utc();
+    let from = Timestamp::from_millis(SEPTEMBER + DAY + 3_600_000);
+    let until = Timestamp::from_millis(SEPTEMBER + 30 * DAY);
+    for (plan, expected) in [
+        // The second connection has its step to itself, whatever the first one used.
+        (plan(Counts::Both, Some((100, Per::Session))), [100, 100]),
+        // 65 of the day's 100 were used before.
+        (plan(Counts::Both, Some((100, Per::Day))), [0, 100]),
+        // Downloads were ahead by 55 and stay it.
+        (plan(Counts::Max, Some((1, Per::Session))), [0, 95]),
+        (plan(Counts::Max, None), [0, 95]),
+        (plan(Counts::Upload, None), [10, 0]),
+    ] {
+        let tariff = Tariff { plan: &plan, zone: &zone };
+        for slots in [1, SLOTS_LOOKED_AT] {
+            let (mut billed, mut place) = (Vec::new(), Some(Walk::beginning(tariff, from)));
+            while let Some(at) = place {
+                let walk = Walk::new(tariff, false, (from, until), at);
+                let page = walk.page(&Ledger::Through(&ledger.store), &iccid(), 64, &mut { slots }).unwrap();
+                let of = page.0.iter().filter(|span| span.measured > 0);
+                billed.extend(of.map(|span| span.billed.unwrap()));
+                place = page.1;
+            }
+            assert_eq!(billed, expected, "{:?} {:?}, {slots} slots a page", plan.counts, plan.increment);
         }
     }
 }
@@ -197,8 +247,13 @@ fn a_page_ends_early_where_much_is_to_be_looked_at() {
     let sessions = plan(Counts::Both, Some((1_000_000, Per::Session)));
     let tariff = Tariff { plan: &sessions, zone: &zone };
     let (from, until) = (Timestamp::from_millis(SEPTEMBER), Timestamp::from_millis(SEPTEMBER + 30 * DAY));
-    let (spans, next) = Walk::new(tariff, false, from, until).run(&ledger.store, &iccid(), 64).unwrap();
-    assert!(spans.len() < 5 && next.is_some(), "{} days", spans.len());
+    for by_cycle in [false, true] {
+        let walk = Walk::new(tariff, by_cycle, (from, until), Place::at(from));
+        let mut left = SLOTS_LOOKED_AT;
+        let (spans, next) = walk.page(&Ledger::Through(&ledger.store), &iccid(), 64, &mut left).unwrap();
+        assert!(left == 0 && next.is_some());
+        assert_eq!(spans.len(), if by_cycle { 0 } else { 2 }, "days that are over are told");
+    }
     let days = pages(&ledger, &sessions, false, 64);
     assert_eq!(days.iter().map(|row| row.1).sum::<u64>(), 2 * slots.unsigned_abs());
     assert_eq!(days.iter().map(|row| row.2.unwrap()).sum::<u64>(), 1_000_000, "one connection, one step");
@@ -216,7 +271,7 @@ fn what_was_folded_is_told_only_where_it_is_known() {
     let sessions = plan(Counts::Both, Some((100, Per::Session)));
     let days = plan(Counts::Both, Some((100, Per::Day)));
     let plain = plan(Counts::Both, None);
-    let billed = |ledger: &Ledger, plan: &Plan| -> Vec<Option<u64>> {
+    let billed = |ledger: &Kept, plan: &Plan| -> Vec<Option<u64>> {
         pages(ledger, plan, true, 64).iter().map(|row| row.2).collect()
     };
     let before = (billed(&ledger, &days), billed(&ledger, &plain));

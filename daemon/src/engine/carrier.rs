@@ -48,9 +48,12 @@ impl Engine {
                     self.fresh().await;
                     self.flush().await;
                 }
-                let at = self.stamp();
-                let answer = self.ledger().and_then(|store| billed::page(&self.state, store, at, &question));
-                let _ = reply.send(answer);
+                match billed::Question::of(&self.state, self.stamp(), &question) {
+                    Ok(question) => self.beside(reply, move |ledger| question.page(ledger)),
+                    Err(error) => {
+                        let _ = reply.send(Err(error));
+                    }
+                }
             }
             CarrierRequest::Corrections(question, reply) => {
                 let _ = reply.send(self.corrections(&question));

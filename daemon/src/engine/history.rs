@@ -4,7 +4,7 @@ use chrono::Days;
 use simbell_api::{GetUsageParams, UsagePage};
 use simbell_core::state::State;
 use simbell_core::time::{Span, Stamp, Timestamp};
-use simbell_store::{Fold, Reader, Retention, Store};
+use simbell_store::{Fold, QueryError, Reader, Retention, Store};
 
 use super::Engine;
 use super::ledger::watch;
@@ -101,16 +101,26 @@ impl Engine {
                 return;
             }
         };
+        self.beside(reply, move |ledger| question.page(ledger));
+    }
+
+    /// Answers from the ledger beside the engine, where the file system lets two have it: nothing waits for a long read.
+    pub(super) fn beside<T: Send + 'static>(
+        &self,
+        reply: Reply<T>,
+        page: impl FnOnce(&Ledger<'_>) -> Result<T, QueryError> + Send + 'static,
+    ) {
+        // A caller that has gone away needs no answer.
         match (self.reader(), &self.store) {
             (Some(reader), _) => {
                 let damage = self.ledger.damage.clone();
                 tokio::task::spawn_blocking(move || {
-                    let page = watch(&damage, question.page(&Ledger::Beside(&reader)));
+                    let page = watch(&damage, page(&Ledger::Beside(&reader)));
                     let _ = reply.send(page.map_err(|e| unreadable(&e)));
                 });
             }
             (None, Some(store)) => {
-                let page = watch(&self.ledger.damage, question.page(&Ledger::Through(store)));
+                let page = watch(&self.ledger.damage, page(&Ledger::Through(store)));
                 let _ = reply.send(page.map_err(|e| unreadable(&e)));
             }
             (None, None) => {
