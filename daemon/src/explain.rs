@@ -5,94 +5,109 @@ use simbell_api::{
     ExplainedObservation, ExplainedRun, ExplainedSession, UsageTotal,
 };
 use simbell_core::cycle::cycle_at;
-use simbell_core::effect::TotalsQuery;
 use simbell_core::ident::Iccid;
 use simbell_core::ledger::{Session, Volume};
 use simbell_core::observation::{Observation, ObservationSource};
 use simbell_core::state::State;
 use simbell_core::time::{Span, Stamp, Timestamp};
 use simbell_core::zone::ZoneRules;
-use simbell_store::{ExplainCursor, ExplainQuery, Part, Run, Store};
+use simbell_store::{ExplainCursor, ExplainQuery, Part, QueryError, Run, STRETCH};
 
 use crate::control::Answer;
 use crate::convert;
-use crate::usage::{instant, invalid, too_large, unreadable};
+use crate::usage::{Ledger, instant, invalid, too_large};
 
-/// Longer spans are refused: a page must stay quick.
-const LONGEST: Span = Span::secs(400 * 86_400);
-
-/// One page of what was asked.
-///
-/// # Errors
-/// When a parameter makes no sense, no such SIM is known, or the ledger cannot be read.
-pub fn page(state: &State, store: &Store, at: Stamp, question: &ExplainUsageParams) -> Answer<ExplainPage> {
-    let iccid = convert::sim_named(state, question.sim.as_deref())?;
-    let zone = state.zone_of(&iccid);
-    let mut asked = Asked::of(state, &iccid, at, question)?;
-    let after = question.after.as_deref().map(cursor).transpose()?;
-    if let Some((until, _)) = after {
-        asked.until = until;
-    }
-    let limit = question.limit.unwrap_or(64).max(1);
-    let (from, until) = (asked.from, asked.until);
-    let query =
-        ExplainQuery { iccid: iccid.clone(), from, until, after: after.map(|(_, cursor)| cursor), limit };
-    let found = store.explain(&query).map_err(|e| unreadable(&e))?;
-    let total = total(store, &iccid, from, until)?;
-    let sum = ExplainSum {
-        rx_bytes: found.counted.rx,
-        tx_bytes: found.counted.tx,
-        correction_bytes: found.corrections,
-        bytes: sum(found.counted, found.corrections)?,
-        undated_bytes: found.undated.total(),
-    };
-    let adds_up = sum.rx_bytes == total.rx_bytes
-        && sum.tx_bytes == total.tx_bytes
-        && sum.correction_bytes == total.correction_bytes;
-    let span = ExplainSpan {
-        iccid: iccid.as_str().to_owned(),
-        name: convert::named(state, &iccid),
-        start: zone.rfc3339(from),
-        end: zone.rfc3339(until),
-        cycle: asked.cycle,
-        billed_bytes: state
-            .facts(&iccid)
-            .filter(|facts| asked.cycle && facts.plan.is_some())
-            .map(|facts| facts.used_bytes),
-    };
-    let mut page = ExplainPage {
-        span,
-        runs: Vec::new(),
-        corrections: Vec::new(),
-        gaps: Vec::new(),
-        sessions: Vec::new(),
-        observations: Vec::new(),
-        undated: Vec::new(),
-        sum,
-        total,
-        adds_up,
-        next: found.next.map(|next| format!("{}:{}:{}", until.as_millis(), next.kind, next.given)),
-    };
-    for part in found.parts {
-        add(&mut page, part, zone);
-    }
-    Ok(page)
+/// A page that is asked for: all that the state has to say to it.
+#[derive(Debug, Clone)]
+pub struct Question {
+    query: ExplainQuery,
+    zone: ZoneRules,
+    name: Option<String>,
+    /// The cycle of now.
+    cycle: bool,
+    billed: Option<u64>,
 }
 
-/// What `GetUsage` tells of the span.
-fn total(store: &Store, iccid: &Iccid, from: Timestamp, until: Timestamp) -> Answer<UsageTotal> {
-    let query = TotalsQuery { iccid: iccid.clone(), from, until: Some(until) };
-    let sums = store.totals(&query).map_err(|e| unreadable(&e))?;
-    let mut all = Volume::default();
-    for (_, volume) in &sums.by_zone {
-        all = all.checked_add(*volume).ok_or_else(too_large)?;
+impl Question {
+    /// Understands a question.
+    ///
+    /// # Errors
+    /// When a parameter makes no sense, or no such SIM is known.
+    pub fn of(state: &State, at: Stamp, question: &ExplainUsageParams) -> Answer<Self> {
+        let iccid = convert::sim_named(state, question.sim.as_deref())?;
+        let Asked { from, mut until, cycle } = Asked::of(state, &iccid, at, question)?;
+        let after = question.after.as_deref().map(cursor).transpose()?;
+        if let Some((first_until, _)) = after {
+            until = first_until;
+        }
+        let after = after.map(|(_, cursor)| cursor);
+        Ok(Self {
+            zone: state.zone_of(&iccid).clone(),
+            name: convert::named(state, &iccid),
+            cycle,
+            billed: state
+                .facts(&iccid)
+                .filter(|facts| cycle && facts.plan.is_some())
+                .map(|facts| facts.used_bytes),
+            query: ExplainQuery { iccid, from, until, after, limit: question.limit.unwrap_or(64).max(1) },
+        })
     }
-    Ok(UsageTotal { rx_bytes: all.rx, tx_bytes: all.tx, correction_bytes: sums.corrections })
+
+    /// The page.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read, or a sum does not fit.
+    pub fn page(&self, ledger: &Ledger<'_>) -> Result<ExplainPage, QueryError> {
+        let (iccid, zone) = (&self.query.iccid, &self.zone);
+        let (from, until) = (self.query.from, self.query.until);
+        let found = ledger.explain(&self.query)?;
+        let total = ledger.span_sums(iccid, from, until)?;
+        let total = UsageTotal {
+            rx_bytes: total.volume.rx,
+            tx_bytes: total.volume.tx,
+            correction_bytes: total.corrections,
+        };
+        let sum = ExplainSum {
+            rx_bytes: found.counted.rx,
+            tx_bytes: found.counted.tx,
+            correction_bytes: found.corrections,
+            bytes: sum(found.counted, found.corrections)?,
+            undated_bytes: found.undated.total(),
+        };
+        let adds_up = sum.rx_bytes == total.rx_bytes
+            && sum.tx_bytes == total.tx_bytes
+            && sum.correction_bytes == total.correction_bytes;
+        let span = ExplainSpan {
+            iccid: iccid.as_str().to_owned(),
+            name: self.name.clone(),
+            start: zone.rfc3339(from),
+            end: zone.rfc3339(until),
+            cycle: self.cycle,
+            billed_bytes: self.billed,
+        };
+        let mut page = ExplainPage {
+            span,
+            runs: Vec::new(),
+            corrections: Vec::new(),
+            gaps: Vec::new(),
+            sessions: Vec::new(),
+            observations: Vec::new(),
+            undated: Vec::new(),
+            sum,
+            total,
+            adds_up,
+            next: found.next.map(|next| place(until, next)),
+        };
+        for part in found.parts {
+            add(&mut page, part, zone);
+        }
+        Ok(page)
+    }
 }
 
-fn sum(counted: Volume, corrections: i64) -> Answer<i64> {
+fn sum(counted: Volume, corrections: i64) -> Result<i64, QueryError> {
     let all = i128::from(counted.rx) + i128::from(counted.tx) + i128::from(corrections);
-    i64::try_from(all).map_err(|_| too_large())
+    i64::try_from(all).map_err(|_| QueryError::Overflow { what: "usage" })
 }
 
 fn add(page: &mut ExplainPage, part: Part, zone: &ZoneRules) {
@@ -236,7 +251,7 @@ impl Asked {
         if asked.from > asked.until {
             return Err(invalid("from", "the span ends before it begins", "give the earlier one as --from"));
         }
-        if asked.until.since(asked.from) > LONGEST && !asked.cycle {
+        if asked.until.since(asked.from) > STRETCH && !asked.cycle {
             return Err(invalid(
                 "from",
                 "more than 400 days are too long to explain at once",
@@ -254,12 +269,20 @@ fn civil(text: &str, argument: &str) -> Answer<chrono::NaiveDate> {
     })
 }
 
-/// `END:KIND:GIVEN`: a span that ends now ends at the same instant on every page.
+/// `END:KIND:GIVEN`, and `:STRETCH` in a long span: one that ends now ends at the same instant on every page.
+fn place(until: Timestamp, next: ExplainCursor) -> String {
+    let stretch = next.stretch.map_or_else(String::new, |from| format!(":{}", from.as_millis()));
+    format!("{}:{}:{}{stretch}", until.as_millis(), next.kind, next.given)
+}
+
+/// Reads what [`place`] wrote.
 fn cursor(text: &str) -> Answer<(Timestamp, ExplainCursor)> {
     let mut parts = text.split(':');
     let mut read = || {
         let until = parts.next()?.parse().ok()?;
-        let cursor = ExplainCursor { kind: parts.next()?.parse().ok()?, given: parts.next()?.parse().ok()? };
+        let (kind, given) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let stretch = parts.next().map(|from| from.parse().map(Timestamp::from_millis)).transpose().ok()?;
+        let cursor = ExplainCursor { kind, given, stretch };
         parts.next().is_none().then_some((Timestamp::from_millis(until), cursor))
     };
     read().ok_or_else(|| {

@@ -3,13 +3,15 @@
 use chrono::{DateTime, NaiveDate};
 use simbell_api::{ControlError, GetUsageParams, UsagePage, UsageRow, UsageTotal};
 use simbell_core::cycle::cycle_at;
+use simbell_core::effect::TotalsQuery;
 use simbell_core::ident::Iccid;
 use simbell_core::ledger::{EpochId, Source, Volume, Zone};
 use simbell_core::state::State;
 use simbell_core::time::{Span, Stamp, Timestamp};
+use simbell_core::voice::{CallRecord, SmsRecord, VoiceCounts};
 use simbell_core::zone::ZoneRules;
 use simbell_store::{
-    Columns, Entry, Mark, QueryError, Reader, SessionSlot, Store, Sums, UsageBy, UsageQuery,
+    Columns, Entry, ExplainQuery, Mark, QueryError, Reader, SessionSlot, Store, Sums, UsageBy, UsageQuery,
 };
 
 use crate::control::Answer;
@@ -38,7 +40,20 @@ macro_rules! either {
 
 impl Ledger<'_> {
     pub(crate) fn sums(&self, span: &Asked) -> Result<Sums, QueryError> {
-        either!(self, ledger => ledger.sums(&span.iccid, span.from, span.until))
+        self.span_sums(&span.iccid, span.from, span.until)
+    }
+
+    pub(crate) fn span_sums(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Sums, QueryError> {
+        either!(self, ledger => ledger.sums(iccid, from, until))
+    }
+
+    pub(crate) fn explain(&self, query: &ExplainQuery) -> Result<simbell_store::ExplainPage, QueryError> {
+        either!(self, ledger => ledger.explain(query))
     }
 
     pub(crate) fn usage(&self, query: &UsageQuery) -> Result<simbell_store::UsagePage, QueryError> {
@@ -57,6 +72,30 @@ impl Ledger<'_> {
         most: u32,
     ) -> Result<Vec<(i64, Mark)>, QueryError> {
         either!(self, ledger => ledger.marks(iccid, from, until, after, most))
+    }
+
+    pub(crate) fn calls(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Timestamp,
+        each: impl FnMut(CallRecord) -> bool,
+    ) -> Result<(), QueryError> {
+        either!(self, ledger => ledger.calls(iccid, from, Some(until), each))
+    }
+
+    pub(crate) fn messages(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Timestamp,
+        each: impl FnMut(SmsRecord) -> bool,
+    ) -> Result<(), QueryError> {
+        either!(self, ledger => ledger.messages(iccid, from, Some(until), each))
+    }
+
+    pub(crate) fn counts(&self, query: &TotalsQuery) -> Result<VoiceCounts, QueryError> {
+        either!(self, ledger => ledger.counts(query))
     }
 
     pub(crate) fn session_slots(

@@ -12,102 +12,147 @@ use simbell_core::number::NumberClass;
 use simbell_core::state::State;
 use simbell_core::time::{Stamp, Timestamp};
 use simbell_core::voice::{CallRecord, CallSums, SmsDirection, SmsRecord, SmsSums, VoiceCounts, VoiceSums};
-use simbell_store::Store;
+use simbell_store::QueryError;
 
 use crate::control::Answer;
-use crate::usage::{Asked, cursor, sims_of, unreadable};
+use crate::usage::{Asked, Ledger, cursor, sims_of};
 
 /// Entries of one kind in one span: calls by way, kind of number and zone.
 type CallKey = (bool, NumberClass, Zone);
 
-/// One page of calls.
-///
-/// # Errors
-/// When a parameter makes no sense, no such SIM is known, or the ledger cannot be read.
-pub(crate) fn calls(state: &State, store: &Store, at: Stamp, question: &GetUsageParams) -> Answer<CallsPage> {
-    let mut sums = VoiceSums::default();
-    let (rows, next) = pages(state, at, question, |asked, part| {
-        let under_way = state.calls_under_way(&asked.iccid, at);
-        let inside =
-            |call: &CallRecord, from| call.began.is_some_and(|began| began >= from && began < asked.until);
-        let counts = counts(store, asked)?;
-        add(&mut sums, &counts.sums);
-        under_way.iter().filter(|call| inside(call, asked.from)).for_each(|call| sums.add_call(call));
-        let Some((from, room)) = part else { return Ok((Vec::new(), None)) };
-
-        let mut spans: Spans<CallKey, (CallSums, u64)> = Spans::new(asked, room);
-        let key = |call: &CallRecord| (call.incoming, call.class, call.zone.clone());
-        store
-            .calls(&asked.iccid, from, Some(asked.until), |call| {
-                let Some(began) = call.began else { return true };
-                spans.take(began, key(&call), |(sum, _)| sum.add(&call))
-            })
-            .map_err(|error| unreadable(&error))?;
-        for call in under_way.iter().filter(|call| inside(call, from)) {
-            let Some(began) = call.began else { continue };
-            spans.take(began, key(call), |(sum, open)| {
-                sum.add(call);
-                *open = open.saturating_add(1);
-            });
-        }
-        Ok(spans.rows(|start, end, (incoming, class, zone), (sum, open)| CallsRow {
-            iccid: asked.iccid.as_str().to_owned(),
-            start,
-            end,
-            direction: if incoming { "taken" } else { "made" }.to_owned(),
-            number_class: class.as_str().to_owned(),
-            zone: zone.to_text(),
-            answered: sum.answered,
-            unanswered: sum.unanswered,
-            end_unknown: sum.end_unknown,
-            under_way: open,
-            seconds: sum.seconds,
-            seconds_min: sum.seconds_min,
-        }))
-    })?;
-    Ok(CallsPage { rows, total: calls_total(&sums), next })
+/// A page that is asked for: all that the state has to say to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    /// Each SIM's part, and its calls under way.
+    sims: Vec<(Asked, Vec<CallRecord>)>,
+    after: Option<(Iccid, i64)>,
+    limit: usize,
 }
 
-/// One page of short messages.
-///
-/// # Errors
-/// When a parameter makes no sense, no such SIM is known, or the ledger cannot be read.
-pub(crate) fn messages(
-    state: &State,
-    store: &Store,
-    at: Stamp,
-    question: &GetUsageParams,
-) -> Answer<MessagesPage> {
-    let mut all = VoiceCounts::default();
-    let (rows, next) = pages(state, at, question, |asked, part| {
-        let counts = counts(store, asked)?;
-        add(&mut all.sums, &counts.sums);
-        all.recipients.extend(counts.recipients);
-        let Some((from, room)) = part else { return Ok((Vec::new(), None)) };
+impl Question {
+    /// Understands a question.
+    ///
+    /// # Errors
+    /// When a parameter makes no sense, or no such SIM is known.
+    pub(crate) fn of(state: &State, at: Stamp, question: &GetUsageParams) -> Answer<Self> {
+        let limit = question.limit.map_or(100, |limit| usize::try_from(limit).unwrap_or(100)).max(1);
+        let after = question.after.as_deref().map(cursor).transpose()?;
+        let sims = sims_of(state, question.sim.as_deref())?.into_iter().map(|iccid| {
+            let asked = Asked::of(state, &iccid, at, question, false)?;
+            Ok((asked, state.calls_under_way(&iccid, at)))
+        });
+        Ok(Self { sims: sims.collect::<Answer<_>>()?, after, limit })
+    }
 
-        let mut spans: Spans<(SmsDirection, Zone), (SmsSums, BTreeSet<String>)> = Spans::new(asked, room);
-        store
-            .messages(&asked.iccid, from, Some(asked.until), |sms| {
+    /// One page of calls.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub(crate) fn calls(&self, ledger: &Ledger<'_>) -> Result<CallsPage, QueryError> {
+        let mut sums = VoiceSums::default();
+        let (rows, next) = self.pages(|asked, under_way, part| {
+            let inside = |call: &CallRecord, from| {
+                call.began.is_some_and(|began| began >= from && began < asked.until)
+            };
+            let counts = counts(ledger, asked)?;
+            add(&mut sums, &counts.sums);
+            under_way.iter().filter(|call| inside(call, asked.from)).for_each(|call| sums.add_call(call));
+            let Some((from, room)) = part else { return Ok((Vec::new(), None)) };
+
+            let mut spans: Spans<CallKey, (CallSums, u64)> = Spans::new(asked, room);
+            let key = |call: &CallRecord| (call.incoming, call.class, call.zone.clone());
+            ledger.calls(&asked.iccid, from, asked.until, |call| {
+                let Some(began) = call.began else { return true };
+                spans.take(began, key(&call), |(sum, _)| sum.add(&call))
+            })?;
+            for call in under_way.iter().filter(|call| inside(call, from)) {
+                let Some(began) = call.began else { continue };
+                spans.take(began, key(call), |(sum, open)| {
+                    sum.add(call);
+                    *open = open.saturating_add(1);
+                });
+            }
+            Ok(spans.rows(|start, end, (incoming, class, zone), (sum, open)| CallsRow {
+                iccid: asked.iccid.as_str().to_owned(),
+                start,
+                end,
+                direction: if incoming { "taken" } else { "made" }.to_owned(),
+                number_class: class.as_str().to_owned(),
+                zone: zone.to_text(),
+                answered: sum.answered,
+                unanswered: sum.unanswered,
+                end_unknown: sum.end_unknown,
+                under_way: open,
+                seconds: sum.seconds,
+                seconds_min: sum.seconds_min,
+            }))
+        })?;
+        Ok(CallsPage { rows, total: calls_total(&sums), next })
+    }
+
+    /// One page of short messages.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub(crate) fn messages(&self, ledger: &Ledger<'_>) -> Result<MessagesPage, QueryError> {
+        let mut all = VoiceCounts::default();
+        let (rows, next) = self.pages(|asked, _, part| {
+            let counts = counts(ledger, asked)?;
+            add(&mut all.sums, &counts.sums);
+            all.recipients.extend(counts.recipients);
+            let Some((from, room)) = part else { return Ok((Vec::new(), None)) };
+
+            let mut spans: Spans<(SmsDirection, Zone), (SmsSums, BTreeSet<String>)> = Spans::new(asked, room);
+            ledger.messages(&asked.iccid, from, asked.until, |sms| {
                 let SmsRecord { at: Some(at), direction, zone, parts, party, .. } = sms else { return true };
                 spans.take(at, (direction, zone), |(sum, parties)| {
                     sum.add(parts);
                     parties.extend(party);
                 })
-            })
-            .map_err(|error| unreadable(&error))?;
-        Ok(spans.rows(|start, end, (direction, zone), (sum, parties)| MessagesRow {
-            iccid: asked.iccid.as_str().to_owned(),
-            start,
-            end,
-            direction: direction.as_str().to_owned(),
-            zone: zone.to_text(),
-            messages: sum.messages,
-            parts: sum.parts,
-            recipients: count(parties.len()),
-        }))
-    })?;
-    let total = messages_total(&all.sums, count(all.recipients.len()));
-    Ok(MessagesPage { rows, total, next })
+            })?;
+            Ok(spans.rows(|start, end, (direction, zone), (sum, parties)| MessagesRow {
+                iccid: asked.iccid.as_str().to_owned(),
+                start,
+                end,
+                direction: direction.as_str().to_owned(),
+                zone: zone.to_text(),
+                messages: sum.messages,
+                parts: sum.parts,
+                recipients: count(parties.len()),
+            }))
+        })?;
+        let total = messages_total(&all.sums, count(all.recipients.len()));
+        Ok(MessagesPage { rows, total, next })
+    }
+
+    /// SIM by SIM: each is asked for its sums, and for its part of the page where it has one.
+    fn pages<T>(
+        &self,
+        mut sim: impl FnMut(&Asked, &[CallRecord], Part) -> Result<(Vec<T>, Option<Timestamp>), QueryError>,
+    ) -> Result<(Vec<T>, Option<String>), QueryError> {
+        let (mut rows, mut next) = (Vec::new(), None);
+        for (asked, under_way) in &self.sims {
+            let iccid = &asked.iccid;
+            let from = match &self.after {
+                Some((done, _)) if iccid < done => None,
+                Some((current, millis)) if iccid == current => Some(Timestamp::from_millis(*millis)),
+                _ => Some(asked.from),
+            };
+            let from = from.filter(|from| next.is_none() && *from < asked.until);
+            let room = self.limit.saturating_sub(rows.len());
+            if let (Some(from), 0) = (from, room) {
+                next = Some(format!("{iccid}:{}", from.as_millis()));
+                sim(asked, under_way, None)?;
+                continue;
+            }
+            let (found, rest) = sim(asked, under_way, from.map(|from| (from, room)))?;
+            rows.extend(found);
+            if let Some(rest) = rest {
+                next = Some(format!("{iccid}:{}", rest.as_millis()));
+            }
+        }
+        Ok((rows, next))
+    }
 }
 
 /// Sums of calls as they are told.
@@ -144,39 +189,6 @@ pub(crate) const fn messages_total(sums: &VoiceSums, recipients: u64) -> Message
 
 /// Where a page begins in the entries of a SIM, and for how many rows there is room.
 type Part = Option<(Timestamp, usize)>;
-
-/// SIM by SIM: each is asked for its sums, and for its part of the page where it has one.
-fn pages<T>(
-    state: &State,
-    at: Stamp,
-    question: &GetUsageParams,
-    mut sim: impl FnMut(&Asked, Part) -> Answer<(Vec<T>, Option<Timestamp>)>,
-) -> Answer<(Vec<T>, Option<String>)> {
-    let limit = question.limit.map_or(100, |limit| usize::try_from(limit).unwrap_or(100)).max(1);
-    let after: Option<(Iccid, i64)> = question.after.as_deref().map(cursor).transpose()?;
-    let (mut rows, mut next) = (Vec::new(), None);
-    for iccid in sims_of(state, question.sim.as_deref())? {
-        let asked = Asked::of(state, &iccid, at, question, false)?;
-        let from = match &after {
-            Some((done, _)) if iccid < *done => None,
-            Some((current, millis)) if iccid == *current => Some(Timestamp::from_millis(*millis)),
-            _ => Some(asked.from),
-        };
-        let from = from.filter(|from| next.is_none() && *from < asked.until);
-        let room = limit.saturating_sub(rows.len());
-        if let (Some(from), 0) = (from, room) {
-            next = Some(format!("{iccid}:{}", from.as_millis()));
-            sim(&asked, None)?;
-            continue;
-        }
-        let (found, rest) = sim(&asked, from.map(|from| (from, room)))?;
-        rows.extend(found);
-        if let Some(rest) = rest {
-            next = Some(format!("{iccid}:{}", rest.as_millis()));
-        }
-    }
-    Ok((rows, next))
-}
 
 /// Entries of one SIM, span by span; a span's rows are never torn apart.
 struct Spans<'a, K, S> {
@@ -222,9 +234,9 @@ impl<'a, K: Ord, S: Default> Spans<'a, K, S> {
     }
 }
 
-fn counts(store: &Store, asked: &Asked) -> Answer<VoiceCounts> {
+fn counts(ledger: &Ledger<'_>, asked: &Asked) -> Result<VoiceCounts, QueryError> {
     let query = TotalsQuery { iccid: asked.iccid.clone(), from: asked.from, until: Some(asked.until) };
-    store.counts(&query).map_err(|error| unreadable(&error))
+    ledger.counts(&query)
 }
 
 fn add(all: &mut VoiceSums, more: &VoiceSums) {

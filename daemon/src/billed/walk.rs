@@ -204,8 +204,7 @@ impl<'a> Walk<'a> {
     /// In the midst of a cycle, and of the newest span where that is not over.
     fn midway(&mut self, at: Timestamp) -> Place {
         let begun = self.sums.pop_if(|sum| at < sum.end);
-        let begun =
-            begun.map(|Sum { start, measured, billed, .. }| Begun { start, measured, billed });
+        let begun = begun.map(|Sum { start, measured, billed, .. }| Begun { start, measured, billed });
         Place { at, rounded: self.rounded(at), begun }
     }
 

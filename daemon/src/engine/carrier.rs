@@ -48,12 +48,8 @@ impl Engine {
                     self.fresh().await;
                     self.flush().await;
                 }
-                match billed::Question::of(&self.state, self.stamp(), &question) {
-                    Ok(question) => self.beside(reply, move |ledger| question.page(ledger)),
-                    Err(error) => {
-                        let _ = reply.send(Err(error));
-                    }
-                }
+                let asked = billed::Question::of(&self.state, self.stamp(), &question);
+                self.beside(reply, asked, billed::Question::page);
             }
             CarrierRequest::Corrections(question, reply) => {
                 let _ = reply.send(self.corrections(&question));

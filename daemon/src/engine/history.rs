@@ -10,6 +10,7 @@ use super::Engine;
 use super::ledger::watch;
 use super::request::{Reply, no_ledger};
 use crate::config::HistorySettings;
+use crate::control::Answer;
 use crate::usage::{Ledger, Question, unreadable};
 
 const DAY_MS: u64 = 86_400_000;
@@ -93,39 +94,33 @@ impl Engine {
             self.fresh().await;
             self.flush().await;
         }
-        // A caller that has gone away needs no answer.
-        let question = match Question::of(&self.state, self.stamp(), asked) {
-            Ok(question) => question,
-            Err(error) => {
-                let _ = reply.send(Err(error));
-                return;
-            }
-        };
-        self.beside(reply, move |ledger| question.page(ledger));
+        self.beside(reply, Question::of(&self.state, self.stamp(), asked), Question::page);
     }
 
     /// Answers from the ledger beside the engine, where the file system lets two have it: nothing waits for a long read.
-    pub(super) fn beside<T: Send + 'static>(
+    pub(super) fn beside<Q: Send + 'static, T: Send + 'static>(
         &self,
         reply: Reply<T>,
-        page: impl FnOnce(&Ledger<'_>) -> Result<T, QueryError> + Send + 'static,
+        question: Answer<Q>,
+        page: fn(&Q, &Ledger<'_>) -> Result<T, QueryError>,
     ) {
-        // A caller that has gone away needs no answer.
-        match (self.reader(), &self.store) {
-            (Some(reader), _) => {
+        let answer = match (question, self.reader(), &self.store) {
+            (Ok(question), Some(reader), _) => {
                 let damage = self.ledger.damage.clone();
                 tokio::task::spawn_blocking(move || {
-                    let page = watch(&damage, page(&Ledger::Beside(&reader)));
+                    let page = watch(&damage, page(&question, &Ledger::Beside(&reader)));
+                    // A caller that has gone away needs no answer.
                     let _ = reply.send(page.map_err(|e| unreadable(&e)));
                 });
+                return;
             }
-            (None, Some(store)) => {
-                let page = watch(&self.ledger.damage, page(&Ledger::Through(store)));
-                let _ = reply.send(page.map_err(|e| unreadable(&e)));
+            (Ok(question), None, Some(store)) => {
+                watch(&self.ledger.damage, page(&question, &Ledger::Through(store)))
+                    .map_err(|e| unreadable(&e))
             }
-            (None, None) => {
-                let _ = reply.send(Err(no_ledger()));
-            }
-        }
+            (Ok(_), None, None) => Err(no_ledger()),
+            (Err(error), ..) => Err(error),
+        };
+        let _ = reply.send(answer);
     }
 }

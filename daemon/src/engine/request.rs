@@ -17,8 +17,7 @@ use simbell_core::modem::{ModemState, ModemView, Registration};
 use simbell_core::observation::plain;
 use simbell_core::reminder::{DeliveryState, ReminderState};
 use simbell_core::settings::Settings;
-use simbell_core::state::State;
-use simbell_core::time::{Span, Stamp};
+use simbell_core::time::Span;
 use simbell_notify::Channel as Transport;
 use simbell_rules::RuleSet;
 use simbell_store::Store;
@@ -144,13 +143,6 @@ pub enum Request {
 }
 
 impl Engine {
-    fn voice<T>(&self, page: impl FnOnce(&State, &Store, Stamp) -> Answer<T>) -> Answer<T> {
-        match &self.store {
-            Some(store) => page(&self.state, store, self.stamp()),
-            None => Err(convert::internal("the ledger is not there")),
-        }
-    }
-
     pub(super) async fn serve(&mut self, request: Request) {
         // A caller that has gone away needs no answer.
         match request {
@@ -190,16 +182,16 @@ impl Engine {
                     self.fresh().await;
                     self.flush().await;
                 }
-                let at = self.stamp();
-                let answer = self.ledger().and_then(|store| explain::page(&self.state, store, at, &question));
-                let _ = reply.send(answer);
+                let asked = explain::Question::of(&self.state, self.stamp(), &question);
+                self.beside(reply, asked, explain::Question::page);
             }
             Request::Calls(question, reply) => {
-                let _ = reply.send(self.voice(|state, store, at| voice::calls(state, store, at, &question)));
+                let asked = voice::Question::of(&self.state, self.stamp(), &question);
+                self.beside(reply, asked, voice::Question::calls);
             }
             Request::Messages(question, reply) => {
-                let _ =
-                    reply.send(self.voice(|state, store, at| voice::messages(state, store, at, &question)));
+                let asked = voice::Question::of(&self.state, self.stamp(), &question);
+                self.beside(reply, asked, voice::Question::messages);
             }
             Request::Carrier(request) => self.serve_carrier(request).await,
             Request::Import(question, reply) => {

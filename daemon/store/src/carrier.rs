@@ -141,7 +141,8 @@ macro_rules! billed {
 billed!(Store);
 billed!(Reader);
 
-const SLOTS_OF_SIM: &str = "SELECT u.start_ms, coalesce(e.session, u.epoch), u.zone, u.rx_bytes, u.tx_bytes, u.span
+const SLOTS_OF_SIM: &str =
+    "SELECT u.start_ms, coalesce(e.session, u.epoch), u.zone, u.rx_bytes, u.tx_bytes, u.span
      FROM usage AS u LEFT JOIN epoch AS e ON e.id = u.epoch
      WHERE u.iccid = ?1 AND u.start_ms >= ?2 AND (?3 IS NULL OR u.start_ms < ?3) ORDER BY u.start_ms";
 

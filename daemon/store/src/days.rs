@@ -139,9 +139,7 @@ impl Days {
     }
 
     fn place(&mut self, start: Timestamp, end: Timestamp, zone: &Zone, source: Source) -> usize {
-        let same = |sum: &Sum| {
-            (sum.start, sum.end, sum.source) == (start, end, source) && sum.zone == *zone
-        };
+        let same = |sum: &Sum| (sum.start, sum.end, sum.source) == (start, end, source) && sum.zone == *zone;
         self.sums.iter().position(same).unwrap_or_else(|| {
             self.sums.push(Sum { start, end, zone: zone.clone(), source, volume: Volume::default() });
             self.sums.len().saturating_sub(1)
@@ -151,7 +149,12 @@ impl Days {
     /// The day is over.
     fn end(&mut self) {
         self.sums.sort_by(|one, other| {
-            (one.start, one.end, &one.zone, one.source).cmp(&(other.start, other.end, &other.zone, other.source))
+            (one.start, one.end, &one.zone, one.source).cmp(&(
+                other.start,
+                other.end,
+                &other.zone,
+                other.source,
+            ))
         });
         for sum in self.sums.drain(..) {
             let kind = self.done.kind_of((sum.zone, sum.source));

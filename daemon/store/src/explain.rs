@@ -4,11 +4,13 @@ use rusqlite::{Connection, Row, params};
 use simbell_core::ident::{Iccid, ModemId};
 use simbell_core::ledger::{EpochId, Session, Source, Volume, Zone};
 use simbell_core::observation::Observation;
-use simbell_core::time::Timestamp;
+use simbell_core::time::{Span, Timestamp};
 
 use crate::carrier;
 use crate::lists::{KeptCorrection, KeptGap};
 use crate::open::Store;
+use crate::reader::Reader;
+use crate::rollup;
 use crate::rows::{self, QueryError, collect, from_word, optional_ident, unsigned};
 use crate::totals::fits;
 
@@ -34,7 +36,12 @@ pub struct ExplainCursor {
     pub kind: u8,
     /// How many parts of it were given.
     pub given: u32,
+    /// Of [`Part::Counted`] in a span longer than [`STRETCH`]: where the stretch begins that they are of.
+    pub stretch: Option<Timestamp>,
 }
+
+/// A longer span is told in stretches of this length, one a page: a run that spans several is told in parts.
+pub const STRETCH: Span = Span::secs(400 * 86_400);
 
 /// Some parts, and what all parts sum up to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,47 +110,84 @@ type Kind = fn(&Connection, &ExplainQuery, u32, u32) -> Result<Vec<Part>, QueryE
 
 const KINDS: [Kind; 6] = [counted, corrected, gaps, sessions, observed, undated];
 
-impl Store {
-    /// What a SIM's total in a half-open span of slot starts is made of, one page.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read, or a sum does not fit.
-    pub fn explain(&self, query: &ExplainQuery) -> Result<ExplainPage, QueryError> {
-        let tx = self.conn.unchecked_transaction()?;
-        let mut page = sums(&tx, query)?;
-        let limit = query.limit.max(1);
-        let start = query.after.unwrap_or_default();
-        let mut given = start.given;
-        for (kind, ask) in (0_u8..).zip(KINDS) {
-            if kind < start.kind {
-                continue;
+macro_rules! explains {
+    ($type:ty) => {
+        impl $type {
+            /// What a SIM's total in a half-open span of slot starts is made of, one page.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read, or a sum does not fit.
+            pub fn explain(&self, query: &ExplainQuery) -> Result<ExplainPage, QueryError> {
+                let tx = self.conn.unchecked_transaction()?;
+                explain(&tx, query)
             }
-            let room = limit.saturating_sub(u32::try_from(page.parts.len()).unwrap_or(limit));
-            // One more than there is room for tells whether there is a next page.
-            let mut found = ask(&tx, query, given, room.saturating_add(1))?;
-            let fits = usize::try_from(room).unwrap_or(usize::MAX);
-            if found.len() > fits {
-                found.truncate(fits);
-                page.parts.append(&mut found);
-                page.next = Some(ExplainCursor { kind, given: given.saturating_add(room) });
-                break;
-            }
-            page.parts.append(&mut found);
-            given = 0;
         }
-        Ok(page)
-    }
+    };
 }
 
-fn sums(conn: &Connection, query: &ExplainQuery) -> Result<ExplainPage, QueryError> {
+explains!(Store);
+explains!(Reader);
+
+fn explain(tx: &Connection, query: &ExplainQuery) -> Result<ExplainPage, QueryError> {
+    let start = query.after.unwrap_or_default();
+    let begins = start.stretch.unwrap_or(query.from).max(query.from).min(query.until);
+    let stretch = (begins, begins.saturating_add(STRETCH).min(query.until));
+    let mut page = sums(tx, query, stretch)?;
+    let limit = query.limit.max(1);
+    let mut given = start.given;
+    for (kind, ask) in (0_u8..).zip(KINDS) {
+        if kind < start.kind {
+            continue;
+        }
+        let room = limit.saturating_sub(u32::try_from(page.parts.len()).unwrap_or(limit));
+        let of = if kind == 0 {
+            ExplainQuery { from: stretch.0, until: stretch.1, ..query.clone() }
+        } else {
+            query.clone()
+        };
+        // One more than there is room for tells whether there is a next page.
+        let mut found = ask(tx, &of, given, room.saturating_add(1))?;
+        let fits = usize::try_from(room).unwrap_or(usize::MAX);
+        if found.len() > fits {
+            found.truncate(fits);
+            page.parts.append(&mut found);
+            let given = given.saturating_add(room);
+            page.next = Some(ExplainCursor { kind, given, stretch: start.stretch.filter(|_| kind == 0) });
+            break;
+        }
+        page.parts.append(&mut found);
+        given = 0;
+        if kind == 0 && stretch.1 < query.until {
+            page.next = Some(ExplainCursor { kind, given, stretch: Some(stretch.1) });
+            break;
+        }
+    }
+    Ok(page)
+}
+
+/// The span's usage as its rows say it, where it is longer as those of the stretch do beside the ledger's own sums.
+fn sums(
+    conn: &Connection,
+    query: &ExplainQuery,
+    stretch: (Timestamp, Timestamp),
+) -> Result<ExplainPage, QueryError> {
     let (iccid, from, until) = (query.iccid.as_str(), query.from.as_millis(), query.until.as_millis());
-    let counted = conn
+    let (first, last) = (stretch.0.as_millis(), stretch.1.as_millis());
+    let rows: (i64, i64) = conn
         .prepare_cached(
             "SELECT coalesce(sum(rx_bytes), 0), coalesce(sum(tx_bytes), 0) FROM usage
              WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3",
         )?
-        .query_row(params![iccid, from, until], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![iccid, first, last], |row| Ok((row.get(0)?, row.get(1)?)))
         .map_err(|error| fits(error.into(), "usage"))?;
+    let mut counted = volume(rows.0, rows.1, "usage.rx_bytes")?;
+    for (from, until) in [(from, first), (last, until)] {
+        if from < until {
+            for (_, _, more) in rollup::sums(conn, &query.iccid, from, until)? {
+                counted = counted.checked_add(more).ok_or(QueryError::Overflow { what: "usage" })?;
+            }
+        }
+    }
     let corrections = conn
         .prepare_cached(
             "SELECT coalesce(sum(bytes), 0) FROM correction WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3",
@@ -158,7 +202,7 @@ fn sums(conn: &Connection, query: &ExplainQuery) -> Result<ExplainPage, QueryErr
         .map_err(|error| fits(error.into(), "undated usage"))?;
     Ok(ExplainPage {
         parts: Vec::new(),
-        counted: volume(counted.0, counted.1, "usage.rx_bytes")?,
+        counted,
         corrections,
         undated: volume(undated.0, undated.1, "usage_undated.rx_bytes")?,
         next: None,

@@ -46,6 +46,7 @@ mod totals;
 mod usage;
 pub mod vnstat;
 mod voice;
+mod voice_months;
 mod wishes;
 
 pub use apply::ApplyError;
@@ -53,7 +54,7 @@ pub use backup::BackupError;
 pub use backups::{Backups, Copy, Occasion};
 pub use carrier::{SessionSlot, SlotSpan};
 pub use columns::{Columns, Mark, RowRun, Sums};
-pub use explain::{ExplainCursor, ExplainPage, ExplainQuery, Part, Run};
+pub use explain::{ExplainCursor, ExplainPage, ExplainQuery, Part, Run, STRETCH};
 pub use failure::ErrorKind;
 pub use fold::{Fold, Folded};
 pub use import::{ImportRow, Imported};

@@ -17,6 +17,7 @@ use crate::prune::PruneError;
 use crate::rows::{QueryError, collect, unsigned};
 use crate::totals::fits;
 use crate::usage::{source, text};
+use crate::voice_months;
 
 pub(crate) const DAY: i64 = 86_400_000;
 
@@ -88,14 +89,15 @@ fn too_large(error: rusqlite::Error, figure: &'static str) -> Failure {
 }
 
 impl Store {
-    /// Sums the days that are over, up to the UTC day that `now` lies in, and packs the months that are over: once a
-    /// day. `now` is a trusted wall clock.
+    /// Sums the days that are over, up to the UTC day that `now` lies in, packs the months that are over and counts
+    /// their calls and messages: once a day. `now` is a trusted wall clock.
     ///
     /// # Errors
     /// When SQLite fails, or a sum does not fit; then totals are summed from hours, and exports made of them, as before.
     pub fn roll_up(&mut self, now: Timestamp) -> Result<(), PruneError> {
         self.sum_days(now)?;
-        packed::pack(&mut self.conn)
+        packed::pack(&mut self.conn)?;
+        voice_months::pack(&mut self.conn)
     }
 
     fn sum_days(&mut self, now: Timestamp) -> Result<(), PruneError> {

@@ -212,7 +212,8 @@ fn by_bounds(tx: &Connection, query: &UsageQuery) -> Result<UsagePage, QueryErro
     let mut rest = Rest::load(tx, query)?;
     let mut at = query.from;
     loop {
-        let next = [first_slot(tx, &query.iccid, at, query.until)?, rest.next(at)].into_iter().flatten().min();
+        let next =
+            [first_slot(tx, &query.iccid, at, query.until)?, rest.next(at)].into_iter().flatten().min();
         let Some(next) = next.filter(|next| *next < query.until) else { break };
         let (start, end) = query.by.span(next);
         let (start, end) = (start.max(query.from), end.min(query.until));

@@ -11,7 +11,9 @@ use simbell_core::voice::{CallEnd, CallId, CallRecord, SmsDirection, SmsId, SmsR
 
 use crate::apply::{Made, run, signed};
 use crate::open::Store;
+use crate::reader::Reader;
 use crate::rows::{QueryError, collect, from_json, from_word, instant, optional_ident, unsigned};
+use crate::voice_months;
 
 /// So many digests of messages counted are given back at the start.
 const DIGESTS_GIVEN_BACK: u32 = 4_096;
@@ -21,74 +23,119 @@ const CALL: &str = "id, iccid, incoming, number_class, party, zone, answered, be
 
 const SMS: &str = "id, iccid, direction, parts, zone, party, at_ms, boot, at_boot_ms, digest";
 
-impl Store {
-    /// Calls that began in a half-open span and are over, oldest first, handed to `each` until that says false.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub fn calls(
-        &self,
-        iccid: &Iccid,
-        from: Timestamp,
-        until: Option<Timestamp>,
-        mut each: impl FnMut(CallRecord) -> bool,
-    ) -> Result<(), QueryError> {
-        let sql = format!(
-            "SELECT {CALL} FROM call WHERE iccid = ?1 AND began_ms >= ?2 AND (?3 IS NULL OR began_ms < ?3)
-             AND ending <> 'open' ORDER BY began_ms, id"
-        );
-        let mut statement = self.conn.prepare_cached(&sql)?;
-        let mut rows =
-            statement.query(params![iccid.as_str(), from.as_millis(), until.map(Timestamp::as_millis)])?;
-        while let Some(row) = rows.next()? {
-            if !each(call(row)?) {
-                break;
+/// Reads that answers about calls and messages are made of, on the writer's connection or on a reader's.
+macro_rules! voices {
+    ($type:ty) => {
+        impl $type {
+            /// Calls that began in a half-open span and are over, oldest first, handed to `each` until that says false.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read.
+            pub fn calls(
+                &self,
+                iccid: &Iccid,
+                from: Timestamp,
+                until: Option<Timestamp>,
+                each: impl FnMut(CallRecord) -> bool,
+            ) -> Result<(), QueryError> {
+                calls(
+                    &self.conn,
+                    iccid,
+                    (from.as_millis(), until.map_or(i64::MAX, Timestamp::as_millis)),
+                    each,
+                )
+            }
+
+            /// Messages of a half-open span, oldest first, handed to `each` until that says false.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read.
+            pub fn messages(
+                &self,
+                iccid: &Iccid,
+                from: Timestamp,
+                until: Option<Timestamp>,
+                each: impl FnMut(SmsRecord) -> bool,
+            ) -> Result<(), QueryError> {
+                messages(
+                    &self.conn,
+                    iccid,
+                    (from.as_millis(), until.map_or(i64::MAX, Timestamp::as_millis)),
+                    each,
+                )
+            }
+
+            /// Sums of a span's calls and messages; calls under way are not in it.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read.
+            pub fn counts(&self, query: &TotalsQuery) -> Result<VoiceCounts, QueryError> {
+                let tx = self.conn.unchecked_transaction()?;
+                voice_months::counts(&tx, query)
             }
         }
-        Ok(())
-    }
+    };
+}
 
-    /// Messages of a half-open span, oldest first, handed to `each` until that says false.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub fn messages(
-        &self,
-        iccid: &Iccid,
-        from: Timestamp,
-        until: Option<Timestamp>,
-        mut each: impl FnMut(SmsRecord) -> bool,
-    ) -> Result<(), QueryError> {
-        let sql = format!(
-            "SELECT {SMS} FROM sms WHERE iccid = ?1 AND at_ms >= ?2 AND (?3 IS NULL OR at_ms < ?3) ORDER BY at_ms, id"
-        );
-        let mut statement = self.conn.prepare_cached(&sql)?;
-        let mut rows =
-            statement.query(params![iccid.as_str(), from.as_millis(), until.map(Timestamp::as_millis)])?;
-        while let Some(row) = rows.next()? {
-            if !each(message(row)?) {
-                break;
-            }
+voices!(Store);
+voices!(Reader);
+
+fn calls(
+    conn: &Connection,
+    iccid: &Iccid,
+    (from, until): (i64, i64),
+    mut each: impl FnMut(CallRecord) -> bool,
+) -> Result<(), QueryError> {
+    let sql = format!(
+        "SELECT {CALL} FROM call WHERE iccid = ?1 AND began_ms >= ?2 AND began_ms < ?3
+         AND ending <> 'open' ORDER BY began_ms, id"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![iccid.as_str(), from, until])?;
+    while let Some(row) = rows.next()? {
+        if !each(call(row)?) {
+            break;
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// Sums of a span's calls and messages; calls under way are not in it.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub fn counts(&self, query: &TotalsQuery) -> Result<VoiceCounts, QueryError> {
-        let mut counts = VoiceCounts::default();
-        self.calls(&query.iccid, query.from, query.until, |call| {
-            counts.sums.add_call(&call);
-            true
-        })?;
-        self.messages(&query.iccid, query.from, query.until, |sms| {
-            counts.add_sms(sms.direction, sms.parts, &sms.zone, sms.party.as_deref());
-            true
-        })?;
-        Ok(counts)
+fn messages(
+    conn: &Connection,
+    iccid: &Iccid,
+    (from, until): (i64, i64),
+    mut each: impl FnMut(SmsRecord) -> bool,
+) -> Result<(), QueryError> {
+    let sql =
+        format!("SELECT {SMS} FROM sms WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY at_ms, id");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![iccid.as_str(), from, until])?;
+    while let Some(row) = rows.next()? {
+        if !each(message(row)?) {
+            break;
+        }
     }
+    Ok(())
+}
+
+/// Adds the calls and messages of a half-open span one by one.
+pub(crate) fn count(
+    conn: &Connection,
+    iccid: &Iccid,
+    span: (i64, i64),
+    counts: &mut VoiceCounts,
+) -> Result<(), QueryError> {
+    if span.0 >= span.1 {
+        return Ok(());
+    }
+    calls(conn, iccid, span, |call| {
+        counts.sums.add_call(&call);
+        true
+    })?;
+    messages(conn, iccid, span, |sms| {
+        counts.add_sms(sms.direction, sms.parts, &sms.zone, sms.party.as_deref());
+        true
+    })
 }
 
 pub(crate) fn open_calls(conn: &Connection) -> Result<Vec<CallRecord>, QueryError> {
@@ -126,6 +173,8 @@ pub(crate) fn party_key(conn: &Connection) -> Result<PartyKey, QueryError> {
 }
 
 pub(crate) fn keep_call(tx: &Transaction<'_>, call: &CallRecord) -> Made {
+    voice_months::forget_kept(tx, "SELECT iccid, began_ms FROM call WHERE id = ?1", call.id.0)?;
+    voice_months::forget(tx, call.iccid.as_ref(), call.began)?;
     let (ending, open) = match &call.end {
         CallEnd::Seen => ("seen", None),
         CallEnd::Unknown => ("unknown", None),
@@ -154,6 +203,8 @@ pub(crate) fn keep_call(tx: &Transaction<'_>, call: &CallRecord) -> Made {
 }
 
 pub(crate) fn keep_sms(tx: &Transaction<'_>, sms: &SmsRecord) -> Made {
+    voice_months::forget_kept(tx, "SELECT iccid, at_ms FROM sms WHERE id = ?1", sms.id.0)?;
+    voice_months::forget(tx, sms.iccid.as_ref(), sms.at)?;
     // One received that is there already is left as it is; anything else is as it is now.
     run(
         tx,
@@ -177,6 +228,7 @@ pub(crate) fn keep_sms(tx: &Transaction<'_>, sms: &SmsRecord) -> Made {
 
 /// Calls and messages of a boot get their date.
 pub(crate) fn date(tx: &Transaction<'_>, boot: &BootId, offset_ms: i64) -> Made {
+    voice_months::forget_all(tx)?;
     run(
         tx,
         "UPDATE call SET began_ms = began_boot_ms + ?2 WHERE boot = ?1 AND began_ms IS NULL",

@@ -5,7 +5,7 @@ use simbell_core::ident::BootId;
 use simbell_core::ledger::{
     Correction, Epoch, EpochId, Gap, GapReason, Source, UsageSlot, Volume, When, Zone,
 };
-use simbell_store::{ExplainPage, ExplainQuery, Part, Run, Store};
+use simbell_store::{ExplainCursor, ExplainPage, ExplainQuery, Part, Run, Store};
 
 use crate::changes::{epoch, session};
 use crate::common::{Dir, HOUR, NOVEMBER, at, boot, iccid, open, slot, usage};
@@ -197,4 +197,49 @@ fn what_was_taken_back_says_by_what() {
         })
         .collect();
     assert_eq!(told, [(100, 90, None, true), (0, 90, Some(1), false)]);
+}
+
+#[test]
+fn a_long_span_is_told_stretch_by_stretch_and_adds_up() {
+    let dir = Dir::new("explain-long");
+    let mut store = open(&dir.ledger());
+    let until = NOVEMBER + 900 * DAY;
+    // Two connections in turn, one of them all along.
+    let mut changes = vec![Change::OpenEpoch(epoch(1, 1)), Change::OpenEpoch(epoch(2, 1))];
+    changes.extend((0..450).map(|n| usage(1, 1 + n % 2, NOVEMBER + n * 2 * DAY, 10, 1)));
+    changes.push(correction(NOVEMBER + 500 * DAY, -7));
+    store.apply(&changes).unwrap();
+    for rolled_up in [false, true] {
+        if rolled_up {
+            store.roll_up(at(NOVEMBER + 800 * DAY)).unwrap();
+        }
+        for limit in [1, 2, 48] {
+            let mut query = ExplainQuery { until: at(until), ..query(limit) };
+            let (mut counted, mut corrected, mut pages) = (Volume::default(), 0, 0);
+            loop {
+                let page = store.explain(&query).unwrap();
+                assert_eq!((page.counted, page.corrections), (Volume { rx: 4_500, tx: 450 }, -7));
+                for part in page.parts {
+                    match part {
+                        Part::Counted(run) => counted = counted.checked_add(run.volume).unwrap(),
+                        Part::Corrected(kept) => corrected += kept.correction.bytes,
+                        other => panic!("nothing else was given: {other:?}"),
+                    }
+                }
+                pages += 1;
+                query.after = page.next;
+                if page.next.is_none() {
+                    break;
+                }
+            }
+            assert_eq!((counted, corrected), (Volume { rx: 4_500, tx: 450 }, -7), "{limit} at a time");
+            assert!(pages >= 3, "a stretch a page: {pages}");
+        }
+    }
+    // A place of nobody's making harms nobody.
+    for stretch in [i64::MIN, 0, until + 1, i64::MAX] {
+        let after = Some(ExplainCursor { kind: 0, given: 0, stretch: Some(at(stretch)) });
+        store.explain(&ExplainQuery { after, until: at(until), ..query(5) }).unwrap();
+    }
+    assert_eq!(store.explain(&ExplainQuery { until: at(0), ..query(5) }).unwrap().counted, Volume::default());
 }

@@ -116,7 +116,11 @@ fn in_columns(reader: &Reader, query: &UsageQuery) -> std::vec::IntoIter<UsageRo
             for (place, (rx, tx)) in figures.by_ref().take(run.rows).enumerate() {
                 let volume = Volume { rx: *rx, tx: *tx };
                 let entry = Entry::Usage { zone: zone.clone(), source, volume };
-                rows.push(UsageRow { start: at(run.start_of(place)), end: at(run.start_of(place + 1)), entry });
+                rows.push(UsageRow {
+                    start: at(run.start_of(place)),
+                    end: at(run.start_of(place + 1)),
+                    entry,
+                });
             }
         }
         let Some(next) = next else { return rows.into_iter() };

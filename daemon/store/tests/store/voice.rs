@@ -6,10 +6,11 @@ use simbell_core::ledger::Zone;
 use simbell_core::number::NumberClass;
 use simbell_core::time::Timestamp;
 use simbell_core::voice::{
-    CallEnd, CallId, CallRecord, CallSums, OpenCall, SmsDirection, SmsId, SmsRecord, SmsSums,
+    CallEnd, CallId, CallRecord, CallSums, OpenCall, SmsDirection, SmsId, SmsRecord, SmsSums, VoiceCounts,
 };
+use simbell_store::{Reader, Store};
 
-use crate::common::{Dir, HOUR, NOVEMBER, at, boot, iccid, open};
+use crate::common::{Dir, HOUR, NOVEMBER, at, boot, iccid, open, sim};
 
 fn call(id: i64, incoming: bool, seconds: u32, began: Option<Timestamp>) -> CallRecord {
     CallRecord {
@@ -152,4 +153,75 @@ fn each_ledger_has_a_key_of_its_own() {
         })
         .collect();
     assert_ne!(keys[0], keys[1]);
+}
+
+/// Counts of a span by its rows alone, whatever is counted by month.
+fn one_by_one(store: &Store, query: &TotalsQuery) -> VoiceCounts {
+    let mut counts = VoiceCounts::default();
+    store
+        .calls(&query.iccid, query.from, query.until, |call| {
+            counts.sums.add_call(&call);
+            true
+        })
+        .unwrap();
+    store
+        .messages(&query.iccid, query.from, query.until, |sms| {
+            counts.add_sms(sms.direction, sms.parts, &sms.zone, sms.party.as_deref());
+            true
+        })
+        .unwrap();
+    counts
+}
+
+#[test]
+fn months_that_are_over_are_counted_and_counted_anew_once_something_in_them_changes() {
+    let dir = Dir::new("voice-months");
+    let mut store = open(&dir.ledger());
+    let day = |day: i64| NOVEMBER + day * 24 * HOUR;
+    let party = |id: i64, at: i64| SmsRecord {
+        party: Some(format!("{:02}", id % 7)),
+        ..sms(id, SmsDirection::Sent, 2, at)
+    };
+    // From August until the first days of December.
+    let mut changes: Vec<Change> = vec![Change::KeepSim(sim(1))];
+    changes.extend((0..125).map(|n| Change::KeepCall(call(n + 1, n % 3 == 0, 60, Some(at(day(n - 92)))))));
+    changes.extend((0..125).map(|n| Change::KeepSms(party(n + 1, day(n - 92)))));
+    store.apply(&changes).unwrap();
+    let months = |store: &Store| -> i64 {
+        let conn = rusqlite::Connection::open(store.path()).unwrap();
+        conn.query_row("SELECT count(*) FROM voice_month", [], |row| row.get(0)).unwrap()
+    };
+    let holds = |store: &Store| {
+        for (from, until) in
+            [(0, None), (day(-80), Some(day(31))), (day(-92), Some(day(0))), (day(1), Some(day(2)))]
+        {
+            let query = span(from, until);
+            assert_eq!(store.counts(&query).unwrap(), one_by_one(store, &query));
+            let beside = Reader::open(store.path()).unwrap().counts(&query).unwrap();
+            assert_eq!(beside, one_by_one(store, &query));
+        }
+    };
+    holds(&store);
+    store.roll_up(at(day(33))).unwrap();
+    assert_eq!(months(&store), 4);
+    holds(&store);
+    // One more in October, one of August turns out otherwise, one is dated.
+    store.apply(&[Change::KeepCall(call(900, false, 5, Some(at(day(-3)))))]).unwrap();
+    assert_eq!(months(&store), 3);
+    store.apply(&[Change::KeepSms(SmsRecord { at: None, ..sms(1, SmsDirection::Failed, 2, 0) })]).unwrap();
+    assert_eq!(months(&store), 2);
+    holds(&store);
+    let undated = CallRecord { boot: Some(boot("boot-1")), ..call(901, false, 7, None) };
+    store.apply(&[Change::KeepCall(undated)]).unwrap();
+    store.apply(&[Change::DateEntries { boot: boot("boot-1"), offset_ms: day(-40) }]).unwrap();
+    assert_eq!(months(&store), 0);
+    holds(&store);
+    store.roll_up(at(day(33))).unwrap();
+    assert_eq!(months(&store), 4);
+    holds(&store);
+    // Counts that cannot be read are passed over.
+    let conn = rusqlite::Connection::open(store.path()).unwrap();
+    conn.execute("UPDATE voice_month SET counts = x'00' WHERE month_ms < ?1", [day(-70)]).unwrap();
+    drop(conn);
+    holds(&store);
 }
