@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use simbell_core::effect::{Change, TotalsQuery};
-use simbell_core::ledger::{Source, UsageSlot, Volume, When, Zone};
+use simbell_core::ledger::{Correction, Source, UsageSlot, Volume, When, Zone};
 use simbell_core::plan::{AnchorDay, Period};
 use simbell_core::zone::ZoneRules;
-use simbell_store::{Entry, Fold, Reader, Store, UsageBy, UsageQuery, UsageRow};
+use simbell_store::{Entry, Fold, ImportRow, Reader, Store, UsageBy, UsageQuery, UsageRow};
 
 use crate::common::{Dir, HOUR, NOVEMBER, at, boot, iccid, open, slot, usage};
 
@@ -70,7 +70,7 @@ fn asked(
         loop {
             let page = reader.usage(&query).unwrap();
             assert_eq!(page, store.usage(&query).unwrap());
-            for row in page.rows {
+            for row in page.rows.into_iter().filter(|row| !matches!(row.entry, Entry::Correction { .. })) {
                 if query.by != UsageBy::Hour {
                     assert_eq!(in_columns.next(), Some(row.clone()), "columns are the rows");
                 }
@@ -136,6 +136,9 @@ enum Step {
     Date,
     RollUp { day: i64 },
     Fold { sim: u32, zone: usize, anchor: u8, hours: i64, days: i64 },
+    Import { day: i64, rows: i64, hours: i64, rx: u64 },
+    UndoImport,
+    Correct { quarter: i64, bytes: i64 },
     Reopen,
 }
 
@@ -149,6 +152,10 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (-1..40_i64).prop_map(|day| Step::RollUp { day }),
         3 => (1..=2_u32, 0..4_usize, 1..=31_u8, 0..22_i64, 0..22_i64)
             .prop_map(|(sim, zone, anchor, hours, days)| Step::Fold { sim, zone, anchor, hours, days }),
+        2 => (-40..40_i64, 1..30_i64, 1..40_i64, 0..1_u64 << 30)
+            .prop_map(|(day, rows, hours, rx)| Step::Import { day, rows, hours, rx }),
+        1 => Just(Step::UndoImport),
+        1 => (-1_500..2_000_i64, -9..9_i64).prop_map(|(quarter, bytes)| Step::Correct { quarter, bytes }),
         1 => Just(Step::Reopen),
     ]
 }
@@ -202,6 +209,29 @@ proptest! {
                         days_until: Some(at(NOVEMBER + days * DAY)),
                     };
                     store.fold(&fold).unwrap();
+                }
+                Step::Import { day, rows, hours, rx } => {
+                    let rows: Vec<ImportRow> = (0..rows)
+                        .map(|row| ImportRow {
+                            start: at(NOVEMBER + day * DAY + row * hours * HOUR),
+                            end: at(NOVEMBER + day * DAY + (row + 1) * hours * HOUR),
+                            volume: Volume { rx, tx: 2 },
+                        })
+                        .collect();
+                    let taken = store.import(&iccid(1), "wwan0", &rows, false).unwrap().volume;
+                    let sum = given.entry(1).or_default();
+                    *sum = (sum.0 + taken.rx, sum.1 + taken.tx);
+                }
+                Step::UndoImport => {
+                    let out = store.undo_import(&iccid(1), "wwan0").unwrap().volume;
+                    let sum = given.entry(1).or_default();
+                    *sum = (sum.0 - out.rx, sum.1 - out.tx);
+                }
+                Step::Correct { quarter, bytes } => {
+                    let at = at(NOVEMBER + quarter * HOUR / 4);
+                    let (author, reason) = ("uid 0".to_owned(), String::new());
+                    let correction = Correction { iccid: iccid(1), at, bytes, author, reason, undoes: None };
+                    store.apply(&[Change::AppendCorrection(correction)]).unwrap();
                 }
                 Step::Reopen => {
                     drop(store);
