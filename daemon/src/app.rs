@@ -89,6 +89,9 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     for problem in rules.problems() {
         tracing::warn!("{problem}");
     }
+    for problem in &service.channel_problems {
+        tracing::warn!("{problem}");
+    }
     let shared = Arc::new(RwLock::new(Shared {
         admin_groups: service.admin_groups.clone(),
         zone: settings.zone.clone(),
@@ -295,7 +298,8 @@ fn reloader(
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let rules = RuleSet::load(&rule_options(&service, &settings.language));
         let broken = rules.descriptions().into_iter().filter_map(|rule| rule.problem);
-        let problems = rules.problems().iter().map(ToString::to_string).chain(broken).collect();
+        let problems = rules.problems().iter().map(ToString::to_string);
+        let problems = problems.chain(broken).chain(std::mem::take(&mut service.channel_problems)).collect();
         if let Ok(mut shared) = shared.write() {
             shared.admin_groups.clone_from(&service.admin_groups);
             shared.zone = settings.zone.clone();

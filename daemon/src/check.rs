@@ -70,6 +70,7 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
     let options = rule_options(&service, &settings.language);
     let set = RuleSet::load(&options);
     found.warnings.extend(set.problems().iter().map(ToString::to_string));
+    found.rules.extend(service.channel_problems.iter().cloned());
     for rule in set.descriptions() {
         match rule.problem {
             Some(problem) => found.rules.push(problem),

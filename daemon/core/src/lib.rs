@@ -25,6 +25,7 @@ pub mod observation;
 pub mod party;
 pub mod plan;
 pub mod reminder;
+pub mod request;
 pub mod schedule;
 pub mod segments;
 pub mod settings;

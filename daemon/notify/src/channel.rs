@@ -14,6 +14,7 @@ use crate::error::{ChannelError, Problem, SendError, SendErrorKind};
 use crate::http::HttpClients;
 use crate::journal;
 use crate::ntfy::Ntfy;
+use crate::script::Script;
 use crate::sms::Sms;
 use crate::sms::gateway::SmsGateway;
 use crate::webhook::Webhook;
@@ -30,7 +31,7 @@ pub struct Receipt {
 
 /// A receiver that can be sent to.
 pub struct Channel {
-    kind: &'static str,
+    kind: String,
     caution: Option<String>,
     inner: Inner,
 }
@@ -39,16 +40,17 @@ enum Inner {
     Email(Box<Email>),
     Ntfy(Box<Ntfy>),
     Webhook(Box<Webhook>),
+    Script(Box<Script>),
     Sms(Sms),
     Desktop,
     Journal,
 }
 
 impl Channel {
-    /// `email`, `ntfy`, `webhook`, `sms`, `desktop` or `journal`.
+    /// `email`, `ntfy`, `webhook`, `sms`, `desktop`, `journal`, or the name of a plugin.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        self.kind
+    pub fn kind(&self) -> &str {
+        &self.kind
     }
 
     /// What the owner should know of this channel though it works: secrets that cross a network in the clear.
@@ -73,6 +75,7 @@ impl Channel {
             Inner::Email(email) => email.send(message, queued).await,
             Inner::Ntfy(ntfy) => ntfy.send(message).await,
             Inner::Webhook(webhook) => webhook.send(message).await,
+            Inner::Script(script) => script.send(message).await,
             Inner::Sms(sms) => sms.send(message).await,
             Inner::Journal => Ok(journal::say(message)),
             Inner::Desktop => Err(SendError::for_good(
@@ -87,7 +90,7 @@ impl Channel {
         clients: &mut HttpClients,
         gateway: Option<&Arc<dyn SmsGateway>>,
     ) -> Result<Self, Problem> {
-        let kind = config.kind();
+        let kind = config.kind().to_owned();
         let mut caution = None;
         let inner = match config {
             ChannelConfig::Email(config) => {
@@ -104,6 +107,11 @@ impl Channel {
                 let webhook = Webhook::new(&config, clients)?;
                 caution = webhook.caution();
                 Inner::Webhook(Box::new(webhook))
+            }
+            ChannelConfig::Script(config) => {
+                let script = Script::new(config, clients)?;
+                caution = script.caution();
+                Inner::Script(Box::new(script))
             }
             ChannelConfig::Sms(config) => Inner::Sms(Sms::new(config, gateway)?),
             ChannelConfig::Desktop => Inner::Desktop,

@@ -1,10 +1,14 @@
 //! What a channel is made of, as plain types.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use simbell_core::ident::PhoneNumber;
+
+use crate::script::composer::Composer;
 
 /// How to reach one receiver.
 #[derive(Debug)]
@@ -17,6 +21,8 @@ pub enum ChannelConfig {
     Webhook(WebhookConfig),
     /// Short messages through the modem.
     Sms(SmsConfig),
+    /// An HTTP request that a plugin's script makes.
+    Script(ScriptConfig),
     /// Notifications in the owner's session, shown by followers of the control socket.
     Desktop,
     /// One line in the journal, or on the terminal where the service runs in one.
@@ -26,8 +32,9 @@ pub enum ChannelConfig {
 impl ChannelConfig {
     /// The kind as the configuration and `ChannelSettings.kind` name it.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &str {
         match self {
+            Self::Script(config) => &config.plugin,
             Self::Email(_) => "email",
             Self::Ntfy(_) => "ntfy",
             Self::Webhook(_) => "webhook",
@@ -160,6 +167,58 @@ pub struct WebhookConfig {
     pub ca_file: Option<PathBuf>,
     /// The time one try may take in all.
     pub timeout: Duration,
+}
+
+/// An HTTP request that a plugin's script makes.
+#[derive(Debug, Clone)]
+pub struct ScriptConfig {
+    /// The plugin's name, which is the channel's kind.
+    pub plugin: String,
+    /// The script.
+    pub composer: Arc<dyn Composer>,
+    /// What the script may put into its request without seeing it, by setting.
+    pub values: BTreeMap<String, ScriptValue>,
+    /// Where requests may go.
+    pub reach: Vec<Reach>,
+    /// PEM file of the only authorities to trust; Mozilla's, built in, where none.
+    pub ca_file: Option<PathBuf>,
+    /// The time one try may take in all.
+    pub timeout: Duration,
+}
+
+/// What a script does not see.
+#[derive(Debug, Clone)]
+pub enum ScriptValue {
+    /// A secret.
+    Secret(SecretString),
+    /// An address, `https://host/path`; what follows the host is kept out of texts.
+    Url(SecretString),
+}
+
+/// A host that a channel by script may send to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// Name or address, in small letters.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Whether plain HTTP will do: only where the owner's own address says so.
+    pub plain: bool,
+    /// What the plugin's manifest says of it, such as `host:api.example.org`.
+    pub permission: String,
+    /// Whether the owner agrees.
+    pub approved: bool,
+}
+
+impl Reach {
+    /// The host of an address that the owner gave, by the scheme that it has; none where it is no such address.
+    #[must_use]
+    pub fn of_address(url: &str, permission: String) -> Option<Self> {
+        let (uri, _) = crate::channel::http_url("url", url).ok()?;
+        let plain = uri.scheme_str() == Some("http");
+        let port = uri.port_u16().unwrap_or(if plain { 80 } else { 443 });
+        Some(Self { host: uri.host()?.to_ascii_lowercase(), port, plain, permission, approved: true })
+    }
 }
 
 /// Short messages through the modem.

@@ -102,9 +102,16 @@ impl Dispatcher {
     }
 
     /// Names and kinds of the channels, in order of name.
-    pub fn channels(&self) -> impl Iterator<Item = (&ChannelName, &'static str)> {
+    pub fn channels(&self) -> impl Iterator<Item = (&ChannelName, String)> {
         self.workers.iter().map(|(name, worker)| {
-            (name, worker.channel.borrow().as_ref().map_or("", |channel| channel.kind()))
+            (
+                name,
+                worker
+                    .channel
+                    .borrow()
+                    .as_ref()
+                    .map_or_else(String::new, |channel| channel.kind().to_owned()),
+            )
         })
     }
 

@@ -23,7 +23,7 @@ use crate::channel::Receipt;
 use crate::error::{Problem, SendError, SendErrorKind, is_tls};
 use crate::redact::Redactor;
 
-/// What is read of an answer that is not a success: enough for its first line.
+/// What is read of an answer: enough for its first line, or what a script looks for in it.
 const LONGEST_ANSWER: usize = 16 * 1024;
 
 /// How long making a connection may take.
@@ -84,7 +84,7 @@ impl HttpClient {
         Ok(Self { client })
     }
 
-    /// Sends `request` and judges the answer; `place` names the receiver in texts.
+    /// Sends `request` and judges the answer by its status; `place` names the receiver in texts.
     pub(crate) async fn push(
         &self,
         request: Request<Full<Bytes>>,
@@ -93,21 +93,104 @@ impl HttpClient {
         redactor: &Redactor,
     ) -> Result<Receipt, SendError> {
         let until = tokio::time::Instant::now() + timeout;
-        let response = match tokio::time::timeout_at(until, self.client.request(request)).await {
+        let response = self.response(request, place, timeout, redactor).await?;
+        if response.status().is_success() {
+            return Ok(Receipt { text: format!("{place} answered {}", response.status().as_u16()) });
+        }
+        Answer::read(response, until, redactor).await.by_status(place, redactor)
+    }
+
+    /// Sends `request` and reads the answer, whatever it is.
+    pub(crate) async fn ask(
+        &self,
+        request: Request<Full<Bytes>>,
+        place: &str,
+        timeout: Duration,
+        redactor: &Redactor,
+    ) -> Result<Answer, SendError> {
+        let until = tokio::time::Instant::now() + timeout;
+        let response = self.response(request, place, timeout, redactor).await?;
+        Ok(Answer::read(response, until, redactor).await)
+    }
+
+    async fn response(
+        &self,
+        request: Request<Full<Bytes>>,
+        place: &str,
+        timeout: Duration,
+        redactor: &Redactor,
+    ) -> Result<Response<Incoming>, SendError> {
+        match tokio::time::timeout(timeout, self.client.request(request)).await {
             Err(_) => {
                 let text = format!("{place}: no answer within {} s", timeout.as_secs());
-                return Err(SendError::again(SendErrorKind::TimedOut, text));
+                Err(SendError::again(SendErrorKind::TimedOut, text))
             }
-            Ok(Err(error)) => return Err(connection_error(&error, place, redactor)),
-            Ok(Ok(response)) => response,
-        };
-        let (status, headers) = (response.status(), response.headers().clone());
-        if status.is_success() {
-            return Ok(Receipt { text: format!("{place} answered {}", status.as_u16()) });
+            Ok(Err(error)) => Err(connection_error(&error, place, redactor)),
+            Ok(Ok(response)) => Ok(response),
         }
-        let said = tokio::time::timeout_at(until, said(response, redactor)).await.unwrap_or_default();
-        Err(judged(status, &headers, &said, place, redactor))
     }
+}
+
+/// An answer as far as it was read.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// Not before this long, where the receiver said so.
+    pub(crate) after: Option<Span>,
+    /// Where it points to.
+    location: Option<String>,
+    /// Bounded; hostile text that may hold secrets.
+    pub(crate) body: String,
+    /// Whether the body goes on.
+    cut: bool,
+}
+
+impl Answer {
+    async fn read(response: Response<Incoming>, until: tokio::time::Instant, redactor: &Redactor) -> Self {
+        let headers = response.headers();
+        let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (status, after) = (response.status(), retry_after(headers));
+        let mut body = response.into_body();
+        let mut bytes: Vec<u8> = Vec::new();
+        let mut cut = false;
+        // What comes too late is left out: the status is known.
+        while let Ok(Some(Ok(frame))) = tokio::time::timeout_at(until, body.frame()).await {
+            if let Some(data) = frame.data_ref() {
+                bytes.extend_from_slice(data);
+            }
+            if bytes.len() > LONGEST_ANSWER {
+                // Cut before a secret that the limit may have split.
+                bytes.truncate(LONGEST_ANSWER.saturating_sub(redactor.longest()));
+                cut = true;
+                break;
+            }
+        }
+        Self { status, after, location, body: String::from_utf8_lossy(&bytes).into_owned(), cut }
+    }
+
+    /// What the status means.
+    pub(crate) fn by_status(&self, place: &str, redactor: &Redactor) -> Result<Receipt, SendError> {
+        if self.status.is_success() {
+            return Ok(Receipt { text: format!("{place} answered {}", self.status.as_u16()) });
+        }
+        Err(judged(self, &self.said(redactor), place, redactor))
+    }
+
+    /// The first line of the body, or what a JSON body says of the error, bounded and clean.
+    pub(crate) fn said(&self, redactor: &Redactor) -> String {
+        const WORDS: [&str; 6] = ["error", "message", "detail", "description", "errmsg", "msg"];
+        let text = &self.body;
+        let json = (!self.cut).then(|| serde_json::from_str::<serde_json::Value>(text).ok()).flatten();
+        let line = json
+            .as_ref()
+            .and_then(|json| WORDS.iter().find_map(|key| json.get(key)?.as_str()))
+            .or_else(|| text.lines().map(str::trim).find(|line| !line.is_empty()));
+        redactor.clean(line.unwrap_or_default())
+    }
+}
+
+/// A time to wait that somebody else asks for, kept within reason.
+pub(crate) fn bounded_after(after: Span) -> Span {
+    after.clamp(Span::ZERO, LONGEST_AFTER)
 }
 
 fn authorities(path: &PathBuf) -> Result<RootCertStore, Problem> {
@@ -123,46 +206,15 @@ fn authorities(path: &PathBuf) -> Result<RootCertStore, Problem> {
     Ok(store)
 }
 
-/// The first line of the answer's body, or the `error` of a JSON body, bounded and clean.
-async fn said(response: Response<Incoming>, redactor: &Redactor) -> String {
-    let mut body = response.into_body();
-    let mut bytes: Vec<u8> = Vec::new();
-    let mut cut = false;
-    while let Some(Ok(frame)) = body.frame().await {
-        if let Some(data) = frame.data_ref() {
-            bytes.extend_from_slice(data);
-        }
-        if bytes.len() > LONGEST_ANSWER {
-            // Cut before a secret that the limit may have split.
-            bytes.truncate(LONGEST_ANSWER.saturating_sub(redactor.longest()));
-            cut = true;
-            break;
-        }
-    }
-    let text = String::from_utf8_lossy(&bytes);
-    let json = (!cut).then(|| serde_json::from_str::<serde_json::Value>(&text).ok()).flatten();
-    let line = json
-        .as_ref()
-        .and_then(|json| ["error", "message", "detail"].iter().find_map(|key| json.get(key)?.as_str()))
-        .or_else(|| text.lines().map(str::trim).find(|line| !line.is_empty()));
-    redactor.clean(line.unwrap_or_default())
-}
-
-fn judged(
-    status: StatusCode,
-    headers: &HeaderMap,
-    said: &str,
-    place: &str,
-    redactor: &Redactor,
-) -> SendError {
-    let code = status.as_u16();
+fn judged(answer: &Answer, said: &str, place: &str, redactor: &Redactor) -> SendError {
+    let code = answer.status.as_u16();
     let answered = if said.is_empty() {
         format!("{place} answered {code}")
     } else {
         format!("{place} answered {code}: {said}")
     };
-    if status.is_redirection() {
-        let target = headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
+    if answer.status.is_redirection() {
+        let target = answer.location.as_deref().unwrap_or("nowhere");
         let text = format!(
             "{place} answered {code} and points to {}; redirects are not followed: write the final address \
              to `url`",
@@ -174,7 +226,7 @@ fn judged(
         401 | 403 | 407 => SendError::for_good(SendErrorKind::Login, answered),
         // 408 Request Timeout, 425 Too Early, 429 Too Many Requests.
         408 | 425 | 429 | 500..=599 => {
-            SendError { kind: SendErrorKind::Busy, retry: true, after: retry_after(headers), text: answered }
+            SendError { kind: SendErrorKind::Busy, retry: true, after: answer.after, text: answered }
         }
         _ => SendError::for_good(SendErrorKind::Refused, answered),
     }
@@ -192,7 +244,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Span> {
         let from = chrono::DateTime::parse_from_rfc2822(text(DATE)?).ok()?;
         Span::secs(until.signed_duration_since(from).num_seconds())
     };
-    Some(span.clamp(Span::ZERO, LONGEST_AFTER))
+    Some(bounded_after(span))
 }
 
 fn connection_error(error: &(dyn StdError + 'static), place: &str, redactor: &Redactor) -> SendError {
@@ -251,7 +303,8 @@ mod tests {
             (507, true, SendErrorKind::Busy),
         ] {
             let status = StatusCode::from_u16(code).unwrap();
-            let error = judged(status, &HeaderMap::new(), "why", "http://h", &Redactor::default());
+            let answer = Answer { status, after: None, location: None, body: String::new(), cut: false };
+            let error = judged(&answer, "why", "http://h", &Redactor::default());
             assert_eq!((error.retry, error.kind), (retry, kind), "{code}");
             assert!(error.text.contains(&code.to_string()), "{}", error.text);
         }

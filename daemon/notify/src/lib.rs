@@ -17,6 +17,7 @@ mod http;
 mod journal;
 mod ntfy;
 mod redact;
+mod script;
 mod sms;
 mod template;
 mod text;
@@ -24,11 +25,12 @@ mod webhook;
 
 pub use channel::{Channel, Receipt, build_channels, test_message};
 pub use config::{
-    ChannelConfig, EmailConfig, HeaderConfig, Login, NtfyAuth, NtfyConfig, SmsConfig, SmtpTls, WebhookConfig,
-    default_timeout,
+    ChannelConfig, EmailConfig, HeaderConfig, Login, NtfyAuth, NtfyConfig, Reach, ScriptConfig, ScriptValue,
+    SmsConfig, SmtpTls, WebhookConfig, default_timeout,
 };
 pub use dispatch::{Dispatcher, Ended, QUEUE};
 pub use error::{ChannelError, SendError, SendErrorKind};
+pub use script::composer::{Composer, Composing, Judging};
 pub use sms::gateway::{GatewayError, SmsGateway, SmsRequest, SmsSending};
 pub use sms::segments::{Encoding, Fitted, fit};
 pub use template::{DEFAULT_TEMPLATE, PLACEHOLDERS};

@@ -34,7 +34,7 @@ impl Redactor {
     /// Returns `text` as one bounded harmless line in which every secret is masked.
     pub(crate) fn clean(&self, text: &str) -> String {
         // Once more after the cleaning: a secret with a hidden character inside shows only then.
-        one_line(&self.mask(&one_line(&self.mask(text), usize::MAX)), LONGEST)
+        one_line(&self.masked(&one_line(&self.masked(text), usize::MAX)), LONGEST)
     }
 
     /// The length in bytes of the longest form, so that a text cut off within one can be cut before it.
@@ -42,7 +42,8 @@ impl Redactor {
         self.needles.first().map_or(0, |needle| needle.expose_secret().len())
     }
 
-    fn mask(&self, text: &str) -> String {
+    /// Returns `text` with every secret masked, and nothing else done to it.
+    pub(crate) fn masked(&self, text: &str) -> String {
         self.needles.iter().fold(text.to_owned(), |text, needle| text.replace(needle.expose_secret(), MASK))
     }
 }

@@ -18,10 +18,10 @@ use crate::redact::{Redactor, percent};
 use crate::template::{DEFAULT_TEMPLATE, Escape, Template};
 
 /// The header that carries the dedupe key.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Headers that the request makes itself.
-const OWN_HEADERS: [&str; 7] = [
+pub(crate) const OWN_HEADERS: [&str; 7] = [
     "content-length",
     "transfer-encoding",
     "connection",
@@ -104,7 +104,7 @@ impl Webhook {
 }
 
 /// The dedupe key as a header can carry it: every byte but visible ASCII, and `%`, percent-encoded.
-fn idempotency_key(id: &str) -> String {
+pub(crate) fn idempotency_key(id: &str) -> String {
     percent(id, |byte| byte.is_ascii_graphic() && byte != b'%')
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::channel::{self, ChannelPlugin};
 use crate::compile::compile;
 use crate::engine;
 use crate::evaluate;
@@ -32,7 +33,10 @@ pub fn check_plugin(dir: &Path) -> Vec<Problem> {
         Err(problems) => return problems,
     };
     if manifest.kind == PluginKind::Channel {
-        return Vec::new();
+        return match ChannelPlugin::load(dir) {
+            Ok(plugin) => plugin.iter().flat_map(channel::check).collect(),
+            Err(problems) => problems,
+        };
     }
     let file = dir.join("plugin.toml").display().to_string();
     let source = Source { file: &file, text: None };

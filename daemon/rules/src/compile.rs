@@ -135,6 +135,28 @@ pub(crate) fn compile(
     settings: &Settings,
     texts: &Texts,
 ) -> Result<Compiled, Problem> {
+    let Parts { ast, functions, constants } = parts(engine, limits, source, text, settings)?;
+    let hooks = hooks(&ast, source, text)?;
+    let compiled = Compiled { ast, hooks, schedules: Vec::new(), functions, constants, texts: texts.clone() };
+    let schedules = schedules(engine, limits, source, text, &compiled)?;
+    Ok(Compiled { schedules, ..compiled })
+}
+
+/// What every script comes to, whatever it is for.
+pub(crate) struct Parts {
+    pub(crate) ast: AST,
+    pub(crate) functions: Vec<String>,
+    pub(crate) constants: Constants,
+}
+
+/// Compiles a file and runs its top once for its constants.
+pub(crate) fn parts(
+    engine: &mut Engine,
+    limits: &Limits,
+    source: &Source<'_>,
+    text: &str,
+    settings: &Settings,
+) -> Result<Parts, Problem> {
     if text.len() > limits.source_bytes {
         return Err(source.problem(None, too_large(limits)).hint(limit("file")));
     }
@@ -154,10 +176,7 @@ pub(crate) fn compile(
     ast.clear_source();
     let functions: Vec<String> =
         ast.iter_functions().filter(|f| !f.name.starts_with("anon$")).map(|f| f.name.to_owned()).collect();
-    let hooks = hooks(&ast, source, text)?;
-    let compiled = Compiled { ast, hooks, schedules: Vec::new(), functions, constants, texts: texts.clone() };
-    let schedules = schedules(engine, limits, source, text, &compiled)?;
-    Ok(Compiled { schedules, ..compiled })
+    Ok(Parts { ast, functions, constants })
 }
 
 /// Runs the top of the file: what it defines are the constants.
@@ -301,7 +320,7 @@ pub(crate) fn too_large(limits: &Limits) -> String {
 }
 
 /// Where the words stand one after the other, such as `fn on_usage`.
-fn position_of(source: &Source<'_>, text: &str, words: &[&str]) -> Option<(usize, usize)> {
+pub(crate) fn position_of(source: &Source<'_>, text: &str, words: &[&str]) -> Option<(usize, usize)> {
     let (first, rest) = words.split_first()?;
     text.match_indices(first).find_map(|(start, _)| {
         let mut tail = text.get(start.checked_add(first.len())?..)?;

@@ -25,22 +25,23 @@ const MOST_NESTING: usize = 32;
 
 /// Builds the engine that all rules share.
 pub(crate) fn build(limits: &Limits) -> Engine {
-    let mut engine = bare(limits);
-    register(&mut Registry::new(&mut engine, None), limits);
-    engine
+    build_with(limits, host::register, None)
 }
 
 /// Builds it, and notes what there is.
 pub(crate) fn build_noting(limits: &Limits, book: &mut Book) -> Engine {
-    let mut engine = bare(limits);
-    register(&mut Registry::new(&mut engine, Some(book)), limits);
-    engine
+    build_with(limits, host::register, Some(book))
 }
 
-fn register(registry: &mut Registry<'_>, limits: &Limits) {
-    value::register(registry);
-    host::register(registry);
+/// Builds an engine whose scripts see and say what `host` registers instead of what rules do, and notes what there is
+/// where a book is given.
+pub(crate) fn build_with(limits: &Limits, host: fn(&mut Registry<'_>), book: Option<&mut Book>) -> Engine {
+    let mut engine = bare(limits);
+    let mut registry = Registry::new(&mut engine, book);
+    value::register(&mut registry);
+    host(&mut registry);
     close(registry.engine(), limits);
+    engine
 }
 
 fn bare(limits: &Limits) -> Engine {

@@ -151,7 +151,7 @@ fn arguments(hook: Hook, trigger: &Trigger, run: &Run, input: &RuleInput) -> Opt
 
 /// Runs `call`, and gives a panic's message instead of unwinding further. What the call touched is either its own
 /// and gone, or an engine that holds no half-made state between calls.
-fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| said(payload.as_ref()))
 }
 

@@ -24,7 +24,10 @@ mod text;
 mod texts;
 mod value;
 
-pub use channel::{Host, HostError};
+pub use channel::{
+    ChannelEngine, ChannelPlugin, ChannelScript, ChannelSetting, ChannelSettingKind, Given, Host, HostError,
+    channel_plugins,
+};
 pub use check::{check_file, check_plugin, plugin_permissions};
 pub use limits::Limits;
 pub use manifest::{API, PluginKind, SettingValues};

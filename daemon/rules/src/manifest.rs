@@ -85,7 +85,6 @@ pub(crate) struct Declared {
     pub(crate) list: bool,
     /// None where the configuration has to give it, or may leave it out.
     pub(crate) default: Option<Dynamic>,
-    #[expect(dead_code, reason = "read with the channel that goes by it")]
     pub(crate) optional: bool,
 }
 

@@ -102,6 +102,16 @@ impl Source<'_> {
 
     /// A problem found while running; `functions` are those of the file.
     pub(crate) fn run(&self, error: &EvalAltResult, functions: &[String]) -> Problem {
+        self.run_knowing(error, functions, Book::shown)
+    }
+
+    /// As [`Self::run`], of a script that knows something else than rules do.
+    pub(crate) fn run_knowing(
+        &self,
+        error: &EvalAltResult,
+        functions: &[String],
+        book: fn() -> &'static Book,
+    ) -> Problem {
         let mut inner = error;
         let mut position = inner.position();
         while let EvalAltResult::ErrorInFunctionCall(_, _, deeper, _) = inner {
@@ -110,7 +120,7 @@ impl Source<'_> {
                 position = inner.position();
             }
         }
-        let (message, hint) = run_words(inner, functions);
+        let (message, hint) = run_words(inner, functions, book);
         self.problem(place(position), message).hint(hint)
     }
 }
@@ -204,7 +214,11 @@ fn lower_first(text: &str) -> String {
     }
 }
 
-fn run_words(error: &EvalAltResult, functions: &[String]) -> (String, Option<String>) {
+fn run_words(
+    error: &EvalAltResult,
+    functions: &[String],
+    book: fn() -> &'static Book,
+) -> (String, Option<String>) {
     match error {
         EvalAltResult::ErrorRuntime(text, _) => (text.to_string(), None),
         EvalAltResult::ErrorTerminated(reason, _) => {
@@ -243,8 +257,8 @@ fn run_words(error: &EvalAltResult, functions: &[String]) -> (String, Option<Str
                 (absent && wanted == "bool").then(|| hint.to_owned()),
             )
         }
-        EvalAltResult::ErrorFunctionNotFound(signature, _) => unknown_function(signature, functions),
-        EvalAltResult::ErrorDotExpr(text, _) => unknown_property(text),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => unknown_function(signature, functions, book),
+        EvalAltResult::ErrorDotExpr(text, _) => unknown_property(text, book),
         EvalAltResult::ErrorParsing(error, _) => parse_words(error, &[]),
         other => {
             let text = other.to_string();
@@ -254,7 +268,11 @@ fn run_words(error: &EvalAltResult, functions: &[String]) -> (String, Option<Str
     }
 }
 
-fn unknown_function(signature: &str, functions: &[String]) -> (String, Option<String>) {
+fn unknown_function(
+    signature: &str,
+    functions: &[String],
+    book: fn() -> &'static Book,
+) -> (String, Option<String>) {
     let (name, arguments) = signature.split_once(' ').unwrap_or((signature, ""));
     // Rhai's names of types, as people know them.
     let arguments = arguments
@@ -274,7 +292,7 @@ fn unknown_function(signature: &str, functions: &[String]) -> (String, Option<St
         };
         return (format!("`{name}` does not work on {}", listed(&arguments)), hint);
     }
-    let book = Book::shown();
+    let book = book();
     let known = || book.function_names().chain(["print"]);
     if known().any(|known| known == name) || functions.iter().any(|own| own == name) {
         let examples = book.examples(name);
@@ -292,7 +310,7 @@ fn listed(arguments: &str) -> &str {
 }
 
 /// Rhai says: `Unknown property 'x' - a getter is not registered for type 'Sim'`.
-fn unknown_property(text: &str) -> (String, Option<String>) {
+fn unknown_property(text: &str, book: fn() -> &'static Book) -> (String, Option<String>) {
     let mut quoted = text.split('\'').skip(1).step_by(2);
     let (Some(property), Some(shown)) = (quoted.next(), quoted.next()) else {
         return (lower_first(text), None);
@@ -304,7 +322,7 @@ fn unknown_property(text: &str) -> (String, Option<String>) {
         let hint = "test the value first, as in `if sim.cycle != () { … }`".to_owned();
         return (format!("`.{property}` of an absent value, `()`"), Some(hint));
     }
-    let known = Book::shown().properties_of(shown);
+    let known = book().properties_of(shown);
     let hint = meant(nearest(property, known.iter().copied()))
         .or_else(|| (!known.is_empty()).then(|| format!("it has: {}", known.join(", "))));
     let owner = match shown {

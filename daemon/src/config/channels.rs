@@ -11,7 +11,9 @@ use super::environment::Environment;
 use super::merged::Value;
 use super::numbers::{length, number, span};
 use super::problem::{ProblemKind, Show};
+use super::scripts::Scripts;
 use super::section::{Field, Report, Section};
+use super::settings::RulesSettings;
 use super::transports::{self, Around};
 
 /// Short messages per day where the configuration names no number.
@@ -20,13 +22,15 @@ const SMS_DAILY_CAP: u32 = 5;
 /// A message that could not be delivered for this long is given up, where the configuration names no time.
 const DEADLINE: Length = Length::from_secs(2 * 86_400);
 
+const JOURNAL: &str = "journal";
+
 const KINDS: [(&str, Kind); 7] = [
     ("email", Kind::Email),
     ("ntfy", Kind::Ntfy),
     ("webhook", Kind::Webhook),
     ("sms", Kind::Sms),
     ("desktop", Kind::Desktop),
-    ("journal", Kind::Journal),
+    (JOURNAL, Kind::Journal),
     ("terminal", Kind::Journal),
 ];
 
@@ -40,35 +44,24 @@ enum Kind {
     Journal,
 }
 
-impl Kind {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::Ntfy => "ntfy",
-            Self::Webhook => "webhook",
-            Self::Sms => "sms",
-            Self::Desktop => "desktop",
-            Self::Journal => "journal",
-        }
-    }
-}
-
 /// The channels, twice: what the core needs to know of them, and how to reach them.
 pub(super) struct Channels {
     pub known: Vec<ChannelSettings>,
     pub configs: BTreeMap<ChannelName, ChannelConfig>,
     /// Every name that is there, also of channels that have problems of their own.
     pub named: Vec<String>,
+    /// What keeps scripts from running.
+    pub problems: Vec<String>,
 }
 
 impl Channels {
     /// Adds the one channel that needs nothing, so that a reminder is never said to nobody.
     pub fn add_journal(&mut self) {
-        let Ok(name) = ChannelName::new(Kind::Journal.as_str()) else { return };
+        let Ok(name) = ChannelName::new(JOURNAL) else { return };
         self.named.push(name.as_str().to_owned());
         self.known.push(ChannelSettings {
             name: name.clone(),
-            kind: Kind::Journal.as_str().to_owned(),
+            kind: JOURNAL.to_owned(),
             daily_cap: None,
             while_roaming: true,
             deadline: span(DEADLINE),
@@ -80,12 +73,15 @@ impl Channels {
 pub(super) fn read(
     root: &mut Section<'_>,
     sims: &BTreeMap<Iccid, SimSettings>,
+    rules: &RulesSettings,
     env: &Environment,
     report: &mut Report<'_>,
 ) -> Channels {
-    let mut channels = Channels { known: Vec::new(), configs: BTreeMap::new(), named: Vec::new() };
+    let mut channels =
+        Channels { known: Vec::new(), configs: BTreeMap::new(), named: Vec::new(), problems: Vec::new() };
     let section = root.get("channels").and_then(|field| field.section("sections [channels.NAME]", report));
     let around = Around { sims, env };
+    let mut scripts = Scripts::new(rules);
     for (name, field) in section.iter().flat_map(Section::entries) {
         channels.named.push(name.to_owned());
         let name = ChannelName::new(name)
@@ -93,19 +89,21 @@ pub(super) fn read(
             .ok();
         let Some(mut section) = field.section("a section such as [channels.mail]", report) else { continue };
         // Which keys are known depends on the kind: without it nothing more can be said.
-        let Some((kind, config, common)) = channel(&mut section, &around, report) else { continue };
+        let Some((config, common)) = channel(&mut section, &around, &mut scripts, report) else { continue };
         section.finish(report);
         let (Some(name), Some(config)) = (name, config) else { continue };
         let Some(config) = tried(&name, config, &field, report) else { continue };
+        let costs = matches!(config, ChannelConfig::Sms(_));
         channels.known.push(ChannelSettings {
             name: name.clone(),
-            kind: kind.as_str().to_owned(),
-            daily_cap: common.daily_cap.or((kind == Kind::Sms).then_some(SMS_DAILY_CAP)),
-            while_roaming: common.while_roaming.unwrap_or(kind != Kind::Sms),
+            kind: config.kind().to_owned(),
+            daily_cap: common.daily_cap.or(costs.then_some(SMS_DAILY_CAP)),
+            while_roaming: common.while_roaming.unwrap_or(!costs),
             deadline: span(common.deadline.unwrap_or(DEADLINE)),
         });
         channels.configs.insert(name, config);
     }
+    channels.problems = scripts.into_problems();
     channels
 }
 
@@ -126,6 +124,7 @@ fn tried(
         ChannelConfig::Email(email) => ChannelConfig::Email(email.clone()),
         ChannelConfig::Ntfy(ntfy) => ChannelConfig::Ntfy(ntfy.clone()),
         ChannelConfig::Webhook(webhook) => ChannelConfig::Webhook(webhook.clone()),
+        ChannelConfig::Script(script) => ChannelConfig::Script(script.clone()),
         // Only with a modem at hand can these be made.
         ChannelConfig::Sms(_) | ChannelConfig::Desktop | ChannelConfig::Journal => return Some(config),
     };
@@ -144,15 +143,19 @@ fn tried(
 fn channel(
     section: &mut Section<'_>,
     around: &Around<'_>,
+    scripts: &mut Scripts,
     report: &mut Report<'_>,
-) -> Option<(Kind, Option<ChannelConfig>, Common)> {
-    const EXAMPLE: &str = "kind = \"email\", \"ntfy\", \"webhook\", \"sms\", \"desktop\" or \"journal\"";
-    let kind = section.need("kind", EXAMPLE, report)?.one_of(&KINDS, report)?;
-    let common = Common {
-        daily_cap: section.get("daily_cap").and_then(|f| number(&f, 1, 10_000, report)),
-        while_roaming: section.get("while_roaming").and_then(|f| f.boolean(report)),
-        deadline: section.get("deadline").and_then(|f| length(&f, 60, 30 * 86_400, report)),
+) -> Option<(Option<ChannelConfig>, Common)> {
+    const EXAMPLE: &str = "kind = \"email\", \"ntfy\", \"webhook\", \"sms\", \"desktop\", \"journal\", or the name of a \
+                           channel plugin such as \"telegram\"";
+    let field = section.need("kind", EXAMPLE, report)?;
+    let word = field.line("the kind of channel, such as \"email\" or \"telegram\"", report)?;
+    let Some((_, kind)) = KINDS.iter().find(|(known, _)| *known == word) else {
+        let plugin = scripts.plugin(&field, word, &KINDS.map(|(known, _)| known), report)?;
+        let common = common(section, report);
+        return Some((scripts.read(&plugin, section, around, report).map(ChannelConfig::Script), common));
     };
+    let common = common(section, report);
     let config = match kind {
         Kind::Email => transports::email(section, around, report).map(ChannelConfig::Email),
         Kind::Ntfy => transports::ntfy(section, around, report).map(ChannelConfig::Ntfy),
@@ -161,5 +164,13 @@ fn channel(
         Kind::Desktop => Some(ChannelConfig::Desktop),
         Kind::Journal => Some(ChannelConfig::Journal),
     };
-    Some((kind, config, common))
+    Some((config, common))
+}
+
+fn common(section: &mut Section<'_>, report: &mut Report<'_>) -> Common {
+    Common {
+        daily_cap: section.get("daily_cap").and_then(|f| number(&f, 1, 10_000, report)),
+        while_roaming: section.get("while_roaming").and_then(|f| f.boolean(report)),
+        deadline: section.get("deadline").and_then(|f| length(&f, 60, 30 * 86_400, report)),
+    }
 }

@@ -15,6 +15,7 @@ mod merged;
 mod numbers;
 mod problem;
 mod rate;
+mod scripts;
 mod secrets;
 mod section;
 mod service;
@@ -154,13 +155,15 @@ fn root_section(
         ppp_interface: None,
     };
     let quota = counting(root, &mut settings, report);
-    let mut channels = channels::read(root, &settings.sims, env, report);
+    let mut service = service::read(root, dir, env, report);
+    let mut channels = channels::read(root, &settings.sims, &service.rules, env, report);
     if channels.named.is_empty() {
         channels.add_journal();
     }
     reminders(root, &channels, &mut settings, report);
     settings.channels = channels.known;
-    let mut service = service::read(root, dir, channels.configs, env, report);
+    service.channels = channels.configs;
+    service.channel_problems = channels.problems;
     service.quota = quota;
     settings.suspend_after = service.rules.suspend_after;
     settings.actions_a_day = service.rules.actions_a_day;

@@ -1,5 +1,6 @@
 //! Reading of the merged tree: each step notes what is wrong and goes on.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -87,7 +88,7 @@ pub(super) struct Section<'a> {
     path: String,
     place: Place,
     table: &'a Table,
-    known: BTreeSet<&'static str>,
+    known: BTreeSet<Cow<'static, str>>,
 }
 
 impl<'a> Section<'a> {
@@ -97,7 +98,13 @@ impl<'a> Section<'a> {
 
     /// The value of a key, where it is there.
     pub fn get(&mut self, key: &'static str) -> Option<Field<'a>> {
-        self.known.insert(key);
+        self.known.insert(Cow::Borrowed(key));
+        self.table.get(key).map(|entry| self.field(key, entry))
+    }
+
+    /// As [`Self::get`], of a key that a plugin's manifest names.
+    pub fn named(&mut self, key: &str) -> Option<Field<'a>> {
+        self.known.insert(Cow::Owned(key.to_owned()));
         self.table.get(key).map(|entry| self.field(key, entry))
     }
 
@@ -137,9 +144,12 @@ impl<'a> Section<'a> {
             if self.known.contains(key.as_str()) {
                 continue;
             }
-            let hint = match nearest(key, self.known.iter().copied()) {
+            let hint = match nearest(key, self.known.iter().map(AsRef::as_ref)) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => format!("known here: {}", self.known.iter().copied().collect::<Vec<_>>().join(", ")),
+                None => format!(
+                    "known here: {}",
+                    self.known.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ")
+                ),
             };
             let path = dotted(&self.path, key);
             report.add(

@@ -25,7 +25,6 @@ const SHIPPED_PLUGINS: &str = "/usr/share/simbell/plugins";
 pub(super) fn read(
     root: &mut Section<'_>,
     config_dir: &Path,
-    channels: BTreeMap<ChannelName, simbell_notify::ChannelConfig>,
     env: &Environment,
     report: &mut Report<'_>,
 ) -> ServiceSettings {
@@ -51,7 +50,8 @@ pub(super) fn read(
             actions_a_day: ACTIONS_A_DAY,
         },
         plugins: BTreeMap::new(),
-        channels,
+        channels: BTreeMap::new(),
+        channel_problems: Vec::new(),
         unchecked_secrets: Vec::new(),
     };
     if let Some(mut section) = root.get("service").and_then(|f| f.section("a section [service]", report)) {
@@ -236,7 +236,7 @@ fn map(section: &Section<'_>, report: &mut Report<'_>) -> Option<serde_json::Map
     all.then_some(read)
 }
 
-fn json(field: &Field<'_>, report: &mut Report<'_>) -> Option<serde_json::Value> {
+pub(super) fn json(field: &Field<'_>, report: &mut Report<'_>) -> Option<serde_json::Value> {
     const WANTED: &str = "a text, a whole number, true or false, a list or names with values";
     match field.value() {
         Value::Text(text) => Some(text.clone().into()),

@@ -37,6 +37,8 @@ pub struct ServiceSettings {
     pub plugins: BTreeMap<RuleName, PluginSettings>,
     /// Every channel with all that it needs to send, by name.
     pub channels: BTreeMap<ChannelName, ChannelConfig>,
+    /// What keeps the scripts of channels from running: each channel is there, and fails with it.
+    pub channel_problems: Vec<String>,
     /// Secrets that were assumed and not read, one line each; empty unless the environment allows it
     /// ([`super::Environment::assuming_secrets`]).
     pub unchecked_secrets: Vec<String>,

@@ -290,24 +290,24 @@ fn sending_sim(
     None
 }
 
-fn allow_plaintext(section: &mut Section<'_>, report: &mut Report<'_>) -> bool {
+pub(super) fn allow_plaintext(section: &mut Section<'_>, report: &mut Report<'_>) -> bool {
     section.get("allow_plaintext").and_then(|field| field.boolean(report)).unwrap_or(false)
 }
 
-fn ca_file(section: &mut Section<'_>, report: &mut Report<'_>) -> Option<PathBuf> {
+pub(super) fn ca_file(section: &mut Section<'_>, report: &mut Report<'_>) -> Option<PathBuf> {
     let field = section.get("ca_file")?;
     let path = field.line("the path of a PEM file", report)?;
     Some(report.directory(field.place()).join(path))
 }
 
-fn timeout(section: &mut Section<'_>, kind: &str, report: &mut Report<'_>) -> Duration {
+pub(super) fn timeout(section: &mut Section<'_>, kind: &str, report: &mut Report<'_>) -> Duration {
     let read = section.get("timeout").and_then(|field| length(&field, 1, 600, report));
     read.map_or_else(|| default_timeout(kind), |length| length.to_duration())
 }
 
 /// Refuses plain HTTP beyond this machine and private networks. What else may be wrong with a URL the sender
 /// finds out when it is tried.
-fn url_allowed(field: &Field<'_>, url: &str, allowed: bool, report: &mut Report<'_>) -> bool {
+pub(super) fn url_allowed(field: &Field<'_>, url: &str, allowed: bool, report: &mut Report<'_>) -> bool {
     let scheme = "http://";
     let Some(rest) =
         url.get(..scheme.len()).filter(|s| s.eq_ignore_ascii_case(scheme)).and(url.get(scheme.len()..))

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -86,7 +87,12 @@ pub struct Authority {
     pub key: String,
 }
 
-pub fn authority() -> Authority {
+pub fn authority() -> &'static Authority {
+    static MADE: OnceLock<Authority> = OnceLock::new();
+    MADE.get_or_init(made)
+}
+
+fn made() -> Authority {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("authority-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     let path = |file: &str| dir.join(file).to_str().unwrap().to_owned();

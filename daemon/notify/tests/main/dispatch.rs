@@ -138,7 +138,7 @@ async fn a_channel_that_is_not_there_is_refused() {
     let ended = dispatcher.deliver(delivery("journla", "1")).unwrap_err();
     assert!(refusal(&ended.outcome).contains("there is no channel journla"));
     let kinds: Vec<_> = dispatcher.channels().map(|(name, kind)| (name.to_string(), kind)).collect();
-    assert_eq!(kinds, [("journal".to_owned(), "journal")]);
+    assert_eq!(kinds, [("journal".to_owned(), "journal".to_owned())]);
 }
 
 #[tokio::test]

@@ -198,7 +198,7 @@ pub(crate) fn register(registry: &mut Registry<'_>) {
     deprecated,
     reason = "not deprecated: Rhai marks it as open to change, and the version is pinned by the lock"
 )]
-fn register_constants(engine: &mut Engine) {
+pub(crate) fn register_constants(engine: &mut Engine) {
     engine.on_var(|name, index, context| {
         // Variables of the function itself are found by their index.
         if index > 0 {

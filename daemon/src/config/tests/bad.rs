@@ -74,7 +74,7 @@ simbell.toml:21:13: reminders.channels[0]: there is no channel \"mial\"; did you
 simbell.toml:22:35: reminders.quiet.until: \"7:00\" is not a time of day; write hours and minutes of a 24-hour clock, such as 07:00 or 22:30
   22 | quiet = { from = \"22:00\", until = \"7:00\" }
      |                                   ^^^^^^
-simbell.toml:25:8: channels.mail.kind: \"emial\" is not known here; did you mean \"email\"?
+simbell.toml:25:8: channels.mail.kind: \"emial\" is no kind of channel and no channel plugin; did you mean \"email\"?
   25 | kind = \"emial\"
      |        ^^^^^^^
 15 problems in the configuration";

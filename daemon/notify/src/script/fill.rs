@@ -1,0 +1,242 @@
+//! From a script's request to one that can be sent: sealed pieces are filled in, and what it may not do is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use hyper::{Request, Uri};
+use ring::hmac;
+use secrecy::ExposeSecret;
+use simbell_core::request::{BodyKind, HttpRequest, Piece, Sealed};
+
+use crate::channel::AGENT;
+use crate::config::{Reach, ScriptValue};
+use crate::redact::{base64, is_unreserved, json_escape, percent};
+use crate::webhook::{IDEMPOTENCY_KEY, OWN_HEADERS, idempotency_key};
+
+/// The most bytes of a request's body, and of all its headers.
+const MOST_BODY: usize = 64 << 10;
+const MOST_HEADERS: usize = 16 << 10;
+const MOST_URL: usize = 8 << 10;
+
+/// Sealed values within sealed values.
+const MOST_NESTING: usize = 8;
+
+/// A request that may be sent.
+pub(super) struct Filled {
+    pub(super) request: Request<Full<Bytes>>,
+    /// `scheme://host:port`, which may be shown.
+    pub(super) place: String,
+    /// Every text that was filled in.
+    pub(super) secrets: Vec<String>,
+}
+
+/// Why a request is not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The script made what cannot be sent.
+    Wrong(String),
+    /// Its host is one that the owner has yet to approve.
+    NotApproved(String),
+}
+
+/// What the values of a channel are, and where it may send to.
+pub(super) struct Filler<'a> {
+    pub(super) values: &'a BTreeMap<String, ScriptValue>,
+    pub(super) reach: &'a [Reach],
+}
+
+impl Filler<'_> {
+    pub(super) fn fill(&self, request: &HttpRequest, id: &str) -> Result<Filled, Refusal> {
+        let wrong = |text: &str| Refusal::Wrong(text.to_owned());
+        let mut secrets = BTreeSet::new();
+        let (uri, place) = self.uri(&request.url, &mut secrets)?;
+        let mut built = Request::builder()
+            .method(request.method.as_str())
+            .uri(uri)
+            .header(USER_AGENT, AGENT)
+            .header(IDEMPOTENCY_KEY, idempotency_key(id));
+        let mut typed = false;
+        let mut bytes = 0_usize;
+        for (name, pieces) in &request.headers {
+            let header =
+                HeaderName::try_from(name.as_str()).map_err(|_| wrong("a header has no valid name"))?;
+            if OWN_HEADERS.contains(&header.as_str()) && header != CONTENT_TYPE || header == USER_AGENT {
+                return Err(Refusal::Wrong(format!("the header `{header}` is the service's own")));
+            }
+            let text = self.text(pieces, ToOwned::to_owned, &mut secrets)?;
+            bytes = bytes.saturating_add(text.len());
+            let mut value = HeaderValue::from_str(&text).map_err(|_| {
+                Refusal::Wrong(format!("the header `{header}` has a character that it cannot carry"))
+            })?;
+            value.set_sensitive(pieces.iter().any(|piece| matches!(piece, Piece::Sealed(_))));
+            typed |= header == CONTENT_TYPE;
+            built = built.header(header, value);
+        }
+        if bytes > MOST_HEADERS {
+            return Err(wrong("the headers are longer than 16 KiB"));
+        }
+        let mut body = String::new();
+        if let Some(given) = &request.body {
+            let (escape, media): (fn(&str) -> String, _) = match given.kind {
+                BodyKind::Json => (json_escape, "application/json"),
+                BodyKind::Form => (percent_all, "application/x-www-form-urlencoded"),
+                BodyKind::Text => (ToOwned::to_owned, "text/plain; charset=utf-8"),
+            };
+            body = self.text(&given.pieces, escape, &mut secrets)?;
+            if body.len() > MOST_BODY {
+                return Err(wrong("the body is longer than 64 KiB"));
+            }
+            if !typed {
+                built = built.header(CONTENT_TYPE, media);
+            }
+        }
+        let request =
+            built.body(Full::new(Bytes::from(body))).map_err(|_| wrong("the request makes no sense"))?;
+        Ok(Filled { request, place, secrets: secrets.into_iter().collect() })
+    }
+
+    /// The address, if it leads to a host that is allowed.
+    fn uri(&self, pieces: &[Piece], secrets: &mut BTreeSet<String>) -> Result<(Uri, String), Refusal> {
+        let wrong = |text: &str| Refusal::Wrong(text.to_owned());
+        let mut text = String::new();
+        let mut rest = pieces;
+        match pieces.split_first() {
+            Some((Piece::Sealed(Sealed::Setting(name)), more)) => {
+                let Some(ScriptValue::Url(url)) = self.values.get(name) else {
+                    return Err(wrong(
+                        "the address begins with a secret: it begins with https:// or a setting of type \"url\"",
+                    ));
+                };
+                text.push_str(url.expose_secret().trim_end_matches('/'));
+                rest = more;
+            }
+            // No piece that is filled in may decide where the request goes.
+            Some((Piece::Text(head), _)) if pieces.len() == 1 || after_host(head) => {}
+            _ => return Err(wrong("the host of the address is not written out before the first secret")),
+        }
+        for piece in rest {
+            match piece {
+                Piece::Text(literal) => text.push_str(literal),
+                Piece::Sealed(sealed) => {
+                    let value = self.sealed(sealed, 0, secrets)?;
+                    let in_query = text.contains('?');
+                    text.push_str(&percent(&value, if in_query { is_unreserved } else { in_segment }));
+                }
+            }
+        }
+        if text.len() > MOST_URL {
+            return Err(wrong("the address is longer than 8 KiB"));
+        }
+        let uri: Uri = text.parse().map_err(|_| {
+            wrong("the address is no URL: blanks and special characters in it need url_encode(…)")
+        })?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(wrong("the address is not absolute: it begins with https://"));
+        };
+        if authority.as_str().contains('@') {
+            return Err(wrong("the address holds a login: use a header for it"));
+        }
+        let host = authority.host().to_ascii_lowercase();
+        let plain = scheme.eq_ignore_ascii_case("http");
+        let port = authority.port_u16().unwrap_or(if plain { 80 } else { 443 });
+        let fits = |reach: &&Reach| reach.host == host && reach.port == port && (reach.plain || !plain);
+        let fitting: Vec<&Reach> = self.reach.iter().filter(fits).collect();
+        match (fitting.iter().any(|reach| reach.approved), fitting.first()) {
+            (true, _) => Ok((uri.clone(), format!("{}://{authority}", scheme.to_ascii_lowercase()))),
+            (false, Some(reach)) => Err(Refusal::NotApproved(reach.host.clone())),
+            (false, None) => Err(Refusal::Wrong(format!(
+                "the request goes to {scheme}://{authority}, which the plugin's manifest does not name in `hosts`"
+            ))),
+        }
+    }
+
+    fn text(
+        &self,
+        pieces: &[Piece],
+        escape: fn(&str) -> String,
+        secrets: &mut BTreeSet<String>,
+    ) -> Result<String, Refusal> {
+        let mut text = String::new();
+        for piece in pieces {
+            match piece {
+                Piece::Text(literal) => text.push_str(literal),
+                Piece::Sealed(sealed) => text.push_str(&escape(&self.sealed(sealed, 0, secrets)?)),
+            }
+        }
+        Ok(text)
+    }
+
+    fn sealed(
+        &self,
+        sealed: &Sealed,
+        depth: usize,
+        secrets: &mut BTreeSet<String>,
+    ) -> Result<String, Refusal> {
+        let text = String::from_utf8(self.bytes(sealed, depth)?).map_err(|_| {
+            Refusal::Wrong(
+                "a signature stands in the request as it is: write base64(…) or hex(…) around it".to_owned(),
+            )
+        })?;
+        secrets.insert(text.clone());
+        Ok(text)
+    }
+
+    fn bytes(&self, sealed: &Sealed, depth: usize) -> Result<Vec<u8>, Refusal> {
+        if depth > MOST_NESTING {
+            return Err(Refusal::Wrong("sealed values are nested too deeply".to_owned()));
+        }
+        let deeper = depth.saturating_add(1);
+        Ok(match sealed {
+            Sealed::Setting(name) => match self.values.get(name) {
+                Some(ScriptValue::Secret(value) | ScriptValue::Url(value)) => {
+                    value.expose_secret().as_bytes().to_vec()
+                }
+                None => {
+                    return Err(Refusal::Wrong(
+                        "a piece of a secret is in the request: a secret can only be used whole".to_owned(),
+                    ));
+                }
+            },
+            Sealed::HmacSha256 { key, text } => {
+                let key = hmac::Key::new(hmac::HMAC_SHA256, &self.inside(key, deeper)?);
+                hmac::sign(&key, &self.inside(text, deeper)?).as_ref().to_vec()
+            }
+            Sealed::Base64(pieces) => base64(&self.inside(pieces, deeper)?).into_bytes(),
+            Sealed::Hex(pieces) => self
+                .inside(pieces, deeper)?
+                .iter()
+                .flat_map(|byte| format!("{byte:02x}").into_bytes())
+                .collect(),
+        })
+    }
+
+    fn inside(&self, pieces: &[Piece], depth: usize) -> Result<Vec<u8>, Refusal> {
+        let mut bytes = Vec::new();
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => bytes.extend_from_slice(text.as_bytes()),
+                Piece::Sealed(sealed) => bytes.extend(self.bytes(sealed, depth)?),
+            }
+            if bytes.len() > MOST_BODY {
+                return Err(Refusal::Wrong("what is signed is longer than 64 KiB".to_owned()));
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// Whether a text goes beyond the host of its address.
+fn after_host(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?']))
+}
+
+fn percent_all(text: &str) -> String {
+    percent(text, is_unreserved)
+}
+
+/// What a segment of a path may hold as it is, of what tokens are made of (RFC 3986, section 3.3).
+const fn in_segment(byte: u8) -> bool {
+    is_unreserved(byte) || byte == b':'
+}

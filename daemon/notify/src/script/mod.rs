@@ -1,0 +1,118 @@
+//! Channels by script: a script says which request carries a message, this sends it, to the hosts that its plugin
+//! names and no other, and has the script say what the answer means.
+
+pub(crate) mod composer;
+mod fill;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use simbell_core::reminder::Message;
+use simbell_core::request::{HttpAnswer, Verdict};
+
+use crate::channel::{Receipt, http_url, plain_http_caution};
+use crate::config::{ScriptConfig, ScriptValue};
+use crate::error::{Problem, SendError, SendErrorKind};
+use crate::http::{Answer, HttpClient, HttpClients};
+use crate::redact::Redactor;
+use fill::{Filler, Refusal};
+
+/// A channel by script.
+pub(crate) struct Script {
+    client: Arc<HttpClient>,
+    config: ScriptConfig,
+    timeout: Duration,
+    caution: Option<String>,
+    /// What the owner gave, in whole and by parts: an answer may repeat any of it.
+    secrets: Vec<String>,
+}
+
+impl Script {
+    pub(crate) fn new(config: ScriptConfig, clients: &mut HttpClients) -> Result<Self, Problem> {
+        let mut secrets = Vec::new();
+        let mut caution = None;
+        for value in config.values.values() {
+            match value {
+                ScriptValue::Secret(secret) => secrets.push(secret.expose_secret().to_owned()),
+                ScriptValue::Url(url) => {
+                    let url = url.expose_secret();
+                    let (uri, place) = http_url("kind", url)?;
+                    caution = caution.or_else(|| plain_http_caution(&uri, true));
+                    // Many services put their key there.
+                    let behind = url.trim().get(place.len()..).unwrap_or_default();
+                    let parts = behind.split(['/', '?', '&', '=']).filter(|part| part.len() >= 8);
+                    secrets.extend(parts.map(str::to_owned));
+                    secrets.extend((behind.len() > 8).then(|| behind.to_owned()));
+                }
+            }
+        }
+        let client = clients.get(config.ca_file.as_ref())?;
+        Ok(Self { client, timeout: config.timeout, config, caution, secrets })
+    }
+
+    pub(crate) fn caution(&self) -> Option<String> {
+        self.caution.clone()
+    }
+
+    pub(crate) async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+        let until = tokio::time::Instant::now() + self.timeout;
+        let redactor = Redactor::new(self.secrets.iter().map(String::as_str));
+        // What a script gets wrong today it may get right once its owner has mended it.
+        let fault = |text: &str| SendError::again(SendErrorKind::Unavailable, redactor.clean(text));
+        let composing = tokio::time::timeout_at(until, self.config.composer.compose(message));
+        let request = match composing.await {
+            Ok(Ok(request)) => request,
+            Ok(Err(error)) => return Err(fault(&error)),
+            Err(_) => return Err(fault(&format!("the script of {} took too long", self.config.plugin))),
+        };
+        let filler = Filler { values: &self.config.values, reach: &self.config.reach };
+        let plugin = &self.config.plugin;
+        let filled = filler.fill(&request, &message.id).map_err(|refusal| match refusal {
+            Refusal::Wrong(text) => fault(&format!("plugin {plugin}: {text}")),
+            Refusal::NotApproved(host) => {
+                fault(&format!("plugin {plugin} may not send to {host} before you approve it"))
+            }
+        })?;
+        let secrets = self.secrets.iter().chain(&filled.secrets).map(String::as_str);
+        let redactor = Redactor::new(secrets.filter(|secret| secret.len() > 1));
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        let answer = self.client.ask(filled.request, &filled.place, left, &redactor).await?;
+        self.judged(answer, &filled.place, &redactor).await
+    }
+
+    async fn judged(&self, answer: Answer, place: &str, redactor: &Redactor) -> Result<Receipt, SendError> {
+        let code = answer.status.as_u16();
+        let by_status = |answer: &Answer| answer.by_status(place, redactor);
+        if answer.status.is_redirection() {
+            return by_status(&answer);
+        }
+        // The script is shown no secret, not even one that the receiver sends back.
+        let seen = HttpAnswer { status: code, body: redactor.masked(&answer.body) };
+        let verdict = match self.config.composer.judge(seen).await {
+            Ok(verdict) => verdict,
+            Err(_) if !answer.status.is_success() => Verdict::ByStatus,
+            Err(error) => {
+                let text = format!("{place} answered {code}, which the script did not understand: {error}");
+                return Err(SendError::again(SendErrorKind::BadAnswer, redactor.clean(&text)));
+            }
+        };
+        let answered = |why: &str| redactor.clean(&format!("{place} answered {code}: {why}"));
+        match verdict {
+            Verdict::Accepted if answer.status.is_success() => by_status(&answer),
+            Verdict::Later { why, after } => Err(SendError {
+                kind: SendErrorKind::Busy,
+                retry: true,
+                after: after.or(answer.after).map(crate::http::bounded_after),
+                text: answered(&why),
+            }),
+            Verdict::Refused(Some(why)) => Err(SendError::for_good(SendErrorKind::Refused, answered(&why))),
+            Verdict::Refused(None) if answer.status.is_success() => {
+                let said = answer.said(redactor);
+                Err(SendError::for_good(SendErrorKind::Refused, answered(&said)))
+            }
+            // A script knows its service's words, not better than the status whether another try may succeed.
+            Verdict::Accepted | Verdict::Refused(None) | Verdict::ByStatus => by_status(&answer),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! A channel's script tried on made-up messages and answers.
+
+use simbell_core::reminder::{Message, Urgency};
+use simbell_core::request::{HttpAnswer, HttpRequest, Piece, Sealed};
+use simbell_core::time::Timestamp;
+
+use super::hosts::Host;
+use super::plugin::{ChannelPlugin, ChannelSettingKind};
+use super::script::{ChannelEngine, ChannelScript};
+use crate::limits::Limits;
+use crate::problem::{Problem, Source};
+
+/// What keeps the script of a plugin from running, and what fails on made-up messages and answers.
+pub(crate) fn check(plugin: &ChannelPlugin) -> Vec<Problem> {
+    let script = plugin.script(&ChannelEngine::new(&Limits::default()), &plugin.made_up());
+    if let Some(problem) = script.problem() {
+        return vec![problem.clone()];
+    }
+    let mut problems: Vec<Problem> = Vec::new();
+    let mut add = |problem: Problem| {
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    };
+    for message in messages() {
+        match script.request(&message, message.raised_at) {
+            Ok(request) => problem_of(plugin, &script, &request).map(&mut add).unwrap_or_default(),
+            Err(problem) => add(excerpted(problem).warning()),
+        }
+    }
+    for (status, body) in [(200, "{}"), (200, "<html>"), (200, ""), (400, "{\"error\":\"no\"}"), (503, "")] {
+        let answer = HttpAnswer { status, body: body.to_owned() };
+        if let Err(problem) = script.judge(&answer) {
+            add(excerpted(problem).warning());
+        }
+    }
+    problems
+}
+
+/// What is wrong with where a request goes.
+fn problem_of(plugin: &ChannelPlugin, script: &ChannelScript, request: &HttpRequest) -> Option<Problem> {
+    let source = Source { file: script.file(), text: None };
+    let wrong = |message: String| Some(source.problem(None, message));
+    match request.url.first() {
+        Some(Piece::Text(text)) => {
+            let Some(rest) = text.strip_prefix("https://") else {
+                return wrong("the address of the request does not begin with https://".to_owned());
+            };
+            let Some(end) = rest.find(['/', '?']) else {
+                return (request.url.len() > 1).then(|| {
+                    source.problem(None, "the host of the request is not written out: no secret stands in it")
+                });
+            };
+            let host = rest.get(..end).unwrap_or_default();
+            let named = host.parse::<Host>().is_ok_and(|host| plugin.hosts().contains(&host));
+            let hint = format!("add it there: hosts = [\"{host}\"]");
+            (!named).then(|| {
+                let message = format!("the request goes to `{host}`, which is not in `hosts` of plugin.toml");
+                source.problem(None, message).hint(hint)
+            })
+        }
+        Some(Piece::Sealed(Sealed::Setting(name))) => {
+            let is_url = plugin.settings().any(|setting| {
+                setting.name == name && matches!(setting.kind, ChannelSettingKind::Url { .. })
+            });
+            (!is_url).then(|| {
+                let message = format!(
+                    "the address of the request begins with `{name}`, which is no setting of type \"url\""
+                );
+                source.problem(None, message)
+            })
+        }
+        _ => wrong("the request has no address".to_owned()),
+    }
+}
+
+fn excerpted(mut problem: Problem) -> Problem {
+    if let (Ok(text), Some((line, _))) = (std::fs::read_to_string(&problem.file), problem.at) {
+        let source = Source { file: &problem.file, text: Some(&text) };
+        problem.excerpt = source.problem(problem.at, "").excerpt;
+        debug_assert!(line > 0);
+    }
+    problem
+}
+
+fn messages() -> Vec<Message> {
+    let message = Message {
+        title: "SIM home: 80% used".to_owned(),
+        text: "home: 80% of the data used.\n流量已用 80%。 \"quoted\" & <b>".to_owned(),
+        urgency: Urgency::Warning,
+        key: "data-thresholds/80/8949".to_owned(),
+        sim_name: Some("home".to_owned()),
+        raised_at: Timestamp::from_secs(1_795_327_500),
+        id: "data-thresholds/80/8949#1/phone".to_owned(),
+        language: "en".to_owned(),
+    };
+    let bare = Message {
+        title: String::new(),
+        text: "x".repeat(4_000),
+        urgency: Urgency::Info,
+        sim_name: None,
+        ..message.clone()
+    };
+    vec![Message { urgency: Urgency::Critical, ..message.clone() }, message, bare]
+}
