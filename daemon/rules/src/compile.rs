@@ -192,7 +192,12 @@ fn constants(
     engine.set_strict_variables(false);
     let ast = engine.compile_with_scope(&scope, text).map_err(|error| source.parse(&error, &[]))?;
     let given = Constants::new([("settings".to_owned(), Dynamic::from(settings.clone()))].into());
-    engine.set_default_tag(Dynamic::from(Tag { constants: given, texts: Texts::default(), run: None }));
+    engine.set_default_tag(Dynamic::from(Tag {
+        constants: given,
+        texts: Texts::default(),
+        run: None,
+        stage: None,
+    }));
     let meter = RunMeter::start(limits);
     let ran = engine.run_ast_with_scope(&mut scope, &ast);
     drop(meter);
@@ -264,7 +269,8 @@ fn all_hooks() -> String {
     format!("hooks are {}", forms.join(", "))
 }
 
-fn schedules(
+/// When the rule is due, as its `schedule()` says.
+pub(crate) fn schedules(
     engine: &Engine,
     limits: &Limits,
     source: &Source<'_>,
@@ -291,7 +297,7 @@ fn schedules(
         (true, true) => {}
     }
     let meter = RunMeter::start(limits);
-    let tag = Tag { constants: Arc::clone(constants), texts: Texts::default(), run: None };
+    let tag = Tag { constants: Arc::clone(constants), texts: Texts::default(), run: None, stage: None };
     let options = CallFnOptions::new().eval_ast(false).with_tag(tag);
     let given =
         engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), ast, SCHEDULE_FUNCTION, ());

@@ -59,6 +59,7 @@ pub(crate) fn run(
         constants: Arc::clone(&compiled.constants),
         texts: compiled.texts.clone(),
         run: Some(run.clone()),
+        stage: None,
     };
     let mut failure = None;
     value::begin();
@@ -107,6 +108,7 @@ pub(crate) fn bare(
         constants: Arc::clone(&compiled.constants),
         texts: compiled.texts.clone(),
         run: Some(run.clone()),
+        stage: None,
     };
     let hook = compiled.hooks.iter().find(|hook| hook.trigger == trigger.kind());
     let Some((hook, arguments)) = hook.and_then(|hook| Some((hook, arguments(*hook, trigger, &run, input)?)))

@@ -12,6 +12,7 @@ mod evaluate;
 mod fixture;
 mod host;
 mod limits;
+mod lines;
 mod manifest;
 mod meter;
 mod problem;
@@ -22,6 +23,8 @@ mod ruleset;
 mod settings;
 mod text;
 mod texts;
+mod trace;
+mod trial;
 mod value;
 
 pub use channel::{
@@ -35,3 +38,7 @@ pub use meter::Stats;
 pub use problem::{Problem, Severity};
 pub use rehearsal::{Flow, Happening, Moment, Rehearsal, RehearsalError, Saying, network_code};
 pub use ruleset::{IdleRule, LoadOptions, Outcome, RuleSet};
+pub use trace::{Trace, TracedLine, read_record, trace};
+pub use trial::{
+    Failure, Ran, Subject, TrialOptions, TrialReport, Unreached, ZoneSource, run_tests, subjects,
+};

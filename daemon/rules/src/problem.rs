@@ -100,6 +100,15 @@ impl Source<'_> {
         self.problem(at, message).hint(hint.or_else(unclosed))
     }
 
+    /// A failed test: where the test itself failed, not a function of its own that it called.
+    pub(crate) fn test(&self, error: &EvalAltResult, functions: &[String]) -> Problem {
+        let problem = self.run(error, functions);
+        Problem {
+            message: problem.message.replacen("the rule was ended", "the test was ended", 1),
+            ..problem
+        }
+    }
+
     /// A problem found while running; `functions` are those of the file.
     pub(crate) fn run(&self, error: &EvalAltResult, functions: &[String]) -> Problem {
         self.run_knowing(error, functions, Book::shown)

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rhai::Engine;
+use rhai::{Engine, Scope};
 use simbell_core::action::{ActionRequest, Permission};
 use simbell_core::effect::Evaluation;
 use simbell_core::event::RuleResult;
@@ -15,11 +15,12 @@ use simbell_core::reminder::Finding;
 use simbell_core::view::{RuleDescription, RuleInput, Trigger};
 use simbell_core::watch::Watch;
 
-use crate::compile::{Compiled, compile, too_large};
+use crate::compile::{Compiled, compile, schedules, too_large};
 use crate::engine;
 use crate::evaluate;
 use crate::host::changed;
 use crate::limits::{Limits, limit};
+use crate::lines::{self, Trail};
 use crate::manifest::{Manifest, PluginKind, SettingValues};
 use crate::meter::Stats;
 use crate::problem::{Problem, Source, nearest};
@@ -131,13 +132,64 @@ impl RuleSet {
         }
         if let Some(dir) = &options.user_dir {
             for path in set.entries(dir) {
-                if path.extension().is_some_and(|extension| extension == "rhai") {
+                if is_rule(&path) {
                     set.load_file(options, &path);
                 }
             }
         }
         set.check_names(options);
         set
+    }
+
+    /// Loads one rule alone, a file or a plugin's folder, wanted or not; it may ask for all that it can ask for but
+    /// what `options.allowed` leaves out where that names it. With a trail, the lines that run are told to it.
+    pub(crate) fn alone(options: &LoadOptions, path: &Path, trail: Option<&Arc<Trail>>) -> Self {
+        let mut set = Self {
+            engine: engine::build(&options.limits),
+            limits: options.limits,
+            rules: BTreeMap::new(),
+            idle: Vec::new(),
+            problems: Vec::new(),
+        };
+        let plugin = path.is_dir();
+        let name = if plugin {
+            crate::check::manifest(path).map(|manifest| manifest.name).ok()
+        } else {
+            path.file_stem().map(|stem| stem.to_string_lossy().into_owned())
+        };
+        let mut options = LoadOptions { disabled: Vec::new(), ..options.clone() };
+        options.enabled.extend(name.clone());
+        if let Some(name) = name {
+            options.allowed.entry(name).or_insert_with(|| Permission::ALL.to_vec());
+        }
+        if plugin {
+            set.load_plugin(&options, path);
+        } else {
+            set.load_file(&options, path);
+        }
+        if let Some(trail) = trail {
+            let Self { engine, rules, .. } = &mut set;
+            for rule in rules.values_mut() {
+                let (Some(compiled), Ok(text)) = (&mut rule.compiled, read(&rule.path, &options.limits))
+                else {
+                    continue;
+                };
+                let mut scope = Scope::new();
+                for name in compiled.constants.keys() {
+                    scope.push(name.as_str(), ());
+                }
+                compiled.ast = lines::followed(engine, &compiled.ast, &text, &scope, trail);
+                // Asked for as a rule is loaded, and never again.
+                let source = Source { file: &rule.description.file, text: Some(&text) };
+                drop(schedules(engine, &options.limits, &source, &text, compiled));
+            }
+        }
+        set
+    }
+
+    /// The file of a rule's script.
+    pub(crate) fn path_of(&self, name: &RuleName) -> Option<&Path> {
+        self.rules.get(name).map(|rule| rule.path.as_path())
     }
 
     /// What is known of each rule, those with a problem included, by name.
@@ -435,6 +487,12 @@ impl RuleSet {
             self.problems.push(source.problem(None, message).hint(hint));
         }
     }
+}
+
+/// Whether a file of the folder of rules is one: `NAME.rhai`. A `NAME.test.rhai` beside it holds its tests.
+pub(crate) fn is_rule(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".rhai") && !name.ends_with(".test.rhai")
 }
 
 /// A text file of bounded size.

@@ -137,7 +137,12 @@ impl ChannelScript {
 
     fn call(&self, name: &str, arguments: impl FuncArgs) -> Result<Dynamic, Problem> {
         let compiled = self.compiled.as_ref().map_err(Clone::clone)?;
-        let tag = Tag { constants: Arc::clone(&compiled.constants), texts: Texts::default(), run: None };
+        let tag = Tag {
+            constants: Arc::clone(&compiled.constants),
+            texts: Texts::default(),
+            run: None,
+            stage: None,
+        };
         let options = CallFnOptions::new().eval_ast(false).with_tag(tag);
         let meter = RunMeter::start(&self.engine.limits);
         let called = guarded(|| {

@@ -56,6 +56,8 @@ pub(crate) struct Tag {
     pub(crate) texts: Texts,
     /// The evaluation; none while a file is loaded.
     pub(crate) run: Option<Run>,
+    /// The story that is told; none but in tests.
+    pub(crate) stage: Option<crate::trial::Stage>,
 }
 
 /// One evaluation: what it sees, and what it has found so far. Rules reach it only through host functions.

@@ -83,6 +83,10 @@ impl Rehearsal {
                 self.place(&flow.iccid, zone.clone(), None)?;
             }
         }
+        if self.read_at != Some(began) {
+            // What passes from now on is told from what passed until now.
+            self.read_links()?;
+        }
         let length = u128::try_from(until.since(began).as_millis()).unwrap_or_default();
         let all = length.max(1).saturating_mul(PARTS);
         let instant = |part: u128| {

@@ -18,9 +18,9 @@ use simbell_core::action::{ActionRecord, ActionState};
 use simbell_core::effect::{Change, Effects, Notice};
 use simbell_core::event::{DeliveryOutcome, Event};
 use simbell_core::health::WarningCode;
-use simbell_core::ident::{Iccid, IdentError, OperatorCode, ReminderKey};
+use simbell_core::ident::{Iccid, IdentError, ModemId, OperatorCode, ReminderKey};
 use simbell_core::ledger::{Correction, EpochId, Volume, Zone};
-use simbell_core::modem::SmsView;
+use simbell_core::modem::{CallState, CallView, SmsView};
 use simbell_core::reminder::{Reminder, ReminderState};
 use simbell_core::settings::Settings;
 use simbell_core::state::State;
@@ -46,11 +46,15 @@ const BEFORE: EpochId = EpochId(0);
 pub struct Rehearsal {
     state: State,
     rules: Arc<RuleSet>,
+    /// Asked the same as the rules, and not listened to.
+    shadow: Option<Arc<RuleSet>>,
     clock: FakeClock,
     ledger: Ledger,
     seats: BTreeMap<Iccid, Seat>,
     /// Modems made so far.
     modems: u32,
+    /// When the counters were read last.
+    read_at: Option<Timestamp>,
     /// Whether the service runs.
     running: bool,
     timeline: Vec<Moment>,
@@ -93,10 +97,12 @@ impl Rehearsal {
         let mut rehearsal = Self {
             state: State::restored(settings, Restored::empty()),
             rules,
+            shadow: None,
             clock: FakeClock::at(began.saturating_add(Span(WARM.as_millis().saturating_neg())))?,
             ledger: Ledger::default(),
             seats: BTreeMap::new(),
             modems: 0,
+            read_at: None,
             running: false,
             timeline: Vec::new(),
             steps: 0,
@@ -110,6 +116,12 @@ impl Rehearsal {
     /// Bounds how often the state may be stepped from now on.
     pub fn bound(&mut self, steps: u64) {
         self.most_steps = self.steps.saturating_add(steps);
+    }
+
+    /// Rules that are asked the same from now on and not listened to: those whose lines are followed, which takes them
+    /// longer than their limits allow.
+    pub(crate) fn shadow(&mut self, rules: Option<Arc<RuleSet>>) {
+        self.shadow = rules;
     }
 
     /// What came of it so far, in order.
@@ -264,11 +276,7 @@ impl Rehearsal {
     pub fn receive_sms(&mut self, iccid: &Iccid, number: &str, text: &str) -> Result<(), RehearsalError> {
         let at = self.clock.wall;
         let nth = self.steps;
-        let seat = self.seat(iccid)?;
-        if !seat.present || seat.locked {
-            return Err(RehearsalError::NotConnected(iccid.clone()));
-        }
-        let modem = seat.modem.clone();
+        let modem = self.usable(iccid)?;
         let sms = SmsView {
             number: number.to_owned(),
             text: text.to_owned(),
@@ -276,6 +284,54 @@ impl Rehearsal {
             digest: format!("{:016x}{nth:016x}", at.as_millis()),
         };
         self.feed(Event::SmsReceived { modem, sms })
+    }
+
+    /// A short message left by somebody's hand.
+    ///
+    /// # Errors
+    /// When the SIM is in no modem, or its modem is gone.
+    pub fn send_sms(&mut self, iccid: &Iccid, to: &str, parts: u32) -> Result<(), RehearsalError> {
+        let modem = self.usable(iccid)?;
+        self.feed(Event::SmsSent { modem, parts, to: Some(to.to_owned()) })
+    }
+
+    /// A call is made, or taken, and lasts so long.
+    ///
+    /// # Errors
+    /// When the SIM is in no modem, or its modem is gone.
+    pub fn call(
+        &mut self,
+        iccid: &Iccid,
+        number: &str,
+        incoming: bool,
+        span: Span,
+    ) -> Result<(), RehearsalError> {
+        let modem = self.usable(iccid)?;
+        let path = format!("/org/freedesktop/ModemManager1/Call/{}", self.steps);
+        let event = |state| Event::CallChanged {
+            modem: modem.clone(),
+            call: CallView {
+                service: Some(":1.1".to_owned()),
+                path: path.clone(),
+                number: Some(number.to_owned()),
+                incoming,
+                state,
+            },
+        };
+        self.feed(event(if incoming { CallState::RingingIn } else { CallState::Dialing }))?;
+        self.feed(event(CallState::Active))?;
+        self.advance_to(self.now().saturating_add(span))?;
+        self.feed(event(CallState::Terminated))
+    }
+
+    /// The SIM's modem, where it is there and unlocked.
+    fn usable(&mut self, iccid: &Iccid) -> Result<ModemId, RehearsalError> {
+        let seat = self.seat(iccid)?;
+        if seat.present && !seat.locked {
+            Ok(seat.modem.clone())
+        } else {
+            Err(RehearsalError::NotConnected(iccid.clone()))
+        }
     }
 
     /// Something about the service itself went wrong, or is well again (no text).
@@ -423,6 +479,7 @@ impl Rehearsal {
 
     fn read_links(&mut self) -> Result<(), RehearsalError> {
         let links = self.seats.values().filter(|seat| seat.present).map(Seat::reading).collect();
+        self.read_at = Some(self.clock.wall);
         self.feed(Event::LinksRead(links))
     }
 
@@ -464,6 +521,10 @@ impl Rehearsal {
                 waiting.push_back(ended);
             }
             if !evaluate.is_empty() {
+                if let Some(shadow) = &self.shadow {
+                    // Told to its trail.
+                    drop(shadow.evaluate_all(evaluate.clone()));
+                }
                 let results = self.rules.evaluate_all(evaluate);
                 for result in &results {
                     if let Some(error) = &result.error {
@@ -510,7 +571,7 @@ impl Rehearsal {
             }
             Change::KeepAction(record) => {
                 let new = self.ledger.action(&record.key).is_none_or(|before| before.at != record.at);
-                if new && record.wished {
+                if new && matches!(record.state, ActionState::Intended | ActionState::Refused) {
                     self.acted(record.clone());
                 }
             }

@@ -14,6 +14,7 @@ mod reference;
 mod rehearsal;
 mod shipped;
 mod texts;
+mod trials;
 mod units;
 mod watch;
 mod wishes;

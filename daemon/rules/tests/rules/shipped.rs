@@ -197,13 +197,6 @@ fn plan_expires_by_ranges() {
             "ends-1|critical|once|router：今天（2026-11-28）是套餐 home 的最后一天。",
         ]
     );
-    assert_eq!(
-        at(0),
-        [
-            "ended|critical|once|router: the plan home has ended.",
-            "ended|critical|once|router：套餐 home 已到期。",
-        ]
-    );
     assert_eq!(found("", "plan-expires", &on_usage(), facts(3, false)), NONE, "it starts anew");
     let renewing = "[plan-expires]\nrenewing = true";
     assert_eq!(found(renewing, "plan-expires", &on_usage(), facts(3, false)).len(), 2);

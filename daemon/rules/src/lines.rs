@@ -1,0 +1,370 @@
+//! Which lines of a rule run: found offline, by marks set into a copy of its text where the parser says that a statement
+//! begins. The service's own rules have none, so that it pays nothing; Rhai's debugger would cost every rule.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rhai::{AST, ASTNode, Engine, Expr, OptimizationLevel, Position, Scope, Stmt};
+
+/// The function that is called. To the service's own rules it is unknown, as any other that is not registered.
+const MARK: &str = "__line";
+
+/// So many lines are kept in the order in which they ran.
+const MOST_IN_ORDER: usize = 10_000;
+
+/// What ran.
+#[derive(Debug, Default)]
+pub(crate) struct Trail {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Lines on which a statement begins.
+    statements: BTreeSet<usize>,
+    /// How often each ran.
+    reached: BTreeMap<usize, u64>,
+    order: Vec<usize>,
+}
+
+impl Trail {
+    fn with<T>(&self, look: impl FnOnce(&mut Inner) -> T) -> T {
+        look(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn ran(&self, line: usize) {
+        self.with(|inner| {
+            let times = inner.reached.entry(line).or_insert(0);
+            *times = times.saturating_add(1);
+            if inner.order.len() < MOST_IN_ORDER {
+                inner.order.push(line);
+            }
+        });
+    }
+
+    /// Lines on which a statement begins.
+    pub(crate) fn statements(&self) -> BTreeSet<usize> {
+        self.with(|inner| inner.statements.clone())
+    }
+
+    /// How often each line ran, those that did.
+    pub(crate) fn reached(&self) -> BTreeMap<usize, u64> {
+        self.with(|inner| inner.reached.clone())
+    }
+
+    /// The lines in the order in which they ran, the first ten thousand.
+    pub(crate) fn order(&self) -> Vec<usize> {
+        self.with(|inner| inner.order.clone())
+    }
+}
+
+/// The functions with a mark before each of their statements, which tells the trail. `scope` holds the names of the
+/// file's constants.
+pub(crate) fn followed(
+    engine: &mut Engine,
+    ast: &AST,
+    text: &str,
+    scope: &Scope<'_>,
+    trail: &Arc<Trail>,
+) -> AST {
+    let told = Arc::clone(trail);
+    engine.register_fn(MARK, move |line: i64| told.ran(usize::try_from(line).unwrap_or_default()));
+    engine.set_max_expr_depths(0, 0);
+    // A `return` at the end is a line, too.
+    engine.set_optimization_level(OptimizationLevel::None);
+    let compiled = |marks: &[Mark]| {
+        let mut ast = engine.compile_with_scope(scope, marked(text, marks)).ok()?;
+        ast.clear_statements();
+        Some(ast)
+    };
+    let all = match engine.compile_with_scope(scope, text) {
+        Ok(mut ast) => {
+            // What stands at the top runs as the file is loaded.
+            ast.clear_statements();
+            marks(&ast, text)
+        }
+        Err(_) => Vec::new(),
+    };
+    let (kept, followed) = match compiled(&all) {
+        Some(followed) => (all, followed),
+        None => {
+            // Some form of the language is not known here: whichever marks do not fit are left out.
+            let mut kept: Vec<Mark> = Vec::new();
+            for mark in all {
+                kept.push(mark);
+                if compiled(&kept).is_none() {
+                    kept.pop();
+                }
+            }
+            let followed = compiled(&kept).unwrap_or_else(|| ast.clone());
+            (kept, followed)
+        }
+    };
+    trail.with(|inner| inner.statements.extend(kept.iter().map(|mark| mark.line)));
+    followed
+}
+
+/// Where a mark goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Mark {
+    /// Before this byte.
+    offset: usize,
+    line: usize,
+    /// Whether it is a statement of its own, or stands in front of an expression.
+    whole: bool,
+}
+
+/// The text with every mark in it. A mark gives `()`, so that `mark ?? value` is the value, whatever stands around it.
+fn marked(text: &str, marks: &[Mark]) -> String {
+    let mut out = String::with_capacity(text.len().saturating_mul(2));
+    let mut from = 0;
+    for mark in marks {
+        out.push_str(text.get(from..mark.offset).unwrap_or_default());
+        let end = if mark.whole { ";" } else { " ?? " };
+        out.push_str(&format!("{MARK}({}){end}", mark.line));
+        from = mark.offset;
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    out
+}
+
+/// The marks that the statements of all functions need, in the order of the text, one a place.
+fn marks(ast: &AST, text: &str) -> Vec<Mark> {
+    let mut lines = vec![0];
+    lines.extend(text.match_indices('\n').map(|(at, _)| at.saturating_add(1)));
+    let offset = |position: Position| {
+        let start = *lines.get(position.line()?.checked_sub(1)?)?;
+        let line = text.get(start..)?;
+        let column = position.position()?.checked_sub(1)?;
+        line.char_indices().map(|(at, _)| at).nth(column).and_then(|at| start.checked_add(at))
+    };
+    let code = Code::of(text);
+    let mut found: BTreeMap<usize, Mark> = BTreeMap::new();
+    let mut mark = |at: Position, whole: bool| {
+        let (Some(line), Some(mut offset)) = (at.line(), offset(at)) else { return };
+        // An `if` or a loop may stand where a value does.
+        let whole = whole && matches!(code.before(offset), Some((_, b'{' | b'}' | b';')) | None);
+        while let Some((sign, b'!' | b'-' | b'+')) = code.before(offset).filter(|_| !whole) {
+            // It would bind to the mark.
+            offset = sign;
+        }
+        found.entry(offset).or_insert(Mark { offset, line, whole });
+    };
+    // Walked by themselves: a path is long, and only its end matters.
+    ast.walk(&mut |path: &[ASTNode<'_>]| {
+        // What stands in a text's `${…}` is a part of the statement that the text is in.
+        let in_text = path.iter().any(|node| matches!(node, ASTNode::Expr(Expr::InterpolatedString(..))));
+        if let (Some(ASTNode::Stmt(statement)), false) = (path.last(), in_text) {
+            let at = first_of(ASTNode::Stmt(statement));
+            match statement {
+                Stmt::Noop(_) | Stmt::Block(_) => {}
+                Stmt::Expr(_) | Stmt::FnCall(..) => mark(at, false),
+                Stmt::If(flow, at) if offset(*at).is_some_and(|offset| code.follows_else(offset)) => {
+                    mark(first_of(ASTNode::Expr(&flow.expr)), false);
+                }
+                _ => mark(at, true),
+            }
+            if let Stmt::Switch(parts, _) = statement {
+                for arm in &parts.1.expressions {
+                    // A block marks its own statements.
+                    if !matches!(arm.rhs, Expr::Stmt(_)) {
+                        mark(first_of(ASTNode::Expr(&arm.rhs)), false);
+                    }
+                }
+            }
+        }
+        true
+    });
+    found.into_values().collect()
+}
+
+/// The first place in the text of anything in a node: a statement's own may be that of an operator in its middle.
+fn first_of(node: ASTNode<'_>) -> Position {
+    let mut first = Position::NONE;
+    let mut look = |path: &[ASTNode<'_>]| {
+        let position = match path.last() {
+            Some(ASTNode::Stmt(statement)) => statement.position(),
+            Some(ASTNode::Expr(expression)) => expression.position(),
+            _ => Position::NONE,
+        };
+        if !position.is_none() && (first.is_none() || position < first) {
+            first = position;
+        }
+        true
+    };
+    match node {
+        ASTNode::Stmt(statement) => statement.walk(&mut Vec::new(), &mut look),
+        ASTNode::Expr(expression) => expression.walk(&mut Vec::new(), &mut look),
+        _ => true,
+    };
+    first
+}
+
+/// The text without blanks, comments and what stands in quotes: each byte with its place.
+struct Code(Vec<(usize, u8)>);
+
+impl Code {
+    fn of(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let at = |i: usize| bytes.get(i).copied().unwrap_or_default();
+        let mut code = Vec::new();
+        // Templates that are open, each with the braces open in its `${`.
+        let mut templates: Vec<u32> = Vec::new();
+        let mut i = 0_usize;
+        while i < bytes.len() {
+            let next = i.saturating_add(1);
+            match (at(i), at(next)) {
+                (b'/', b'/') => i = find(text, i, "\n"),
+                (b'/', b'*') => i = find(text, next, "*/").saturating_add(2),
+                (quote @ (b'"' | b'\''), _) => {
+                    code.push((i, quote));
+                    i = next;
+                    while i < bytes.len() && at(i) != quote {
+                        i = i.saturating_add(if at(i) == b'\\' { 2 } else { 1 });
+                    }
+                    code.push((i, quote));
+                    i = i.saturating_add(1);
+                }
+                (b'`', _) => {
+                    code.push((i, b'`'));
+                    i = template(text, next, &mut templates, &mut code);
+                }
+                (b'}', _) if templates.last() == Some(&0) => {
+                    code.push((i, b'}'));
+                    templates.pop();
+                    i = template(text, next, &mut templates, &mut code);
+                }
+                (byte, _) => {
+                    if let Some(open) = templates.last_mut() {
+                        match byte {
+                            b'{' => *open = open.saturating_add(1),
+                            b'}' => *open = open.saturating_sub(1),
+                            _ => {}
+                        }
+                    }
+                    if !byte.is_ascii_whitespace() {
+                        code.push((i, byte));
+                    }
+                    i = next;
+                }
+            }
+        }
+        Self(code)
+    }
+
+    /// The last byte before a place.
+    fn before(&self, offset: usize) -> Option<(usize, u8)> {
+        let end = self.0.partition_point(|(at, _)| *at < offset);
+        self.0.get(end.checked_sub(1)?).copied()
+    }
+
+    fn follows_else(&self, offset: usize) -> bool {
+        let end = self.0.partition_point(|(at, _)| *at < offset);
+        let word = self.0.get(end.saturating_sub(4)..end).unwrap_or_default();
+        word.iter().map(|(_, byte)| *byte).eq(*b"else")
+    }
+}
+
+/// The inside of a template, until it ends or a `${` opens; behind either.
+fn template(text: &str, from: usize, templates: &mut Vec<u32>, code: &mut Vec<(usize, u8)>) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    let end = rest.find('`').unwrap_or(rest.len());
+    match rest.find("${").filter(|open| *open < end) {
+        Some(open) => {
+            templates.push(0);
+            let brace = from.saturating_add(open).saturating_add(1);
+            code.push((brace, b'{'));
+            brace.saturating_add(1)
+        }
+        None => {
+            code.push((from.saturating_add(end), b'`'));
+            from.saturating_add(end).saturating_add(1)
+        }
+    }
+}
+
+fn find(text: &str, from: usize, what: &str) -> usize {
+    text.get(from..).and_then(|rest| rest.find(what)).map_or(text.len(), |at| from.saturating_add(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine;
+    use crate::limits::Limits;
+
+    /// The marked text of a function's body.
+    fn marked_text(text: &str) -> String {
+        let mut engine = engine::build(&Limits::default());
+        engine.set_strict_variables(false).set_optimization_level(OptimizationLevel::None);
+        let ast = engine.compile(text).unwrap();
+        let out = marked(text, &marks(&ast, text));
+        let again = engine.compile(&out).unwrap_or_else(|error| panic!("{error}: {out}"));
+        assert_eq!(again.iter_functions().count(), ast.iter_functions().count(), "{out}");
+        out.replace(MARK, "L")
+    }
+
+    #[test]
+    fn each_statement_is_marked_where_it_begins() {
+        for (text, expected) in [
+            (
+                "fn f(a) {\n    let b = a; // {\n    b = 2;\n}",
+                "fn f(a) {\n    L(2);let b = a; // {\n    L(3);b = 2;\n}",
+            ),
+            ("fn f(a) { a + 1 }", "fn f(a) { L(1) ?? a + 1 }"),
+            ("fn f(a) { (a + 1).foo(); }", "fn f(a) { (L(1) ?? a + 1).foo(); }"),
+            ("fn f(a) { -a }", "fn f(a) { L(1) ?? -a }"),
+            ("fn f(a) { return; }", "fn f(a) { L(1);return; }"),
+            ("fn f(a) { `x ${a + `y`} z`.foo() }", "fn f(a) { L(1) ?? `x ${a + `y`} z`.foo() }"),
+            (
+                "fn f(a) {\n if a {\n 1\n } else if !a\n {\n 2\n } else {\n 3\n }\n}",
+                "fn f(a) {\n L(2);if a {\n L(3) ?? 1\n } else if L(4) ?? !a\n {\n L(6) ?? 2\n } else {\n L(8) ?? 3\n }\n}",
+            ),
+            (
+                "fn f(a) { let b = if a { 1 } else { 2 }; }",
+                "fn f(a) { L(1);let b = L(1) ?? if a { L(1) ?? 1 } else { L(1) ?? 2 }; }",
+            ),
+            (
+                "fn f(a) { switch a {\n 1 => foo(),\n 2 => { bar() }\n _ => a == 3\n} }",
+                "fn f(a) { L(1);switch a {\n L(2)",
+            ),
+            ("fn f(a) { a.filter(|s| s.b) }", "fn f(a) { L(1) ?? a.filter(|s| L(1) ?? s.b) }"),
+            (
+                "fn f(a) { a.map(|s| if s { 1 } else { 2 }) }",
+                "fn f(a) { L(1) ?? a.map(|s| L(1) ?? if s { L(1) ?? 1 } else { L(1) ?? 2 }) }",
+            ),
+            (
+                "fn f(a) { for x in a { if x { break; } } }",
+                "fn f(a) { L(1);for x in a { L(1);if x { L(1);break; } } }",
+            ),
+            ("fn f(a) { remind(\"{;}\", #{ b: 1 }); }", "fn f(a) { L(1) ?? remind(\"{;}\", #{ b: 1 }); }"),
+        ] {
+            let found = marked_text(text);
+            if expected.ends_with("L(2)") {
+                assert!(
+                    found.contains("1 => L(2) ?? foo()") && found.contains("{ L(3) ?? bar() }"),
+                    "{found}"
+                );
+                assert!(found.contains("_ => L(4) ?? a == 3"), "{found}");
+            } else {
+                assert_eq!(found, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_marked_function_gives_is_what_it_gave() {
+        let text = "fn f(a) {\n let b = if a > 1 { a * 2 } else { 7 };\n switch b {\n 4 => -b + 1,\n 7 => { b }\n _ => 0\n }\n}";
+        let mut engine = engine::build(&Limits::default());
+        let ast = engine.compile(text).unwrap();
+        let trail = Arc::new(Trail::default());
+        let followed = followed(&mut engine, &ast, text, &Scope::new(), &trail);
+        for (given, expected, last) in [(2_i64, -3_i64, 4), (0, 7, 5), (5, 0, 6)] {
+            let call = |ast: &AST| engine.call_fn::<i64>(&mut Scope::new(), ast, "f", (given,)).unwrap();
+            assert_eq!((call(&ast), call(&followed)), (expected, expected));
+            assert_eq!(trail.order().last(), Some(&last));
+        }
+        assert_eq!(trail.statements(), BTreeSet::from([2, 3, 4, 5, 6]));
+        assert_eq!(trail.reached().len(), 5);
+    }
+}

@@ -1,0 +1,367 @@
+//! Tests of rules, in the rule's own folder and language: `tests.rhai` of a plugin, `NAME.test.rhai` beside a single
+//! file. Each function `test_…` is a story told to a [`crate::Rehearsal`], with expectations of what it rings.
+//!
+//! A story runs in the same sandbox as a rule, with more time; the world it plays in lives on a thread of its own, so
+//! that the limits of the story and those of the rule it asks do not mix.
+
+mod expect;
+mod history;
+mod language;
+mod plan;
+mod shown;
+mod stage;
+mod story;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
+use simbell_core::zone::ZoneRules;
+
+use crate::engine;
+use crate::host::{Constants, Tag};
+use crate::limits::Limits;
+use crate::lines::Trail;
+use crate::meter::RunMeter;
+use crate::problem::{Problem, Source};
+use crate::ruleset::{is_rule, read};
+use crate::texts::Texts;
+pub(crate) use stage::Stage;
+use story::Setup;
+
+/// Gives the rules of a time zone by its name, or says what is wrong with that.
+pub type ZoneSource = Arc<dyn Fn(&str) -> Result<ZoneRules, String> + Send + Sync>;
+
+/// A test's own limits: far above what a story of a few hundred steps needs.
+fn story_limits() -> Limits {
+    Limits { operations: 2_000_000, deadline: Duration::from_secs(60), memory: 32 << 20, ..Limits::default() }
+}
+
+/// Threads of a test need as much stack as the service's have.
+const STACK: usize = 4 << 20;
+
+/// Most tests of one file.
+const MOST_TESTS: usize = 500;
+
+/// How tests are run.
+#[derive(Clone)]
+pub struct TrialOptions {
+    /// Limits of each evaluation of the rule.
+    pub limits: Limits,
+    /// Time zones.
+    pub zones: ZoneSource,
+    /// Only tests whose name holds this.
+    pub filter: Option<String>,
+}
+
+/// A rule and its tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The rule's name.
+    pub name: String,
+    /// Its file, or its plugin's folder.
+    pub path: PathBuf,
+    /// The file of its script.
+    pub rule: PathBuf,
+    /// The file of its tests, which need not be there.
+    pub tests: PathBuf,
+}
+
+/// What came of the tests of one rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialReport {
+    /// The rule's name.
+    pub name: String,
+    /// The file of its script.
+    pub rule: PathBuf,
+    /// The file of its tests.
+    pub tests: PathBuf,
+    /// What kept them from running.
+    pub problem: Option<String>,
+    /// Each test that ran, in the order of the file.
+    pub ran: Vec<Ran>,
+    /// Tests that the filter left out.
+    pub filtered: usize,
+    /// Lines of the script with a statement that no test reached; nothing is said of them where a filter left out some.
+    pub unreached: Vec<Unreached>,
+    /// Lines with a statement.
+    pub statements: usize,
+}
+
+/// A line of a rule that no test reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreached {
+    /// Its number, from 1.
+    pub line: usize,
+    /// Its text.
+    pub text: String,
+}
+
+/// One test that ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// Its function.
+    pub name: String,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Why a test failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Where and why: with the line and a caret below the place.
+    pub problem: Problem,
+    /// What happened in the story, line by line.
+    pub happened: Vec<String>,
+}
+
+impl Subject {
+    /// The rule of a file or a plugin's folder.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
+        let shown = |name: Option<&std::ffi::OsStr>| name.unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            let name = crate::check::manifest(path)
+                .map_or_else(|_| shown(path.file_name()), |manifest| manifest.name);
+            Self { name, path: path.to_owned(), rule: path.join("main.rhai"), tests: path.join("tests.rhai") }
+        } else {
+            Self {
+                name: shown(path.file_stem()),
+                path: path.to_owned(),
+                rule: path.to_owned(),
+                tests: path.with_extension("test.rhai"),
+            }
+        }
+    }
+
+    /// Whether somebody wrote tests.
+    #[must_use]
+    pub fn has_tests(&self) -> bool {
+        self.tests.is_file()
+    }
+}
+
+/// The rules at a path: a rule's file or that of its tests, a plugin's folder, or a folder with any of them, in the
+/// order of their names. Channels are not among them.
+#[must_use]
+pub fn subjects(path: &Path) -> Vec<Subject> {
+    if path.is_file() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let rule = match name.strip_suffix(".test.rhai") {
+            Some(stem) => path.with_file_name(format!("{stem}.rhai")),
+            None => path.to_owned(),
+        };
+        let within = path.parent().filter(|dir| dir.join("plugin.toml").is_file());
+        return vec![Subject::of(within.unwrap_or(&rule))];
+    }
+    if path.join("plugin.toml").is_file() {
+        return vec![Subject::of(path)];
+    }
+    let mut entries: Vec<PathBuf> = [path.to_owned(), path.join("rules")]
+        .iter()
+        .flat_map(fs::read_dir)
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    entries.sort();
+    entries
+        .iter()
+        .filter(|entry| {
+            let plugin = || {
+                crate::check::manifest(entry).map_or(entry.join("plugin.toml").is_file(), |manifest| {
+                    manifest.kind != crate::PluginKind::Channel
+                })
+            };
+            if entry.is_dir() { plugin() } else { is_rule(entry) }
+        })
+        .map(|entry| Subject::of(entry))
+        .collect()
+}
+
+/// Runs the tests of a rule.
+#[must_use]
+pub fn run_tests(subject: &Subject, options: &TrialOptions) -> TrialReport {
+    let mut report = TrialReport {
+        name: subject.name.clone(),
+        rule: subject.rule.clone(),
+        tests: subject.tests.clone(),
+        problem: None,
+        ran: Vec::new(),
+        filtered: 0,
+        unreached: Vec::new(),
+        statements: 0,
+    };
+    let file = subject.tests.display().to_string();
+    let script = match Script::read(&subject.tests, &file) {
+        Ok(script) => script,
+        Err(problem) => {
+            report.problem = Some(problem.to_string());
+            return report;
+        }
+    };
+    let trail = Arc::new(Trail::default());
+    let setup = Setup::new(subject, options, &trail);
+    if let Err(problem) = setup.check() {
+        report.problem = Some(problem);
+        return report;
+    }
+    for name in &script.tests {
+        if options.filter.as_ref().is_some_and(|filter| !name.contains(filter.as_str())) {
+            report.filtered = report.filtered.saturating_add(1);
+            continue;
+        }
+        let began = Instant::now();
+        let failure = script.run(name, &setup);
+        report.ran.push(Ran { name: name.clone(), failure, took: began.elapsed() });
+    }
+    let statements = trail.statements();
+    report.statements = statements.len();
+    if report.filtered == 0
+        && let Ok(text) = read(&subject.rule, &options.limits)
+    {
+        let reached = trail.reached();
+        let lines: Vec<&str> = text.lines().collect();
+        let unreached = statements.iter().filter(|line| !reached.contains_key(line));
+        report.unreached = unreached
+            .map(|line| Unreached {
+                line: *line,
+                text: lines.get(line.saturating_sub(1)).map(|text| (*text).to_owned()).unwrap_or_default(),
+            })
+            .collect();
+    }
+    report
+}
+
+/// A file of tests, compiled.
+struct Script {
+    file: String,
+    text: String,
+    ast: AST,
+    constants: Constants,
+    functions: Vec<String>,
+    /// Names of the tests, in the order of the file.
+    tests: Vec<String>,
+}
+
+impl Script {
+    fn read(path: &Path, file: &str) -> Result<Self, Problem> {
+        let nowhere = Source { file, text: None };
+        if !path.exists() {
+            return Err(nowhere.problem(None, "there are no tests").hint(how_to_begin()));
+        }
+        let text = read(path, &story_limits()).map_err(|error| nowhere.problem(None, error))?;
+        let source = Source { file, text: Some(&text) };
+        let mut engine = Self::engine();
+        let mut scope = Scope::new();
+        engine.set_strict_variables(false);
+        let top = engine.compile(&text).map_err(|error| source.parse(&error, &[]))?;
+        let meter = RunMeter::start(&story_limits());
+        let ran = engine.run_ast_with_scope(&mut scope, &top);
+        drop(meter);
+        ran.map_err(|error| source.run(&error, &[]))?;
+        let constants: Constants =
+            Arc::new(scope.iter_raw().map(|(name, _, value)| (name.to_owned(), value.clone())).collect());
+        let mut names = Scope::new();
+        for name in constants.keys() {
+            names.push(name.as_str(), ());
+        }
+        engine.set_strict_variables(true);
+        let known: Vec<String> = constants.keys().cloned().collect();
+        let mut ast =
+            engine.compile_with_scope(&names, &text).map_err(|error| source.parse(&error, &known))?;
+        ast.clear_statements();
+        let functions: Vec<String> = ast
+            .iter_functions()
+            .map(|function| function.name.to_owned())
+            .filter(|name| !name.starts_with("anon$"))
+            .chain(language::NAMES.iter().map(|name| (*name).to_owned()))
+            .collect();
+        let mut tests: Vec<(usize, String)> = Vec::new();
+        for function in ast.iter_functions().filter(|function| function.name.starts_with("test")) {
+            let at = text.find(&format!("fn {}", function.name)).unwrap_or_default();
+            if !function.params.is_empty() {
+                let message =
+                    format!("the test `{}` takes values, which nobody would give it", function.name);
+                return Err(source.problem(source.offset(at), message));
+            }
+            tests.push((at, function.name.to_owned()));
+        }
+        tests.sort();
+        if tests.is_empty() || tests.len() > MOST_TESTS {
+            let message = match tests.len() {
+                0 => "the file has no test: a function whose name begins with `test`".to_owned(),
+                many => format!("the file has {many} tests; {MOST_TESTS} are enough for one"),
+            };
+            return Err(source.problem(None, message).hint(how_to_begin()));
+        }
+        let tests = tests.into_iter().map(|(_, name)| name).collect();
+        Ok(Self { file: file.to_owned(), text, ast, constants, functions, tests })
+    }
+
+    fn engine() -> Engine {
+        let mut engine = engine::build(&story_limits());
+        language::register(&mut engine);
+        engine
+    }
+
+    /// Tells one story on a thread of its own.
+    fn run(&self, name: &str, setup: &Setup) -> Option<Failure> {
+        let source = Source { file: &self.file, text: Some(&self.text) };
+        let fault = |what: String| Failure {
+            problem: source
+                .problem(None, what)
+                .hint("this is a fault of simbell: please report it".to_owned()),
+            happened: Vec::new(),
+        };
+        let stage = match Stage::open(setup.clone()) {
+            Ok(stage) => stage,
+            Err(error) => return Some(fault(format!("a thread could not be made: {error}"))),
+        };
+        let told = {
+            let stage = stage.clone();
+            std::thread::scope(|scope| {
+                let teller = std::thread::Builder::new()
+                    .stack_size(STACK)
+                    .spawn_scoped(scope, || self.tell(name, &source, stage));
+                teller.map_err(|error| error.to_string()).and_then(|teller| {
+                    teller.join().map_err(|_| "the program panicked while it ran this test".to_owned())
+                })
+            })
+        };
+        let problem = match told {
+            Ok(None) => return None,
+            Ok(Some(problem)) => problem,
+            Err(what) => return Some(fault(what)),
+        };
+        let (hint, happened) = stage.ask(|story| (story.take_hint(), story.happened())).unwrap_or_default();
+        let problem = if hint.is_some() { problem.hint(hint) } else { problem };
+        Some(Failure { problem, happened })
+    }
+
+    fn tell(&self, name: &str, source: &Source<'_>, stage: Stage) -> Option<Problem> {
+        let engine = Self::engine();
+        let tag = Tag {
+            constants: Arc::clone(&self.constants),
+            texts: Texts::default(),
+            run: None,
+            stage: Some(stage),
+        };
+        let options = CallFnOptions::new().eval_ast(false).with_tag(tag);
+        let meter = RunMeter::start(&story_limits());
+        let called = engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &self.ast, name, ());
+        drop(meter);
+        called.err().map(|error| source.test(&error, &self.functions))
+    }
+}
+
+fn how_to_begin() -> String {
+    "write one beside the rule, such as\n        fn test_rings_at_80_percent() {\n            let home = sim(\"home\", #{ \
+     plan: #{ data: \"10 GB\", every: \"month\" } });\n            home.uses(8.GB);\n            \
+     expect_reminder(\"data-80\");\n        }"
+        .to_owned()
+}
