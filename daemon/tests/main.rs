@@ -5,6 +5,8 @@
 mod bell;
 #[path = "main/carrier.rs"]
 mod carrier;
+#[path = "main/channels.rs"]
+mod channels;
 #[path = "main/crowded.rs"]
 mod crowded;
 #[path = "main/disk.rs"]
@@ -31,6 +33,8 @@ mod receivers;
 mod reminders;
 #[path = "main/service.rs"]
 mod service;
+#[path = "main/shipped_channels.rs"]
+mod shipped_channels;
 #[path = "main/stage.rs"]
 mod stage;
 #[path = "main/storm.rs"]

@@ -1,7 +1,7 @@
 """HTTP server for the tests, on Python's own: port on the first line, then one JSON line a request.
 
 Each --reply is a JSON object {"status", "headers", "body"}, answered in order; the last one stays.
-"{echo}" in a body stands for the whole request; one with "hold": true is never answered.
+"{echo}" in a body stands for the whole request, "{body}" for its body; one with "hold": true is never answered.
 """
 
 import argparse
@@ -38,7 +38,7 @@ class Handler(BaseHTTPRequestHandler):
         if reply.get("hold"):
             threading.Event().wait()
         echo = json.dumps(request, ensure_ascii=False)
-        text = reply.get("body", "").replace("{echo}", echo).encode()
+        text = reply.get("body", "").replace("{echo}", echo).replace("{body}", body).encode()
         self.send_response(reply["status"])
         for name, value in reply.get("headers", {}).items():
             self.send_header(name, value.replace("{path}", self.path))
