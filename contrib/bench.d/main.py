@@ -30,8 +30,10 @@ GOALS = {metric: goal for room in ROOMS for metric, goal in room.METRICS.items()
 class Bench:
     """What is to be measured, and what was found."""
 
-    def __init__(self, programs, base, window, wanted, seed):
+    def __init__(self, programs, base, window, wanted, seed, tell):
         self.programs, self.base, self.window, self.wanted, self.seed = programs, base, window, wanted, seed
+        # What is said beside the figures.
+        self.tell = tell
         self.found = {}
 
     def wants(self, *metrics):
@@ -97,7 +99,7 @@ def main():
     run("ip", "link", "set", "lo", "up")
     base = Path(tempfile.mkdtemp(prefix="simbell-bench."))
     window = 60 if asked.quick else 300
-    bench = Bench(asked.programs, base, window, wanted, asked.seed)
+    bench = Bench(asked.programs, base, window, wanted, asked.seed, say if asked.json else print)
     try:
         if asked.scale:
             scale(bench, show_json if asked.json else show)

@@ -9,7 +9,7 @@ cpu_N                user and system time of the process, by its CPU clock (nano
 syscalls_N           counted by strace -f -c on both, in a window of its own, since strace slows what it watches
 wakeups_idle         voluntary context switches of all threads; 8 modems registered, nothing connected, no traffic
 wakeups_connected    the same with 8 bearers connected and far from any threshold
-rss, private_dirty   smaps_rollup after the window of cpu_8
+rss, private_dirty   smaps_rollup after all windows of 8 bearers, and after the SIMs and a page of usage were asked for
 sample_N             median of one reading of N + 1 links, beside a bare RTM_GETSTATS dump into a fixed buffer
 rule_eval            median of asking data-thresholds far from a threshold, beside the bare call of its function
 device_writes        sectors written to an ext4 loop device of its own, 8 bearers, at an equal loss window: counters
@@ -22,7 +22,7 @@ import time
 
 from common import say
 from process import Switches, cpu_ns, memory, syscalls
-from room import Disk, Room
+from room import Disk, Room, ask, ask_sims
 
 # Past the first minute, in which everything is looked at once more than it will be.
 SETTLE = 90
@@ -61,28 +61,31 @@ def both(room, key):
     ours, control = room.simbelld(room.dir / "state")
     room.ready(control, ours, key)
     time.sleep(SETTLE)
-    return ours, theirs
+    return ours, theirs, control
 
 
 def busy(bench, count):
     say(f"{count} bearers: windows of {bench.window} s ...")
     room = Room(bench.base, f"busy{count}", count)
     room.modems(bench.programs, connected=True)
-    ours, theirs = both(room, "connected")
-    if bench.wants(f"cpu_{count}", "rss", "private_dirty"):
+    ours, theirs, control = both(room, "connected")
+    if bench.wants(f"cpu_{count}"):
         before = cpu_ns(ours), cpu_ns(theirs)
         time.sleep(bench.window)
         spent = cpu_ns(ours) - before[0], cpu_ns(theirs) - before[1]
         bench.keep(f"cpu_{count}", *(round(ns * 3600 / bench.window / 1e9, 4) for ns in spent), "s/h")
-        if count == 8:
-            mine, other = memory(ours), memory(theirs)
-            bench.keep("rss", mine["Rss"], other["Rss"], "kB")
-            bench.keep("private_dirty", mine["Private_Dirty"], other["Private_Dirty"], "kB")
     if count == 8 and bench.wants("wakeups_connected"):
         bench.keep("wakeups_connected", *wakeups(bench, [ours, theirs]), "1/min")
     if bench.wants(f"syscalls_{count}"):
         counts = syscalls([ours, theirs], bench.window, room.dir)
         bench.keep(f"syscalls_{count}", *(bench.per_minute(n) for n in counts), "1/min")
+    if count == 8 and bench.wants("rss", "private_dirty"):
+        # After all that, and after an answer: what runs now and then is in memory too.
+        ask_sims(control)
+        ask(control, "GetUsage", {"by": "hour"})
+        mine, other = memory(ours), memory(theirs)
+        bench.keep("rss", mine["Rss"], other["Rss"], "kB")
+        bench.keep("private_dirty", mine["Private_Dirty"], other["Private_Dirty"], "kB")
     room.leave()
 
 
@@ -90,7 +93,7 @@ def idle(bench):
     say(f"idle: a window of {bench.window} s ...")
     room = Room(bench.base, "idle", 8)
     room.modems(bench.programs, connected=False)
-    ours, theirs = both(room, "active")
+    ours, theirs, _ = both(room, "active")
     bench.keep("wakeups_idle", *wakeups(bench, [ours, theirs]), "1/min")
     room.leave()
 

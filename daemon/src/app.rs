@@ -3,6 +3,7 @@
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use simbell_core::ident::BootId;
@@ -28,6 +29,10 @@ use crate::simulate::Simulator;
 
 /// Name of the ledger in the state directory.
 pub const LEDGER: &str = "ledger.db";
+
+/// After so long a start is over: everything was looked at twice.
+const SETTLED: Duration = Duration::from_secs(75);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// How many requests, events and outcomes may wait for the engine.
 const QUEUE: usize = 256;
@@ -122,10 +127,12 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     // Tasks of their own: to wake the runtime's outermost future costs a system call each time.
     let serving = tokio::spawn(control::serve(listener, backend, Limits::default()));
     let signals = tokio::spawn(signals(requests));
+    let frugal = tokio::spawn(frugal());
     tracing::info!(socket = %service.socket.display(), "simbelld {} serves", env!("CARGO_PKG_VERSION"));
     let ending = tokio::spawn(engine.run()).await;
     serving.abort();
     signals.abort();
+    frugal.abort();
     watching.abort();
     drop(simulator);
     drop(room);
@@ -136,6 +143,17 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
             "the ledger could not be written before the end; what the kernel still counts is taken up at the next start"
         )
         .into()),
+    }
+}
+
+/// Gives memory back that only the start needed, and once a day what came since.
+async fn frugal() {
+    let mut after = SETTLED;
+    loop {
+        tokio::time::sleep(after).await;
+        let code = simbell_alloc::give_back();
+        tracing::debug!(code, "memory was given back");
+        after = DAY;
     }
 }
 

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> ExitCode {
+    simbell_alloc::use_one_arena();
     let loaded = match load_config(options.config.as_deref(), &Environment::of_process()) {
         Ok(loaded) => loaded,
         Err(problems) => {

@@ -3,12 +3,18 @@
 //! Rhai limits the size of strings, arrays and maps, but not what a script holds in all. A rule's evaluation arms
 //! a meter and asks [`held`] at each operation. Outside of an armed span the cost is one thread-local read.
 //!
+//! Beside it, [`give_back`] returns memory that only a start needed.
+//!
 //! The allocator only counts and never refuses: Rust ends the process when an allocation fails, so a cap inside
 //! the allocator would let one rule end the service.
+
+mod back;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::marker::PhantomData;
+
+pub use back::{give_back, use_one_arena};
 
 /// The system's allocator, counted. Installed by a binary with `#[global_allocator]`.
 #[derive(Debug, Clone, Copy, Default)]
