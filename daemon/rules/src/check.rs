@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::channel::{self, ChannelPlugin};
-use crate::compile::compile;
+use crate::compile::{ModulePlaces, compile};
 use crate::engine;
 use crate::evaluate;
 use crate::fixture;
 use crate::limits::Limits;
 use crate::manifest::{Manifest, PluginKind};
+use crate::modules::Shelf;
 use crate::problem::{Problem, Severity, Source};
 use crate::ruleset::read;
 use crate::settings::Settings;
@@ -22,7 +23,7 @@ pub fn check_file(path: &Path) -> Vec<Problem> {
     let name = path.file_stem().unwrap_or_default();
     let added = path.parent().and_then(Path::parent).map(|dir| dir.join("texts").join(name));
     let places = Places { own: None, added: added.as_deref(), language: "" };
-    check(path, &Settings::default(), &places)
+    check(path, &Settings::default(), &places, None)
 }
 
 /// Everything found wrong with a plugin's folder: its manifest, and its script with the default settings.
@@ -45,7 +46,7 @@ pub fn check_plugin(dir: &Path) -> Vec<Problem> {
             let texts = dir.join("texts");
             let places = Places { own: Some(&texts), added: None, language: "" };
             let mut problems = unspoken(&manifest, &source, &texts);
-            problems.extend(check(&dir.join("main.rhai"), &settings, &places));
+            problems.extend(check(&dir.join("main.rhai"), &settings, &places, Some(dir)));
             problems
         }
         Err(wrong) => {
@@ -83,7 +84,7 @@ fn unspoken(manifest: &Manifest, source: &Source<'_>, texts: &Path) -> Vec<Probl
     manifest.languages.iter().filter(missing).map(problem).collect()
 }
 
-fn check(path: &Path, settings: &Settings, places: &Places<'_>) -> Vec<Problem> {
+fn check(path: &Path, settings: &Settings, places: &Places<'_>, home: Option<&Path>) -> Vec<Problem> {
     let limits = Limits::default();
     let file = path.display().to_string();
     let text = match read(path, &limits) {
@@ -96,7 +97,9 @@ fn check(path: &Path, settings: &Settings, places: &Places<'_>) -> Vec<Problem> 
         Ok(loaded) => loaded,
         Err(problems) => return problems,
     };
-    let compiled = match compile(&mut engine, &limits, &source, &text, settings, &texts) {
+    let shelf = Shelf::default();
+    let modules = ModulePlaces { home, shelf: &shelf };
+    let compiled = match compile(&mut engine, &limits, &source, &text, settings, &texts, modules) {
         Ok(compiled) => compiled,
         Err(problem) => return vec![problem],
     };
@@ -108,7 +111,7 @@ fn check(path: &Path, settings: &Settings, places: &Places<'_>) -> Vec<Problem> 
     for (trigger, input) in fixture::inputs() {
         let evaluated = evaluate::run(&engine, &limits, &compiled, &trigger, &input, &Arc::default());
         if let Some(failure) = evaluated.failure {
-            let problem = failure.problem(&source, &compiled.functions).warning();
+            let problem = failure.problem(&source, &compiled.parts.functions).warning();
             if !problems.contains(&problem) {
                 problems.push(problem);
             }

@@ -1,14 +1,17 @@
 //! From a file's text to something that can be called.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
 use simbell_core::schedule::Schedule as CoreSchedule;
 
-use crate::host::{Constants, Schedule, Tag};
+use crate::host::{Constants, Run, Schedule, Tag};
 use crate::limits::{Limits, in_units, limit};
+use crate::manifest::API;
 use crate::meter::RunMeter;
+use crate::modules::{self, Imported, ModuleConstants, Shelf, settle};
 use crate::problem::{Problem, Source, nearest};
 use crate::settings::Settings;
 use crate::texts::Texts;
@@ -16,16 +19,12 @@ use crate::texts::Texts;
 /// A rule that can be asked.
 #[derive(Debug)]
 pub(crate) struct Compiled {
-    /// Functions only; the text it came from is gone.
-    pub(crate) ast: AST,
+    /// Its functions, constants and modules.
+    pub(crate) parts: Parts,
     /// The hooks that the file has.
     pub(crate) hooks: Vec<Hook>,
     /// When it is due.
     pub(crate) schedules: Vec<CoreSchedule>,
-    /// The names of its functions, for hints.
-    pub(crate) functions: Vec<String>,
-    /// The file's constants and settings.
-    pub(crate) constants: Constants,
     /// What it says, by language.
     pub(crate) texts: Texts,
 }
@@ -134,33 +133,101 @@ pub(crate) fn compile(
     text: &str,
     settings: &Settings,
     texts: &Texts,
+    places: ModulePlaces<'_>,
 ) -> Result<Compiled, Problem> {
-    let Parts { ast, functions, constants } = parts(engine, limits, source, text, settings)?;
-    let hooks = hooks(&ast, source, text)?;
-    let compiled = Compiled { ast, hooks, schedules: Vec::new(), functions, constants, texts: texts.clone() };
+    let parts = parts(engine, limits, source, text, settings, places)?;
+    let hooks = hooks(&parts.ast, source, text)?;
+    let compiled = Compiled { parts, hooks, schedules: Vec::new(), texts: texts.clone() };
     let schedules = schedules(engine, limits, source, text, &compiled)?;
     Ok(Compiled { schedules, ..compiled })
 }
 
-/// What every script comes to, whatever it is for.
-pub(crate) struct Parts {
-    pub(crate) ast: AST,
-    pub(crate) functions: Vec<String>,
-    pub(crate) constants: Constants,
+/// Where a rule's modules are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ModulePlaces<'a> {
+    /// The plugin's folder; none for a single file.
+    pub(crate) home: Option<&'a Path>,
+    /// Where compiled modules are kept.
+    pub(crate) shelf: &'a Shelf,
 }
 
-/// Compiles a file and runs its top once for its constants.
+/// What every script comes to, whatever it is for.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// Functions, and what brings modules in; the text it came from is gone.
+    pub(crate) ast: AST,
+    /// The names of its functions and of those of its modules, for hints.
+    pub(crate) functions: Vec<String>,
+    /// The file's constants and settings.
+    pub(crate) constants: Constants,
+    /// The constants of the modules that it uses.
+    pub(crate) modules: ModuleConstants,
+    /// What brings the modules in before a function is called; none where there are none.
+    head: Option<AST>,
+}
+
+impl Parts {
+    /// What goes along with a call.
+    pub(crate) fn tag(&self, texts: Texts, run: Option<Run>) -> Tag {
+        Tag {
+            constants: Arc::clone(&self.constants),
+            modules: Arc::clone(&self.modules),
+            texts,
+            run,
+            stage: None,
+        }
+    }
+
+    /// Other functions in the place of its own, such as those that tell which lines run.
+    pub(crate) fn set_functions(&mut self, mut functions: AST) {
+        if let Some(head) = &self.head {
+            functions = head.merge(&functions);
+            functions.clear_source();
+        }
+        self.ast = functions;
+    }
+
+    /// How its functions are called.
+    pub(crate) fn options(&self, tag: Tag) -> CallFnOptions<'_> {
+        CallFnOptions::new().eval_ast(self.head.is_some()).with_tag(tag)
+    }
+}
+
+/// Compiles a file with its modules, and runs its top once for its constants.
 pub(crate) fn parts(
     engine: &mut Engine,
     limits: &Limits,
     source: &Source<'_>,
     text: &str,
     settings: &Settings,
+    places: ModulePlaces<'_>,
+) -> Result<Parts, Problem> {
+    let parts = compile_importing(engine, limits, source, text, settings, places);
+    settle(engine, places.shelf);
+    engine.set_default_tag(Dynamic::UNIT);
+    parts
+}
+
+fn compile_importing(
+    engine: &mut Engine,
+    limits: &Limits,
+    source: &Source<'_>,
+    text: &str,
+    settings: &Settings,
+    places: ModulePlaces<'_>,
 ) -> Result<Parts, Problem> {
     if text.len() > limits.source_bytes {
         return Err(source.problem(None, too_large(limits)).hint(limit("file")));
     }
-    let constants = constants(engine, limits, source, text, settings)?;
+    check_version(source, text)?;
+    let mut scope = Scope::new();
+    scope.push_constant("settings", settings.clone());
+    engine.set_strict_variables(false);
+    let ast = engine.compile_with_scope(&scope, text).map_err(|error| source.parse(&error, &[]))?;
+    let imported = modules::load(engine, limits, places.shelf, places.home, source, &ast)?;
+    let given = Constants::new([("settings".to_owned(), Dynamic::from(settings.clone()))].into());
+    let tag = Tag { constants: given, modules: Arc::clone(&imported.constants), ..Tag::default() };
+    let constants = constants(engine, limits, source, text, &ast, scope, tag)?;
     let names: Vec<String> = constants.keys().cloned().collect();
 
     // Compiled again with the names of the constants at hand, so that any other unknown name is found now.
@@ -173,33 +240,29 @@ pub(crate) fn parts(
         .compile_with_scope(&scope, text)
         .map_err(|error| source.parse(&error, &[names.as_slice(), &parameters_of(text)].concat()))?;
     ast.clear_statements();
-    ast.clear_source();
-    let functions: Vec<String> =
+    let mut functions: Vec<String> =
         ast.iter_functions().filter(|f| !f.name.starts_with("anon$")).map(|f| f.name.to_owned()).collect();
-    Ok(Parts { ast, functions, constants })
+    functions.extend(imported.functions.iter().cloned());
+    ast.clear_source();
+    let Imported { head, constants: modules, .. } = imported;
+    let mut parts = Parts { ast: AST::empty(), functions, constants, modules, head };
+    parts.set_functions(ast);
+    Ok(parts)
 }
 
-/// Runs the top of the file: what it defines are the constants.
-fn constants(
+/// Runs the top of a file: what it defines are the constants.
+pub(crate) fn constants(
     engine: &mut Engine,
     limits: &Limits,
     source: &Source<'_>,
     text: &str,
-    settings: &Settings,
+    ast: &AST,
+    mut scope: Scope<'_>,
+    tag: Tag,
 ) -> Result<Constants, Problem> {
-    let mut scope = Scope::new();
-    scope.push_constant("settings", settings.clone());
-    engine.set_strict_variables(false);
-    let ast = engine.compile_with_scope(&scope, text).map_err(|error| source.parse(&error, &[]))?;
-    let given = Constants::new([("settings".to_owned(), Dynamic::from(settings.clone()))].into());
-    engine.set_default_tag(Dynamic::from(Tag {
-        constants: given,
-        texts: Texts::default(),
-        run: None,
-        stage: None,
-    }));
+    engine.set_default_tag(Dynamic::from(tag));
     let meter = RunMeter::start(limits);
-    let ran = engine.run_ast_with_scope(&mut scope, &ast);
+    let ran = engine.run_ast_with_scope(&mut scope, ast);
     drop(meter);
     engine.set_default_tag(Dynamic::UNIT);
     ran.map_err(|error| source.run(&error, &[]))?;
@@ -277,7 +340,8 @@ pub(crate) fn schedules(
     text: &str,
     compiled: &Compiled,
 ) -> Result<Vec<CoreSchedule>, Problem> {
-    let Compiled { ast, hooks, functions, constants, .. } = compiled;
+    let Compiled { parts, hooks, .. } = compiled;
+    let Parts { ast, functions, .. } = parts;
     let defined = ast.iter_functions().any(|f| f.name == SCHEDULE_FUNCTION && f.params.is_empty());
     let hooked = hooks.iter().any(|hook| hook.trigger == "schedule");
     let at = |name: &str| position_of(source, text, &["fn", name]);
@@ -297,8 +361,7 @@ pub(crate) fn schedules(
         (true, true) => {}
     }
     let meter = RunMeter::start(limits);
-    let tag = Tag { constants: Arc::clone(constants), texts: Texts::default(), run: None, stage: None };
-    let options = CallFnOptions::new().eval_ast(false).with_tag(tag);
+    let options = parts.options(parts.tag(Texts::default(), None));
     let given =
         engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), ast, SCHEDULE_FUNCTION, ());
     drop(meter);
@@ -318,6 +381,31 @@ pub(crate) fn schedules(
         return Err(source.problem(at(SCHEDULE_FUNCTION), message).hint(forms.to_owned()));
     }
     Ok(schedules)
+}
+
+/// The version that a file asks for in a comment above its first statement, `// api: 1`, as plugins do in plugin.toml.
+fn check_version(source: &Source<'_>, text: &str) -> Result<(), Problem> {
+    let comments = text.lines().enumerate().map(|(index, line)| (index, line.trim()));
+    for (index, line) in comments.take_while(|(_, line)| line.is_empty() || line.starts_with("//")) {
+        let Some(asked) = line.trim_start_matches('/').trim().strip_prefix("api:") else { continue };
+        let at = Some((index.saturating_add(1), 1));
+        return match asked.trim().parse::<i64>() {
+            Ok(API) => Ok(()),
+            Ok(higher) if higher > API => Err(newer(source, at, &higher.to_string())),
+            _ => Err(source
+                .problem(at, "this is no version of the rule language")
+                .hint(format!("write `// api: {API}`"))),
+        };
+    }
+    Ok(())
+}
+
+/// What is said of a rule or plugin for a later version of the rule language.
+pub(crate) fn newer(source: &Source<'_>, at: Option<(usize, usize)>, asked: &str) -> Problem {
+    let message = format!(
+        "this is written for version {asked} of the rule language; this simbell speaks version {API}"
+    );
+    source.problem(at, message).hint("update simbell, or use an older version of it".to_owned())
 }
 
 /// What is said of a file beyond the limit.
@@ -343,7 +431,7 @@ pub(crate) fn position_of(source: &Source<'_>, text: &str, words: &[&str]) -> Op
 }
 
 /// Names that a misspelt variable may have meant: the parameters and `let`s of the file, found by their looks.
-fn parameters_of(text: &str) -> Vec<String> {
+pub(crate) fn parameters_of(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     for line in text.lines().map(str::trim_start) {
         let list = if let Some(head) = line.strip_prefix("fn ") {

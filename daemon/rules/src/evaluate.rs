@@ -4,13 +4,13 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
+use rhai::{Dynamic, Engine, EvalAltResult, Scope};
 use simbell_core::memory::Memory;
 use simbell_core::view::{RuleInput, Trigger};
 use simbell_core::watch::Watch;
 
 use crate::compile::{Compiled, Hook};
-use crate::host::{EndedView, Run, Said, SmsFacts, Tag};
+use crate::host::{EndedView, Run, Said, SmsFacts};
 use crate::limits::Limits;
 use crate::meter::{RunMeter, Stats};
 use crate::problem::{Problem, Source};
@@ -55,23 +55,24 @@ pub(crate) fn run(
 ) -> Evaluated {
     let meter = RunMeter::start(limits);
     let run = Run::new(input, memory, trigger, limits);
-    let tag = Tag {
-        constants: Arc::clone(&compiled.constants),
-        texts: compiled.texts.clone(),
-        run: Some(run.clone()),
-        stage: None,
-    };
+    let tag = compiled.parts.tag(compiled.texts.clone(), Some(run.clone()));
     let mut failure = None;
     value::begin();
     for hook in compiled.hooks.iter().filter(|hook| hook.trigger == trigger.kind()) {
         let Some(arguments) = arguments(*hook, trigger, &run, input) else {
             continue;
         };
-        let options = CallFnOptions::new().eval_ast(false).with_tag(tag.clone());
+        let options = compiled.parts.options(tag.clone());
         let called = guarded(|| {
             let mut scope = Scope::new();
             engine
-                .call_fn_with_options::<Dynamic>(options, &mut scope, &compiled.ast, hook.name, arguments)
+                .call_fn_with_options::<Dynamic>(
+                    options,
+                    &mut scope,
+                    &compiled.parts.ast,
+                    hook.name,
+                    arguments,
+                )
                 .map(drop)
         });
         failure = match called {
@@ -104,20 +105,21 @@ pub(crate) fn bare(
     input: &Arc<RuleInput>,
 ) -> bool {
     let run = Run::new(input, &Arc::default(), trigger, limits);
-    let tag = Tag {
-        constants: Arc::clone(&compiled.constants),
-        texts: compiled.texts.clone(),
-        run: Some(run.clone()),
-        stage: None,
-    };
+    let tag = compiled.parts.tag(compiled.texts.clone(), Some(run.clone()));
     let hook = compiled.hooks.iter().find(|hook| hook.trigger == trigger.kind());
     let Some((hook, arguments)) = hook.and_then(|hook| Some((hook, arguments(*hook, trigger, &run, input)?)))
     else {
         return false;
     };
-    let options = CallFnOptions::new().eval_ast(false).with_tag(tag);
+    let options = compiled.parts.options(tag);
     engine
-        .call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &compiled.ast, hook.name, arguments)
+        .call_fn_with_options::<Dynamic>(
+            options,
+            &mut Scope::new(),
+            &compiled.parts.ast,
+            hook.name,
+            arguments,
+        )
         .is_ok()
 }
 

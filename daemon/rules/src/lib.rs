@@ -15,6 +15,7 @@ mod limits;
 mod lines;
 mod manifest;
 mod meter;
+mod modules;
 mod problem;
 pub mod reference;
 mod registry;

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::channel::Host;
+use crate::compile::newer;
 use crate::problem::{Problem, Source, nearest};
 use crate::settings::{CHANNEL_KINDS, KINDS, Kind, Raw, Settings};
 use crate::text::short;
@@ -174,6 +175,10 @@ impl Reader<'_> {
     fn manifest(&mut self, table: &DeTable<'_>) -> Option<Manifest> {
         match self.need(table, "api").map(raw) {
             Some(Raw::Number(number)) if number == API.into() => {}
+            Some(Raw::Number(number)) if number > API.into() && number.is_integer() => {
+                let at = table.get("api").and_then(|value| self.source.offset(value.span().start));
+                self.problems.push(newer(self.source, at, &number.to_string()));
+            }
             Some(_) => self.wrong(table, "api", &format!("`api` is {API}, the only version there is")),
             None => {}
         }

@@ -6,6 +6,7 @@ use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
 use crate::engine::DISABLED;
 use crate::limits::limit;
+use crate::modules::text_of;
 use crate::registry::Book;
 use crate::text::{harmless, short};
 
@@ -123,14 +124,20 @@ impl Source<'_> {
     ) -> Problem {
         let mut inner = error;
         let mut position = inner.position();
-        while let EvalAltResult::ErrorInFunctionCall(_, _, deeper, _) = inner {
+        let mut module = "";
+        while let EvalAltResult::ErrorInFunctionCall(_, source, deeper, _) = inner {
             inner = deeper;
             if !inner.position().is_none() {
                 position = inner.position();
+                module = source;
             }
         }
         let (message, hint) = run_words(inner, functions, book);
-        self.problem(place(position), message).hint(hint)
+        if module.is_empty() || module == self.file {
+            return self.problem(place(position), message).hint(hint);
+        }
+        let text = text_of(module);
+        Source { file: module, text: text.as_deref() }.problem(place(position), message).hint(hint)
     }
 }
 
@@ -170,6 +177,14 @@ fn meant(name: Option<String>) -> Option<String> {
 
 fn parse_words(error: &ParseErrorType, names: &[String]) -> (String, Option<String>) {
     match error {
+        ParseErrorType::VariableUndefined(name) if name == "settings" => {
+            let hint = "a module sees no settings: let its functions take what they need as a value";
+            ("unknown variable `settings`".to_owned(), Some(hint.to_owned()))
+        }
+        ParseErrorType::ModuleUndefined(name) => {
+            let hint = format!("import it at the top of the file: import \"{0}\" as {0};", short(name));
+            (format!("unknown module `{}`", short(name)), Some(hint))
+        }
         ParseErrorType::VariableUndefined(name) => {
             let known = names.iter().map(String::as_str).chain(["settings"]);
             let hint = meant(nearest(name, known)).or_else(|| {
@@ -181,7 +196,6 @@ fn parse_words(error: &ParseErrorType, names: &[String]) -> (String, Option<Stri
         }
         ParseErrorType::Reserved(word) | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) => {
             let hint = match word.as_str() {
-                "import" | "export" => "rules stand alone: there are no modules",
                 "===" | "!==" => "write `==` or `!=`",
                 word if DISABLED.contains(&word) => {
                     "rules have no eval, no function pointers by name and no curry"

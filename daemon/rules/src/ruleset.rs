@@ -15,7 +15,7 @@ use simbell_core::reminder::Finding;
 use simbell_core::view::{RuleDescription, RuleInput, Trigger};
 use simbell_core::watch::Watch;
 
-use crate::compile::{Compiled, compile, schedules, too_large};
+use crate::compile::{Compiled, ModulePlaces, compile, schedules, too_large};
 use crate::engine;
 use crate::evaluate;
 use crate::host::changed;
@@ -23,6 +23,7 @@ use crate::limits::{Limits, limit};
 use crate::lines::{self, Trail};
 use crate::manifest::{Manifest, PluginKind, SettingValues};
 use crate::meter::Stats;
+use crate::modules::Shelf;
 use crate::problem::{Problem, Source, nearest};
 use crate::settings::Settings;
 use crate::texts::{Places, Texts};
@@ -87,6 +88,8 @@ pub struct IdleRule {
 #[derive(Debug)]
 pub struct RuleSet {
     engine: Engine,
+    /// The modules that rules import.
+    shelf: Shelf,
     limits: Limits,
     rules: BTreeMap<RuleName, Rule>,
     idle: Vec<IdleRule>,
@@ -114,6 +117,7 @@ impl RuleSet {
     pub fn load(options: &LoadOptions) -> Self {
         let mut set = Self {
             engine: engine::build(&options.limits),
+            shelf: Shelf::default(),
             limits: options.limits,
             rules: BTreeMap::new(),
             idle: Vec::new(),
@@ -146,6 +150,7 @@ impl RuleSet {
     pub(crate) fn alone(options: &LoadOptions, path: &Path, trail: Option<&Arc<Trail>>) -> Self {
         let mut set = Self {
             engine: engine::build(&options.limits),
+            shelf: Shelf::default(),
             limits: options.limits,
             rules: BTreeMap::new(),
             idle: Vec::new(),
@@ -175,10 +180,11 @@ impl RuleSet {
                     continue;
                 };
                 let mut scope = Scope::new();
-                for name in compiled.constants.keys() {
+                for name in compiled.parts.constants.keys() {
                     scope.push(name.as_str(), ());
                 }
-                compiled.ast = lines::followed(engine, &compiled.ast, &text, &scope, trail);
+                let functions = lines::followed(engine, &compiled.parts.ast, &text, &scope, trail);
+                compiled.parts.set_functions(functions);
                 // Asked for as a rule is loaded, and never again.
                 let source = Source { file: &rule.description.file, text: Some(&text) };
                 drop(schedules(engine, &options.limits, &source, &text, compiled));
@@ -241,7 +247,7 @@ impl RuleSet {
                 // The text is not kept in memory: it is read again for the line that failed.
                 let text = fs::read_to_string(&rule.path).ok();
                 let source = Source { file: &rule.description.file, text: text.as_deref() };
-                failure.problem(&source, &compiled.functions).to_string()
+                failure.problem(&source, &compiled.parts.functions).to_string()
             }),
             findings: said.findings,
             resolved: said.resolved,
@@ -333,7 +339,8 @@ impl RuleSet {
         let compiled = match &text {
             Ok(text) => self.texts(options, name.as_str(), None).and_then(|texts| {
                 let source = Source { file: &file, text: Some(text) };
-                compile(&mut self.engine, &self.limits, &source, text, &Settings::default(), &texts)
+                let places = ModulePlaces { home: None, shelf: &self.shelf };
+                compile(&mut self.engine, &self.limits, &source, text, &Settings::default(), &texts, places)
                     .map_err(|problem| vec![problem])
             }),
             Err(error) => Err(vec![Source { file: &file, text: None }.problem(None, error)]),
@@ -402,7 +409,8 @@ impl RuleSet {
         let text = read(main, &self.limits).map_err(|error| vec![source.problem(None, error)])?;
         let texts = self.texts(options, &manifest.name, main.parent())?;
         let source = Source { file, text: Some(&text) };
-        compile(&mut self.engine, &self.limits, &source, &text, &settings, &texts)
+        let places = ModulePlaces { home: main.parent(), shelf: &self.shelf };
+        compile(&mut self.engine, &self.limits, &source, &text, &settings, &texts, places)
             .map_err(|problem| vec![problem])
     }
 
@@ -512,7 +520,10 @@ pub(crate) fn read(path: &Path, limits: &Limits) -> Result<String, String> {
 
 /// The first line of the comment at the top of a file.
 fn first_comment(text: &str) -> String {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    let comment = line.strip_prefix("//").map(|comment| comment.trim_start_matches(['/', '!']).trim());
-    crate::text::harmless(comment.unwrap_or_default(), 120)
+    fn comment(line: &str) -> Option<&str> {
+        line.strip_prefix("//").map(|comment| comment.trim_start_matches(['/', '!']).trim())
+    }
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.find(|line| comment(line).is_none_or(|comment| !comment.starts_with("api:")));
+    crate::text::harmless(first.and_then(comment).unwrap_or_default(), 120)
 }

@@ -3,19 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rhai::{AST, CallFnOptions, Dynamic, Engine, FuncArgs, Scope};
+use rhai::{Dynamic, Engine, FuncArgs, Scope};
 use simbell_core::reminder::Message;
 use simbell_core::request::{HttpAnswer, HttpRequest, Verdict};
 use simbell_core::time::Timestamp;
 
 use super::host::{AnswerView, MessageView, RequestValue, VerdictValue, register};
 use super::marks;
-use crate::compile::{Parts, parts, position_of};
+use crate::compile::{ModulePlaces, Parts, parts, position_of};
 use crate::engine;
 use crate::evaluate::{Failure, guarded};
-use crate::host::{Constants, Tag};
 use crate::limits::Limits;
 use crate::meter::RunMeter;
+use crate::modules::{Shelf, settle};
 use crate::problem::{Problem, Source, nearest};
 use crate::registry::Book;
 use crate::ruleset::read;
@@ -44,6 +44,8 @@ fn book() -> &'static Book {
 #[derive(Debug, Clone)]
 pub struct ChannelEngine {
     engine: Arc<Engine>,
+    /// The modules that scripts import.
+    shelf: Shelf,
     limits: Limits,
 }
 
@@ -57,9 +59,7 @@ pub struct ChannelScript {
 
 #[derive(Debug)]
 struct Compiled {
-    ast: AST,
-    functions: Vec<String>,
-    constants: Constants,
+    parts: Parts,
     judges: bool,
 }
 
@@ -68,7 +68,10 @@ impl ChannelEngine {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         let limits = Limits { string_bytes: limits.string_bytes.max(STRING_BYTES), ..*limits };
-        Self { engine: Arc::new(build(&limits)), limits }
+        let shelf = Shelf::default();
+        let mut engine = build(&limits);
+        settle(&mut engine, &shelf);
+        Self { engine: Arc::new(engine), shelf, limits }
     }
 }
 
@@ -79,7 +82,7 @@ fn build(limits: &Limits) -> Engine {
 impl ChannelScript {
     pub(super) fn new(engine: &ChannelEngine, path: &Path, settings: &Settings) -> Self {
         let file = path.display().to_string();
-        let compiled = compile(&engine.limits, &file, path, settings);
+        let compiled = compile(engine, &file, path, settings);
         Self { engine: engine.clone(), file, compiled }
     }
 
@@ -137,23 +140,17 @@ impl ChannelScript {
 
     fn call(&self, name: &str, arguments: impl FuncArgs) -> Result<Dynamic, Problem> {
         let compiled = self.compiled.as_ref().map_err(Clone::clone)?;
-        let tag = Tag {
-            constants: Arc::clone(&compiled.constants),
-            texts: Texts::default(),
-            run: None,
-            stage: None,
-        };
-        let options = CallFnOptions::new().eval_ast(false).with_tag(tag);
+        let options = compiled.parts.options(compiled.parts.tag(Texts::default(), None));
         let meter = RunMeter::start(&self.engine.limits);
         let called = guarded(|| {
-            let (engine, ast) = (&self.engine.engine, &compiled.ast);
+            let (engine, ast) = (&self.engine.engine, &compiled.parts.ast);
             engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), ast, name, arguments)
         });
         drop(meter);
         let mut problem = match called {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => self.source().run_knowing(&error, &compiled.functions, book),
-            Err(text) => Failure::Panic(text).problem(&self.source(), &compiled.functions),
+            Ok(Err(error)) => self.source().run_knowing(&error, &compiled.parts.functions, book),
+            Err(text) => Failure::Panic(text).problem(&self.source(), &compiled.parts.functions),
         };
         problem.message = marks::masked(&problem.message);
         Err(problem)
@@ -164,13 +161,21 @@ impl ChannelScript {
     }
 }
 
-fn compile(limits: &Limits, file: &str, path: &Path, settings: &Settings) -> Result<Compiled, Problem> {
+fn compile(
+    channels: &ChannelEngine,
+    file: &str,
+    path: &Path,
+    settings: &Settings,
+) -> Result<Compiled, Problem> {
+    let ChannelEngine { limits, shelf, .. } = channels;
     let text = read(&PathBuf::from(path), limits)
         .map_err(|error| Source { file, text: None }.problem(None, error))?;
     let source = Source { file, text: Some(&text) };
     // One of its own: loading leaves traces in it that another script's calls must not find.
     let mut engine = build(limits);
-    let Parts { ast, functions, constants } = parts(&mut engine, limits, &source, &text, settings)?;
+    let places = ModulePlaces { home: path.parent(), shelf };
+    let parts = parts(&mut engine, limits, &source, &text, settings, places)?;
+    let Parts { ast, functions, .. } = &parts;
     let arity = |name: &str| ast.iter_functions().find(|f| f.name == name).map(|f| f.params.len());
     match arity(SEND) {
         Some(1) => {}
@@ -195,5 +200,5 @@ fn compile(limits: &Limits, file: &str, path: &Path, settings: &Settings) -> Res
             return Err(source.problem(at, message).hint("write it as `fn accepted(answer)`".to_owned()));
         }
     };
-    Ok(Compiled { ast, functions, constants, judges })
+    Ok(Compiled { parts, judges })
 }

@@ -22,6 +22,7 @@ use simbell_core::time::Timestamp;
 use simbell_core::view::{RuleInput, Trigger};
 
 use crate::limits::Limits;
+use crate::modules::ModuleConstants;
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::texts::Texts;
@@ -50,9 +51,11 @@ pub(crate) use properties;
 pub(crate) type Constants = Arc<BTreeMap<String, Dynamic>>;
 
 /// What goes along with each call of a script: Rhai's functions see neither the file's constants nor the input.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Tag {
     pub(crate) constants: Constants,
+    /// Those of the modules that it uses.
+    pub(crate) modules: ModuleConstants,
     pub(crate) texts: Texts,
     /// The evaluation; none while a file is loaded.
     pub(crate) run: Option<Run>,
@@ -206,7 +209,14 @@ pub(crate) fn register_constants(engine: &mut Engine) {
         if index > 0 {
             return Ok(None);
         }
-        Ok(context.tag().read_lock::<Tag>().and_then(|tag| tag.constants.get(name).cloned()))
+        Ok(context.tag().read_lock::<Tag>().and_then(|tag| {
+            // What a module's functions see are the constants of their own file.
+            let constants = match context.source() {
+                None => &tag.constants,
+                Some(module) => tag.modules.get(module)?,
+            };
+            constants.get(name).cloned()
+        }))
     });
 }
 

@@ -25,6 +25,7 @@ use crate::host::{Constants, Tag};
 use crate::limits::Limits;
 use crate::lines::Trail;
 use crate::meter::RunMeter;
+use crate::modules::ModuleConstants;
 use crate::problem::{Problem, Source};
 use crate::ruleset::{is_rule, read};
 use crate::texts::Texts;
@@ -348,6 +349,7 @@ impl Script {
         let tag = Tag {
             constants: Arc::clone(&self.constants),
             texts: Texts::default(),
+            modules: ModuleConstants::default(),
             run: None,
             stage: Some(stage),
         };

@@ -44,10 +44,10 @@ fn syntax_errors() {
     );
     says(
         &refused("fn on_usage(sim) { import \"x\" as x; }"),
-        r#"r.rhai:1:20: 'import' is a reserved keyword
+        r#"r.rhai:1:20: imports stand at the top of a file
   1 | fn on_usage(sim) { import "x" as x; }
     |                    ^
-  hint: rules stand alone: there are no modules"#,
+  hint: move it above the first function"#,
     );
     says(
         &refused("fn on_usage(sim) { let f = Fn(\"x\"); }"),
