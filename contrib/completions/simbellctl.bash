@@ -220,6 +220,9 @@ _simbellctl() {
             simbellctl__subcmd__help__subcmd__rules,list)
                 cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__list"
                 ;;
+            simbellctl__subcmd__help__subcmd__rules,replay)
+                cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__replay"
+                ;;
             simbellctl__subcmd__help__subcmd__rules,resume)
                 cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__resume"
                 ;;
@@ -331,6 +334,9 @@ _simbellctl() {
             simbellctl__subcmd__rules,list)
                 cmd="simbellctl__subcmd__rules__subcmd__list"
                 ;;
+            simbellctl__subcmd__rules,replay)
+                cmd="simbellctl__subcmd__rules__subcmd__replay"
+                ;;
             simbellctl__subcmd__rules,resume)
                 cmd="simbellctl__subcmd__rules__subcmd__resume"
                 ;;
@@ -345,6 +351,9 @@ _simbellctl() {
                 ;;
             simbellctl__subcmd__rules__subcmd__help,list)
                 cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__list"
+                ;;
+            simbellctl__subcmd__rules__subcmd__help,replay)
+                cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__replay"
                 ;;
             simbellctl__subcmd__rules__subcmd__help,resume)
                 cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__resume"
@@ -1181,7 +1190,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__rules)
-            opts="list why resume check"
+            opts="list why resume check replay"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1209,6 +1218,20 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__rules__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__rules__subcmd__replay)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1979,7 +2002,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__rules)
-            opts="-h -V --socket --json --help --version list why resume check help"
+            opts="-h -V --socket --json --help --version list why resume check replay help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2015,7 +2038,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__rules__subcmd__help)
-            opts="list why resume check help"
+            opts="list why resume check replay help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2070,6 +2093,20 @@ _simbellctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        simbellctl__subcmd__rules__subcmd__help__subcmd__replay)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         simbellctl__subcmd__rules__subcmd__help__subcmd__resume)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -2105,6 +2142,56 @@ _simbellctl() {
                 return 0
             fi
             case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__rules__subcmd__replay)
+            opts="-h -V --diff --days --from --to --sim --settings --ledger --config --check --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --diff)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --days)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --settings)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ledger)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -403,6 +403,43 @@ pub enum RulesVerb {
         #[arg(value_name = "PATH")]
         path: Option<PathBuf>,
     },
+    /// Show when a rule would have rung in the past, by what the ledger knows
+    Replay(Box<ReplayArgs>),
+}
+
+/// `rules replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// A rule's file, a plugin's folder, or the name of a rule
+    #[arg(value_name = "FILE|NAME", required_unless_present = "diff", conflicts_with = "diff")]
+    pub rule: Option<PathBuf>,
+    /// Compare two versions of a rule: what each would have rung
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"])]
+    pub diff: Vec<PathBuf>,
+    /// Over so many days up to the end of what is known
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=4000))]
+    pub days: u32,
+    /// From this date or RFC 3339 time on, instead of --days
+    #[arg(long, value_name = "TIME", conflicts_with = "days")]
+    pub from: Option<String>,
+    /// Until before this date or RFC 3339 time; until the end of what is known unless given
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// About this SIM alone, by name or ICCID; about every SIM unless given
+    #[arg(long, value_name = "NAME|ICCID")]
+    pub sim: Option<String>,
+    /// A setting of the plugin, such as limit=50GB; may be given again
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// By this ledger or copy of one, without the service and without changing it
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+    /// By the plans of this configuration, a file or directory; the system's unless given
+    #[arg(long, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// Exit with 5 when the rule would have rung, or the two versions differ
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// `reminders`.

@@ -26,6 +26,7 @@ pub fn run(cli: cli::Cli) -> ExitCode {
         Ok(verb::Verdict::Done) => ExitCode::SUCCESS,
         Ok(verb::Verdict::ConditionTrue) => ExitCode::from(5),
         Ok(verb::Verdict::Failed) => ExitCode::FAILURE,
+        Ok(verb::Verdict::WrongUsage) => ExitCode::from(2),
         Err(CtlError::ClosedPipe) => ExitCode::SUCCESS,
         Err(error) => {
             error.report(json);

@@ -11,6 +11,7 @@ mod notify;
 mod plan;
 mod plan_add;
 mod reminders;
+mod replay;
 mod report;
 mod rules;
 mod shell;
@@ -40,6 +41,8 @@ pub(crate) enum Verdict {
     ConditionTrue,
     /// Failed, and what was printed says why.
     Failed,
+    /// Not understood, and what was printed says why.
+    WrongUsage,
 }
 
 impl Verdict {
@@ -95,6 +98,7 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
                 rules::resume(&mut connect(socket, out).await?, out, &name).await
             }
             Some(RulesVerb::Check { path }) => check::rules(out, path.as_deref()),
+            Some(RulesVerb::Replay(args)) => replay::run(socket, out, &args).await,
         },
         Verb::Reminders(args) => match args.verb {
             None => reminders::list(&mut connect(socket, out).await?, out, args.check).await,

@@ -13,6 +13,8 @@ mod follow;
 mod offline;
 #[path = "cli/reference.rs"]
 mod reference;
+#[path = "cli/replay.rs"]
+mod replay;
 #[path = "cli/schema.rs"]
 mod schema;
 #[path = "cli/verbs.rs"]

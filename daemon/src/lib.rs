@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod logging;
 pub mod options;
 pub mod quota;
+pub mod replay;
 mod script;
 pub mod service;
 pub mod simulate;

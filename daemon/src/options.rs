@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::config::is_bus_address;
+use crate::replay::{MOST_DAYS, ReplayOptions};
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,6 +37,8 @@ pub enum Command {
         /// Whether to answer in JSON.
         json: bool,
     },
+    /// Run a rule over the past.
+    Replay(ReplayOptions),
     /// Print the usage.
     Help,
     /// Print the version.
@@ -67,6 +70,8 @@ simbelld - the bell for your SIM
 Usage: simbelld [OPTIONS]
        simbelld check [--config PATH] [--only config|rules] [--rules PATH]... [--json]
        simbelld read-vnstat --interface NAME FILE
+       simbelld replay [--config PATH] [--ledger FILE] [--days N | --from TIME] [--to TIME]
+                       [--sim NAME] [--set KEY=VALUE]... [--old RULE] RULE
 
 Options:
   --config PATH      Configuration file, or a directory with simbell.toml and conf.d
@@ -80,7 +85,8 @@ Options:
   -V, --version      Print the version
 
 check reads the configuration, the rules and the plugins without running anything; read-vnstat
-prints what a vnStat database says of an interface, for `simbellctl import`.
+prints what a vnStat database says of an interface, for `simbellctl import`; replay runs a rule over
+the past of a ledger, or of standard input, for `simbellctl rules replay`.
 Exit status: 0 done, 1 failed, 2 usage, 78 the configuration has errors.
 ";
 
@@ -110,6 +116,57 @@ fn read_vnstat(parser: &mut lexopt::Parser) -> Result<Command, OptionsError> {
         (Some(interface), Some(file)) => Ok(Command::ReadVnstat { interface, file }),
         _ => Err(OptionsError("read-vnstat takes --interface NAME and a FILE".to_owned())),
     }
+}
+
+/// `replay RULE` and its options.
+fn replay(parser: &mut lexopt::Parser, config: Option<PathBuf>) -> Result<Command, OptionsError> {
+    use lexopt::prelude::{Long, Value};
+    let bad = |error: lexopt::Error| OptionsError(error.to_string());
+    let mut options = ReplayOptions { config, ..ReplayOptions::default() };
+    let mut rule: Option<PathBuf> = None;
+    while let Some(arg) = parser.next().map_err(bad)? {
+        let (text, path) = match arg {
+            Long("config") => (None, Some(&mut options.config)),
+            Long("ledger") => (None, Some(&mut options.ledger)),
+            Long("old") => (None, Some(&mut options.old)),
+            Long("from") => (Some(&mut options.from), None),
+            Long("to") => (Some(&mut options.to), None),
+            Long("sim") => (Some(&mut options.sim), None),
+            Long("days") => {
+                let value = parser.value().map_err(bad)?;
+                let days = value.to_str().and_then(|days| days.parse().ok());
+                options.days = days.filter(|days| (1..=MOST_DAYS).contains(days));
+                if options.days.is_none() {
+                    return Err(OptionsError(format!("--days takes 1 to {MOST_DAYS}")));
+                }
+                continue;
+            }
+            Long("set") => {
+                options.settings.push(text_of(parser)?);
+                continue;
+            }
+            Value(path) if rule.is_none() => {
+                rule = Some(path.into());
+                continue;
+            }
+            other => return Err(bad(other.unexpected())),
+        };
+        if let Some(text) = text {
+            *text = Some(text_of(parser)?);
+        }
+        if let Some(path) = path {
+            *path = Some(parser.value().map_err(bad)?.into());
+        }
+    }
+    let rule = rule.ok_or_else(|| {
+        OptionsError("replay takes a RULE: a file, a plugin's folder, or a name".to_owned())
+    })?;
+    Ok(Command::Replay(ReplayOptions { rule, ..options }))
+}
+
+fn text_of(parser: &mut lexopt::Parser) -> Result<String, OptionsError> {
+    let value = parser.value().map_err(|error| OptionsError(error.to_string()))?;
+    value.into_string().map_err(|text| OptionsError(format!("{} is not UTF-8", text.to_string_lossy())))
 }
 
 /// Reads a command line without the program's name.
@@ -152,6 +209,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Option
             }
             Value(word) if word == "check" && !checking => checking = true,
             Value(word) if word == "read-vnstat" && !checking => return read_vnstat(&mut parser),
+            Value(word) if word == "replay" && !checking => return replay(&mut parser, options.config),
             other => return Err(bad(other.unexpected())),
         }
     }

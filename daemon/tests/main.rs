@@ -21,6 +21,8 @@ mod faults;
 mod fixture;
 #[path = "main/history.rs"]
 mod history;
+#[path = "main/life.rs"]
+mod life;
 #[path = "main/modemmanager.rs"]
 mod modemmanager;
 #[path = "main/promised.rs"]
@@ -31,6 +33,8 @@ mod quota;
 mod receivers;
 #[path = "main/reminders.rs"]
 mod reminders;
+#[path = "main/replay.rs"]
+mod replay;
 #[path = "main/service.rs"]
 mod service;
 #[path = "main/shipped_channels.rs"]

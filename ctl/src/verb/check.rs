@@ -26,14 +26,7 @@ fn run(out: &mut Out, what: &str, path: Option<&Path>) -> Result<Verdict, CtlErr
     if let Some(path) = path {
         command.arg(format!("--{what}")).arg(path);
     }
-    let cannot = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => CtlError::failed(
-            "CheckerMissing",
-            "simbelld, which does the checking, was not found beside this program nor in PATH",
-            "install the package simbell on this machine",
-        ),
-        _ => CtlError::io(format!("{} cannot be run", program.display()), error),
-    };
+    let cannot = |error| cannot(&program, error);
     let ok = if out.json {
         let output = command.output().map_err(cannot)?;
         let mut lines: Vec<String> = Vec::new();
@@ -55,6 +48,18 @@ fn run(out: &mut Out, what: &str, path: Option<&Path>) -> Result<Verdict, CtlErr
 fn problems(what: &str) -> CtlError {
     let said = if what == "rules" { "the rules have problems" } else { "the configuration has problems" };
     CtlError::failed("CheckFailed", said, "mend what is named above and check again")
+}
+
+/// simbelld was not started.
+pub(super) fn cannot(program: &Path, error: io::Error) -> CtlError {
+    match error.kind() {
+        io::ErrorKind::NotFound => CtlError::failed(
+            "CheckerMissing",
+            "simbelld, which does the checking, was not found beside this program nor in PATH",
+            "install the package simbell on this machine",
+        ),
+        _ => CtlError::io(format!("{} cannot be run", program.display()), error),
+    }
 }
 
 /// Beside this program, where a build or an installation puts both; else by PATH.

@@ -343,6 +343,7 @@ fn verbs() -> Vec<(&'static str, &'static str, Value)> {
         types.insert(ty.name().to_string(), custom(ty, &types));
     }
     types.insert("Failure".to_owned(), custom(Failure::CUSTOM_TYPE, &types));
+    types.insert("ReplayedRule".to_owned(), custom(ReplayedRule::CUSTOM_TYPE, &types));
     let one = "one object";
     let each = "one object a line";
     vec![
@@ -369,6 +370,10 @@ fn verbs() -> Vec<(&'static str, &'static str, Value)> {
         ("rules-list", each, types["Rule"].clone()),
         ("rules-why", one, json_type(ExplainReminderReply::TYPE, &types)),
         ("rules-resume", one, types["Rule"].clone()),
+        ("rules-replay-ring", each, custom(ReplayRing::CUSTOM_TYPE, &types)),
+        ("rules-replay-failure", each, custom(ReplayFailure::CUSTOM_TYPE, &types)),
+        ("rules-replay-day", each, custom(ReplayDay::CUSTOM_TYPE, &types)),
+        ("rules-replay-summary", each, custom(ReplaySummary::CUSTOM_TYPE, &types)),
         ("check", one, custom(CheckOutput::CUSTOM_TYPE, &types)),
         ("reminders", each, types["Reminder"].clone()),
         ("channels", each, types["Channel"].clone()),

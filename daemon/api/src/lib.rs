@@ -31,6 +31,7 @@ mod monitor;
 mod output;
 mod plan;
 mod reminder;
+mod replay;
 mod rule;
 mod status;
 mod usage;
@@ -63,6 +64,7 @@ pub use output::{
 };
 pub use plan::{FreeHours, Plan};
 pub use reminder::{Delivery, Reminder};
+pub use replay::{PastLine, ReplayDay, ReplayFailure, ReplayLine, ReplayRing, ReplaySummary, ReplayedRule};
 pub use rule::Rule;
 pub use status::{Calibration, Cycle, Forecast, ModemManager, Service, Session, Sim, Warning};
 pub use usage::{UsageChange, UsagePage, UsageRow, UsageTotal};

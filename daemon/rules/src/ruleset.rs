@@ -145,6 +145,12 @@ impl RuleSet {
         set
     }
 
+    /// Loads one rule alone, a file or a plugin's folder, whether or not the configuration has it run.
+    #[must_use]
+    pub fn load_one(options: &LoadOptions, path: &Path) -> Self {
+        Self::alone(options, path, None)
+    }
+
     /// Loads one rule alone, a file or a plugin's folder, wanted or not; it may ask for all that it can ask for but
     /// what `options.allowed` leaves out where that names it. With a trail, the lines that run are told to it.
     pub(crate) fn alone(options: &LoadOptions, path: &Path, trail: Option<&Arc<Trail>>) -> Self {

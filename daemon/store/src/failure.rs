@@ -9,6 +9,8 @@ pub enum ErrorKind {
     Locked,
     /// The ledger was written by a newer version.
     Newer,
+    /// The ledger was written by an older version, and may not be brought up to date.
+    Older,
     /// The file belongs to another program.
     Foreign,
     /// The ledger is damaged.
@@ -36,6 +38,7 @@ impl ErrorKind {
         match self {
             Self::Locked => "locked",
             Self::Newer => "newer",
+            Self::Older => "older",
             Self::Foreign => "foreign",
             Self::Damaged => "damaged",
             Self::ReadOnly => "read-only",
@@ -54,6 +57,7 @@ impl ErrorKind {
         match self {
             Self::Locked => "stop the other process first",
             Self::Newer => "install that version again, or restore the backup beside the ledger",
+            Self::Older => "start the service with it once, which brings it up to date",
             Self::Foreign => "choose another state directory",
             Self::Damaged => "keep a copy of the file; sqlite3's .recover may save its contents",
             Self::ReadOnly => "make the state directory writable for the service's user",

@@ -18,6 +18,7 @@
 
 mod access;
 mod apply;
+mod aside;
 mod backup;
 mod backups;
 mod carrier;

@@ -1,6 +1,6 @@
 //! Lists of what the ledger keeps, paged where they can be long.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use simbell_core::effect::SimRecord;
 use simbell_core::ident::{Iccid, ReminderKey};
 use simbell_core::ledger::{Correction, Gap, Session};
@@ -36,8 +36,7 @@ impl Store {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn sims(&self) -> Result<Vec<SimRecord>, QueryError> {
-        let sql = format!("SELECT {} FROM sim ORDER BY iccid", rows::SIM);
-        collect(&mut self.conn.prepare_cached(&sql)?, [], rows::sim)
+        sims(&self.conn)
     }
 
     /// Gaps, newest first: at most `limit` with numbers below `before`. Those of a SIM include those of no known SIM.
@@ -126,6 +125,12 @@ impl Store {
         );
         collect(&mut self.conn.prepare_cached(&sql)?, params![reminder.as_str(), limit], rows::delivery)
     }
+}
+
+/// As [`Store::sims`], on any connection.
+pub(crate) fn sims(conn: &Connection) -> Result<Vec<SimRecord>, QueryError> {
+    let sql = format!("SELECT {} FROM sim ORDER BY iccid", rows::SIM);
+    collect(&mut conn.prepare_cached(&sql)?, [], rows::sim)
 }
 
 /// Columns 1 to 5: iccid, from_ms, until_ms, reason, detail.

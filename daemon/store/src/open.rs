@@ -53,6 +53,18 @@ pub enum OpenError {
         /// The newest version known here.
         known: i32,
     },
+    /// An older version wrote it, and it is to be read as it is.
+    #[error("{path}: the ledger has schema version {found}, written by an older simbelld; it is read from version \
+        {known} on. It was not touched: start the service with it once, which brings it up to date",
+        path = path.display())]
+    Older {
+        /// The ledger.
+        path: PathBuf,
+        /// Its schema version.
+        found: i32,
+        /// The version known here.
+        known: i32,
+    },
     /// It belongs to another program.
     #[error("{path}: the file is no ledger of simbelld. It was not touched: {hint}", path = path.display(),
         hint = ErrorKind::Foreign.hint())]
@@ -111,6 +123,7 @@ impl OpenError {
         match self {
             Self::Locked { .. } => ErrorKind::Locked,
             Self::Newer { .. } => ErrorKind::Newer,
+            Self::Older { .. } => ErrorKind::Older,
             Self::Foreign { .. } => ErrorKind::Foreign,
             Self::Damaged { .. } => ErrorKind::Damaged,
             Self::NotBackedUp { source, .. } => source.kind(),
@@ -228,7 +241,7 @@ fn look(path: &Path, access: Access) -> Result<Found, OpenError> {
     })
 }
 
-fn sqlite_failure(path: &Path, action: &'static str, source: rusqlite::Error) -> OpenError {
+pub(crate) fn sqlite_failure(path: &Path, action: &'static str, source: rusqlite::Error) -> OpenError {
     if ErrorKind::of_sqlite(&source) == ErrorKind::Damaged {
         return OpenError::Damaged { path: path.to_owned(), detail: source.to_string() };
     }

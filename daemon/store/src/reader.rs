@@ -1,5 +1,6 @@
 //! Long reads, beside the one writer and never in its way.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,9 +24,14 @@ impl Reader {
     /// # Errors
     /// When SQLite cannot open it.
     pub fn open(path: &Path) -> Result<Self, QueryError> {
+        Ok(Self::connect(path.as_os_str(), OpenFlags::empty())?)
+    }
+
+    pub(crate) fn connect(path: &OsStr, more: OpenFlags) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_EXRESCODE;
+            | OpenFlags::SQLITE_OPEN_EXRESCODE
+            | more;
         let conn = Connection::open_with_flags(path, flags)?;
         conn.busy_timeout(Duration::from_secs(2))?;
         conn.pragma_update(None, "cache_size", -CACHE_KIB)?;

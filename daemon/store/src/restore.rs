@@ -126,7 +126,7 @@ fn next_epoch(conn: &Connection) -> Result<EpochId, QueryError> {
 
 /// Only what the clock said when it was trusted: not what a person or a schedule says of the future. Usage is asked for
 /// its latest slots by SIM, for it is long.
-fn newest(conn: &Connection) -> Result<Option<Timestamp>, QueryError> {
+pub(crate) fn newest(conn: &Connection) -> Result<Option<Timestamp>, QueryError> {
     let newest: Option<i64> = conn
         .query_row(
             "WITH RECURSIVE

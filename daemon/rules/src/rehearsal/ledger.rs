@@ -21,6 +21,8 @@ type Slots = BTreeMap<(Timestamp, EpochId, Zone), Volume>;
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     usage: BTreeMap<Iccid, Slots>,
+    /// Of SIMs whose oldest usage was let go.
+    first: BTreeMap<Iccid, Timestamp>,
     corrections: BTreeMap<Iccid, Vec<(Timestamp, i64)>>,
     baselines: BTreeMap<String, Baseline>,
     epochs: BTreeMap<EpochId, Epoch>,
@@ -75,6 +77,16 @@ impl Ledger {
         *sum = Volume { rx: sum.rx.saturating_add(volume.rx), tx: sum.tx.saturating_add(volume.tx) };
     }
 
+    /// Lets go of a SIM's usage before an instant; when its first entry was stays known.
+    pub(super) fn forget_usage(&mut self, iccid: &Iccid, before: Timestamp) {
+        let Some(slots) = self.usage.get_mut(iccid) else { return };
+        if let Some((first, ..)) = slots.keys().next() {
+            self.first.entry(iccid.clone()).or_insert(*first);
+        }
+        // No epoch has a number so low.
+        *slots = slots.split_off(&(before, EpochId(i64::MIN), Zone::Unknown));
+    }
+
     /// A reminder as it was committed last.
     pub(super) fn reminder(&self, key: &ReminderKey) -> Option<&Reminder> {
         self.reminders.get(key)
@@ -113,7 +125,7 @@ impl Ledger {
             by_zone: by_zone.into_iter().collect(),
             units: units.into_iter().map(|(unit, volume)| UnitSum { unit, volume }).collect(),
             corrections,
-            first_at: mine.keys().next().map(|(at, ..)| *at),
+            first_at: self.first.get(&query.iccid).or(mine.keys().next().map(|(at, ..)| at)).copied(),
             query,
         };
         [counts, totals]

@@ -7,6 +7,7 @@
 mod clock;
 mod flow;
 mod ledger;
+mod past;
 mod seat;
 mod timeline;
 

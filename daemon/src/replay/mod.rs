@@ -1,0 +1,294 @@
+//! `simbelld replay`: a rule run over the past that a ledger knows. What simbellctl executes for `rules replay`.
+//!
+//! The past comes from the service, told on standard input, so that whoever may ask the service may replay; or from a
+//! ledger or a copy of one, read as it lies. What comes out are lines of [`simbell_api::ReplayLine`].
+
+mod aside;
+mod past;
+mod rings;
+mod run;
+mod tell;
+mod told;
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate};
+use simbell_core::settings::Settings;
+use simbell_core::time::{Span, Timestamp};
+use simbell_rules::{LoadOptions, RehearsalError, RuleSet};
+use simbell_store::{OpenError, QueryError};
+
+use crate::app::{load_config, rule_options};
+use crate::config::{Environment, Loaded};
+use past::{Past, Window};
+
+const EX_CONFIG: u8 = 78;
+
+/// The longest span, in days: what simbellctl offers.
+pub const MOST_DAYS: u32 = 4_000;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReplayOptions {
+    /// The configuration, as for the service.
+    pub config: Option<PathBuf>,
+    /// The rule: a file, a plugin's folder, or a name.
+    pub rule: PathBuf,
+    /// An older version of it, to compare with.
+    pub old: Option<PathBuf>,
+    /// The ledger, or a copy of one; the past is told on standard input where there is none.
+    pub ledger: Option<PathBuf>,
+    /// How many days; 90 unless given.
+    pub days: Option<u32>,
+    /// From when on, instead of `days`.
+    pub from: Option<String>,
+    /// Until when.
+    pub to: Option<String>,
+    /// About which SIM alone, by name or ICCID.
+    pub sim: Option<String>,
+    /// Settings of the plugin, each `KEY=VALUE`.
+    pub settings: Vec<String>,
+}
+
+/// Why nothing was replayed.
+#[derive(Debug, thiserror::Error)]
+enum ReplayError {
+    /// What is asked for makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// There is no such rule.
+    #[error("{0}")]
+    NoRule(String),
+    /// The rule cannot run: as `check` says it.
+    #[error("{0}")]
+    Rule(String),
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// Nothing has happened yet.
+    #[error("the ledger is empty: nothing was ever measured, so there is nothing to replay")]
+    Empty,
+    /// Nothing is known of the span.
+    #[error(
+        "the ledger knows nothing of {from} to {until}: widen it with --days or --from, or name another --sim"
+    )]
+    Nothing {
+        /// From.
+        from: String,
+        /// Until.
+        until: String,
+    },
+    /// Standard input cannot be read.
+    #[error("the past cannot be read from standard input: {0}")]
+    Stdin(io::Error),
+    /// It ended before its last line.
+    #[error(
+        "the past on standard input was cut off: the service or simbellctl was ended meanwhile; replay again"
+    )]
+    CutOff,
+    /// A line of it is none.
+    #[error("the past on standard input is not understood ({0}): use simbellctl and simbelld of one version")]
+    Line(serde_json::Error),
+    /// Something in it makes no sense.
+    #[error("the past on standard input makes no sense ({0}): use simbellctl and simbelld of one version")]
+    Told(String),
+    /// More rings than anybody reads.
+    #[error(
+        "the rule rings without end: more than 10,000 times by {0}. Make it say less, or replay fewer days"
+    )]
+    RingsWithoutEnd(String),
+    /// It cannot be run any further.
+    #[error("the replay cannot go on: {0}. Make the rule say less often what it says, or replay fewer days")]
+    Rehearsal(#[from] RehearsalError),
+}
+
+/// The span that is asked for.
+#[derive(Debug)]
+struct Wanted {
+    days: u32,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+impl Wanted {
+    /// From when until when; `end` is where what is known ends.
+    fn window(&self, settings: &Settings, end: Timestamp) -> Result<Window, ReplayError> {
+        let instant = |text: &str, option: &str| {
+            if let Ok(date) = text.parse::<NaiveDate>() {
+                return Ok(settings.zone.day_start(date));
+            }
+            DateTime::parse_from_rfc3339(text)
+                .map(|at| Timestamp::from_millis(at.timestamp_millis()))
+                .map_err(|_| {
+                    let shown: String = text.chars().take(40).collect();
+                    ReplayError::Usage(format!(
+                        "{option} is {shown:?}, which is neither a date nor an instant; write 2026-11-01, or \
+                         2026-11-01T07:00:00+01:00"
+                    ))
+                })
+        };
+        let until = self.to.as_deref().map(|text| instant(text, "--to")).transpose()?.unwrap_or(end);
+        let span = |days: u32| Span::secs(i64::from(days).saturating_mul(86_400));
+        let earliest = until.saturating_add(Span(span(self.days).as_millis().saturating_neg()));
+        let from = self.from.as_deref().map(|text| instant(text, "--from")).transpose()?.unwrap_or(earliest);
+        if from >= until {
+            return Err(ReplayError::Usage(format!(
+                "the span is empty: it begins {} and ends {}; give an earlier --from",
+                settings.zone.rfc3339(from),
+                settings.zone.rfc3339(until)
+            )));
+        }
+        if until.since(from) > span(MOST_DAYS) {
+            return Err(ReplayError::Usage(format!(
+                "the span is longer than {MOST_DAYS} days; replay it in parts with --from and --to"
+            )));
+        }
+        Ok(Window::of(settings, from, until))
+    }
+}
+
+/// Replays, prints what came of it, and gives the exit status: 0 when it was done, 2 when what is asked for makes no
+/// sense, 78 when the configuration has errors, 1 for anything else.
+#[must_use]
+pub fn run(options: &ReplayOptions) -> ExitCode {
+    // Whoever replays need not be who may read the secrets.
+    let env = Environment::of_process().assuming_secrets();
+    let loaded = match load_config(options.config.as_deref(), &env) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return ExitCode::from(EX_CONFIG);
+        }
+    };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let said = replay(options, loaded).and_then(|lines| {
+        for line in &lines {
+            let text = serde_json::to_string(line).map_err(|error| ReplayError::Told(error.to_string()))?;
+            // A reader that has gone away is no fault of the replay.
+            if writeln!(out, "{text}").is_err() {
+                return Ok(());
+            }
+        }
+        let _gone = out.flush();
+        Ok(())
+    });
+    match said {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            if matches!(error, ReplayError::Usage(_)) { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn replay(options: &ReplayOptions, loaded: Loaded) -> Result<Vec<simbell_api::ReplayLine>, ReplayError> {
+    let Loaded { mut settings, service, .. } = loaded;
+    let rules = rule_options(&service, &settings.language);
+    // Before the past is read: a rule that cannot run is the first thing to say.
+    let paths = options.old.iter().chain([&options.rule]);
+    let sets: Vec<Arc<RuleSet>> =
+        paths.map(|path| load(path, &rules, &options.settings).map(Arc::new)).collect::<Result<_, _>>()?;
+    let wanted =
+        Wanted { days: options.days.unwrap_or(90), from: options.from.clone(), to: options.to.clone() };
+    let mut past = match &options.ledger {
+        Some(path) => aside::read(path, &settings, &wanted)?,
+        None => told::read(&mut io::stdin().lock(), &settings, &wanted, crate::clock::wall())?,
+    };
+    if let Some(name) = &options.sim {
+        alone(&mut past, &mut settings, name)?;
+    }
+    if past.is_empty() {
+        let (from, until) =
+            (settings.zone.rfc3339(past.window.from), settings.zone.rfc3339(past.window.until));
+        return Err(ReplayError::Nothing { from, until });
+    }
+    let mut ran = Vec::new();
+    for set in sets {
+        ran.push((Arc::clone(&set), run::run(set, &settings, &past)?));
+    }
+    Ok(tell::lines(ran, &settings, &past))
+}
+
+/// Leaves one SIM, by name or ICCID.
+fn alone(past: &mut Past, settings: &mut Settings, name: &str) -> Result<(), ReplayError> {
+    let named = |iccid: &simbell_core::ident::Iccid| {
+        let known = settings.sims.get(iccid).and_then(|sim| sim.name.as_ref());
+        iccid.as_str() == name || known.is_some_and(|known| known.as_str() == name)
+    };
+    let Some(iccid) = past.sims.keys().find(|iccid| named(iccid)).cloned() else {
+        let shown: String = name.chars().take(40).collect();
+        return Err(ReplayError::Usage(format!(
+            "the ledger knows no SIM {shown:?}; `simbellctl sims` lists them"
+        )));
+    };
+    past.sims.retain(|other, _| *other == iccid);
+    past.observations.retain(|figure| figure.iccid == iccid);
+    settings.sims.retain(|other, _| *other == iccid);
+    Ok(())
+}
+
+/// Loads one rule: a file, a plugin's folder, or one that the service would find under this name.
+fn load(path: &Path, options: &LoadOptions, given: &[String]) -> Result<RuleSet, ReplayError> {
+    let found = find(path, options)?;
+    let mut options = options.clone();
+    if !given.is_empty() {
+        let name = RuleSet::load_one(&options, &found).descriptions().into_iter().next();
+        let name = name.filter(|rule| rule.plugin).map(|rule| rule.name.to_string()).ok_or_else(|| {
+            ReplayError::Usage(format!("{} has no settings: it is no plugin", found.display()))
+        })?;
+        let values = options.settings.entry(name).or_default();
+        for setting in given {
+            let (key, value) = setting.split_once('=').ok_or_else(|| {
+                ReplayError::Usage(format!("{setting:?} is no setting; write it like limit=50GB"))
+            })?;
+            // `5`, `true` and `["a", "b"]` are what they are; anything else is a text.
+            let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+            values.insert(key.trim().to_owned(), value);
+        }
+    }
+    let set = RuleSet::load_one(&options, &found);
+    match set.descriptions().as_slice() {
+        [rule] => match &rule.problem {
+            Some(problem) => Err(ReplayError::Rule(problem.clone())),
+            None => Ok(set),
+        },
+        _ => {
+            let problems: Vec<String> = set.problems().iter().map(ToString::to_string).collect();
+            Err(ReplayError::Rule(problems.join("\n")))
+        }
+    }
+}
+
+fn find(path: &Path, options: &LoadOptions) -> Result<PathBuf, ReplayError> {
+    let shown = path.display();
+    if path.is_dir() {
+        return if path.join("plugin.toml").is_file() {
+            Ok(path.to_owned())
+        } else {
+            Err(ReplayError::NoRule(format!("{shown}: this folder is no plugin, for it has no plugin.toml")))
+        };
+    }
+    if path.is_file() {
+        return Ok(path.to_owned());
+    }
+    let name = path.to_str().filter(|name| !name.contains('/') && !name.ends_with(".rhai"));
+    let Some(name) = name else {
+        return Err(ReplayError::NoRule(format!("{shown}: there is no such file")));
+    };
+    let own =
+        options.user_dir.iter().map(|dir| dir.join(format!("{name}.rhai"))).filter(|file| file.is_file());
+    // Of two plugins of one name the later folder's is taken.
+    let plugins =
+        options.plugin_dirs.iter().rev().flat_map(|dir| [dir.join("rules").join(name), dir.join(name)]);
+    own.chain(plugins.filter(|dir| dir.join("plugin.toml").is_file())).next().ok_or_else(|| {
+        ReplayError::NoRule(format!(
+            "{shown}: there is no such file, and no rule or plugin of this name; `simbellctl rules` lists them"
+        ))
+    })
+}
