@@ -23,8 +23,12 @@ mod fixture;
 mod history;
 #[path = "main/life.rs"]
 mod life;
+#[path = "main/lying.rs"]
+mod lying;
 #[path = "main/modemmanager.rs"]
 mod modemmanager;
+#[path = "main/ppp.rs"]
+mod ppp;
 #[path = "main/promised.rs"]
 mod promised;
 #[path = "main/quota.rs"]

@@ -137,6 +137,7 @@ pub(crate) fn newest(conn: &Connection) -> Result<Option<Timestamp>, QueryError>
                      WHERE usage.iccid = sims.iccid ORDER BY start_ms DESC LIMIT 16)) FROM sims)
              SELECT max(at) FROM (SELECT max(at) AS at FROM latest
              UNION ALL SELECT max(read_ms) FROM baseline
+             UNION ALL SELECT max(until_ms) FROM gap
              UNION ALL SELECT max(last_seen_ms) FROM sim
              UNION ALL SELECT max(raised_ms) FROM reminder
              UNION ALL SELECT max(created_ms) FROM delivery

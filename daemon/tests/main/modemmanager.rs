@@ -16,7 +16,7 @@ use simbell_modemsim::lab::{Lab, LabOptions, PATIENCE};
 use crate::bell::{Bell, Home, until};
 
 /// The cards of the simulator.
-const MOBILE: &str = "89860012345678901234";
+pub const MOBILE: &str = "89860012345678901234";
 const UNICOM: &str = "89860198765432109876";
 
 const JOURNAL: &str = "[channels.log]\nkind = \"journal\"\n";
@@ -27,7 +27,7 @@ const EVERY_SMS: &str = r#"
 fn on_sms(sim, sms) { remind(`sms-${sms.id}`, `${sms.number}: ${sms.text}`); }
 "#;
 
-async fn lab(options: LabOptions, profile: Profile) -> (Lab, Modem) {
+pub async fn lab(options: LabOptions, profile: Profile) -> (Lab, Modem) {
     let mut lab = Lab::start(options).await.unwrap();
     let modem = lab.add_modem(profile).await.unwrap();
     lab.enable(&modem).await.unwrap();
@@ -59,7 +59,7 @@ async fn passed_on(bell: &Bell<'_>, text: &str) -> simbell_api::Reminder {
     bell.reminder_is("", |r| r.key.contains("/sms-") && r.text.ends_with(text)).await
 }
 
-async fn connect(lab: &Lab, modem: &Modem) {
+pub async fn connect(lab: &Lab, modem: &Modem) {
     let path = lab.modem_path(modem).await.unwrap();
     lab.mmcli(&["-m", path.as_str(), "--simple-connect=apn=cmnet"]).await.unwrap();
 }

@@ -140,6 +140,7 @@ impl State {
             ppp_interface: self.settings.ppp_interface.as_deref(),
             just_seen: false,
             known: true,
+            newest: self.newest,
             at,
             splits: &self.splits,
         }

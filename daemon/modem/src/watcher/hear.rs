@@ -9,6 +9,7 @@
 //! Peer to peer everything arrives anyway.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
 use simbell_core::ident::ModemId;
@@ -27,6 +28,9 @@ const CONNECTED: i32 = 11;
 /// A bus forwards by so many rules for one client at most (512 by default): beyond this all bearers are listened to by
 /// one rule.
 const RULES_MOST: usize = 128;
+
+/// With so many bearers each one's figures are read as seldom as may be.
+const EVERY_MOST: u32 = 60;
 
 /// The bearers listened to on a bus.
 #[derive(Debug, Default)]
@@ -107,17 +111,27 @@ impl Session {
             .filter(|(_, detail)| detail.figures.is_some_and(|(_, due)| due <= now))
             .map(|(path, _)| path.clone())
             .collect();
+        let every = self.figures_every();
         for path in due {
-            let [_, _, every] = self.timing.figures;
             if let Some(detail) = self.details.0.get_mut(&path)
                 && let Some((since, _)) = detail.figures
             {
-                let first = self.timing.figures.into_iter().filter_map(|after| since.checked_add(after));
+                let [first, second, _] = self.timing.figures;
+                let first = [first, second].into_iter().filter_map(|after| since.checked_add(after));
                 let next = first.filter(|next| *next > now).min().or_else(|| now.checked_add(every));
                 detail.figures = next.map(|next| (since, next));
             }
             self.read_bearer(path, now);
         }
+    }
+
+    /// How long after the second time figures are read again: what begins to bypass the kernel's counters is noticed then.
+    /// Few bearers cost little; many are read less often, so that all of them cost no more than one each half minute.
+    fn figures_every(&self) -> Duration {
+        let [_, least, most] = self.timing.figures;
+        let quiet = self.details.0.values().filter(|detail| detail.figures.is_some()).count();
+        let shared = (most / EVERY_MOST).saturating_mul(u32::try_from(quiet).unwrap_or(u32::MAX));
+        shared.max(least).min(most)
     }
 
     /// When figures are to be read.

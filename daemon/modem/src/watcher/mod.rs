@@ -62,7 +62,8 @@ pub struct Timing {
     pub call: Duration,
     /// From a change to telling it, so that several come together.
     pub coalesce: Duration,
-    /// From a connection over a link of the kernel to reading its figures, once and again; then each time after so long.
+    /// From a connection over a link of the kernel to reading its figures, once and again; then each time after as long as
+    /// the second, or, with many connections, longer: after so long at most.
     pub figures: [Duration; 3],
     /// From telling a modem to telling it again because nothing but its signal changed.
     pub signal: Duration,

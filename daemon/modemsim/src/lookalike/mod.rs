@@ -69,6 +69,17 @@ impl Lookalike {
         self.lock().devices.get(modem)?.shown.as_ref().map(|shown| shown.path.clone())
     }
 
+    /// A modem dials: it is connecting until [`Lookalike::connect_bearer`] connects it, as it may be for seconds.
+    ///
+    /// # Errors
+    /// As ModemManager refuses.
+    pub fn dial(&self, modem: usize) -> Result<(), Fault> {
+        let mut world = self.lock();
+        world.shown(modem)?;
+        world.set_state(modem, device::state::CONNECTING, 1);
+        Ok(())
+    }
+
     /// Connects a bearer, as NetworkManager would; an unregistered modem is enabled first.
     ///
     /// # Errors

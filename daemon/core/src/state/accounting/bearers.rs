@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 
+use super::counter::is_credible;
 use super::links::Seen;
 use super::sessions::{BEGINNING_S, OLDEST_MS};
 use super::{Accounting, Booked, Counter, Owner};
@@ -98,7 +99,8 @@ impl Accounting {
         booked: &mut Vec<Booked>,
     ) {
         let now = (stats.rx_bytes, stats.tx_bytes);
-        if now.0 < counter.latest.0 || now.1 < counter.latest.1 {
+        let fell = now.0 < counter.latest.0 || now.1 < counter.latest.1;
+        if fell || !counter.could_say(now, seen.at) {
             if let Some(base) = counter.baseline(key, self.boot.as_ref()) {
                 self.lose_keeping(&base, GapReason::CounterReset, seen.at);
             }
@@ -151,6 +153,10 @@ impl Accounting {
                 counter.session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch).copied());
                 counter.owner = Some(Owner { zone: base.zone.clone(), ..owner.clone() });
                 counter.confirm();
+                if !counter.could_say(now, seen.at) {
+                    self.lose_keeping(&base, GapReason::CounterReset, seen.at);
+                    counter.rebase(now, seen.at);
+                }
                 // Also where it ended meanwhile: these are its final figures.
                 self.book(&mut counter, seen.at, seen.splits, booked);
                 if !bearer.connected {
@@ -194,6 +200,10 @@ impl Accounting {
                 self.shared.remove(&key);
                 self.by_kernel.remove(&key);
                 counter.booked = start;
+                if !is_credible(counter.growth(), u64::from(stats.duration_s).saturating_mul(1_000)) {
+                    self.bearer_unseen(stats, iccid, seen);
+                    counter.booked = now;
+                }
                 self.claim(&mut counter, owner, seen.at);
                 self.book(&mut counter, seen.at, seen.splits, booked);
             }
@@ -228,7 +238,7 @@ impl Accounting {
     fn bearer_unseen(&mut self, stats: &BearerStats, iccid: &Iccid, seen: &Seen<'_>) {
         self.changes.push(Change::AppendGap(Gap {
             iccid: Some(iccid.clone()),
-            from: stats.start.filter(|start| seen.at.trusted && *start <= seen.at.wall),
+            from: seen.unwatched_since(stats.start),
             until: super::dated(seen.at),
             reason: GapReason::ConnectedUnseen,
             detail: format!(

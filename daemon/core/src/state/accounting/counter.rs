@@ -9,6 +9,18 @@ use crate::ledger::{Baseline, EpochId, Source};
 use crate::modem::BearerStats;
 use crate::time::{Stamp, Timestamp};
 
+/// More than this each way, B/s, no mobile network carries: 20 Gbit/s (ITU-R M.2410, peak data rate).
+const FASTEST: u64 = 2_500_000_000;
+
+/// A figure may be of as much earlier than it is told, and the one before it too.
+const TOLD_WITHIN_MS: u64 = 60_000;
+
+/// Whether so much can have passed in so long: a modem that tells anything else tells nonsense.
+pub(super) fn is_credible(grown: (u64, u64), millis: u64) -> bool {
+    let most = FASTEST.saturating_mul(millis.saturating_add(TOLD_WITHIN_MS) / 1_000);
+    grown.0 <= most && grown.1 <= most
+}
+
 /// One counter, of the kernel or of ModemManager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Counter {
@@ -95,6 +107,12 @@ impl Counter {
 
     pub fn growth(&self) -> (u64, u64) {
         (self.latest.0.saturating_sub(self.booked.0), self.latest.1.saturating_sub(self.booked.1))
+    }
+
+    /// Whether it can have come to say so since it was booked.
+    pub fn could_say(&self, now: (u64, u64), at: Stamp) -> bool {
+        let grown = (now.0.saturating_sub(self.booked.0), now.1.saturating_sub(self.booked.1));
+        is_credible(grown, at.boot_ms.saturating_sub(self.booked_at.boot_ms))
     }
 
     pub fn continues(&self, stats: &BearerStats) -> bool {

@@ -11,7 +11,7 @@ use crate::ident::{Iccid, IfIndex};
 use crate::ledger::{Gap, GapReason, Source, Zone};
 use crate::modem::{BearerView, ModemState, ModemView};
 use crate::settings::SourceChoice;
-use crate::time::Stamp;
+use crate::time::{Stamp, Timestamp};
 
 /// A modem as seen now, and what settling its links and bearers rests on.
 #[derive(Debug)]
@@ -30,10 +30,22 @@ pub struct Seen<'a> {
     pub just_seen: bool,
     /// Whether the service has watched this SIM before: then what it missed is a gap.
     pub known: bool,
+    /// The newest instant that the ledger spoke of when the service began: until then it watched.
+    pub newest: Option<Timestamp>,
     /// Now.
     pub at: Stamp,
     /// Where slots are split.
     pub splits: &'a Splits,
+}
+
+impl Seen<'_> {
+    /// Since when a connection that began at an instant may have carried what nobody watched: what the ledger said before
+    /// has a gap of its own, or none.
+    pub(super) fn unwatched_since(&self, began: Option<Timestamp>) -> Option<Timestamp> {
+        let past = |instant: &Timestamp| self.at.trusted && *instant <= self.at.wall;
+        let began = began.filter(past)?;
+        Some(self.newest.filter(past).map_or(began, |newest| newest.max(began)))
+    }
 }
 
 impl Accounting {
@@ -341,11 +353,10 @@ impl Accounting {
             .iter()
             .filter(|bearer| bearer.connected)
             .filter_map(|bearer| bearer.stats?.start)
-            .filter(|start| seen.at.trusted && *start <= seen.at.wall)
             .max();
         self.changes.push(Change::AppendGap(Gap {
             iccid: Some(owner.iccid.clone()),
-            from: began,
+            from: seen.unwatched_since(began),
             until: dated(seen.at),
             reason: GapReason::ConnectedUnseen,
             detail: format!(

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::counter::is_credible;
 use super::links::Seen;
 use super::{Accounting, Counter, Owner, dated};
 use crate::effect::Change;
@@ -64,6 +65,12 @@ impl Figures {
         } else {
             self.grown = Volume { rx: grown.0.unsigned_abs(), tx: grown.1.unsigned_abs() };
         }
+    }
+
+    /// Whether so much can have passed since the figure before.
+    fn could_be(&self, raw: (u64, u64), millis: u64) -> bool {
+        let grown = self.grown_at(raw);
+        is_credible((grown.0.saturating_sub(self.grown.rx), grown.1.saturating_sub(self.grown.tx)), millis)
     }
 
     /// What the counter says changes for another reason than traffic.
@@ -289,8 +296,9 @@ impl Live {
         let moved = sum(&self.tellers) != now || !same(&self.tellers, &tellers);
         let going_on = self.tellers.is_empty() || same(&self.tellers, &tellers);
         let grown = self.session.kernel.map(|kernel| kernel.grown).unwrap_or_default();
+        let since = at.boot_ms.saturating_sub(self.told_at.max(self.session.began_boot_ms));
         match &mut self.session.told {
-            Some(told) if going_on => told.follow(now),
+            Some(told) if going_on && told.could_be(now, since) => told.follow(now),
             Some(told) => told.bridge(now),
             // From its beginning on both count alike.
             None if !self.midway && tellers.iter().all(|teller| teller.duration_s < BEGINNING_S) => {

@@ -335,3 +335,53 @@ fn two_bearers_that_share_a_bypassed_link_are_counted_once() {
     bench.commit();
     assert_eq!(bench.ledger.sum(0), (10 * MB, 0));
 }
+
+#[test]
+fn figures_that_no_network_can_carry_are_gaps_and_never_usage() {
+    // Where the kernel counts: no bypass.
+    for nonsense in [u64::MAX, u64::MAX >> 1, 1 << 45] {
+        let mut bench = connected(0);
+        bench.seen(&[reading(5, MB, 0)], told(0, (MB, 10, 50), 30));
+        bench.seen(&[reading(5, 2 * MB, 0)], told(0, (nonsense, 10, 50), 60));
+        bench.seen(&[reading(5, 3 * MB, 0)], told(0, (nonsense, nonsense, 50), 90));
+        bench.seen(&[reading(5, 4 * MB, 0)], told(0, (4 * MB, 10, 50), 120));
+        bench.commit();
+        assert_eq!(bench.ledger.sum(0), (4 * MB, 0), "{nonsense}");
+        assert!(!warned(&bench), "{nonsense}");
+        assert_eq!(bench.ledger.reasons(), []);
+    }
+    // Where ModemManager alone counts.
+    for nonsense in [u64::MAX, 1 << 45] {
+        let mut bench = Bench::new(&[]);
+        bench.seen(&[], view(0, ModemState::Registered, vec![bearer(false, Some((0, 0, 0)))]));
+        bench.seen(&[], told(0, (10, 1, 50), 5));
+        bench.seen(&[], told(0, (500, 50, 50), 30));
+        bench.seen(&[], told(0, (nonsense, 50, 50), 60));
+        bench.seen(&[], told(0, (nonsense, 60, 50), 90));
+        bench.seen(&[], told(0, (700, 70, 50), 120));
+        bench.seen(&[], told(0, (800, 90, 50), 150));
+        bench.commit();
+        // What passed beside the nonsense nobody knows.
+        assert_eq!(bench.ledger.sum(0), (590, 79), "{nonsense}");
+        assert_eq!(bench.ledger.reasons(), [GapReason::CounterReset; 2], "{nonsense}");
+        // Told anew after a kill it is no more believed.
+        bench.start(&[]);
+        bench.seen(&[], told(0, (nonsense, 90, 50), 180));
+        bench.commit();
+        assert_eq!(bench.ledger.sum(0), (590, 79), "{nonsense}");
+    }
+}
+
+#[test]
+fn the_first_figure_of_a_connection_is_believed_as_far_as_it_can_be() {
+    let first = |figure: u64, duration_s: u32| {
+        let mut bench = Bench::new(&[]);
+        bench.seen(&[], view(0, ModemState::Registered, vec![bearer(false, None)]));
+        bench.seen(&[], told(0, (figure, 0, 50), duration_s));
+        bench.seen(&[], told(0, (figure.saturating_add(7), 0, 50), duration_s));
+        bench.commit();
+        (bench.ledger.sum(0).0, bench.ledger.reasons())
+    };
+    assert_eq!(first(5_000 * MB, 30), (5_000 * MB + 7, Vec::new()));
+    assert_eq!(first(1 << 45, 30), (7, vec![GapReason::ConnectedUnseen]));
+}
