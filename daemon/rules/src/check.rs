@@ -9,6 +9,7 @@ use crate::engine;
 use crate::evaluate;
 use crate::fixture;
 use crate::limits::Limits;
+use crate::lint;
 use crate::manifest::{Manifest, PluginKind};
 use crate::modules::Shelf;
 use crate::problem::{Problem, Severity, Source};
@@ -87,31 +88,65 @@ fn unspoken(manifest: &Manifest, source: &Source<'_>, texts: &Path) -> Vec<Probl
 fn check(path: &Path, settings: &Settings, places: &Places<'_>, home: Option<&Path>) -> Vec<Problem> {
     let limits = Limits::default();
     let file = path.display().to_string();
-    let text = match read(path, &limits) {
-        Ok(text) => text,
-        Err(error) => return vec![Source { file: &file, text: None }.problem(None, error)],
-    };
-    let source = Source { file: &file, text: Some(&text) };
-    let mut engine = engine::build(&limits);
-    let (texts, mut problems) = match Texts::load(places, &limits) {
+    match read(path, &limits) {
+        Ok(text) => {
+            let source = Source { file: &file, text: Some(&text) };
+            examine(&source, &text, &limits, settings, places, home)
+        }
+        Err(error) => vec![Source { file: &file, text: None }.problem(None, error)],
+    }
+}
+
+/// Everything found wrong with the text of a rule that is in no file.
+#[must_use]
+pub fn check_text(text: &str, limits: &Limits) -> Vec<Problem> {
+    let places = Places { own: None, added: None, language: "" };
+    let source = Source { file: "text", text: Some(text) };
+    examine(&source, text, limits, &Settings::default(), &places, None)
+}
+
+/// Everything found wrong with the text of a manifest that is in no file, its settings' defaults included.
+#[must_use]
+pub fn check_manifest(text: &str) -> Vec<Problem> {
+    let source = Source { file: "plugin.toml", text: Some(text) };
+    match Manifest::parse(&source, text).map(|manifest| manifest.settings(None)) {
+        Ok(Ok(_)) => Vec::new(),
+        Ok(Err(wrong)) => {
+            wrong.into_iter().map(|(message, hint)| source.problem(None, message).hint(hint)).collect()
+        }
+        Err(problems) => problems,
+    }
+}
+
+fn examine(
+    source: &Source<'_>,
+    text: &str,
+    limits: &Limits,
+    settings: &Settings,
+    places: &Places<'_>,
+    home: Option<&Path>,
+) -> Vec<Problem> {
+    let mut engine = engine::build(limits);
+    let (texts, mut problems) = match Texts::load(places, limits) {
         Ok(loaded) => loaded,
         Err(problems) => return problems,
     };
     let shelf = Shelf::default();
     let modules = ModulePlaces { home, shelf: &shelf };
-    let compiled = match compile(&mut engine, &limits, &source, &text, settings, &texts, modules) {
+    let compiled = match compile(&mut engine, limits, source, text, settings, &texts, modules) {
         Ok(compiled) => compiled,
         Err(problem) => return vec![problem],
     };
-    problems.extend(check_calls(&source, &text, &texts));
+    problems.extend(lint::warnings(source, text));
+    problems.extend(check_calls(source, text, &texts));
     problems.extend(places.own.into_iter().flat_map(|dir| uneven(&texts, dir)));
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return problems;
     }
     for (trigger, input) in fixture::inputs() {
-        let evaluated = evaluate::run(&engine, &limits, &compiled, &trigger, &input, &Arc::default());
+        let evaluated = evaluate::run(&engine, limits, &compiled, &trigger, &input, &Arc::default());
         if let Some(failure) = evaluated.failure {
-            let problem = failure.problem(&source, &compiled.parts.functions).warning();
+            let problem = failure.problem(source, &compiled.parts.functions).warning();
             if !problems.contains(&problem) {
                 problems.push(problem);
             }

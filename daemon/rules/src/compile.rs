@@ -12,8 +12,9 @@ use crate::limits::{Limits, in_units, limit};
 use crate::manifest::API;
 use crate::meter::RunMeter;
 use crate::modules::{self, Imported, ModuleConstants, Shelf, settle};
-use crate::problem::{Problem, Source, nearest};
+use crate::problem::{Code, Problem, Source, nearest};
 use crate::settings::Settings;
+use crate::text::short;
 use crate::texts::Texts;
 
 /// A rule that can be asked.
@@ -317,6 +318,24 @@ fn hooks(ast: &AST, source: &Source<'_>, text: &str) -> Result<Vec<Hook>, Proble
             return Err(source.problem(at(), format!("there is no hook `{}`", function.name)).hint(hint));
         }
     }
+    if let (true, Some((_, at))) = (found.is_empty(), Code::of(text).open) {
+        return Err(source
+            .problem(Some(at), "the comment that begins here does not end: nothing of the rule is left")
+            .hint("close it with `*/`".to_owned()));
+    }
+    if found.is_empty() {
+        // `onUsage` and `OnUsage` are what other languages would have it called.
+        let plain = |name: &str| name.to_ascii_lowercase().replace('_', "");
+        let alike = |name: &str| HOOKS.iter().find(|hook| plain(hook.name) == plain(name));
+        if let Some((function, hook)) =
+            ast.iter_functions().find_map(|function| Some((function.name, alike(function.name)?)))
+        {
+            let at = position_of(source, text, &["fn", function]);
+            return Err(source
+                .problem(at, format!("there is no hook `{}`", short(function)))
+                .hint(format!("write it as `{}`", hook.form)));
+        }
+    }
     // In the order of the table, whatever the order in the file.
     found.sort_by_key(|hook| HOOKS.iter().position(|known| known == hook));
     if found.is_empty() {
@@ -348,10 +367,15 @@ pub(crate) fn schedules(
     match (defined, hooked) {
         (false, false) => return Ok(Vec::new()),
         (true, false) => {
-            return Err(source.problem(
-                at(SCHEDULE_FUNCTION),
-                "the rule has `schedule()`, but no `on_schedule(sim)` to be called then",
-            ));
+            return Err(source
+                .problem(
+                    at(SCHEDULE_FUNCTION),
+                    "the rule has `schedule()`, but no `on_schedule(sim)` to be called then",
+                )
+                .hint(
+                    "add `fn on_schedule(sim) { … }`, or `fn on_schedule() { … }` where no SIM is meant"
+                        .to_owned(),
+                ));
         }
         (false, true) => {
             return Err(source

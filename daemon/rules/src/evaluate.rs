@@ -27,8 +27,8 @@ pub(crate) struct Evaluated {
 
 /// Why a run failed.
 pub(crate) enum Failure {
-    /// The script raised an error or met a limit.
-    Script(Box<EvalAltResult>),
+    /// The script raised an error or met a limit, in this hook.
+    Script(Box<EvalAltResult>, &'static str),
     /// Something in the program itself panicked.
     Panic(String),
 }
@@ -36,7 +36,7 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn problem(&self, source: &Source<'_>, functions: &[String]) -> Problem {
         match self {
-            Self::Script(error) => source.run(error, functions),
+            Self::Script(error, hook) => source.run_in(hook, error, functions),
             Self::Panic(text) => source
                 .problem(None, format!("the program panicked while it ran this rule: {text}"))
                 .hint("this is a fault of the service, not of the rule: please report it".to_owned()),
@@ -77,7 +77,7 @@ pub(crate) fn run(
         });
         failure = match called {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(Failure::Script(error)),
+            Ok(Err(error)) => Some(Failure::Script(error, hook.name)),
             Err(text) => Some(Failure::Panic(text)),
         };
         if failure.is_some() {

@@ -13,6 +13,7 @@ mod fixture;
 mod host;
 mod limits;
 mod lines;
+mod lint;
 mod manifest;
 mod meter;
 mod modules;
@@ -32,7 +33,7 @@ pub use channel::{
     ChannelEngine, ChannelPlugin, ChannelScript, ChannelSetting, ChannelSettingKind, Given, Host, HostError,
     channel_plugins,
 };
-pub use check::{check_file, check_plugin, plugin_permissions};
+pub use check::{check_file, check_manifest, check_plugin, check_text, plugin_permissions};
 pub use limits::Limits;
 pub use manifest::{API, PluginKind, SettingValues};
 pub use meter::Stats;

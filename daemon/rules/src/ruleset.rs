@@ -518,10 +518,12 @@ pub(crate) fn read(path: &Path, limits: &Limits) -> Result<String, String> {
     if size.len() > u64::try_from(limits.source_bytes).unwrap_or(u64::MAX) {
         return Err(format!("{}: {}", too_large(limits), limit("file")));
     }
-    fs::read_to_string(path).map_err(|error| match error.kind() {
+    let text = fs::read_to_string(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidData => "the file is not UTF-8 text".to_owned(),
         _ => format!("the file cannot be read: {error}"),
-    })
+    })?;
+    // Some editors put a byte order mark in front.
+    Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
 }
 
 /// The first line of the comment at the top of a file.

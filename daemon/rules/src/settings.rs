@@ -73,12 +73,12 @@ impl Settings {
     fn get(&self, name: &str) -> Fallible<Dynamic> {
         match self.0.get(name) {
             Some(value) => Ok(value.clone()),
-            None if self.0.is_empty() => {
-                fail("this rule has no settings: a plugin declares them in its plugin.toml")
-            }
+            None if self.0.is_empty() => fail(
+                "this rule has no settings\na plugin declares them in its plugin.toml; in a single file, write a `const`",
+            ),
             None => {
                 let hint = nearest(name, self.0.keys())
-                    .map_or_else(String::new, |near| format!(": did you mean `{near}`?"));
+                    .map_or_else(String::new, |near| format!("\ndid you mean `{near}`?"));
                 fail(format!("there is no setting `{}`{hint}", short(name)))
             }
         }

@@ -117,7 +117,7 @@ impl Run {
         match run {
             Some(run) => Ok(run),
             None => fail(format!(
-                "`{}` can only be called while a hook runs: move it into on_usage(sim), on_schedule(sim), …",
+                "`{}` can only be called while a hook runs\nmove it into a hook, such as `fn on_usage(sim) {{ … }}`",
                 context.fn_name()
             )),
         }

@@ -60,9 +60,11 @@ fn remind(run: &Run, key: &Dynamic, text: &Dynamic, options: &Map) -> Fallible<(
         channels: channels_of(options)?,
     };
     if let Some(unknown) = options.keys().find(|name| !OPTIONS.contains(&name.as_str())) {
-        let hint = nearest(unknown, OPTIONS)
-            .map_or_else(|| OPTIONS.join(", "), |name| format!("did you mean `{name}`?"));
-        return fail(format!("`remind` has no option `{}`: {hint}", short(unknown)));
+        let hint = nearest(unknown, OPTIONS).map_or_else(
+            || format!("it has: {}", OPTIONS.join(", ")),
+            |name| format!("did you mean `{name}`?"),
+        );
+        return fail(format!("`remind` has no option `{}`\n{hint}", short(unknown)));
     }
     let mut said = run.said();
     said.resolved.retain(|key| *key != finding.key);
@@ -102,7 +104,7 @@ pub(super) fn key_of(function: &str, key: &Dynamic) -> Fallible<String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if key.is_empty() || key.len() > MOST_KEY_BYTES || !key.chars().all(fits) {
         return fail(format!(
-            "`{}` is not a key: 1 to {MOST_KEY_BYTES} of a-z A-Z 0-9 . _ - ; slug(text) makes one of any text",
+            "`{}` is not a key: 1 to {MOST_KEY_BYTES} of a-z A-Z 0-9 . _ -\n`slug(text)` makes one of any text",
             short(&key)
         ));
     }
@@ -146,7 +148,11 @@ fn urgency_of(options: &Map) -> Fallible<Urgency> {
         Ok("info") => Ok(Urgency::Info),
         Ok("warning") => Ok(Urgency::Warning),
         Ok("critical") => Ok(Urgency::Critical),
-        _ => fail(format!("`urgency` is one of \"{}\"", URGENCIES.join("\", \""))),
+        _ => fail(format!(
+            "`{}` is no urgency\nwrite \"{}\"",
+            urgency.as_immutable_string_ref().map_or_else(|_| kind(urgency).to_owned(), |text| short(&text)),
+            URGENCIES.join("\", \"")
+        )),
     }
 }
 
@@ -169,7 +175,7 @@ fn repeat_of(options: &Map) -> Fallible<Repeat> {
     if repeat.as_immutable_string_ref().is_ok_and(|text| text.as_str() == "once") {
         return Ok(Repeat::Once);
     }
-    fail("`repeat` is a span such as 1.day, a schedule such as daily(\"07:00\"), or \"once\"")
+    fail("`repeat` is a span, a schedule or \"once\"\nwrite `1.day`, `daily(\"07:00\")` or `\"once\"`")
 }
 
 fn channels_of(options: &Map) -> Fallible<Option<Vec<ChannelName>>> {

@@ -44,7 +44,9 @@ pub(super) fn register(registry: &mut Registry<'_>) {
             |day: i64, time: &str| {
                 let anchor = match u8::try_from(day) {
                     Ok(day @ 1..=31) => AnchorDay::Day(day),
-                    _ => return fail(format!("there is no day {day} in a month: 1 to 31, or \"last\"")),
+                    _ => {
+                        return fail(format!("there is no day {day} in a month\nwrite 1 to 31, or \"last\""));
+                    }
                 };
                 Ok(Schedule(CoreSchedule::Monthly(anchor, time_of_day(time)?)))
             },
@@ -56,7 +58,7 @@ pub(super) fn register(registry: &mut Registry<'_>) {
             |day: ImmutableString, time: &str| {
                 if day != "last" {
                     return fail(format!(
-                        "`{}` is not a day of a month: 1 to 31, or \"last\"",
+                        "`{}` is not a day of a month\nwrite 1 to 31, or \"last\"",
                         crate::text::short(&day)
                     ));
                 }
@@ -90,7 +92,10 @@ fn time_of_day(text: &str) -> Fallible<TimeOfDay> {
     });
     match parsed {
         Some(time) => Ok(time),
-        None => fail(format!("`{}` is not a time of day: write it as \"07:00\"", crate::text::short(text))),
+        None => fail(format!(
+            "`{}` is not a time of day\nwrite it as \"07:00\", from \"00:00\" to \"23:59\"",
+            crate::text::short(text)
+        )),
     }
 }
 
@@ -103,7 +108,7 @@ fn weekday(text: &str) -> Fallible<u8> {
     match found {
         Some((_, day)) => Ok(day),
         None => fail(format!(
-            "`{}` is not a weekday: mon, tue, wed, thu, fri, sat or sun",
+            "`{}` is not a weekday\nweekdays are mon, tue, wed, thu, fri, sat or sun",
             crate::text::short(text)
         )),
     }

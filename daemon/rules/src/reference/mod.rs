@@ -207,6 +207,11 @@ fn types(book: &Book) -> Vec<Entry> {
     entries
 }
 
+/// Names of what Rhai brings.
+pub(crate) fn standard_names() -> impl Iterator<Item = &'static str> {
+    STANDARD.iter().map(|known| name_of(known.form))
+}
+
 /// The heading of functions of values with units.
 pub(crate) const UNITS: &str = "Units, dates and numbers";
 

@@ -60,7 +60,7 @@ pub(super) fn register(registry: &mut Registry<'_>) {
             |text: &str| match Date::parse(text) {
                 Some(date) => Ok(date),
                 None => fail(format!(
-                    "`{}` is not a date: write it as date(\"2026-11-22\")",
+                    "`{}` is not a date\nwrite it as date(\"2026-11-22\")",
                     crate::text::short(text)
                 )),
             },
@@ -113,7 +113,7 @@ fn moved(time: LocalTime, span: Span) -> Fallible<LocalTime> {
 
 fn days_moved(date: Date, span: Span) -> Fallible<Date> {
     if span.0 % DAY_MS != 0 {
-        return fail("a date moves by whole days only: use 1.day, 2.days, 1.week");
+        return fail("a date moves by whole days only\nuse 1.day, 2.days, 1.week");
     }
     fit(TimeDelta::try_milliseconds(span.0).and_then(|delta| date.0.checked_add_signed(delta))).map(Date)
 }

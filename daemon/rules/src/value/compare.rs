@@ -71,21 +71,34 @@ fn order(op: &str, a: &Dynamic, b: &Dynamic) -> Fallible<Ordering> {
     };
     if let Some(side) = side {
         return fail(format!(
-            "the {side} side of `{op}` is absent, `()`: test it first, as in `if sim.share != () && sim.share {op} …`"
+            "the {side} side of `{op}` is absent, `()`\ntest it first, as in `if sim.share != () && sim.share {op} …`"
         ));
     }
     let (left, right) = (kind(a), kind(b));
     let plain = number(a).is_some() || number(b).is_some();
     let hint = match (plain, left, right) {
-        (true, "DataSize", _) | (true, _, "DataSize") => "; a number needs a unit: 5.GB, 500.MB",
-        (true, "Percent", _) | (true, _, "Percent") => "; a number needs a unit: 80.percent",
-        (true, "Span", _) | (true, _, "Span") => "; a number needs a unit: 3.days, 12.hours",
+        (true, "DataSize", _) | (true, _, "DataSize") => "\na number needs a unit: 5.GB, 500.MB",
+        (true, "Percent", _) | (true, _, "Percent") => "\na number needs a unit: 80.percent",
+        (true, "Span", _) | (true, _, "Span") => "\na number needs a unit: 3.days, 12.hours",
         (_, "Date" | "LocalTime", "string") | (_, "string", "Date" | "LocalTime") => {
-            "; a date is written date(\"2026-11-22\")"
+            "\na date is written date(\"2026-11-22\")"
         }
         _ => "",
     };
     fail(format!("`{op}` cannot compare {left} with {right}{hint}"))
+}
+
+/// The error of a value with a unit beside a plain number.
+pub(crate) fn needs_unit<T>(op: &str, kind: &str) -> Fallible<T> {
+    let hint = match kind {
+        "DataSize" => "a number needs a unit: 5.GB, 500.MB",
+        "Percent" => "a number needs a unit: 80.percent",
+        "Span" => "a number needs a unit: 3.days, 12.hours",
+        "Date" => "a date is written date(\"2026-11-22\")",
+        "LocalTime" => "a time has a `date`, an `hour` and a `minute`, which are numbers or dates",
+        _ => "write both with their unit",
+    };
+    fail(format!("`{op}` cannot compare {kind} with a plain number\n{hint}"))
 }
 
 fn number(value: &Dynamic) -> Option<Decimal> {

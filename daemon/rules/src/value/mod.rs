@@ -16,7 +16,7 @@ use rust_decimal::Decimal;
 use crate::registry::Registry;
 pub(crate) use calendar::weekday_name;
 pub use calendar::{Date, LocalTime};
-pub(crate) use compare::{equal, kind};
+pub(crate) use compare::{equal, kind, needs_unit};
 use origin::{Edge, Watched};
 pub(crate) use origin::{Origin, Seen, begin, seen};
 pub use percent::Percent;
@@ -43,7 +43,10 @@ pub(crate) fn fail<T>(message: impl Into<String>) -> Fallible<T> {
 
 /// A checked result, or the error that it does not fit.
 pub(crate) fn fit<T>(value: Option<T>) -> Fallible<T> {
-    value.map_or_else(|| fail("the result does not fit: the numbers are too large, or the divisor is 0"), Ok)
+    value.map_or_else(
+        || fail("the result does not fit\nthe numbers are too large, or the divisor is 0: test it first"),
+        Ok,
+    )
 }
 
 /// `value` with at most `digits` fractional digits and no trailing zeros, for people.
@@ -178,6 +181,23 @@ macro_rules! register_value {
                 "As `print` and `debug` show it.",
                 |a: &mut $type| a.to_string(),
             );
+        // A value with a unit is not compared with a plain number, which Rhai would take to be another value.
+        for symbol in ["==", "!="] {
+            $registry
+                .engine()
+                .register_fn(symbol, move |_: $type, _: i64| {
+                    $crate::value::needs_unit::<bool>(symbol, stringify!($type))
+                })
+                .register_fn(symbol, move |_: i64, _: $type| {
+                    $crate::value::needs_unit::<bool>(symbol, stringify!($type))
+                })
+                .register_fn(symbol, move |_: $type, _: ::rust_decimal::Decimal| {
+                    $crate::value::needs_unit::<bool>(symbol, stringify!($type))
+                })
+                .register_fn(symbol, move |_: ::rust_decimal::Decimal, _: $type| {
+                    $crate::value::needs_unit::<bool>(symbol, stringify!($type))
+                });
+        }
     };
 }
 

@@ -10,6 +10,7 @@ mod inputs;
 mod limits;
 mod loading;
 mod messages;
+mod mistakes;
 mod modules;
 mod reference;
 mod rehearsal;

@@ -114,15 +114,11 @@ fn what_does_not_fit_is_an_error() {
 #[test]
 fn comparisons_of_different_things_are_errors_not_false() {
     for (expression, expected) in [
-        (
-            "sim.used > 5",
-            "`>` cannot compare DataSize with a plain number; a number needs a unit: 5.GB, 500.MB",
-        ),
-        (
-            "sim.share >= 0.8",
-            "`>=` cannot compare Percent with a plain number; a number needs a unit: 80.percent",
-        ),
-        ("3 < 1.day", "`<` cannot compare a plain number with Span; a number needs a unit: 3.days, 12.hours"),
+        ("sim.used > 5", "`>` cannot compare DataSize with a plain number"),
+        ("sim.share >= 0.8", "`>=` cannot compare Percent with a plain number"),
+        ("3 < 1.day", "`<` cannot compare a plain number with Span"),
+        ("sim.used == 5", "`==` cannot compare DataSize with a plain number"),
+        ("0.8 != sim.share", "`!=` cannot compare Percent with a plain number"),
         ("sim.used < 3.days", "`<` cannot compare DataSize with Span"),
         ("sim.forecast.exhausted_at > 5", "the left side of `>` is absent"),
         ("5.GB <= sim.forecast.exhausted_at", "the right side of `<=` is absent"),
