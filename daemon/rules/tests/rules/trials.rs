@@ -160,7 +160,7 @@ fn files_without_tests_and_with_mistakes_say_what_to_write() {
         (RULE, "fn test_a(x) { }\n", "takes values"),
         (RULE, "fn test_a() {\n  let\n}\n", "half.test.rhai:3:1"),
         (RULE, "fn test_a() { hoem.uses(1.GB); }\n", "unknown variable `hoem`"),
-        ("fn on_usage(sim) { \n", "fn test_a() { }\n", "half.rhai:2:1"),
+        ("fn on_usage(sim) { \n", "fn test_a() { }\n", "half.rhai:1:18"),
         ("fn on_nothing(sim) { }\n", "fn test_a() { }\n", "there is no hook `on_nothing`"),
     ] {
         let (report, text) = tried(rule, tests);
