@@ -353,6 +353,13 @@ impl Reader<'_> {
             return None;
         };
         let channel = of == PluginKind::Channel;
+        if channel && !name.get_ref().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+            self.problem(
+                name.span().start,
+                format!("`{label}`: a name has letters, digits, `_` and `-` only"),
+                None,
+            );
+        }
         if channel && CHANNEL_KEYS.contains(&name.get_ref().as_ref()) {
             let message =
                 format!("`{}` is a key that every channel has; name the setting otherwise", name.get_ref());

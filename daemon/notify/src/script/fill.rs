@@ -24,6 +24,7 @@ const MOST_URL: usize = 8 << 10;
 const MOST_NESTING: usize = 8;
 
 /// A request that may be sent.
+#[derive(Debug)]
 pub(super) struct Filled {
     pub(super) request: Request<Full<Bytes>>,
     /// `scheme://host:port`, which may be shown.
@@ -140,6 +141,9 @@ impl Filler<'_> {
         }
         let host = authority.host().to_ascii_lowercase();
         let plain = scheme.eq_ignore_ascii_case("http");
+        if !plain && !scheme.eq_ignore_ascii_case("https") {
+            return Err(wrong("the address begins with neither https:// nor http://"));
+        }
         let port = authority.port_u16().unwrap_or(if plain { 80 } else { 443 });
         let fits = |reach: &&Reach| reach.host == host && reach.port == port && (reach.plain || !plain);
         let fitting: Vec<&Reach> = self.reach.iter().filter(fits).collect();
@@ -239,4 +243,175 @@ fn percent_all(text: &str) -> String {
 /// What a segment of a path may hold as it is, of what tokens are made of (RFC 3986, section 3.3).
 const fn in_segment(byte: u8) -> bool {
     is_unreserved(byte) || byte == b':'
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use proptest::prelude::*;
+    use secrecy::SecretString;
+    use simbell_core::request::{HttpBody, HttpMethod};
+
+    use super::*;
+
+    fn text(text: &str) -> Piece {
+        Piece::Text(text.to_owned())
+    }
+
+    fn setting(name: &str) -> Piece {
+        Piece::Sealed(Sealed::Setting(name.to_owned()))
+    }
+
+    fn request(url: Vec<Piece>, headers: Vec<(String, Vec<Piece>)>, body: Option<HttpBody>) -> HttpRequest {
+        HttpRequest { method: HttpMethod::Post, url, headers, body }
+    }
+
+    fn get(url: Vec<Piece>) -> HttpRequest {
+        request(url, vec![], None)
+    }
+
+    fn reach(host: &str, port: u16, plain: bool, approved: bool) -> Reach {
+        Reach { host: host.to_owned(), port, plain, permission: format!("host:{host}"), approved }
+    }
+
+    fn fill(request: &HttpRequest) -> Result<Filled, Refusal> {
+        let secret = |text: &str| SecretString::from(text);
+        let values = BTreeMap::from([
+            ("token".to_owned(), ScriptValue::Secret(secret("a b&\"/:ü"))),
+            ("host".to_owned(), ScriptValue::Secret(secret("evil.org"))),
+            ("line".to_owned(), ScriptValue::Secret(secret("x\ny"))),
+            ("url".to_owned(), ScriptValue::Url(secret("http://10.0.0.2:8080/base/"))),
+        ]);
+        let reach = [
+            reach("api.example.org", 443, false, true),
+            reach("10.0.0.2", 8080, true, true),
+            reach("new.example.org", 443, false, false),
+        ];
+        Filler { values: &values, reach: &reach }.fill(request, "id#1")
+    }
+
+    fn uri(url: Vec<Piece>) -> Result<String, Refusal> {
+        fill(&get(url)).map(|filled| filled.request.uri().to_string())
+    }
+
+    #[test]
+    fn secrets_are_written_as_their_place_needs() {
+        let base = "https://api.example.org";
+        assert_eq!(
+            uri(vec![text(&format!("{base}/a/")), setting("token"), text("/b?c="), setting("token")])
+                .unwrap(),
+            format!("{base}/a/a%20b%26%22%2F:%C3%BC/b?c=a%20b%26%22%2F%3A%C3%BC")
+        );
+        assert_eq!(uri(vec![setting("url"), text("/x")]).unwrap(), "http://10.0.0.2:8080/base/x");
+        let bodies = [
+            (BodyKind::Json, "a b&\\\"/:ü", "application/json"),
+            (BodyKind::Form, "a%20b%26%22%2F%3A%C3%BC", "application/x-www-form-urlencoded"),
+            (BodyKind::Text, "a b&\"/:ü", "text/plain; charset=utf-8"),
+        ];
+        for (kind, expected, media) in bodies {
+            let body = Some(HttpBody { kind, pieces: vec![setting("token")] });
+            let filled = fill(&request(vec![text(base)], vec![], body)).unwrap();
+            assert_eq!(filled.request.headers()[CONTENT_TYPE], media);
+            assert_eq!(filled.secrets, ["a b&\"/:ü"]);
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let bytes = runtime.block_on(filled.request.into_body().collect()).unwrap().to_bytes();
+            assert_eq!(bytes, expected);
+        }
+        // RFC 4231, test case 2.
+        let pieces = |word: &str| vec![text(word)];
+        let hmac = Sealed::HmacSha256 { key: pieces("Jefe"), text: pieces("what do ya want for nothing?") };
+        let hex = Piece::Sealed(Sealed::Hex(vec![Piece::Sealed(hmac.clone())]));
+        let header = |pieces| request(vec![text(base)], vec![("X-Sign".to_owned(), pieces)], None);
+        assert_eq!(
+            fill(&header(vec![hex])).unwrap().request.headers()["x-sign"],
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        let Err(Refusal::Wrong(bare)) = fill(&header(vec![Piece::Sealed(hmac)])) else { panic!("sent") };
+        assert!(bare.contains("base64(…) or hex(…)"), "{bare}");
+        let Err(Refusal::Wrong(broken)) = fill(&header(vec![setting("line")])) else { panic!("sent") };
+        assert_eq!(broken, "the header `x-sign` has a character that it cannot carry");
+        for own in ["Host", "user-agent", "Idempotency-Key", "Transfer-Encoding"] {
+            let request = request(vec![text(base)], vec![(own.to_owned(), vec![text("x")])], None);
+            assert!(
+                matches!(fill(&request), Err(Refusal::Wrong(text)) if text.contains("the service's own"))
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_leaves_for_the_hosts_of_the_manifest_only() {
+        for url in [
+            "https://evil.org/",
+            "https://api.example.org.evil.org/",
+            "https://api.example.org:8443/",
+            "https://api.example.org@evil.org/",
+            "https://user:pass@api.example.org/",
+            "https://evil.org\\@api.example.org/",
+            "http://api.example.org/",
+            "http://10.0.0.2/",
+            "https://10.0.0.2:8080@evil.org/",
+            "ftp://api.example.org/",
+            "file:///etc/passwd",
+            "//api.example.org/",
+            "api.example.org",
+            "/x",
+            "",
+            "https://api.example.org/a b",
+            "https://api.example.org/\r\nHost: evil.org",
+        ] {
+            assert!(matches!(uri(vec![text(url)]), Err(Refusal::Wrong(_))), "{url}");
+        }
+        for url in
+            ["https://API.example.org/x", "https://api.example.org:443/x", "https://api.example.org?x=1"]
+        {
+            assert!(uri(vec![text(url)]).is_ok(), "{url}");
+        }
+        let refused = Err(Refusal::NotApproved("new.example.org".to_owned()));
+        assert_eq!(uri(vec![text("https://new.example.org/")]), refused);
+        for pieces in [
+            vec![text("https://"), setting("host"), text("/")],
+            vec![text("https://api.example.org"), setting("host"), text("/")],
+            vec![setting("host")],
+            vec![setting("token"), text("/x")],
+            vec![setting("url"), text(".evil.org/")].into_iter().chain([setting("nothing")]).collect(),
+        ] {
+            let Err(Refusal::Wrong(said)) = uri(pieces) else { panic!("sent") };
+            assert!(!said.contains("evil"), "{said}");
+        }
+    }
+
+    fn pieces() -> impl Strategy<Value = Vec<Piece>> {
+        let leaf = prop_oneof![
+            any::<String>().prop_map(Piece::Text),
+            Just(text("https://api.example.org/")),
+            Just(text("https://evil.org/")),
+            prop_oneof![Just("token"), Just("url"), Just("host"), Just("line"), Just("?")].prop_map(setting),
+        ];
+        let piece = leaf.prop_recursive(4, 24, 3, |inner| {
+            let list = || prop::collection::vec(inner.clone(), 0..3);
+            prop_oneof![
+                list().prop_map(|pieces| Piece::Sealed(Sealed::Base64(pieces))),
+                list().prop_map(|pieces| Piece::Sealed(Sealed::Hex(pieces))),
+                (list(), list()).prop_map(|(key, text)| Piece::Sealed(Sealed::HmacSha256 { key, text })),
+            ]
+        });
+        prop::collection::vec(piece, 0..4)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_filled_goes_where_it_may_and_no_further(
+            url in pieces(),
+            name in "[ -~]{0,8}",
+            header in pieces(),
+            body in pieces(),
+            kind in prop_oneof![Just(BodyKind::Json), Just(BodyKind::Form), Just(BodyKind::Text)],
+        ) {
+            let request = request(url, vec![(name, header)], Some(HttpBody { kind, pieces: body }));
+            if let Ok(filled) = fill(&request) {
+                let host = filled.request.uri().host().unwrap();
+                prop_assert!(["api.example.org", "10.0.0.2"].contains(&host), "{host}");
+            }
+        }
+    }
 }

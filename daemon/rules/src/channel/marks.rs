@@ -1,14 +1,17 @@
 //! Sealed values as a script holds them: marks in texts, which stand for what only the sender knows.
 //!
-//! A mark is written with three characters of Unicode's last private plane, which are taken out of every text that
-//! comes from outside: no reader of a message can put one there. A script may move, join and sign marks; whatever it
-//! makes of their inside is refused.
+//! A mark is written with characters of Unicode's last private plane, which are taken out of every text that comes from
+//! outside: nobody who is only read can put one there. A script may move, join and sign marks; a piece of one shows
+//! that it is one, and is refused.
 
 use simbell_core::request::{Piece, Sealed};
 
 const OPEN: char = '\u{10fff0}';
 const NEXT: char = '\u{10fff1}';
 const CLOSE: char = '\u{10fff2}';
+
+/// ASCII begins here.
+const VEIL: u32 = 0x10_fe00;
 
 /// Sealed values within sealed values.
 const MOST_NESTING: usize = 8;
@@ -17,27 +20,27 @@ const CUT: &str = "a piece of a secret is in the request: a secret can only be u
 
 /// The mark of a setting.
 pub(super) fn setting(name: &str) -> String {
-    format!("{OPEN}s{name}{CLOSE}")
+    format!("{OPEN}{}{CLOSE}", veiled("s", name))
 }
 
 /// The mark of a signature.
 pub(super) fn hmac_sha256(key: &str, text: &str) -> String {
-    format!("{OPEN}h{key}{NEXT}{text}{CLOSE}")
+    format!("{OPEN}{}{key}{NEXT}{text}{CLOSE}", veiled("h", ""))
 }
 
 /// The mark of a text in base 64.
 pub(super) fn base64(text: &str) -> String {
-    format!("{OPEN}b{text}{CLOSE}")
+    format!("{OPEN}{}{text}{CLOSE}", veiled("b", ""))
 }
 
 /// The mark of a text in hexadecimal digits.
 pub(super) fn hex(text: &str) -> String {
-    format!("{OPEN}x{text}{CLOSE}")
+    format!("{OPEN}{}{text}{CLOSE}", veiled("x", ""))
 }
 
 /// `text` without any mark.
 pub(super) fn unmarked(text: &str) -> String {
-    text.replace([OPEN, NEXT, CLOSE], "")
+    text.replace(is_mark, "")
 }
 
 /// `text` for people: each mark a word.
@@ -52,7 +55,7 @@ pub(super) fn masked(text: &str) -> String {
                 depth = depth.saturating_add(1);
             }
             CLOSE => depth = depth.saturating_sub(1),
-            NEXT => {}
+            character if is_mark(character) => {}
             character if depth == 0 => masked.push(character),
             _ => {}
         }
@@ -86,13 +89,28 @@ fn read(text: &str, depth: usize) -> Result<Vec<Piece>, &'static str> {
 }
 
 fn plain(text: &str, pieces: &mut Vec<Piece>) -> Result<(), &'static str> {
-    if text.contains([NEXT, CLOSE]) {
+    if text.contains(is_mark) {
         return Err(CUT);
     }
     if !text.is_empty() {
         pieces.push(Piece::Text(text.to_owned()));
     }
     Ok(())
+}
+
+/// A mark's kind and a name, in characters that stand for nothing else.
+fn veiled(kind: &str, name: &str) -> String {
+    // A setting's name is ASCII, as its manifest was checked for.
+    kind.chars().chain(name.chars()).filter_map(|c| char::from_u32(VEIL.checked_add(u32::from(c))?)).collect()
+}
+
+fn unveiled(character: char) -> Option<char> {
+    let code = u32::from(character).checked_sub(VEIL)?;
+    char::from_u32(code).filter(char::is_ascii)
+}
+
+fn is_mark(character: char) -> bool {
+    matches!(character, OPEN | NEXT | CLOSE) || unveiled(character).is_some()
 }
 
 /// Where the mark that was just opened is closed.
@@ -112,10 +130,10 @@ fn closing(text: &str) -> Option<usize> {
 fn sealed(inside: &str, depth: usize) -> Result<Sealed, &'static str> {
     let deeper = depth.saturating_add(1);
     let mut characters = inside.chars();
-    let kind = characters.next().ok_or(CUT)?;
+    let kind = characters.next().and_then(unveiled).ok_or(CUT)?;
     let inside = characters.as_str();
     match kind {
-        's' if !inside.contains([OPEN, NEXT, CLOSE]) => Ok(Sealed::Setting(inside.to_owned())),
+        's' => Ok(Sealed::Setting(inside.chars().map(unveiled).collect::<Option<_>>().ok_or(CUT)?)),
         'b' => Ok(Sealed::Base64(read(inside, deeper)?)),
         'x' => Ok(Sealed::Hex(read(inside, deeper)?)),
         'h' => {
@@ -176,12 +194,12 @@ mod tests {
             let (head, tail) = whole.split_at(at);
             let (head, tail): (String, String) = (head.iter().collect(), tail.iter().collect());
             assert_eq!(pieces(&head), Err(CUT));
-            if at < whole.len() {
-                assert_eq!(pieces(&tail), Err(CUT), "{tail:?}");
-            }
+            assert_eq!(pieces(&tail), Err(CUT), "{tail:?}");
+            let inside: String = whole[at..=at].iter().collect();
+            assert_eq!(pieces(&inside), Err(CUT));
         }
         let deep = (0..20).fold("x".to_owned(), |text, _| base64(&text));
         assert!(pieces(&deep).is_err());
-        assert_eq!(unmarked(&mark), "stoken");
+        assert_eq!(unmarked(&format!("a{mark}b")), "ab");
     }
 }
