@@ -5,6 +5,8 @@
 mod bell;
 #[path = "main/carrier.rs"]
 mod carrier;
+#[path = "main/channel_service.rs"]
+mod channel_service;
 #[path = "main/channels.rs"]
 mod channels;
 #[path = "main/crowded.rs"]

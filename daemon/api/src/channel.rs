@@ -5,7 +5,7 @@ named! {
     pub struct Channel {
         /// Its name.
         pub name: String,
-        /// `email`, `ntfy`, `webhook`, `sms`, `desktop` or `journal`.
+        /// `email`, `ntfy`, `webhook`, `sms`, `desktop`, `journal`, or the name of a channel plugin.
         pub kind: String,
         /// Whether reminders take it unless their rule names others.
         pub is_default: bool,

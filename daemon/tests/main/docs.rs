@@ -49,10 +49,10 @@ fn blocks(document: &str) -> Vec<Block> {
     blocks
 }
 
-fn documents_of_rules() -> Vec<String> {
-    let mut found: Vec<String> = fs::read_dir(root().join("plugins/rules"))
+fn documents_of(kind: &str) -> Vec<String> {
+    let mut found: Vec<String> = fs::read_dir(root().join("plugins").join(kind))
         .expect("plugins are there")
-        .map(|entry| format!("plugins/rules/{}/README.md", entry.expect("an entry").file_name().display()))
+        .map(|entry| format!("plugins/{kind}/{}/README.md", entry.expect("an entry").file_name().display()))
         .collect();
     found.sort();
     found
@@ -72,7 +72,7 @@ fn configuration_and_rules_in_the_documents_are_good() {
     let dir = tempdir("docs-check");
     let mut seen = 0;
     let documents = ["README.md", "daemon/README.md"].map(str::to_owned);
-    for document in documents.into_iter().chain(documents_of_rules()) {
+    for document in documents.into_iter().chain(documents_of("rules")).chain(documents_of("channels")) {
         for block in blocks(&document) {
             let (name, arguments): (&str, &[&str]) = match block.language.as_str() {
                 "toml" => ("simbell.toml", &["--only", "config", "--config"]),
@@ -80,7 +80,10 @@ fn configuration_and_rules_in_the_documents_are_good() {
                 _ => continue,
             };
             let file = dir.join(name);
-            fs::write(&file, &block.text).expect("the block is written");
+            let of_channel = document.starts_with("plugins/channels") && block.language == "toml";
+            let shipped = format!("rules.plugin_dirs = [{:?}]\n", root().join("plugins"));
+            let shipped = if of_channel { shipped } else { String::new() };
+            fs::write(&file, format!("{shipped}{}", block.text)).expect("the block is written");
             if let Err(said) = check(arguments, &file) {
                 panic!("{}:\n{said}", block.place);
             }

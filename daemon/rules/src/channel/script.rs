@@ -61,6 +61,8 @@ pub struct ChannelScript {
 struct Compiled {
     parts: Parts,
     judges: bool,
+    /// Where its functions begin.
+    places: [(&'static str, Option<(usize, usize)>); 2],
 }
 
 impl ChannelEngine {
@@ -139,7 +141,8 @@ impl ChannelScript {
     }
 
     fn call(&self, name: &str, arguments: impl FuncArgs) -> Result<Dynamic, Problem> {
-        let compiled = self.compiled.as_ref().map_err(Clone::clone)?;
+        let compiled =
+            self.compiled.as_ref().map_err(|problem| Problem { excerpt: None, ..problem.clone() })?;
         let options = compiled.parts.options(compiled.parts.tag(Texts::default(), None));
         let meter = RunMeter::start(&self.engine.limits);
         let called = guarded(|| {
@@ -152,7 +155,11 @@ impl ChannelScript {
             Ok(Err(error)) => self.source().run_knowing(&error, &compiled.parts.functions, book),
             Err(text) => Failure::Panic(text).problem(&self.source(), &compiled.parts.functions),
         };
-        problem.message = marks::masked(&problem.message);
+        problem.message =
+            marks::masked(&problem.message).replace("the rule was ended", "the script was ended");
+        // Where a limit ended it is not always known.
+        let place = compiled.places.iter().find(|(function, _)| *function == name);
+        problem.at = problem.at.or(place.and_then(|(_, at)| *at));
         Err(problem)
     }
 
@@ -200,5 +207,6 @@ fn compile(
             return Err(source.problem(at, message).hint("write it as `fn accepted(answer)`".to_owned()));
         }
     };
-    Ok(Compiled { parts, judges })
+    let places = [SEND, ACCEPTED].map(|name| (name, position_of(&source, &text, &["fn", name])));
+    Ok(Compiled { parts, judges, places })
 }

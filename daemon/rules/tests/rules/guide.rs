@@ -113,3 +113,36 @@ fn every_shipped_rule_is_in_the_guide() {
         assert!(guide.contains(&format!("[{name}](rules/{name}/README.md)")), "{name} is not in the guide");
     }
 }
+
+#[test]
+fn the_channel_of_the_guide_is_ten_lines_without_a_problem() {
+    let manifest =
+        blocks("toml").into_iter().find(|text| text.contains("kind = \"channel\"")).expect("a manifest");
+    let main = blocks("rhai channel").into_iter().next().expect("a channel's script");
+    assert!(main.lines().count() <= 10, "{main}");
+    let folder = Folder::new();
+    folder.write("doorbell/plugin.toml", &manifest);
+    folder.write("doorbell/main.rhai", &main);
+    assert_eq!(check_plugin(&folder.path().join("doorbell")), []);
+}
+
+#[test]
+fn every_shipped_channel_is_in_the_guide_and_without_a_problem() {
+    let guide = guide();
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../plugins/channels");
+    let mut count = 0;
+    for entry in fs::read_dir(dir).expect("shipped channels") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        assert!(
+            guide.contains(&format!("[{name}](channels/{name}/README.md)")),
+            "{name} is not in the guide"
+        );
+        let problems: Vec<String> = check_plugin(&path).iter().map(ToString::to_string).collect();
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+        let readme = fs::read_to_string(path.join("README.md")).expect("its README");
+        assert!(readme.contains("\nSource:"), "{name} names no source");
+        count += 1;
+    }
+    assert_eq!(count, 12);
+}
