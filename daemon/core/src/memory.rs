@@ -30,6 +30,8 @@ pub enum Remembered {
     Percent(Decimal),
     /// A span, milliseconds.
     Span(i64),
+    /// Money and its currency by ISO 4217.
+    Money(Decimal, String),
     /// A civil date.
     Date(NaiveDate),
     /// Local time.
@@ -59,6 +61,7 @@ impl fmt::Display for Remembered {
             Self::Size(bytes) => write!(f, "{} B", bytes.normalize()),
             Self::Percent(share) => write!(f, "{} %", share.normalize()),
             Self::Span(ms) => write!(f, "{} s", Decimal::new(*ms, 3).normalize()),
+            Self::Money(amount, currency) => write!(f, "{amount} {currency}"),
             Self::Date(date) => write!(f, "{date}"),
             Self::LocalTime(time) => write!(f, "{}", time.format("%Y-%m-%d %H:%M")),
             Self::List(list) => {

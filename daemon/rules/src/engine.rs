@@ -207,5 +207,5 @@ fn same(a: &Dynamic, b: &Dynamic, depth: usize) -> Fallible<bool> {
         }
         return Ok(true);
     }
-    Ok(value::equal(a, b))
+    value::equal(a, b)
 }

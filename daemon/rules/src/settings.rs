@@ -11,7 +11,7 @@ use rust_decimal::prelude::ToPrimitive;
 use crate::problem::nearest;
 use crate::registry::Registry;
 use crate::text::short;
-use crate::value::{DataSize, Fallible, Percent, Span, fail, size_units, span_units};
+use crate::value::{DataSize, Fallible, Money, Percent, Span, fail, size_units, span_units};
 
 /// The settings of one rule, with their values.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +27,7 @@ pub(crate) enum Kind {
     Size,
     Span,
     Percent,
+    Money,
     /// An address of the web, in channels.
     Url,
     /// What only the shell knows, in channels.
@@ -34,7 +35,7 @@ pub(crate) enum Kind {
 }
 
 /// The kinds by name.
-pub(crate) const KINDS: [(&str, Kind); 7] = [
+pub(crate) const KINDS: [(&str, Kind); 8] = [
     ("bool", Kind::Bool),
     ("int", Kind::Int),
     ("decimal", Kind::Decimal),
@@ -42,6 +43,7 @@ pub(crate) const KINDS: [(&str, Kind); 7] = [
     ("size", Kind::Size),
     ("span", Kind::Span),
     ("percent", Kind::Percent),
+    ("money", Kind::Money),
 ];
 
 /// The kinds that only channels have, by name.
@@ -114,6 +116,7 @@ impl Kind {
             (Self::Url, Raw::Text(text)) if text.len() <= 2_000 && is_address(text) => {
                 Some(Dynamic::from(text.clone()))
             }
+            (Self::Money, Raw::Text(text)) => Money::parse(text).map(Dynamic::from),
             (Self::Percent, Raw::Number(value)) => Some(Dynamic::from(Percent::fixed(*value))),
             (Self::Percent, Raw::Text(text)) => text
                 .strip_suffix('%')
@@ -140,6 +143,7 @@ impl Kind {
             Self::Size => "\"5 GB\"",
             Self::Span => "\"3 days\"",
             Self::Percent => "80",
+            Self::Money => "\"12.50 EUR\"",
             Self::Url => "\"https://push.example.org\"",
             Self::Secret => "\"\"",
         }
@@ -154,6 +158,7 @@ impl Kind {
             Self::Text => "a text in quotes, 2000 bytes at most",
             Self::Size => "an amount of data such as \"5 GB\" or \"500 MB\"",
             Self::Span => "a span of time such as \"3 days\" or \"12 hours\"",
+            Self::Money => "an amount of money such as \"12.50 EUR\"",
             Self::Percent => "a percentage such as 80 or \"80%\"",
             Self::Url => "an address in quotes such as \"https://example.org\"",
             Self::Secret => "a secret: { credential = \"name\" } or { file = \"…\" }",

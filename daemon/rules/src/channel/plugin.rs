@@ -158,6 +158,7 @@ impl ChannelPlugin {
                 (Kind::Int | Kind::Decimal | Kind::Percent, _) => Given::Value(1.into()),
                 (Kind::Size, _) => Given::Value("1 GB".into()),
                 (Kind::Span, _) => Given::Value("1 day".into()),
+                (Kind::Money, _) => Given::Value("1 EUR".into()),
                 (Kind::Text, _) => Given::Value("text".into()),
             };
             let value = match value {

@@ -11,7 +11,7 @@ use super::remind::key_of;
 use crate::limits::{Limits, limit};
 use crate::registry::Registry;
 use crate::text::harmless;
-use crate::value::{DataSize, Date, Fallible, LocalTime, Percent, Span, fail, kind};
+use crate::value::{Currency, DataSize, Date, Fallible, LocalTime, Money, Percent, Span, fail, kind};
 
 /// Lists within lists are not remembered deeper than this.
 const MOST_NESTING: usize = 4;
@@ -121,6 +121,9 @@ fn taken(value: &Dynamic, depth: usize) -> Fallible<Remembered> {
     if let Some(span) = value.read_lock::<Span>() {
         return Ok(Remembered::Span(span.0));
     }
+    if let Some(money) = value.read_lock::<Money>() {
+        return Ok(Remembered::Money(money.amount, money.currency.code().to_owned()));
+    }
     if let Some(date) = value.read_lock::<Date>() {
         return Ok(Remembered::Date(date.0));
     }
@@ -129,7 +132,7 @@ fn taken(value: &Dynamic, depth: usize) -> Fallible<Remembered> {
     }
     let hint = if value.is_unit() { "; `forget` the key instead" } else { "" };
     fail(format!(
-        "{} cannot be remembered: true or false, numbers, texts, sizes, shares, spans, dates, times and lists of them \
+        "{} cannot be remembered: true or false, numbers, texts, sizes, shares, spans, money, dates, times and lists of them \
          can{hint}",
         kind(value)
     ))
@@ -145,6 +148,11 @@ fn given(value: &Remembered) -> Dynamic {
         Remembered::Size(bytes) => DataSize::fixed(decimal(bytes)).into(),
         Remembered::Percent(share) => Percent::fixed(decimal(share)).into(),
         Remembered::Span(millis) => Span(*millis).into(),
+        Remembered::Money(amount, code) => match Currency::of(code) {
+            Some(currency) => Money { amount: *amount, currency }.into(),
+            // Kept by a program that knew more of them.
+            None => Dynamic::UNIT,
+        },
         Remembered::Date(date) => Date(*date).into(),
         Remembered::LocalTime(time) => LocalTime(*time).into(),
         Remembered::List(list) => list.iter().map(given).collect::<Array>().into(),

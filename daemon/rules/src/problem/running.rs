@@ -90,7 +90,7 @@ fn unknown_function(
         .replace("i64", "number")
         .replace("decimal", "number");
     if name.chars().all(|c| c.is_ascii_punctuation() && c != '_') {
-        let unit = [("DataSize", "5.GB"), ("Percent", "80.percent"), ("Span", "3.days")]
+        let unit = [("DataSize", "5.GB"), ("Percent", "80.percent"), ("Span", "3.days"), ("Money", "5.EUR")]
             .into_iter()
             .find(|(unit, _)| arguments.contains(unit) && arguments.contains("number"));
         let hint = match unit {

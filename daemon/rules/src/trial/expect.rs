@@ -23,7 +23,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("expect", |holds: bool| expect(holds, "it does not hold"))
         .register_fn("expect", |holds: bool, message: &str| expect(holds, message))
         .register_fn("expect_equal", |c: Ctx<'_>, a: Dynamic, b: Dynamic| {
-            if value::equal(&a, &b) {
+            if value::equal(&a, &b)? {
                 return Ok(());
             }
             let shown = |value: Dynamic| -> Fallible<String> {

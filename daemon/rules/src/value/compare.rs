@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use rhai::Dynamic;
 use rust_decimal::Decimal;
 
-use super::{DataSize, Date, Edge, Fallible, LocalTime, Percent, Span, Watched, fail};
+use super::{DataSize, Date, Edge, Fallible, LocalTime, Money, Percent, Span, Watched, fail};
 use crate::registry::Registry;
 
 /// Registers the four operators.
@@ -79,6 +79,7 @@ fn order(op: &str, a: &Dynamic, b: &Dynamic) -> Fallible<Ordering> {
     let hint = match (plain, left, right) {
         (true, "DataSize", _) | (true, _, "DataSize") => "\na number needs a unit: 5.GB, 500.MB",
         (true, "Percent", _) | (true, _, "Percent") => "\na number needs a unit: 80.percent",
+        (true, "Money", _) | (true, _, "Money") => "\na number needs a currency: 5.EUR, 12.50.CNY",
         (true, "Span", _) | (true, _, "Span") => "\na number needs a unit: 3.days, 12.hours",
         (_, "Date" | "LocalTime", "string") | (_, "string", "Date" | "LocalTime") => {
             "\na date is written date(\"2026-11-22\")"
@@ -94,6 +95,7 @@ pub(crate) fn needs_unit<T>(op: &str, kind: &str) -> Fallible<T> {
         "DataSize" => "a number needs a unit: 5.GB, 500.MB",
         "Percent" => "a number needs a unit: 80.percent",
         "Span" => "a number needs a unit: 3.days, 12.hours",
+        "Money" => "a number needs a currency: 5.EUR, 12.50.CNY",
         "Date" => "a date is written date(\"2026-11-22\")",
         "LocalTime" => "a time has a `date`, an `hour` and a `minute`, which are numbers or dates",
         _ => "write both with their unit",
@@ -132,6 +134,8 @@ pub(crate) fn kind(value: &Dynamic) -> &'static str {
         "Percent"
     } else if value.is::<Span>() {
         "Span"
+    } else if value.is::<Money>() {
+        "Money"
     } else if value.is::<Date>() {
         "Date"
     } else if value.is::<LocalTime>() {
@@ -146,7 +150,17 @@ pub(crate) fn kind(value: &Dynamic) -> &'static str {
 }
 
 /// Whether two plain values are the same; values of different kinds are not.
-pub(crate) fn equal(a: &Dynamic, b: &Dynamic) -> bool {
+///
+/// # Errors
+/// When they are money of different currencies.
+pub(crate) fn equal(a: &Dynamic, b: &Dynamic) -> Fallible<bool> {
+    match (a.read_lock::<Money>(), b.read_lock::<Money>()) {
+        (Some(a), Some(b)) => a.order(*b, "==").map(Ordering::is_eq),
+        _ => Ok(same(a, b)),
+    }
+}
+
+fn same(a: &Dynamic, b: &Dynamic) -> bool {
     macro_rules! both {
         ($type:ty) => {
             match (a.read_lock::<$type>(), b.read_lock::<$type>()) {

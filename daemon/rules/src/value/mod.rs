@@ -1,10 +1,11 @@
-//! Values with units, as rules see them: amounts of data, spans, shares, dates and times.
+//! Values with units, as rules see them: amounts of data, spans, shares, money, dates and times.
 //!
 //! All of them are exact: decimals or whole milliseconds, with checked arithmetic. What does not fit is a script
 //! error, never a wrapped or rounded figure.
 
 mod calendar;
 mod compare;
+mod money;
 mod origin;
 mod percent;
 mod size;
@@ -17,6 +18,7 @@ use crate::registry::Registry;
 pub(crate) use calendar::weekday_name;
 pub use calendar::{Date, LocalTime};
 pub(crate) use compare::{equal, kind, needs_unit};
+pub use money::{Currency, Money};
 use origin::{Edge, Watched};
 pub(crate) use origin::{Origin, Seen, begin, seen};
 pub use percent::Percent;
@@ -32,6 +34,7 @@ pub(crate) fn register(registry: &mut Registry<'_>) {
     size::register(registry);
     span::register(registry);
     percent::register(registry);
+    money::register(registry);
     calendar::register(registry);
     compare::register(registry);
 }

@@ -87,8 +87,8 @@ fn a_wrong_manifest_of_a_channel_says_what_is_wrong() {
     let expected = [
         "`settings.room` has no key `optional`",
         "`settings.room` needs a `default`",
-        "`settings.token.type` is one of: bool, int, decimal, text, size, span, percent",
-        "`settings.url.type` is one of: bool, int, decimal, text, size, span, percent",
+        "`settings.token.type` is one of: bool, int, decimal, text, size, span, percent, money",
+        "`settings.url.type` is one of: bool, int, decimal, text, size, span, percent, money",
         "a rule reaches no host: `hosts` are of kind = \"channel\"",
     ];
     assert_eq!(problems, expected);

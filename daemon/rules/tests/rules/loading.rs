@@ -117,7 +117,7 @@ fn a_wrong_manifest_says_line_and_nearest_key() {
          x/plugin.toml:1:7: this is written for version 2 of the rule language; this simbell speaks version 1\n  1 | api = 2\n    |       ^\n  \
          hint: update simbell, or use an older version of it\n\
          x/plugin.toml:3:8: `name` is a text of small letters, digits and `-`\n  3 | name = \"Not Good\"\n    |        ^\n\
-         x/plugin.toml:8:8: `settings.a.type` is one of: bool, int, decimal, text, size, span, percent\n  8 | type = \
+         x/plugin.toml:8:8: `settings.a.type` is one of: bool, int, decimal, text, size, span, percent, money\n  8 | type = \
          \"sise\"\n    |        ^\n\
          x/plugin.toml:14:1: `settings.b` has no key `defualt`\n  14 | defualt = 1\n     | ^\n  hint: did you mean \
          `default`?\n\

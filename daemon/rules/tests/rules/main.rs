@@ -12,6 +12,7 @@ mod loading;
 mod messages;
 mod mistakes;
 mod modules;
+mod recorded;
 mod reference;
 mod rehearsal;
 mod shipped;

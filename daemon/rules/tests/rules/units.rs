@@ -130,3 +130,98 @@ fn comparisons_of_different_things_are_errors_not_false() {
         assert!(given.contains(expected), "{expression} gives {given}");
     }
 }
+
+#[test]
+fn money_is_exact_and_of_one_currency() {
+    for (expression, expected) in [
+        ("12.50.EUR", "12.50 EUR"),
+        ("5.EUR", "5.00 EUR"),
+        ("100.JPY", "100 JPY"),
+        ("1.5.KWD", "1.500 KWD"),
+        ("money(\"12.5\", \"CNY\")", "12.50 CNY"),
+        ("money(12, \"USD\")", "12.00 USD"),
+        ("money(0.1, \"USD\") + money(0.2, \"USD\") == 0.3.USD", "true"),
+        ("12.50.EUR + 2.50.EUR", "15.00 EUR"),
+        ("1.EUR - 2.EUR", "-1.00 EUR"),
+        ("-(1.EUR)", "-1.00 EUR"),
+        ("3 * 1.99.EUR", "5.97 EUR"),
+        ("3.99.EUR * 0.5", "2.00 EUR"),
+        ("(1.99.EUR * 0.5).amount", "0.995"),
+        ("10.EUR * 19.percent", "1.90 EUR"),
+        ("10.EUR / 4", "2.50 EUR"),
+        ("10.EUR / 4.EUR", "2.5"),
+        ("0.0049.EUR", "0.0049 EUR"),
+        ("12.50.EUR.currency", "EUR"),
+        ("2.EUR > 1.99.EUR", "true"),
+        ("1.50.EUR == 1.5.EUR", "true"),
+        ("1.EUR != 2.EUR", "true"),
+        ("min(2.EUR, 1.EUR)", "1.00 EUR"),
+        ("max(2.EUR, 1.EUR)", "2.00 EUR"),
+        ("2.EUR in [1.EUR, 2.EUR]", "true"),
+        ("[1.EUR, 2.EUR] == [1.EUR, 2.EUR]", "true"),
+        ("1.5.GB.GB * 2.EUR", "3.00 EUR"),
+        ("1.EUR == 1.GB", "false"),
+    ] {
+        assert_eq!(value(expression), expected, "{expression}");
+    }
+}
+
+#[test]
+fn money_is_never_mixed_and_never_a_bare_number() {
+    for op in ["+", "-", "/", "<", "<=", ">", ">=", "==", "!="] {
+        let said = value(&format!("1.EUR {op} 1.USD"));
+        assert!(said.contains(&format!("`{op}` of EUR and USD: nothing here knows")), "{op}: {said}");
+    }
+    for expression in [
+        "min(1.EUR, 1.USD)",
+        "max(1.EUR, 1.USD)",
+        "[1.EUR] == [1.USD]",
+        "1.EUR in [1.USD]",
+        "#{ a: 1.EUR } == #{ a: 1.USD }",
+    ] {
+        let said = value(expression);
+        let either = said.contains("of EUR and USD: nothing") || said.contains("of USD and EUR: nothing");
+        assert!(either, "{expression}: {said}");
+    }
+    for (expression, words) in [
+        ("1.EUR > 1", "a number needs a currency: 5.EUR"),
+        ("1.EUR == 1", "a number needs a currency: 5.EUR"),
+        ("1.5 != 1.EUR", "a number needs a currency: 5.EUR"),
+        ("1.EUR + 1", "a number needs a unit here, as in 5.EUR"),
+        ("1.EUR * 1.EUR", "`*` does not work on Money, Money"),
+        ("1.EUR + 1.GB", "`+` does not work on Money, DataSize"),
+        ("5.XYZ", "a number has no property `XYZ`"),
+        ("5.GBB", "did you mean `GB`?"),
+        ("5.eur", "a number has no property `eur`"),
+        ("money(1, \"eur\")", "there is no currency `eur`: write EUR"),
+        ("money(1, \"EURO\")", "there is no currency `EURO`: write a code of three letters"),
+        ("money(\"1e9\", \"EUR\")", "`1e9` is not an amount: write it as \"12.50\""),
+        ("money(\"12,50\", \"EUR\")", "`12,50` is not an amount"),
+        ("79228162514264337593543950335.EUR + 1.EUR", "does not fit"),
+        ("1.EUR / 0", "does not fit"),
+        ("sim.used.EUR", "DataSize has no property `EUR`"),
+    ] {
+        let said = value(expression);
+        assert!(said.contains(words), "{expression}: {said}");
+    }
+}
+
+#[test]
+fn money_is_remembered() {
+    use simbell_core::memory::Remembered;
+
+    use crate::inputs::{ask, input, on_usage, sim};
+    let outcome = ask(
+        "fn on_usage(sim) { remember(\"m\", [12.50.EUR, 3.CNY]); }",
+        &on_usage(),
+        &input(Some(sim()), "en"),
+    );
+    let memory = outcome.memory.expect("it remembers");
+    let both = vec![
+        Remembered::Money("12.50".parse().expect("a number"), "EUR".to_owned()),
+        Remembered::Money(3.into(), "CNY".to_owned()),
+    ];
+    assert_eq!(memory.0["m"], Remembered::List(both));
+    let text = "fn on_usage(sim) { remember(\"m\", 1.EUR); remind(\"k\", `${recall(\"m\") + 1.EUR}`); }";
+    assert_eq!(ask(text, &on_usage(), &input(Some(sim()), "en")).findings[0].text, "2.00 EUR");
+}
