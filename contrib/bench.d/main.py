@@ -66,7 +66,7 @@ def table(found, window):
     print(f"8 and 64 bearers of the look-alike on veth interfaces, 1 MB/s in all, windows of {window} s.\n")
     print(f"{'metric':<20} {'simbelld':>10} {'peer *':>12} {'unit':<6} {'ratio':>9}  goal")
     for metric, row in found.items():
-        ratio = "-" if row["ratio"] is None else f"{row['ratio']:.4f}"
+        ratio = "-" if row["ratio"] is None else f"{row['ratio']:.4g}"
         peer = "-" if row["peer"] is None else row["peer"]
         print(f"{metric:<20} {row['ours']:>10} {peer:>12} {row['unit']:<6} {ratio:>9}  {verdict(row)}")
     print("\n* vnstatd; of sample_*: the bare RTM_GETSTATS dump; of rule_eval: the bare call of the compiled function.")

@@ -164,7 +164,8 @@ fn shape(method: Method) -> Shape {
             ExportPart::TYPE,
         ),
         Method::GetBilled => (
-            "Lists what was used by day or cycle, as measured and as the plan of now bills it.",
+            "Lists what was used by day or cycle, as measured and as the plan of now bills it. A page may hold nothing \
+             and have a `next`: a long cycle is gone through in several.",
             GetUsageParams::TYPE,
             BilledPage::TYPE,
         ),

@@ -31,11 +31,11 @@ pub(crate) fn counts(conn: &Connection, query: &TotalsQuery) -> Result<VoiceCoun
         let (start, end): (i64, i64) = (row.get(0)?, row.get(1)?);
         let kept = row.get_ref(2)?.as_blob().unwrap_or_default();
         // One that cannot be read is counted one by one.
-        let Some(month) = unpacked(kept).filter(|_| at <= start && month_after(start) == Some(end)) else {
+        let Some(month) = Month::read(kept).filter(|_| at <= start && month_after(start) == Some(end)) else {
             continue;
         };
         voice::count(conn, iccid, (at, start), &mut all)?;
-        add(&mut all, month);
+        month.add_to(&mut all);
         at = end;
     }
     voice::count(conn, iccid, (at, until), &mut all)?;
@@ -125,13 +125,6 @@ fn first(tx: &Transaction<'_>, iccid: &Iccid, from: i64, until: i64) -> rusqlite
     .query_row(params![iccid.as_str(), from, until], |row| row.get(0))
 }
 
-fn add(all: &mut VoiceCounts, mut month: VoiceCounts) {
-    for (sum, more) in figures(&mut all.sums).into_iter().zip(figures(&mut month.sums)) {
-        *sum = sum.saturating_add(*more);
-    }
-    all.recipients.append(&mut month.recipients);
-}
-
 fn packed(mut counts: VoiceCounts) -> Vec<u8> {
     let mut out = Vec::new();
     for figure in figures(&mut counts.sums) {
@@ -145,16 +138,35 @@ fn packed(mut counts: VoiceCounts) -> Vec<u8> {
     out
 }
 
-fn unpacked(bytes: &[u8]) -> Option<VoiceCounts> {
-    let mut from = Bytes(bytes);
-    let mut counts = VoiceCounts::default();
-    for figure in figures(&mut counts.sums) {
-        *figure = from.number()?;
+/// A month's counts where they lie: its recipients are mostly those of the month before.
+struct Month<'a> {
+    sums: VoiceSums,
+    recipients: Vec<&'a str>,
+}
+
+impl<'a> Month<'a> {
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut from = Bytes(bytes);
+        let mut month = Self { sums: VoiceSums::default(), recipients: Vec::new() };
+        for figure in figures(&mut month.sums) {
+            *figure = from.number()?;
+        }
+        for _ in 0..from.count()? {
+            month.recipients.push(from.text()?);
+        }
+        from.0.is_empty().then_some(month)
     }
-    for _ in 0..from.count()? {
-        counts.recipients.insert(from.text()?.to_owned());
+
+    fn add_to(mut self, all: &mut VoiceCounts) {
+        for (sum, more) in figures(&mut all.sums).into_iter().zip(figures(&mut self.sums)) {
+            *sum = sum.saturating_add(*more);
+        }
+        for recipient in self.recipients {
+            if !all.recipients.contains(recipient) {
+                all.recipients.insert(recipient.to_owned());
+            }
+        }
     }
-    from.0.is_empty().then_some(counts)
 }
 
 fn figures(sums: &mut VoiceSums) -> Vec<&mut u64> {
@@ -200,10 +212,12 @@ mod tests {
                 *figure = given;
             }
             let bytes = packed(counts.clone());
-            prop_assert_eq!(unpacked(&bytes), Some(counts));
-            prop_assert_eq!(unpacked(&bytes[..bytes.len() - cut]), None);
+            let mut all = VoiceCounts::default();
+            Month::read(&bytes).unwrap().add_to(&mut all);
+            prop_assert_eq!(all, counts);
+            prop_assert!(Month::read(&bytes[..bytes.len() - cut]).is_none());
             let longer = [bytes, vec![0]].concat();
-            prop_assert_eq!(unpacked(&longer), None);
+            prop_assert!(Month::read(&longer).is_none());
         }
     }
 }
