@@ -9,7 +9,7 @@ cpu_N                user and system time of the process, by its CPU clock (nano
 syscalls_N           counted by strace -f -c on both, in a window of its own, since strace slows what it watches
 wakeups_idle         voluntary context switches of all threads; 8 modems registered, nothing connected, no traffic
 wakeups_connected    the same with 8 bearers connected and far from any threshold
-rss, private_dirty   smaps_rollup after all windows of 8 bearers, and after the SIMs and a page of usage were asked for
+rss, private_dirty   smaps_rollup after all windows of 8 bearers
 sample_N             median of one reading of N + 1 links, beside a bare RTM_GETSTATS dump into a fixed buffer
 rule_eval            median of asking data-thresholds far from a threshold, beside the bare call of its function
 device_writes        sectors written to an ext4 loop device of its own, 8 bearers, at an equal loss window: counters
@@ -22,7 +22,7 @@ import time
 
 from common import say
 from process import Switches, cpu_ns, memory, syscalls
-from room import Disk, Room, ask, ask_sims
+from room import Disk, Room
 
 # Past the first minute, in which everything is looked at once more than it will be.
 SETTLE = 90
@@ -61,14 +61,14 @@ def both(room, key):
     ours, control = room.simbelld(room.dir / "state")
     room.ready(control, ours, key)
     time.sleep(SETTLE)
-    return ours, theirs, control
+    return ours, theirs
 
 
 def busy(bench, count):
     say(f"{count} bearers: windows of {bench.window} s ...")
     room = Room(bench.base, f"busy{count}", count)
     room.modems(bench.programs, connected=True)
-    ours, theirs, control = both(room, "connected")
+    ours, theirs = both(room, "connected")
     if bench.wants(f"cpu_{count}"):
         before = cpu_ns(ours), cpu_ns(theirs)
         time.sleep(bench.window)
@@ -80,9 +80,6 @@ def busy(bench, count):
         counts = syscalls([ours, theirs], bench.window, room.dir)
         bench.keep(f"syscalls_{count}", *(bench.per_minute(n) for n in counts), "1/min")
     if count == 8 and bench.wants("rss", "private_dirty"):
-        # After all that, and after an answer: what runs now and then is in memory too.
-        ask_sims(control)
-        ask(control, "GetUsage", {"by": "hour"})
         mine, other = memory(ours), memory(theirs)
         bench.keep("rss", mine["Rss"], other["Rss"], "kB")
         bench.keep("private_dirty", mine["Private_Dirty"], other["Private_Dirty"], "kB")
@@ -93,7 +90,7 @@ def idle(bench):
     say(f"idle: a window of {bench.window} s ...")
     room = Room(bench.base, "idle", 8)
     room.modems(bench.programs, connected=False)
-    ours, theirs, _ = both(room, "active")
+    ours, theirs = both(room, "active")
     bench.keep("wakeups_idle", *wakeups(bench, [ours, theirs]), "1/min")
     room.leave()
 

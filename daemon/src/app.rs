@@ -32,7 +32,7 @@ pub const LEDGER: &str = "ledger.db";
 
 /// After so long a start is over: everything was looked at twice.
 const SETTLED: Duration = Duration::from_secs(75);
-const DAY: Duration = Duration::from_secs(86_400);
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// How many requests, events and outcomes may wait for the engine.
 const QUEUE: usize = 256;
@@ -146,14 +146,14 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     }
 }
 
-/// Gives memory back that only the start needed, and once a day what came since.
+/// Gives memory back that only the start needed, and once an hour what came since.
 async fn frugal() {
     let mut after = SETTLED;
     loop {
         tokio::time::sleep(after).await;
         let code = simbell_alloc::give_back();
         tracing::debug!(code, "memory was given back");
-        after = DAY;
+        after = HOUR;
     }
 }
 
