@@ -1,8 +1,8 @@
 //! The sandbox: Rhai with nothing in it that a reminder rule does not need.
 //!
-//! What could harm the service is not there at all rather than forbidden: modules and captured variables are
-//! compiled out, packages with `sleep`, `exit` and JSON are not registered, and what Rhai's own limits do not see
-//! is measured by the allocator (see [`crate::meter`]).
+//! What could harm the service is not there at all rather than forbidden: captured variables are compiled out, no
+//! resolver reads files while a rule runs (see [`crate::modules`]), packages with `sleep`, `exit` and JSON are not
+//! registered, and what Rhai's own limits do not see is measured by the allocator (see [`crate::meter`]).
 
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,

@@ -265,5 +265,7 @@ fn a_rule_is_asked_only_on_its_occasions() {
         times("keeper")
     );
     assert!(times("roaming") > 0 && times("roaming") < times("usage"));
-    assert!(times("schedule") > 0 && times("modems") > 0 && times("health") > 0 && times("cycle-start") > 0);
+    for occasion in ["schedule", "modems", "health", "cycle-start", "cycle-end", "sim-change"] {
+        assert!(times(occasion) > 0 && times(occasion) < times("usage"), "{occasion}: {}", times(occasion));
+    }
 }
