@@ -188,3 +188,244 @@ fn a_replay_rings_as_the_service_rang() {
     assert_eq!(fs::read(&ledger).unwrap(), before);
     assert!(!place.state().join("ledger.db-shm").exists(), "nothing is put beside it");
 }
+
+/// Three days of one SIM, 40 MB an hour by day: a ledger that is soon made.
+fn short(place: &Place) -> String {
+    configure(place);
+    let settings = load(&place.config(), &Environment::of_process()).unwrap().settings;
+    let ledger = place.state().join("ledger.db");
+    let began = at("2026-03-02T00:00:00+01:00");
+    let rules = RuleSet::load(&LoadOptions::default());
+    let mut life = Life::begin(&ledger, settings, rules, began);
+    life.insert(HOME);
+    for hour in 1..=72 {
+        let until = began.saturating_add(Span(HOUR.as_millis() * hour - 1));
+        life.pass(until, &[40 * MB]);
+    }
+    life.end();
+    ledger.to_str().unwrap().to_owned()
+}
+
+fn rule(place: &Place, name: &str, text: &str) -> String {
+    let file = place.config().join("rules.d").join(name);
+    fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+/// What it refuses: the exit status, and all that it said.
+fn refused(place: &Place, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = replay(place, arguments);
+    assert!(output.stdout.is_empty(), "half an answer: {}", String::from_utf8_lossy(&output.stdout));
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn what_cannot_be_replayed_says_why() {
+    let place = Place::new("replay-refused");
+    let ledger = short(&place);
+    let good =
+        rule(&place, "good.rhai", "fn on_usage(sim) { if sim.used > 1.GB { remind(\"much\", \"much\"); } }");
+    let bad = rule(&place, "bad.rhai", "fn on_usage(sim) {\n    remind(\"x\", sim.)\n}");
+    let each_second = rule(
+        &place,
+        "each-second.rhai",
+        "fn on_usage(sim) { remind(\"x\", \"x\", #{ repeat: 1.seconds }); }",
+    );
+    let beside = |name: &str| place.dir.join(name).to_str().unwrap().to_owned();
+    let copy = |name: &str, change: &dyn Fn(&Path)| {
+        let path = place.dir.join(name);
+        fs::copy(&ledger, &path).unwrap();
+        change(&path);
+        path.to_str().unwrap().to_owned()
+    };
+    let version = |number: i32| {
+        move |path: &Path| {
+            let conn = rusqlite::Connection::open(path).unwrap();
+            conn.pragma_update(None, "user_version", number).unwrap();
+        }
+    };
+    let newer = copy("newer.db", &version(99));
+    let older = copy("older.db", &version(2));
+    let damaged = copy("damaged.db", &|path| {
+        let length = fs::metadata(path).unwrap().len();
+        let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+        let garbage = vec![0xa5; usize::try_from(length).unwrap() - 1_024];
+        std::os::unix::fs::FileExt::write_all_at(&file, &garbage, 1_024).unwrap();
+    });
+    let foreign = beside("foreign.db");
+    fs::write(&foreign, "Dear diary").unwrap();
+    let other = beside("other.db");
+    rusqlite::Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    let empty = beside("empty.db");
+    drop(simbell_store::Store::open(Path::new(&empty), &simbell_store::StoreOptions::default()).unwrap());
+    let (gone, folder) = (beside("gone.db"), beside("state"));
+
+    for (ledger, arguments, code, part) in [
+        (&ledger, &["./none.rhai"][..], 1, "./none.rhai: there is no such file"),
+        (&ledger, &["none"], 1, "no rule or plugin of this name; `simbellctl rules` lists them"),
+        (&ledger, &[folder.as_str()], 1, "this folder is no plugin, for it has no plugin.toml"),
+        (&ledger, &[bad.as_str()], 1, "bad.rhai:2:21: expecting name of a property\n  2 |"),
+        (&ledger, &["--old", good.as_str(), bad.as_str()], 1, "    |                     ^"),
+        (&ledger, &[each_second.as_str()], 1, "Make the rule say less often what it says"),
+        (&ledger, &["--set", "limit=5", good.as_str()], 2, "has no settings: it is no plugin"),
+        (&ledger, &["--days", "0", good.as_str()], 2, "--days takes 1 to 4000"),
+        (&ledger, &["--days", "100000", good.as_str()], 2, "--days takes 1 to 4000"),
+        (&ledger, &["--from", "yesterday", good.as_str()], 2, "neither a date nor an instant"),
+        (&ledger, &["--from", "2026-03-04", "--to", "2026-03-04", good.as_str()], 2, "the span is empty"),
+        (&ledger, &["--from", "2001-01-01", good.as_str()], 2, "longer than 4000 days"),
+        (
+            &ledger,
+            &["--from", "2025-01-01", "--to", "2025-02-01", good.as_str()],
+            1,
+            "knows nothing of 2025-01-01",
+        ),
+        (&ledger, &["--sim", "nobody", good.as_str()], 2, "knows no SIM \"nobody\""),
+        (&gone, &[good.as_str()], 1, "gone.db: cannot be read: No such file"),
+        (&folder, &[good.as_str()], 1, "cannot be read: Is a directory"),
+        (&foreign, &[good.as_str()], 1, "foreign.db: the file is no ledger of simbelld"),
+        (&other, &[good.as_str()], 1, "other.db: the file is no ledger of simbelld"),
+        (&newer, &[good.as_str()], 1, "has schema version 99, written by a newer simbelld"),
+        (&older, &[good.as_str()], 1, "has schema version 2, written by an older simbelld"),
+        (&damaged, &[good.as_str()], 1, "malformed"),
+        (&empty, &[good.as_str()], 1, "the ledger is empty"),
+    ] {
+        let bytes = fs::read(ledger).ok();
+        let (status, said) = refused(&place, &[&["--ledger", ledger], arguments].concat());
+        assert_eq!(status, Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(part), "{arguments:?}: {said}");
+        assert_eq!(fs::read(ledger).ok(), bytes, "{ledger} is as it was");
+    }
+    // Told on standard input, and not to the end, or something else.
+    for (past, part) in [
+        ("", "was cut off"),
+        ("\"end\"\n", "knows nothing of"),
+        ("{\"part\":{}}\n", "is not understood"),
+        ("never\n", "use simbellctl and simbelld of one version"),
+    ] {
+        let file = beside("past");
+        fs::write(&file, past).unwrap();
+        let mut command = Command::new(SIMBELLD);
+        command.args(["replay", "--config"]).arg(place.config()).arg(&good);
+        let output = command.stdin(fs::File::open(&file).unwrap()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(part), "{past}: {said}");
+    }
+}
+
+#[test]
+fn a_rule_that_fails_is_named_at_the_instant_and_suspended_as_the_service_would() {
+    let place = Place::new("replay-fails");
+    let ledger = short(&place);
+    let failing = rule(
+        &place,
+        "failing.rhai",
+        "fn schedule() { every(1.hours) }\nfn on_schedule(sim) {\n    if sim.used > 1.GB { let x = 1 / 0; }\n}",
+    );
+    let told = lines(&replay(&place, &["--ledger", &ledger, &failing]));
+    let failures = of(&told, "failure");
+    assert_eq!(failures.len(), 3, "{failures:?}");
+    assert!(failures[0]["error"].as_str().unwrap().contains("failing.rhai:3:"), "{failures:?}");
+    // 40 MB an hour: past a gigabyte in the 26th hour.
+    assert_eq!(failures[0]["at"], "2026-03-03T02:00:00+01:00");
+    assert_eq!(
+        failures.iter().map(|one| one["suspended"].as_bool().unwrap()).collect::<Vec<_>>(),
+        [false, false, true]
+    );
+    let summary = of(&told, "summary")[0];
+    assert_eq!(summary["rules"][0]["failures"], 3);
+    assert_eq!(summary["rules"][0]["suspended_at"], failures[2]["at"]);
+    // One that never ends is ended by its limits, each time.
+    let endless = rule(
+        &place,
+        "endless.rhai",
+        "fn on_usage(sim) { loop { } }\nfn on_sms(sms) { remind(\"x\", \"x\"); }",
+    );
+    let told = lines(&replay(&place, &["--ledger", &ledger, &endless]));
+    assert_eq!(of(&told, "failure").len(), 3, "{told:?}");
+    let notes = of(&told, "summary")[0]["notes"].to_string();
+    assert!(notes.contains("Not replayed, since the ledger does not know it: on_sms"), "{notes}");
+}
+
+#[test]
+fn two_versions_of_a_plugin_are_compared_with_its_settings() {
+    let place = Place::new("replay-diff");
+    let ledger = short(&place);
+    let plugin = |name: &str, more: &str| {
+        let dir = place.dir.join(name).join("big-day");
+        fs::create_dir_all(&dir).unwrap();
+        let manifest = "api = 1\nname = \"big-day\"\nkind = \"rule\"\nenabled = false\ndescription = \"x\"\n\
+                        [settings.limit]\ntype = \"size\"\ndefault = \"1 TB\"\ndescription = \"x\"\n";
+        fs::write(dir.join("plugin.toml"), manifest).unwrap();
+        let text = format!(
+            "fn on_usage(sim) {{\n    if sim.used > settings.limit {{ remind(\"over\", \"over\"); }}\n{more}}}\n"
+        );
+        fs::write(dir.join("main.rhai"), text).unwrap();
+        dir.to_str().unwrap().to_owned()
+    };
+    let old = plugin("old", "    if sim.used > 1.5.GB { remind(\"old\", \"old\"); }\n");
+    let new = plugin("new", "    if sim.used > 2.GB { remind(\"new\", \"new\"); }\n");
+    let arguments = ["--ledger", &ledger, "--set", "limit=1 GB", "--old", &old, &new];
+    let told = lines(&replay(&place, &arguments));
+    let rings: Vec<(&str, &str)> = of(&told, "ring")
+        .into_iter()
+        .map(|ring| (ring["side"].as_str().unwrap(), ring["name"].as_str().unwrap()))
+        .collect();
+    assert_eq!(rings, [("both", "over"), ("old", "old"), ("new", "new")]);
+    let summary = of(&told, "summary")[0];
+    assert_eq!([&summary["only_old"], &summary["only_new"], &summary["both"]], [1, 1, 1]);
+    // Beside itself it is the same.
+    let told = lines(&replay(&place, &["--ledger", &ledger, "--set", "limit=1 GB", "--old", &new, &new]));
+    assert!(of(&told, "ring").iter().all(|ring| ring["side"] == "both" && ring["old_text"].is_null()));
+    for (setting, part) in
+        [("limit=much", "the setting `limit` of `big-day` is"), ("limt=1 GB", "did you mean `limit`?")]
+    {
+        let (status, said) = refused(&place, &["--ledger", &ledger, "--set", setting, &new]);
+        assert_eq!(status, Some(1));
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+/// The service tells its past to whoever may ask it, and goes on.
+#[tokio::test]
+async fn the_past_of_a_running_service_is_replayed() {
+    let scene = crate::fixture::Scene::new("replay-live", crate::fixture::modem_spec(), "").await;
+    scene.place.rule(
+        "much",
+        "fn on_usage(sim) { if sim.used >= 300.kB { remind(\"much\", `${sim.name}: much`); } }",
+    );
+    let daemon = crate::fixture::Daemon::start(&scene.place, None).await;
+    let mut traffic = crate::fixture::Traffic::begin(&scene, &daemon).await;
+    traffic.pass(400_000, 1);
+    traffic.is_counted(&daemon).await;
+    let reminder = crate::fixture::until("it rings", async || {
+        daemon.client().await.reminders().await.unwrap().into_iter().next()
+    })
+    .await;
+    // The hour that has not ended is replayed where that is asked for.
+    let raised = chrono::DateTime::parse_from_rfc3339(&reminder.raised_at).unwrap();
+    let day = chrono::Days::new(1);
+    let (from, to) = (raised - day, raised + day);
+    let config = scene.place.config();
+    let output = scene.place.ctl(&[
+        "--json",
+        "rules",
+        "replay",
+        "much",
+        "--config",
+        config.to_str().unwrap(),
+        "--from",
+        &from.to_rfc3339(),
+        "--to",
+        &to.to_rfc3339(),
+    ]);
+    let told = lines(&output);
+    let rings = of(&told, "ring");
+    assert_eq!(rings.len(), 1, "{told:?}");
+    assert_eq!(rings[0]["key"], reminder.key);
+    assert_eq!(rings[0]["text"], reminder.text);
+    let days = of(&told, "day");
+    assert!(days.iter().any(|day| day["used_bytes"] == 400_001), "{days:?}");
+    traffic.pass(1, 1);
+    traffic.is_counted(&daemon).await;
+}
