@@ -23,7 +23,7 @@ const BEFORE: Span = Span(-2);
 
 /// So often may the state be stepped in all, and for each day and SIM: a service that keeps saying something every
 /// second stops here.
-const STEPS: u64 = 100_000;
+const STEPS: u64 = 20_000;
 const STEPS_A_DAY: u64 = 2_000;
 
 /// What a SIM had used as a day ended.

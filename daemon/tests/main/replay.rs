@@ -266,7 +266,7 @@ fn what_cannot_be_replayed_says_why() {
         (&ledger, &[folder.as_str()], 1, "this folder is no plugin, for it has no plugin.toml"),
         (&ledger, &[bad.as_str()], 1, "bad.rhai:2:21: expecting name of a property\n  2 |"),
         (&ledger, &["--old", good.as_str(), bad.as_str()], 1, "    |                     ^"),
-        (&ledger, &[each_second.as_str()], 1, "Make the rule say less often what it says"),
+        (&ledger, &["--days", "1", each_second.as_str()], 1, "Make the rule say less often what it says"),
         (&ledger, &["--set", "limit=5", good.as_str()], 2, "has no settings: it is no plugin"),
         (&ledger, &["--days", "0", good.as_str()], 2, "--days takes 1 to 4000"),
         (&ledger, &["--days", "100000", good.as_str()], 2, "--days takes 1 to 4000"),
