@@ -226,6 +226,12 @@ _simbellctl() {
             simbellctl__subcmd__help__subcmd__rules,resume)
                 cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__resume"
                 ;;
+            simbellctl__subcmd__help__subcmd__rules,test)
+                cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__test"
+                ;;
+            simbellctl__subcmd__help__subcmd__rules,trace)
+                cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__trace"
+                ;;
             simbellctl__subcmd__help__subcmd__rules,why)
                 cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__why"
                 ;;
@@ -340,6 +346,12 @@ _simbellctl() {
             simbellctl__subcmd__rules,resume)
                 cmd="simbellctl__subcmd__rules__subcmd__resume"
                 ;;
+            simbellctl__subcmd__rules,test)
+                cmd="simbellctl__subcmd__rules__subcmd__test"
+                ;;
+            simbellctl__subcmd__rules,trace)
+                cmd="simbellctl__subcmd__rules__subcmd__trace"
+                ;;
             simbellctl__subcmd__rules,why)
                 cmd="simbellctl__subcmd__rules__subcmd__why"
                 ;;
@@ -357,6 +369,12 @@ _simbellctl() {
                 ;;
             simbellctl__subcmd__rules__subcmd__help,resume)
                 cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__resume"
+                ;;
+            simbellctl__subcmd__rules__subcmd__help,test)
+                cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__test"
+                ;;
+            simbellctl__subcmd__rules__subcmd__help,trace)
+                cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__trace"
                 ;;
             simbellctl__subcmd__rules__subcmd__help,why)
                 cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__why"
@@ -1190,7 +1208,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__rules)
-            opts="list why resume check replay"
+            opts="list why test trace resume check replay"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1246,6 +1264,34 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__rules__subcmd__resume)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__rules__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__rules__subcmd__trace)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2002,7 +2048,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__rules)
-            opts="-h -V --socket --json --help --version list why resume check replay help"
+            opts="-h -V --socket --json --help --version list why test trace resume check replay help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2038,7 +2084,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__rules__subcmd__help)
-            opts="list why resume check replay help"
+            opts="list why test trace resume check replay help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2108,6 +2154,34 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__rules__subcmd__help__subcmd__resume)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__rules__subcmd__help__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__rules__subcmd__help__subcmd__trace)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2221,14 +2295,66 @@ _simbellctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        simbellctl__subcmd__rules__subcmd__test)
+            opts="-h -V --filter --watch --config --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__rules__subcmd__trace)
+            opts="-h -V --config --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         simbellctl__subcmd__rules__subcmd__why)
-            opts="-h -V --sim --socket --json --help --version"
+            opts="-h -V --sim --lines --config --socket --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --sim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

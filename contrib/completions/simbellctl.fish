@@ -232,25 +232,41 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_s
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make a plan: asks what is not given, and prints the block for the configuration'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the plans of the configuration without the service'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check replay help" -l socket -d 'The service\'s socket' -r -F
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check replay help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check replay help" -s h -l help -d 'Print help'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check replay help" -s V -l version -d 'Print version'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check replay help" -f -a "list" -d 'List the rules, those that cannot run included'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check replay help" -f -a "why" -d 'Tell why a reminder is as it is, or why a rule says nothing'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check replay help" -f -a "resume" -d 'Take up a rule again that was suspended because it failed'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check replay help" -f -a "check" -d 'Check rules without the service'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check replay help" -f -a "replay" -d 'Show when a rule would have rung in the past, by what the ledger knows'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why resume check replay help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "list" -d 'List the rules, those that cannot run included'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "why" -d 'Tell why a reminder is as it is, or why a rule says nothing'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "test" -d 'Run the tests of rules, without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "trace" -d 'Show which lines of a rule ran, by a record of `rules why --json`, without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "resume" -d 'Take up a rule again that was suspended because it failed'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "check" -d 'Check rules without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "replay" -d 'Show when a rule would have rung in the past, by what the ledger knows'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -l socket -d 'The service\'s socket' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from why" -l sim -d 'About this SIM, by name or ICCID, where a rule is named' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from why" -l config -d 'The service\'s configuration, for the lines [default: /etc/simbell]' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from why" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from why" -l lines -d 'Show the rule\'s lines and which of them ran, by asking it again on what it saw'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from why" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from why" -s h -l help -d 'Print help'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from why" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from test" -l filter -d 'Only tests whose name holds this' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from test" -l config -d 'The service\'s configuration [default: /etc/simbell]' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from test" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from test" -l watch -d 'Run them again whenever a file changes, until Ctrl-C'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from test" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from test" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from trace" -l config -d 'The service\'s configuration [default: /etc/simbell]' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from trace" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from trace" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from trace" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from trace" -s V -l version -d 'Print version'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from resume" -l socket -d 'The service\'s socket' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from resume" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help'
@@ -274,6 +290,8 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from replay" -s V -l version -d 'Print version'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the rules, those that cannot run included'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "why" -d 'Tell why a reminder is as it is, or why a rule says nothing'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "test" -d 'Run the tests of rules, without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "trace" -d 'Show which lines of a rule ran, by a record of `rules why --json`, without the service'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "resume" -d 'Take up a rule again that was suspended because it failed'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check rules without the service'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "replay" -d 'Show when a rule would have rung in the past, by what the ledger knows'
@@ -419,6 +437,8 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_s
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from plan" -f -a "check" -d 'Check the plans of the configuration without the service'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "list" -d 'List the rules, those that cannot run included'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "why" -d 'Tell why a reminder is as it is, or why a rule says nothing'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "test" -d 'Run the tests of rules, without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "trace" -d 'Show which lines of a rule ran, by a record of `rules why --json`, without the service'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "resume" -d 'Take up a rule again that was suspended because it failed'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "check" -d 'Check rules without the service'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "replay" -d 'Show when a rule would have rung in the past, by what the ledger knows'

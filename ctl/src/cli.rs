@@ -390,6 +390,36 @@ pub enum RulesVerb {
         /// About this SIM, by name or ICCID, where a rule is named
         #[arg(long, value_name = "NAME|ICCID")]
         sim: Option<String>,
+        /// Show the rule's lines and which of them ran, by asking it again on what it saw
+        #[arg(long)]
+        lines: bool,
+        /// The service's configuration, for the lines [default: /etc/simbell]
+        #[arg(long, value_name = "PATH")]
+        config: Option<PathBuf>,
+    },
+    /// Run the tests of rules, without the service
+    Test {
+        /// Rules' files, plugins' folders, or names; every configured and shipped rule unless given
+        #[arg(value_name = "FILE|FOLDER|NAME")]
+        rules: Vec<String>,
+        /// Only tests whose name holds this
+        #[arg(long, value_name = "TEXT")]
+        filter: Option<String>,
+        /// Run them again whenever a file changes, until Ctrl-C
+        #[arg(long)]
+        watch: bool,
+        /// The service's configuration [default: /etc/simbell]
+        #[arg(long, value_name = "PATH")]
+        config: Option<PathBuf>,
+    },
+    /// Show which lines of a rule ran, by a record of `rules why --json`, without the service
+    Trace {
+        /// The record's file; standard input unless given
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// The service's configuration [default: /etc/simbell]
+        #[arg(long, value_name = "PATH")]
+        config: Option<PathBuf>,
     },
     /// Take up a rule again that was suspended because it failed
     Resume {

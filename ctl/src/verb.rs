@@ -10,6 +10,7 @@ mod import;
 mod notify;
 mod plan;
 mod plan_add;
+mod rehearse;
 mod reminders;
 mod replay;
 mod report;
@@ -91,8 +92,15 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
         },
         Verb::Rules(args) => match args.verb {
             None | Some(RulesVerb::List) => rules::run(&mut connect(socket, out).await?, out).await,
-            Some(RulesVerb::Why { key, sim }) => {
-                why::run(&mut connect(socket, out).await?, out, &key, sim.as_deref()).await
+            Some(RulesVerb::Why { key, sim, lines, config }) => {
+                let lines = lines.then_some(config.as_deref());
+                why::run(&mut connect(socket, out).await?, out, &key, sim.as_deref(), lines).await
+            }
+            Some(RulesVerb::Test { rules, filter, watch, config }) => {
+                rehearse::test(out, &rules, filter.as_deref(), watch, config.as_deref())
+            }
+            Some(RulesVerb::Trace { file, config }) => {
+                rehearse::trace(out, file.as_deref(), config.as_deref())
             }
             Some(RulesVerb::Resume { name }) => {
                 rules::resume(&mut connect(socket, out).await?, out, &name).await

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
-use simbell_rules::{RuleSet, Severity, check_file, check_plugin};
+use simbell_rules::{RuleSet, Severity, check_file, check_plugin, is_rule};
 
 use crate::app::{CONFIG, load_config, rule_options};
 use crate::config::{Environment, Loaded};
@@ -79,7 +79,7 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
     }
     // A rule that loads may still name a property that no SIM has: each hook is tried on a made-up occasion.
     let own = std::fs::read_dir(&service.rules.dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    for path in own.filter(|path| path.extension().is_some_and(|e| e == "rhai")) {
+    for path in own.filter(|path| is_rule(path)) {
         let warnings = check_file(&path).into_iter().filter(|p| p.severity == Severity::Warning);
         found.warnings.extend(warnings.map(|p| p.to_string()));
     }
@@ -106,11 +106,8 @@ fn within(path: &Path) -> Vec<PathBuf> {
         return vec![path.to_owned()];
     }
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut found: Vec<PathBuf> = entries
-        .filter(|entry| {
-            is_plugin(entry) || (entry.is_file() && entry.extension().is_some_and(|e| e == "rhai"))
-        })
-        .collect();
+    let mut found: Vec<PathBuf> =
+        entries.filter(|entry| is_plugin(entry) || (entry.is_file() && is_rule(entry))).collect();
     found.sort();
     if found.is_empty() && path.file_name().is_none_or(|name| name != "rules.d") {
         // Said by the check of a plugin: neither rules nor a manifest are here.

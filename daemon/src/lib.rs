@@ -19,6 +19,8 @@ pub mod replay;
 mod script;
 pub mod service;
 pub mod simulate;
+pub mod trace;
+pub mod trials;
 pub mod usage;
 pub mod vnstat;
 mod voice;

@@ -39,6 +39,17 @@ pub enum Command {
     },
     /// Run a rule over the past.
     Replay(ReplayOptions),
+    /// Run the tests of rules, offline.
+    Tests(Tests),
+    /// Ask a rule again on what a record says that it saw, offline.
+    Trace {
+        /// The configuration, as for the service.
+        config: Option<PathBuf>,
+        /// The record's file; standard input unless given.
+        file: Option<PathBuf>,
+        /// Whether to answer in JSON.
+        json: bool,
+    },
     /// Print the usage.
     Help,
     /// Print the version.
@@ -50,6 +61,21 @@ pub enum Command {
         /// The file.
         file: PathBuf,
     },
+}
+
+/// Which tests of rules are run, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tests {
+    /// The configuration, as for the service.
+    pub config: Option<PathBuf>,
+    /// Rules to test: files, folders, names; all that are configured and shipped where there are none.
+    pub rules: Vec<String>,
+    /// Only tests whose name holds this.
+    pub filter: Option<String>,
+    /// Whether to answer in JSON.
+    pub json: bool,
+    /// Whether to run them again whenever a file changes.
+    pub watch: bool,
 }
 
 /// What a check looks at.
@@ -69,6 +95,8 @@ simbelld - the bell for your SIM
 
 Usage: simbelld [OPTIONS]
        simbelld check [--config PATH] [--only config|rules] [--rules PATH]... [--json]
+       simbelld rules test [--config PATH] [--filter TEXT] [--watch] [--json] [FILE|FOLDER|NAME]...
+       simbelld rules trace [--config PATH] [--json] [FILE]
        simbelld read-vnstat --interface NAME FILE
        simbelld replay [--config PATH] [--ledger FILE] [--days N | --from TIME] [--to TIME]
                        [--sim NAME] [--set KEY=VALUE]... [--old RULE] RULE
@@ -86,7 +114,8 @@ Options:
 
 check reads the configuration, the rules and the plugins without running anything; read-vnstat
 prints what a vnStat database says of an interface, for `simbellctl import`; replay runs a rule over
-the past of a ledger, or of standard input, for `simbellctl rules replay`.
+the past of a ledger, or of standard input, for `simbellctl rules replay`; rules test runs the tests
+of rules, and rules trace asks a rule again on a record of `simbellctl rules why --json`.
 Exit status: 0 done, 1 failed, 2 usage, 78 the configuration has errors.
 ";
 
@@ -169,6 +198,37 @@ fn text_of(parser: &mut lexopt::Parser) -> Result<String, OptionsError> {
     value.into_string().map_err(|text| OptionsError(format!("{} is not UTF-8", text.to_string_lossy())))
 }
 
+/// `rules test …` and `rules trace …`.
+fn rules_verb(parser: &mut lexopt::Parser) -> Result<Command, OptionsError> {
+    use lexopt::prelude::{Long, Value};
+    let bad = |error: lexopt::Error| OptionsError(error.to_string());
+    let text = |value: OsString| {
+        value.into_string().map_err(|_| OptionsError("an argument is not UTF-8".to_owned()))
+    };
+    let verb = match parser.next().map_err(bad)? {
+        Some(Value(verb)) if verb == "test" || verb == "trace" => verb,
+        _ => return Err(OptionsError("rules takes test or trace".to_owned())),
+    };
+    let tests = verb == "test";
+    let mut options = Tests::default();
+    let mut record = None;
+    while let Some(arg) = parser.next().map_err(bad)? {
+        match arg {
+            Long("config") => options.config = Some(parser.value().map_err(bad)?.into()),
+            Long("json") => options.json = true,
+            Long("filter") if tests => options.filter = Some(text(parser.value().map_err(bad)?)?),
+            Long("watch") if tests => options.watch = true,
+            Value(rule) if tests => options.rules.push(text(rule)?),
+            Value(file) if record.is_none() => record = Some(PathBuf::from(file)),
+            other => return Err(bad(other.unexpected())),
+        }
+    }
+    if !tests {
+        return Ok(Command::Trace { config: options.config, file: record, json: options.json });
+    }
+    Ok(Command::Tests(options))
+}
+
 /// Reads a command line without the program's name.
 ///
 /// # Errors
@@ -208,6 +268,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Option
                 };
             }
             Value(word) if word == "check" && !checking => checking = true,
+            Value(word) if word == "rules" && !checking => return rules_verb(&mut parser),
             Value(word) if word == "read-vnstat" && !checking => return read_vnstat(&mut parser),
             Value(word) if word == "replay" && !checking => return replay(&mut parser, options.config),
             other => return Err(bad(other.unexpected())),
@@ -246,6 +307,23 @@ mod tests {
         let rules = vec![PathBuf::from("a.rhai")];
         let expected = Command::Check { config: Some("/c".into()), rules, what: What::Rules, json: true };
         assert_eq!(command, expected);
+    }
+
+    #[test]
+    fn tests_and_traces_are_read() {
+        let Ok(Command::Tests(tests)) = args("rules test --filter eighty --watch a.rhai roaming-began")
+        else {
+            panic!("tests were asked for")
+        };
+        assert_eq!(tests.rules, ["a.rhai", "roaming-began"]);
+        assert!(tests.watch && tests.filter.as_deref() == Some("eighty"));
+        let file = Some(PathBuf::from("why.json"));
+        assert_eq!(
+            args("rules trace why.json --json").unwrap(),
+            Command::Trace { config: None, file, json: true }
+        );
+        assert!(args("rules tset").unwrap_err().to_string().contains("test or trace"));
+        assert!(args("rules trace --watch").unwrap_err().to_string().contains("--watch"));
     }
 
     #[test]

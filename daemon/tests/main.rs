@@ -53,6 +53,8 @@ mod storm;
 mod suspend;
 #[path = "main/traffic.rs"]
 mod traffic;
+#[path = "main/trials.rs"]
+mod trials;
 #[path = "main/vnstat_cases.rs"]
 mod vnstat_cases;
 #[path = "main/vnstat_import.rs"]

@@ -1,8 +1,10 @@
 //! `rules why`.
 
+use std::path::Path;
+
 use simbell_api::{Client, Decision, ExplainReminderReply};
 
-use super::Verdict;
+use super::{Verdict, rehearse};
 use crate::failure::CtlError;
 use crate::out::Out;
 use crate::show::records::{self, paragraph};
@@ -13,15 +15,30 @@ pub(super) async fn run(
     out: &mut Out,
     key: &str,
     sim: Option<&str>,
+    lines: Option<Option<&Path>>,
 ) -> Result<Verdict, CtlError> {
     let why = client.explain_reminder(key, sim).await?;
+    let record = why.decision.as_ref().map(|decision| decision.record.as_str());
+    if let (Some(config), true) = (lines, out.json) {
+        return rehearse::lines_of(out, record.ok_or_else(undecided)?, config);
+    }
     if out.json {
         out.json(&why)?;
         return Ok(Verdict::Done);
     }
     let page = page(&why, out.width, out.color);
     out.text(&page)?;
-    Ok(Verdict::Done)
+    let Some(config) = lines else { return Ok(Verdict::Done) };
+    out.text("\nThe lines that ran\n")?;
+    rehearse::lines_of(out, record.ok_or_else(undecided)?, config)
+}
+
+fn undecided() -> CtlError {
+    CtlError::failed(
+        "NotDecided",
+        "no decision of the rule is known: no line of it ran",
+        "ask again once it was asked; `simbellctl rules test` runs it at any time",
+    )
 }
 
 fn page(why: &ExplainReminderReply, columns: usize, color: bool) -> String {
@@ -84,6 +101,9 @@ fn told(decision: &Decision, columns: usize, now: i64) -> String {
     }
     if let Some(bytes) = decision.asked_again_at_bytes {
         line(&format!("It is asked again at once when {} are used.", amount::amount(bytes)));
+    }
+    if !decision.record.is_empty() {
+        line("`rules why --lines` shows which lines of it ran.");
     }
     out.push_str("\nWhat it saw\n");
     let width = decision.inputs.iter().map(|input| text::width(&input.name)).max().unwrap_or(0);

@@ -345,6 +345,7 @@ fn verbs() -> Vec<(&'static str, &'static str, Value)> {
     }
     types.insert("Failure".to_owned(), custom(Failure::CUSTOM_TYPE, &types));
     types.insert("ReplayedRule".to_owned(), custom(ReplayedRule::CUSTOM_TYPE, &types));
+    types.insert("RuleLine".to_owned(), custom(RuleLine::CUSTOM_TYPE, &types));
     let one = "one object";
     let each = "one object a line";
     vec![
@@ -375,6 +376,10 @@ fn verbs() -> Vec<(&'static str, &'static str, Value)> {
         ("rules-replay-failure", each, custom(ReplayFailure::CUSTOM_TYPE, &types)),
         ("rules-replay-day", each, custom(ReplayDay::CUSTOM_TYPE, &types)),
         ("rules-replay-summary", each, custom(ReplaySummary::CUSTOM_TYPE, &types)),
+        ("rules-test-test", each, custom(RuleTestOutput::CUSTOM_TYPE, &types)),
+        ("rules-test-rule", each, custom(RuleTestedOutput::CUSTOM_TYPE, &types)),
+        ("rules-test-summary", one, custom(RuleTestsOutput::CUSTOM_TYPE, &types)),
+        ("rules-trace", one, custom(RuleTraceOutput::CUSTOM_TYPE, &types)),
         ("check", one, custom(CheckOutput::CUSTOM_TYPE, &types)),
         ("reminders", each, types["Reminder"].clone()),
         ("channels", each, types["Channel"].clone()),

@@ -60,7 +60,8 @@ pub use method::{
 pub use monitor::{MonitorEvent, MonitorKind};
 pub use output::{
     CallsOutput, CheckOutput, ExportedCorrection, ExportedGap, ExportedUsage, Failure, FailureOutput,
-    MessagesOutput, PlanAddOutput, StatusOutput, UsageOutput, VersionOutput,
+    MessagesOutput, PlanAddOutput, RuleLine, RuleTestOutput, RuleTestedOutput, RuleTestsOutput,
+    RuleTraceOutput, StatusOutput, UsageOutput, VersionOutput,
 };
 pub use plan::{FreeHours, Plan};
 pub use reminder::{Delivery, Reminder};

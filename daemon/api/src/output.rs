@@ -124,6 +124,94 @@ named! {
         pub lines: Vec<String>,
     }
 
+    /// `rules test --json`: one test.
+    pub struct RuleTestOutput {
+        /// `test`.
+        pub record: String,
+        /// The rule's name.
+        pub rule: String,
+        /// The test's function.
+        pub test: String,
+        /// Whether it passed.
+        pub ok: bool,
+        /// The file of the tests.
+        pub file: String,
+        /// The line that failed; null where it passed, or no line is to blame.
+        pub line: Option<u64>,
+        /// The column; null as the line is.
+        pub column: Option<u64>,
+        /// Why it failed; null where it passed.
+        pub message: Option<String>,
+        /// What to do about it; null where nothing can be said.
+        pub hint: Option<String>,
+        /// What happened in the story, line by line; empty where it passed.
+        pub happened: Vec<String>,
+    }
+
+    /// `rules test --json`: one rule, after its tests.
+    pub struct RuleTestedOutput {
+        /// `rule`.
+        pub record: String,
+        /// The rule's name.
+        pub rule: String,
+        /// Its file.
+        pub file: String,
+        /// What kept its tests from running; null for nothing.
+        pub problem: Option<String>,
+        /// Lines with a statement.
+        pub statements: u64,
+        /// Those that no test reached; empty where a filter left out tests.
+        pub unreached: Vec<RuleLine>,
+    }
+
+    /// A line of a rule.
+    pub struct RuleLine {
+        /// Its file.
+        pub file: String,
+        /// Its number, from 1.
+        pub line: u64,
+        /// Its text.
+        pub text: String,
+        /// How often a statement that begins on it ran; null where none begins on it.
+        pub times: Option<u64>,
+    }
+
+    /// `rules test --json`: all of them, at the end.
+    pub struct RuleTestsOutput {
+        /// `summary`.
+        pub record: String,
+        /// Whether there are tests, and all passed.
+        pub ok: bool,
+        /// Tests that passed.
+        pub passed: u64,
+        /// Tests that failed, and rules whose tests could not run.
+        pub failed: u64,
+        /// Tests that the filter left out.
+        pub filtered: u64,
+        /// Rules without tests, by name.
+        pub without_tests: Vec<String>,
+    }
+
+    /// `rules trace --json`.
+    pub struct RuleTraceOutput {
+        /// The rule's name.
+        pub rule: String,
+        /// Its file.
+        pub file: String,
+        /// When it was asked, RFC 3339.
+        pub at: String,
+        /// On what occasion, such as `usage`.
+        pub trigger: String,
+        /// Whether it says now what it said then.
+        pub same: bool,
+        /// What it fails with now; null where it does not.
+        pub error: Option<String>,
+        /// Every line of the rule.
+        pub lines: Vec<RuleLine>,
+        /// The numbers of the lines that ran, in order.
+        pub order: Vec<u64>,
+    }
+
     /// `plan add --json`.
     pub struct PlanAddOutput {
         /// The block, TOML.

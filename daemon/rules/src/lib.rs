@@ -39,7 +39,7 @@ pub use manifest::{API, PluginKind, SettingValues};
 pub use meter::Stats;
 pub use problem::{Problem, Severity};
 pub use rehearsal::{Flow, Happening, Moment, Rehearsal, RehearsalError, Saying, network_code};
-pub use ruleset::{IdleRule, LoadOptions, Outcome, RuleSet};
+pub use ruleset::{IdleRule, LoadOptions, Outcome, RuleSet, is_rule};
 pub use trace::{Trace, TracedLine, read_record, trace};
 pub use trial::{
     Failure, Ran, Subject, TrialOptions, TrialReport, Unreached, ZoneSource, run_tests, subjects,

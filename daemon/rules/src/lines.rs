@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::problem::Source;
 use rhai::{AST, ASTNode, Engine, Expr, OptimizationLevel, Position, Scope, Stmt};
 
 /// The function that is called. To the service's own rules it is unknown, as any other that is not registered.
@@ -18,13 +19,17 @@ pub(crate) struct Trail {
     inner: Mutex<Inner>,
 }
 
+/// A line of a file: the file's number in the trail, and the line's from 1.
+type Place = (usize, usize);
+
 #[derive(Debug, Default)]
 struct Inner {
+    /// The files that are followed, by their names.
+    files: Vec<String>,
     /// Lines on which a statement begins.
-    statements: BTreeSet<usize>,
-    /// How often each ran.
-    reached: BTreeMap<usize, u64>,
-    order: Vec<usize>,
+    statements: BTreeSet<Place>,
+    reached: BTreeSet<Place>,
+    order: Vec<Place>,
 }
 
 impl Trail {
@@ -32,51 +37,63 @@ impl Trail {
         look(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn ran(&self, line: usize) {
+    fn ran(&self, place: Place) {
         self.with(|inner| {
-            let times = inner.reached.entry(line).or_insert(0);
-            *times = times.saturating_add(1);
+            inner.reached.insert(place);
             if inner.order.len() < MOST_IN_ORDER {
-                inner.order.push(line);
+                inner.order.push(place);
             }
         });
     }
 
-    /// Lines on which a statement begins.
-    pub(crate) fn statements(&self) -> BTreeSet<usize> {
-        self.with(|inner| inner.statements.clone())
+    /// The number of a file.
+    fn file(&self, name: &str) -> usize {
+        self.with(|inner| {
+            inner.files.iter().position(|known| known == name).unwrap_or_else(|| {
+                inner.files.push(name.to_owned());
+                inner.files.len().saturating_sub(1)
+            })
+        })
     }
 
-    /// How often each line ran, those that did.
-    pub(crate) fn reached(&self) -> BTreeMap<usize, u64> {
-        self.with(|inner| inner.reached.clone())
+    fn named(inner: &Inner, places: impl Iterator<Item = Place>) -> Vec<(String, usize)> {
+        places.filter_map(|(file, line)| Some((inner.files.get(file)?.clone(), line))).collect()
+    }
+
+    /// Lines on which a statement begins, with their files.
+    pub(crate) fn statements(&self) -> Vec<(String, usize)> {
+        self.with(|inner| Self::named(inner, inner.statements.iter().copied()))
+    }
+
+    /// Those of them that never ran.
+    pub(crate) fn unreached(&self) -> Vec<(String, usize)> {
+        self.with(|inner| Self::named(inner, inner.statements.difference(&inner.reached).copied()))
     }
 
     /// The lines in the order in which they ran, the first ten thousand.
-    pub(crate) fn order(&self) -> Vec<usize> {
-        self.with(|inner| inner.order.clone())
+    pub(crate) fn order(&self) -> Vec<(String, usize)> {
+        self.with(|inner| Self::named(inner, inner.order.iter().copied()))
     }
 }
 
-/// The functions with a mark before each of their statements, which tells the trail. `scope` holds the names of the
+/// The file with a mark before each statement of its functions, which tells the trail. `scope` holds the names of the
 /// file's constants.
 pub(crate) fn followed(
     engine: &mut Engine,
     ast: &AST,
-    text: &str,
+    source: &Source<'_>,
     scope: &Scope<'_>,
     trail: &Arc<Trail>,
 ) -> AST {
+    let Some(text) = source.text else { return ast.clone() };
+    let file = trail.file(source.file);
     let told = Arc::clone(trail);
-    engine.register_fn(MARK, move |line: i64| told.ran(usize::try_from(line).unwrap_or_default()));
+    let number = |n: i64| usize::try_from(n).unwrap_or_default();
+    engine.register_fn(MARK, move |file: i64, line: i64| told.ran((number(file), number(line))));
     engine.set_max_expr_depths(0, 0);
     // A `return` at the end is a line, too.
     engine.set_optimization_level(OptimizationLevel::None);
-    let compiled = |marks: &[Mark]| {
-        let mut ast = engine.compile_with_scope(scope, marked(text, marks)).ok()?;
-        ast.clear_statements();
-        Some(ast)
-    };
+    let compiled = |marks: &[Mark]| engine.compile_with_scope(scope, marked(file, text, marks)).ok();
     let all = match engine.compile_with_scope(scope, text) {
         Ok(mut ast) => {
             // What stands at the top runs as the file is loaded.
@@ -100,7 +117,7 @@ pub(crate) fn followed(
             (kept, followed)
         }
     };
-    trail.with(|inner| inner.statements.extend(kept.iter().map(|mark| mark.line)));
+    trail.with(|inner| inner.statements.extend(kept.iter().map(|mark| (file, mark.line))));
     followed
 }
 
@@ -115,13 +132,13 @@ struct Mark {
 }
 
 /// The text with every mark in it. A mark gives `()`, so that `mark ?? value` is the value, whatever stands around it.
-fn marked(text: &str, marks: &[Mark]) -> String {
+fn marked(file: usize, text: &str, marks: &[Mark]) -> String {
     let mut out = String::with_capacity(text.len().saturating_mul(2));
     let mut from = 0;
     for mark in marks {
         out.push_str(text.get(from..mark.offset).unwrap_or_default());
         let end = if mark.whole { ";" } else { " ?? " };
-        out.push_str(&format!("{MARK}({}){end}", mark.line));
+        out.push_str(&format!("{MARK}({file}, {}){end}", mark.line));
         from = mark.offset;
     }
     out.push_str(text.get(from..).unwrap_or_default());
@@ -298,10 +315,10 @@ mod tests {
         let mut engine = engine::build(&Limits::default());
         engine.set_strict_variables(false).set_optimization_level(OptimizationLevel::None);
         let ast = engine.compile(text).unwrap();
-        let out = marked(text, &marks(&ast, text));
+        let out = marked(0, text, &marks(&ast, text));
         let again = engine.compile(&out).unwrap_or_else(|error| panic!("{error}: {out}"));
         assert_eq!(again.iter_functions().count(), ast.iter_functions().count(), "{out}");
-        out.replace(MARK, "L")
+        out.replace(&format!("{MARK}(0, "), "L(")
     }
 
     #[test]
@@ -358,13 +375,14 @@ mod tests {
         let mut engine = engine::build(&Limits::default());
         let ast = engine.compile(text).unwrap();
         let trail = Arc::new(Trail::default());
-        let followed = followed(&mut engine, &ast, text, &Scope::new(), &trail);
+        let source = Source { file: "f.rhai", text: Some(text) };
+        let followed = followed(&mut engine, &ast, &source, &Scope::new(), &trail);
         for (given, expected, last) in [(2_i64, -3_i64, 4), (0, 7, 5), (5, 0, 6)] {
             let call = |ast: &AST| engine.call_fn::<i64>(&mut Scope::new(), ast, "f", (given,)).unwrap();
             assert_eq!((call(&ast), call(&followed)), (expected, expected));
-            assert_eq!(trail.order().last(), Some(&last));
+            assert_eq!(trail.order().last(), Some(&("f.rhai".to_owned(), last)));
         }
-        assert_eq!(trail.statements(), BTreeSet::from([2, 3, 4, 5, 6]));
-        assert_eq!(trail.reached().len(), 5);
+        let lines: Vec<usize> = trail.statements().into_iter().map(|(_, line)| line).collect();
+        assert_eq!((lines, trail.unreached()), (vec![2, 3, 4, 5, 6], vec![]));
     }
 }

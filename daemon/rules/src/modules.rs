@@ -20,6 +20,7 @@ use rhai::{
 use crate::compile::{constants, parameters_of};
 use crate::host::{Constants, Tag};
 use crate::limits::{Limits, limit};
+use crate::lines::{self, Trail};
 use crate::meter::RunMeter;
 use crate::problem::{Problem, Source, nearest};
 use crate::ruleset::read;
@@ -37,7 +38,11 @@ pub(crate) type ModuleConstants = Arc<BTreeMap<String, Constants>>;
 
 /// Compiled modules by identity, which the engine finds when a rule runs. One for all rules.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Shelf(Arc<RwLock<BTreeMap<String, Kept>>>);
+pub(crate) struct Shelf {
+    kept: Arc<RwLock<BTreeMap<String, Kept>>>,
+    /// Offline, what is told which lines of a plugin's modules run.
+    trail: Option<Arc<Trail>>,
+}
 
 #[derive(Debug, Clone)]
 struct Kept {
@@ -203,6 +208,9 @@ impl Loader<'_> {
         let mut ast = self.engine.compile_with_scope(&scope, &found.text).map_err(|error| {
             source.parse(&error, &[names.as_slice(), &parameters_of(&found.text)].concat())
         })?;
+        if let Some(trail) = self.shelf.trail.as_ref().filter(|_| library::text(&found.id).is_none()) {
+            ast = lines::followed(self.engine, &ast, &source, &scope, trail);
+        }
         ast.set_source(found.id.as_str());
         self.engine.set_default_tag(Dynamic::from(tag(&known)));
         let meter = RunMeter::start(self.limits);
@@ -337,12 +345,17 @@ fn modules_in(home: &Path) -> Vec<String> {
 }
 
 impl Shelf {
+    /// Has the lines of modules that are loaded from now on told to a trail.
+    pub(crate) fn follow(&mut self, trail: Option<&Arc<Trail>>) {
+        self.trail = trail.cloned();
+    }
+
     fn get(&self, id: &str) -> Option<Kept> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.kept.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     fn keep(&self, id: &str, kept: &Kept) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), kept.clone());
+        self.kept.write().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), kept.clone());
     }
 }
 
@@ -354,7 +367,7 @@ impl ModuleResolver for Shelf {
         path: &str,
         position: Position,
     ) -> Result<Shared<Module>, Box<EvalAltResult>> {
-        let shelf = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let shelf = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         match shelf.get(path) {
             Some(kept) => Ok(Shared::clone(&kept.module)),
             None => Err(not_found(path, position)),

@@ -162,6 +162,7 @@ impl RuleSet {
             idle: Vec::new(),
             problems: Vec::new(),
         };
+        set.shelf.follow(trail);
         let plugin = path.is_dir();
         let name = if plugin {
             crate::check::manifest(path).map(|manifest| manifest.name).ok()
@@ -189,10 +190,11 @@ impl RuleSet {
                 for name in compiled.parts.constants.keys() {
                     scope.push(name.as_str(), ());
                 }
-                let functions = lines::followed(engine, &compiled.parts.ast, &text, &scope, trail);
+                let source = Source { file: &rule.description.file, text: Some(&text) };
+                let mut functions = lines::followed(engine, &compiled.parts.ast, &source, &scope, trail);
+                functions.clear_statements();
                 compiled.parts.set_functions(functions);
                 // Asked for as a rule is loaded, and never again.
-                let source = Source { file: &rule.description.file, text: Some(&text) };
                 drop(schedules(engine, &options.limits, &source, &text, compiled));
             }
         }
@@ -504,7 +506,8 @@ impl RuleSet {
 }
 
 /// Whether a file of the folder of rules is one: `NAME.rhai`. A `NAME.test.rhai` beside it holds its tests.
-pub(crate) fn is_rule(path: &Path) -> bool {
+#[must_use]
+pub fn is_rule(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.ends_with(".rhai") && !name.ends_with(".test.rhai")
 }

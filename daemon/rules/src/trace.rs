@@ -1,5 +1,6 @@
 //! What a rule did on a recorded occasion: asked again, offline, on all that it saw then, line by line.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -62,10 +63,12 @@ pub fn trace(options: &LoadOptions, decision: &Decision) -> Result<Trace, String
         && now.memory == then.memory
         && now.error.is_some() == then.error.is_some();
     let file = if path.is_dir() { path.join("main.rhai") } else { path };
+    let own = file.display().to_string();
     let text = read(&file, &options.limits)?;
-    // What ran as it was loaded is no part of the occasion.
-    let order: Vec<usize> = trail.order().into_iter().skip(loaded).collect();
-    let statements = trail.statements();
+    // What ran as it was loaded is no part of the occasion; what ran in a module is shown by the call of it.
+    let mine = |(name, line): (String, usize)| (name == own).then_some(line);
+    let order: Vec<usize> = trail.order().into_iter().skip(loaded).filter_map(mine).collect();
+    let statements: BTreeSet<usize> = trail.statements().into_iter().filter_map(mine).collect();
     let lines = text.lines().enumerate().map(|(nth, text)| {
         let number = nth.saturating_add(1);
         let times = order.iter().filter(|line| **line == number).count();

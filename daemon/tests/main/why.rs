@@ -1,5 +1,6 @@
 //! Why a reminder is as it is.
 
+use std::path::Path;
 use std::process::Command;
 
 use simbell_api::{ClientError, ControlError};
@@ -70,6 +71,31 @@ async fn a_reminder_tells_why_it_is_there_and_what_holds_it_back() {
     assert_eq!(code, 0);
     assert!(said.contains("What it saw") && said.contains("sim.share"), "{said}");
     assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
+
+    // The lines that ran: with the service's record, and from it alone.
+    let config = home.socket().parent().and_then(Path::parent).unwrap().join("etc");
+    let config = config.to_str().unwrap();
+    let (code, said, _) = ctl(&home, &["rules", "why", &key, "--lines", "--config", config]);
+    assert_eq!(code, 0);
+    let marked =
+        |mark: &str, text: &str| said.lines().any(|l| l.trim_start().starts_with(mark) && l.contains(text));
+    assert!(marked(">", "remember(\"seen\"") && marked("-", "remind(\"news\""), "{said}");
+    assert!(said.contains("it says the same"), "{said}");
+    let (_, reply, _) = ctl(&home, &["rules", "why", &key, "--json"]);
+    let record = home.socket().with_file_name("why.json");
+    std::fs::write(&record, reply).unwrap();
+    let trace = ["rules", "trace", "--json", "--config", config, record.to_str().unwrap()];
+    let (code, traced, _) = ctl(&home, &trace);
+    let traced: serde_json::Value = serde_json::from_str(&traced).unwrap();
+    assert_eq!((code, traced["same"].as_bool(), traced["rule"].as_str()), (0, Some(true), Some("watch")));
+    assert_eq!(traced["order"], serde_json::json!([4, 5, 6, 7]));
+    home.rule("watch", &RULE.replace("80.percent", "90.percent"));
+    let (_, traced, _) = ctl(&home, &trace);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&traced).unwrap()["same"].as_bool(), Some(false));
+    home.rule("watch", RULE);
+    std::fs::write(&record, "nonsense").unwrap();
+    let (code, _, said) = ctl(&home, &trace);
+    assert!(code == 1 && said.contains("no record of a decision"), "{said}");
 
     // Its standing is said as it changes; what the rule said is kept over a crash.
     bell.client().await.acknowledge(&key).await.unwrap();

@@ -12,6 +12,7 @@ mod shown;
 mod stage;
 mod story;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,6 +95,8 @@ pub struct TrialReport {
 /// A line of a rule that no test reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreached {
+    /// Its file: the rule's, or that of one of its modules.
+    pub file: PathBuf,
     /// Its number, from 1.
     pub line: usize,
     /// Its text.
@@ -220,20 +223,17 @@ pub fn run_tests(subject: &Subject, options: &TrialOptions) -> TrialReport {
         let failure = script.run(name, &setup);
         report.ran.push(Ran { name: name.clone(), failure, took: began.elapsed() });
     }
-    let statements = trail.statements();
-    report.statements = statements.len();
-    if report.filtered == 0
-        && let Ok(text) = read(&subject.rule, &options.limits)
-    {
-        let reached = trail.reached();
-        let lines: Vec<&str> = text.lines().collect();
-        let unreached = statements.iter().filter(|line| !reached.contains_key(line));
-        report.unreached = unreached
-            .map(|line| Unreached {
-                line: *line,
-                text: lines.get(line.saturating_sub(1)).map(|text| (*text).to_owned()).unwrap_or_default(),
-            })
-            .collect();
+    report.statements = trail.statements().len();
+    if report.filtered == 0 {
+        let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (file, line) in trail.unreached() {
+            let text = texts.entry(file.clone()).or_insert_with(|| {
+                let text = read(Path::new(&file), &options.limits).unwrap_or_default();
+                text.lines().map(str::to_owned).collect()
+            });
+            let text = text.get(line.saturating_sub(1)).cloned().unwrap_or_default();
+            report.unreached.push(Unreached { file: PathBuf::from(file), line, text });
+        }
     }
     report
 }

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use simbell_rules::{LoadOptions, RuleSet, Severity, check_file, check_plugin};
+use simbell_rules::{
+    Limits, LoadOptions, RuleSet, Severity, Subject, TrialOptions, check_file, check_plugin, run_tests,
+};
 
 use crate::inputs::{Folder, ask, bare_sim, input, on_sms, on_usage, rule, sim, used};
 
@@ -64,6 +67,22 @@ fn the_first_rule_reminds_as_the_guide_says() {
     assert_eq!(problems[0].severity, Severity::Warning);
     let said = problems[0].to_string().replace(&format!("{}/", folder.path().display()), "");
     assert_eq!(format!("{said}\n"), blocks("text")[0]);
+}
+
+#[test]
+fn the_tests_of_the_guide_pass_and_reach_every_line() {
+    let folder = Folder::new();
+    let path = folder.write("big-day.rhai", &blocks("rhai").into_iter().next().expect("a rule"));
+    folder.write("big-day.test.rhai", &blocks("rhai test").into_iter().next().expect("its tests"));
+    let options = TrialOptions {
+        limits: Limits::default(),
+        zones: Arc::new(|name: &str| Err(format!("there is no zone {name}"))),
+        filter: None,
+    };
+    let report = run_tests(&Subject::of(&path), &options);
+    let failed: Vec<_> = report.ran.iter().filter_map(|ran| ran.failure.as_ref()).collect();
+    assert!(report.problem.is_none() && failed.is_empty(), "{:?} {failed:?}", report.problem);
+    assert_eq!((report.ran.len(), report.unreached.len()), (2, 0));
 }
 
 #[test]

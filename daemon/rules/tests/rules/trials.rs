@@ -56,8 +56,7 @@ fn every_shipped_rule_passes_its_tests_which_reach_every_line() {
         wrong.push_str(&failures(&report));
         assert!(report.problem.is_some() || report.ran.len() >= 2, "{}: too few tests", subject.name);
         for line in &report.unreached {
-            writeln!(wrong, "{}:{}: no test reaches: {}", report.rule.display(), line.line, line.text)
-                .unwrap();
+            writeln!(wrong, "{}:{}: no test reaches: {}", line.file.display(), line.line, line.text).unwrap();
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
@@ -287,4 +286,36 @@ fn a_decision_is_traced_line_by_line_from_its_record() {
     let error = trace(&load, &Decision { result: other, ..decision }).unwrap_err();
     assert!(error.contains("no rule `gone`"), "{error}");
     assert!(read_record("nonsense").is_err() && read_record("{}").is_err());
+}
+
+#[test]
+fn lines_of_a_plugins_modules_count() {
+    let folder = Folder::new();
+    folder.write(
+        "p/plugin.toml",
+        "api = 1\nname = \"p\"\nkind = \"rule\"\ndescription = \"x\"\n[settings.most]\ntype = \"size\"\ndefault = \"1 GB\"\n\
+         description = \"x\"\n",
+    );
+    folder.write(
+        "p/main.rhai",
+        "// x\nimport \"lib\" as lib;\nfn on_usage(sim) {\n    if lib::much(sim, settings.most) {\n        \
+         remind(\"much\", \"x\");\n    }\n}\n",
+    );
+    folder.write(
+        "p/lib.rhai",
+        "fn much(sim, most) {\n    if sim.roaming == true {\n        return true;\n    }\n    sim.used > most\n}\n",
+    );
+    folder.write(
+        "p/tests.rhai",
+        "fn test_a() { let a = sim(\"a\"); a.uses(2.GB); expect_reminder(\"much\"); }\n\
+         fn test_b() { settings(#{ most: 3.GB }); sim(\"a\").uses(2.GB); expect_no_reminder(); }\n",
+    );
+    let report = run_tests(&Subject::of(&folder.path().join("p")), &options());
+    assert_eq!(failures(&report), "");
+    let unreached: Vec<(String, usize)> = report
+        .unreached
+        .iter()
+        .map(|line| (line.file.file_name().unwrap().to_string_lossy().into_owned(), line.line))
+        .collect();
+    assert_eq!((unreached, report.statements), (vec![("lib.rhai".to_owned(), 3)], 5));
 }
