@@ -47,8 +47,8 @@ def measure(bench):
         past.leave()
     bench.tell("How cost grows:")
     bench.tell(f"{'years':>6} {'SIMs':>5} {'hours':>9} {'slowest page':>13} {'export':>9} {'vnstat --json':>14}")
-    for years, sims, rows, slowest, hours, peer, form in grown:
-        bench.tell(f"{years:>6} {sims:>5} {rows:>9} {slowest:>10.2f} ms {hours:>6.0f} ms {peer:>11.0f} ms   {form}")
+    for years, sims, rows, page, hours, theirs, form in grown:
+        bench.tell(f"{years:>6} {sims:>5} {rows:>9} {page:>10.2f} ms {hours:>6.0f} ms {theirs:>11.0f} ms   {form}")
     told = (f"{form} {wall:.0f} ({cpu:.0f})" for form, (wall, cpu) in (exports | {"vnstat --json": peer}).items())
     bench.tell("Exports of the last, ms (CPU): " + ", ".join(told) + "\n")
     bench.keep("query_10y", round(slowest, 2), round(peer_page, 2), "ms")

@@ -17,6 +17,9 @@ use simbell_store::QueryError;
 use crate::control::Answer;
 use crate::usage::{Asked, Ledger, cursor, sims_of};
 
+/// A page ends with the span in which so many entries were looked at: it is answered soon.
+const ENTRIES_LOOKED_AT: usize = 1_500;
+
 /// Entries of one kind in one span: calls by way, kind of number and zone.
 type CallKey = (bool, NumberClass, Zone);
 
@@ -196,12 +199,13 @@ struct Spans<'a, K, S> {
     room: usize,
     spans: BTreeMap<Timestamp, (Timestamp, BTreeMap<K, S>)>,
     rows: usize,
+    looked_at: usize,
     next: Option<Timestamp>,
 }
 
 impl<'a, K: Ord, S: Default> Spans<'a, K, S> {
     const fn new(asked: &'a Asked, room: usize) -> Self {
-        Self { asked, room, spans: BTreeMap::new(), rows: 0, next: None }
+        Self { asked, room, spans: BTreeMap::new(), rows: 0, looked_at: 0, next: None }
     }
 
     /// Takes an entry in; false where the page is full before it.
@@ -211,10 +215,12 @@ impl<'a, K: Ord, S: Default> Spans<'a, K, S> {
         if self.next.is_some_and(|next| start >= next) {
             return false;
         }
-        if !self.spans.contains_key(&start) && self.rows >= self.room {
+        let full = self.rows >= self.room || self.looked_at >= ENTRIES_LOOKED_AT;
+        if full && !self.spans.contains_key(&start) {
             self.next = Some(start);
             return false;
         }
+        self.looked_at = self.looked_at.saturating_add(1);
         let (_, sums) =
             self.spans.entry(start).or_insert_with(|| (end.min(self.asked.until), BTreeMap::new()));
         let before = sums.len();
