@@ -43,6 +43,9 @@ _simbellctl() {
             simbellctl,plan)
                 cmd="simbellctl__subcmd__plan"
                 ;;
+            simbellctl,plugins)
+                cmd="simbellctl__subcmd__plugins"
+                ;;
             simbellctl,reload)
                 cmd="simbellctl__subcmd__reload"
                 ;;
@@ -148,6 +151,9 @@ _simbellctl() {
             simbellctl__subcmd__help,plan)
                 cmd="simbellctl__subcmd__help__subcmd__plan"
                 ;;
+            simbellctl__subcmd__help,plugins)
+                cmd="simbellctl__subcmd__help__subcmd__plugins"
+                ;;
             simbellctl__subcmd__help,reload)
                 cmd="simbellctl__subcmd__help__subcmd__reload"
                 ;;
@@ -204,6 +210,24 @@ _simbellctl() {
                 ;;
             simbellctl__subcmd__help__subcmd__plan,show)
                 cmd="simbellctl__subcmd__help__subcmd__plan__subcmd__show"
+                ;;
+            simbellctl__subcmd__help__subcmd__plugins,approve)
+                cmd="simbellctl__subcmd__help__subcmd__plugins__subcmd__approve"
+                ;;
+            simbellctl__subcmd__help__subcmd__plugins,check)
+                cmd="simbellctl__subcmd__help__subcmd__plugins__subcmd__check"
+                ;;
+            simbellctl__subcmd__help__subcmd__plugins,disable)
+                cmd="simbellctl__subcmd__help__subcmd__plugins__subcmd__disable"
+                ;;
+            simbellctl__subcmd__help__subcmd__plugins,enable)
+                cmd="simbellctl__subcmd__help__subcmd__plugins__subcmd__enable"
+                ;;
+            simbellctl__subcmd__help__subcmd__plugins,list)
+                cmd="simbellctl__subcmd__help__subcmd__plugins__subcmd__list"
+                ;;
+            simbellctl__subcmd__help__subcmd__plugins,show)
+                cmd="simbellctl__subcmd__help__subcmd__plugins__subcmd__show"
                 ;;
             simbellctl__subcmd__help__subcmd__reminders,ack)
                 cmd="simbellctl__subcmd__help__subcmd__reminders__subcmd__ack"
@@ -306,6 +330,48 @@ _simbellctl() {
                 ;;
             simbellctl__subcmd__plan__subcmd__help,show)
                 cmd="simbellctl__subcmd__plan__subcmd__help__subcmd__show"
+                ;;
+            simbellctl__subcmd__plugins,approve)
+                cmd="simbellctl__subcmd__plugins__subcmd__approve"
+                ;;
+            simbellctl__subcmd__plugins,check)
+                cmd="simbellctl__subcmd__plugins__subcmd__check"
+                ;;
+            simbellctl__subcmd__plugins,disable)
+                cmd="simbellctl__subcmd__plugins__subcmd__disable"
+                ;;
+            simbellctl__subcmd__plugins,enable)
+                cmd="simbellctl__subcmd__plugins__subcmd__enable"
+                ;;
+            simbellctl__subcmd__plugins,help)
+                cmd="simbellctl__subcmd__plugins__subcmd__help"
+                ;;
+            simbellctl__subcmd__plugins,list)
+                cmd="simbellctl__subcmd__plugins__subcmd__list"
+                ;;
+            simbellctl__subcmd__plugins,show)
+                cmd="simbellctl__subcmd__plugins__subcmd__show"
+                ;;
+            simbellctl__subcmd__plugins__subcmd__help,approve)
+                cmd="simbellctl__subcmd__plugins__subcmd__help__subcmd__approve"
+                ;;
+            simbellctl__subcmd__plugins__subcmd__help,check)
+                cmd="simbellctl__subcmd__plugins__subcmd__help__subcmd__check"
+                ;;
+            simbellctl__subcmd__plugins__subcmd__help,disable)
+                cmd="simbellctl__subcmd__plugins__subcmd__help__subcmd__disable"
+                ;;
+            simbellctl__subcmd__plugins__subcmd__help,enable)
+                cmd="simbellctl__subcmd__plugins__subcmd__help__subcmd__enable"
+                ;;
+            simbellctl__subcmd__plugins__subcmd__help,help)
+                cmd="simbellctl__subcmd__plugins__subcmd__help__subcmd__help"
+                ;;
+            simbellctl__subcmd__plugins__subcmd__help,list)
+                cmd="simbellctl__subcmd__plugins__subcmd__help__subcmd__list"
+                ;;
+            simbellctl__subcmd__plugins__subcmd__help,show)
+                cmd="simbellctl__subcmd__plugins__subcmd__help__subcmd__show"
                 ;;
             simbellctl__subcmd__reminders,ack)
                 cmd="simbellctl__subcmd__reminders__subcmd__ack"
@@ -452,7 +518,7 @@ _simbellctl() {
 
     case "${cmd}" in
         simbellctl)
-            opts="-h -V --socket --json --help --version status sims usage import plan rules reminders channels backup watch reload config bug-report version completions man help"
+            opts="-h -V --socket --json --help --version status sims usage import plan rules plugins reminders channels backup watch reload config bug-report version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -844,7 +910,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help)
-            opts="status sims usage import plan rules reminders channels backup watch reload config bug-report version completions man help"
+            opts="status sims usage import plan rules plugins reminders channels backup watch reload config bug-report version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1124,6 +1190,104 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__plan__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__plugins)
+            opts="list show enable disable approve check"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__plugins__subcmd__approve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__plugins__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__plugins__subcmd__disable)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__plugins__subcmd__enable)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__plugins__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__plugins__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1876,6 +2040,244 @@ _simbellctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins)
+            opts="-h -V --socket --json --help --version list show enable disable approve check help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins__subcmd__approve)
+            opts="-h -V --yes --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins__subcmd__check)
+            opts="-h -V --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins__subcmd__disable)
+            opts="-h -V --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins__subcmd__enable)
+            opts="-h -V --yes --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins__subcmd__help)
+            opts="list show enable disable approve check help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins__subcmd__help__subcmd__approve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins__subcmd__help__subcmd__disable)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins__subcmd__help__subcmd__enable)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins__subcmd__list)
+            opts="-h -V --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__plugins__subcmd__show)
+            opts="-h -V --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -43,6 +43,8 @@ pub enum Verb {
     Plan(PlanArgs),
     /// List or check rules
     Rules(RulesArgs),
+    /// List, enable, disable, approve or check plugins
+    Plugins(PluginsArgs),
     /// List, acknowledge or snooze reminders
     Reminders(RemindersArgs),
     /// List or test channels
@@ -470,6 +472,57 @@ pub struct ReplayArgs {
     /// Exit with 5 when the rule would have rung, or the two versions differ
     #[arg(long)]
     pub check: bool,
+}
+
+/// `plugins`.
+#[derive(Debug, Args)]
+pub struct PluginsArgs {
+    /// What to do; `list` unless given
+    #[command(subcommand)]
+    pub verb: Option<PluginsVerb>,
+}
+
+/// `plugins VERB`.
+#[derive(Debug, Subcommand)]
+pub enum PluginsVerb {
+    /// List the plugins
+    List,
+    /// Show what a plugin is, what it asks for and what can be set
+    Show {
+        /// The plugin's name, from `plugins`
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Let a plugin run, and approve what it asks for
+    Enable {
+        /// The plugin's name, from `plugins`
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Approve what it asks for without being asked
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Switch a plugin off
+    Disable {
+        /// The plugin's name, from `plugins`
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Approve what a plugin asks for, such as after an upgrade
+    Approve {
+        /// The plugin's name, from `plugins`
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Approve without being asked
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Check a plugin: its manifest, its script and its texts
+    Check {
+        /// The plugin's folder; or its name, where the service is running
+        #[arg(value_name = "NAME|DIR")]
+        plugin: String,
+    },
 }
 
 /// `reminders`.

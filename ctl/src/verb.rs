@@ -10,6 +10,7 @@ mod import;
 mod notify;
 mod plan;
 mod plan_add;
+mod plugins;
 mod rehearse;
 mod reminders;
 mod replay;
@@ -29,7 +30,9 @@ use std::path::Path;
 
 use simbell_api::Client;
 
-use crate::cli::{ChannelsVerb, Cli, ConfigVerb, PlanVerb, RemindersVerb, RulesVerb, UsageVerb, Verb};
+use crate::cli::{
+    ChannelsVerb, Cli, ConfigVerb, PlanVerb, PluginsVerb, RemindersVerb, RulesVerb, UsageVerb, Verb,
+};
 use crate::failure::CtlError;
 use crate::out::Out;
 
@@ -107,6 +110,22 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
             }
             Some(RulesVerb::Check { path }) => check::rules(out, path.as_deref()),
             Some(RulesVerb::Replay(args)) => replay::run(socket, out, &args).await,
+        },
+        Verb::Plugins(args) => match args.verb {
+            None | Some(PluginsVerb::List) => plugins::list(&mut connect(socket, out).await?, out).await,
+            Some(PluginsVerb::Show { name }) => {
+                plugins::show(&mut connect(socket, out).await?, out, &name).await
+            }
+            Some(PluginsVerb::Enable { name, yes }) => {
+                plugins::enable(&mut connect(socket, out).await?, out, &name, yes).await
+            }
+            Some(PluginsVerb::Disable { name }) => {
+                plugins::disable(&mut connect(socket, out).await?, out, &name).await
+            }
+            Some(PluginsVerb::Approve { name, yes }) => {
+                plugins::approve(&mut connect(socket, out).await?, out, &name, yes).await
+            }
+            Some(PluginsVerb::Check { plugin }) => plugins::check(socket, out, &plugin).await,
         },
         Verb::Reminders(args) => match args.verb {
             None => reminders::list(&mut connect(socket, out).await?, out, args.check).await,

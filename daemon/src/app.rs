@@ -1,16 +1,18 @@
 //! Putting the parts of the service together, and taking them apart again.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use simbell_core::ident::BootId;
+use simbell_core::ident::{BootId, ChannelName};
+use simbell_core::settings::{ChannelSettings, Settings};
 use simbell_core::state::State;
 use simbell_modem::links::Links;
 use simbell_modem::{BusAddress, Watcher};
-use simbell_notify::{Dispatcher, SmsGateway, build_channels};
+use simbell_notify::{Channel as Transport, Dispatcher, SmsGateway, build_channels};
 use simbell_rules::{LoadOptions, RuleSet};
 use simbell_store::{StoreOptions, Synchronous};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,7 +22,8 @@ use crate::backend::{Backend, Shared};
 use crate::clock::{Clock, ClockWatch};
 use crate::config::{self, Durability, Environment, Loaded, ServiceSettings};
 use crate::control::{self, Limits};
-use crate::engine::{Ending, Engine, Parts, Reloaded, Request, ledger};
+use crate::engine::{Ending, Engine, Parts, Reload, Reloaded, Request, ledger};
+use crate::files::{Follower, RuleSource};
 use crate::gateway::Gateway;
 use crate::options::Options;
 use crate::quota::Quotas;
@@ -88,9 +91,14 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     let (outcomes, ended) = mpsc::channel(QUEUE);
     let (requests, asked) = mpsc::channel(QUEUE);
     let gateway: Arc<dyn SmsGateway> = Arc::new(Gateway::new(commands.clone(), requests.clone()));
-    let channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
+    let mut channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
         .map_err(|errors| anyhow::anyhow!(join(errors)))?;
-    let rules = RuleSet::load(&rule_options(&service, &settings.language));
+    let state = State::restored(settings, restored);
+    let (source, followed) = RuleSource::new(rule_options(&service, state.settings()));
+    let source = Arc::new(source);
+    let follower = Follower::begin(followed);
+    let rules = source.load(state.plugins(), None);
+    hold_back(&mut channels, state.settings(), &rules);
     for problem in rules.problems() {
         tracing::warn!("{problem}");
     }
@@ -99,20 +107,21 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     }
     let shared = Arc::new(RwLock::new(Shared {
         admin_groups: service.admin_groups.clone(),
-        zone: settings.zone.clone(),
+        zone: state.settings().zone.clone(),
     }));
-    let reload = reloader(options.clone(), gateway, Arc::clone(&shared), log);
+    let reload = reloader(options.clone(), gateway, Arc::clone(&shared), log, Arc::clone(&source));
     let backend = Arc::new(Backend::new(requests.clone(), shared));
 
     let engine = Engine::new(Parts {
         clock,
         clock_watch: ClockWatch::open().context("the kernel's timers cannot be used")?,
         store,
-        state: State::restored(settings, restored),
+        state,
         links: Links::open().context("the kernel's interface counters cannot be read")?,
         modems,
         commands,
         rules: Arc::new(rules),
+        source,
         dispatcher: Dispatcher::new(channels, outcomes),
         ended,
         requests: asked,
@@ -126,6 +135,7 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     });
     // Tasks of their own: to wake the runtime's outermost future costs a system call each time.
     let serving = tokio::spawn(control::serve(listener, backend, Limits::default()));
+    let following = follower.map(|follower| tokio::spawn(follower.run(requests.clone())));
     let signals = tokio::spawn(signals(requests));
     let frugal = tokio::spawn(frugal());
     tracing::info!(socket = %service.socket.display(), "simbelld {} serves", env!("CARGO_PKG_VERSION"));
@@ -133,6 +143,9 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     serving.abort();
     signals.abort();
     frugal.abort();
+    if let Some(following) = following {
+        following.abort();
+    }
     watching.abort();
     drop(simulator);
     drop(room);
@@ -269,7 +282,7 @@ fn boot_id() -> anyhow::Result<BootId> {
 
 /// How rules are loaded, by the configuration.
 #[must_use]
-pub fn rule_options(service: &ServiceSettings, language: &str) -> LoadOptions {
+pub fn rule_options(service: &ServiceSettings, settings: &Settings) -> LoadOptions {
     let names = |enabled: bool| {
         service
             .plugins
@@ -296,26 +309,40 @@ pub fn rule_options(service: &ServiceSettings, language: &str) -> LoadOptions {
             .collect(),
         limits: service.rules.limits,
         texts_dir: service.rules.dir.parent().map(|dir| dir.join("texts")),
-        language: language.to_owned(),
+        language: settings.language.clone(),
+        used: settings.channels.iter().map(|channel| channel.kind.clone()).collect(),
+        owner_dirs: service.rules.owner_plugin_dir.clone().into_iter().collect(),
+        ..LoadOptions::default()
     }
 }
 
-type Reload = Box<dyn FnMut() -> Result<Reloaded, Vec<String>> + Send>;
+/// A channel whose plugin asks for a host that was not approved says nothing until it is.
+fn hold_back(channels: &mut BTreeMap<ChannelName, Transport>, settings: &Settings, rules: &RuleSet) {
+    let waits = |channel: &&ChannelSettings| {
+        rules.plugin(&channel.kind).is_some_and(|plugin| plugin.waiting().next().is_some())
+    };
+    for channel in settings.channels.iter().filter(waits) {
+        channels.remove(&channel.name);
+    }
+}
 
 fn reloader(
     options: Options,
     gateway: Arc<dyn SmsGateway>,
     shared: Arc<RwLock<Shared>>,
     log: crate::logging::Handle,
+    source: Arc<RuleSource>,
 ) -> Reload {
-    Box::new(move || {
+    Box::new(move |standings, before| {
         let loaded = load_config(options.config.as_deref(), &Environment::of_process())
             .map_err(|problems| problems.list().iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let Loaded { settings, mut service, .. } = loaded;
-        let channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
+        let mut channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-        let rules = RuleSet::load(&rule_options(&service, &settings.language));
-        let broken = rules.descriptions().into_iter().filter_map(|rule| rule.problem);
+        source.replace(rule_options(&service, &settings));
+        let rules = source.load(standings, Some(before));
+        hold_back(&mut channels, &settings, &rules);
+        let broken = rules.descriptions().into_iter().filter_map(|rule| rule.problem.or(rule.outdated));
         let problems = rules.problems().iter().map(ToString::to_string);
         let problems = problems.chain(broken).chain(std::mem::take(&mut service.channel_problems)).collect();
         if let Ok(mut shared) = shared.write() {

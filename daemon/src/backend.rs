@@ -4,12 +4,14 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use simbell_api::{
-    Backup, BilledPage, CallsPage, Channel, ChannelTest, ControlError, CorrectionsPage, EntriesParams,
-    ExplainPage, ExplainReminderParams, ExplainReminderReply, ExplainUsageParams, ExportUsageParams,
-    GetUsageParams, ImportReply, ImportUsageParams, MessagesPage, ObservationReply, ObservationsPage,
-    ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams, Sim, StatusReply,
-    UndoCorrectionParams, UndoImportParams, UndoneReply, UsageChange, UsagePage, WithdrawObservationParams,
+    Backup, BilledPage, CallsPage, Channel, ChannelTest, ControlError, CorrectionsPage, DecidePluginParams,
+    EntriesParams, ExplainPage, ExplainReminderParams, ExplainReminderReply, ExplainUsageParams,
+    ExportUsageParams, GetUsageParams, ImportReply, ImportUsageParams, MessagesPage, Method,
+    ObservationReply, ObservationsPage, ObserveUsageParams, Plan, Plugin, PluginReply, ReloadReply, Reminder,
+    RestoreReply, Rule, SetUsageParams, Sim, StatusReply, UndoCorrectionParams, UndoImportParams,
+    UndoneReply, UsageChange, UsagePage, WithdrawObservationParams,
 };
+use simbell_core::plugin::PluginChoice;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::control::{Answer, ControlBackend, Following, Peer};
@@ -201,6 +203,24 @@ impl ControlBackend for Backend {
 
     async fn resume_rule(&self, _: Peer, name: String) -> Answer<Rule> {
         self.ask(|reply| Request::ResumeRule(name, reply)).await
+    }
+
+    async fn plugins(&self, _: Peer) -> Answer<Vec<Plugin>> {
+        self.ask(Request::Plugins).await
+    }
+
+    async fn decide_plugin(
+        &self,
+        peer: Peer,
+        method: Method,
+        which: DecidePluginParams,
+    ) -> Answer<PluginReply> {
+        let choice = match method {
+            Method::EnablePlugin => PluginChoice::Enable,
+            Method::DisablePlugin => PluginChoice::Disable,
+            _ => PluginChoice::Approve,
+        };
+        self.ask(|reply| Request::DecidePlugin(choice, which, peer.uid, reply)).await
     }
 
     async fn channels(&self, _: Peer) -> Answer<Vec<Channel>> {

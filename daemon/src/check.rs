@@ -67,7 +67,7 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
     if what == What::Config {
         return;
     }
-    let options = rule_options(&service, &settings.language);
+    let options = rule_options(&service, &settings);
     let set = RuleSet::load(&options);
     found.warnings.extend(set.problems().iter().map(ToString::to_string));
     found.rules.extend(service.channel_problems.iter().cloned());

@@ -378,6 +378,7 @@ pub fn rule(state: &State, rule: &RuleDescription) -> Rule {
         schedules: rule.schedules.iter().map(schedule_words).collect(),
         enabled: rule.problem.is_none(),
         problem: rule.problem.clone(),
+        outdated: rule.outdated.clone(),
         suspended: rule.suspended,
         failures: state.failures(&rule.name),
         may: rule.may.iter().map(ToString::to_string).collect(),

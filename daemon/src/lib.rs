@@ -11,6 +11,7 @@ pub mod convert;
 pub mod engine;
 pub mod explain;
 pub mod export;
+pub mod files;
 pub mod gateway;
 pub mod logging;
 pub mod options;

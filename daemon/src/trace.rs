@@ -30,7 +30,7 @@ pub fn run(config: Option<&Path>, file: Option<&Path>, json: bool) -> ExitCode {
             return ExitCode::from(EX_CONFIG);
         }
     };
-    let options = rule_options(&loaded.service, &loaded.settings.language);
+    let options = rule_options(&loaded.service, &loaded.settings);
     let traced = read(file)
         .and_then(|text| {
             read_record(&text).map_err(|error| {

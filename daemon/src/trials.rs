@@ -98,7 +98,7 @@ fn chosen(tests: &Tests) -> Result<Chosen, ExitCode> {
             eprintln!("{problems}");
             ExitCode::from(EX_CONFIG)
         })?;
-        let options = rule_options(&loaded.service, &loaded.settings.language);
+        let options = rule_options(&loaded.service, &loaded.settings);
         limits = options.limits;
         // Of two of one name the later one is taken, as by the service.
         let places = options.plugin_dirs.iter().chain(&options.user_dir);

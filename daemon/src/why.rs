@@ -69,6 +69,7 @@ fn rule(state: &State, name: &RuleName) -> Rule {
         schedules: Vec::new(),
         enabled: false,
         problem: Some("it is not loaded (any more)".to_owned()),
+        outdated: None,
         suspended: false,
         failures: 0,
         may: Vec::new(),

@@ -23,12 +23,16 @@ mod faults;
 mod fixture;
 #[path = "main/history.rs"]
 mod history;
+#[path = "main/hot.rs"]
+mod hot;
 #[path = "main/life.rs"]
 mod life;
 #[path = "main/lying.rs"]
 mod lying;
 #[path = "main/modemmanager.rs"]
 mod modemmanager;
+#[path = "main/plugins.rs"]
+mod plugins;
 #[path = "main/ppp.rs"]
 mod ppp;
 #[path = "main/promised.rs"]

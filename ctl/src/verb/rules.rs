@@ -35,11 +35,12 @@ pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, C
         let state = match rule {
             Rule { suspended: true, .. } => "suspended",
             Rule { enabled: false, .. } => "disabled",
+            Rule { outdated: Some(_), .. } => "outdated",
             Rule { failures: 1.., .. } => "failing",
             _ => "runs",
         };
         table.row(vec![rule.name.clone(), state.to_owned(), on, rule.summary.clone()]);
-        if let Some(problem) = &rule.problem {
+        if let Some(problem) = rule.problem.as_ref().or(rule.outdated.as_ref()) {
             problems.push_str(&format!(
                 "\n! {}\n{}",
                 crate::show::text::safe(&rule.name),

@@ -31,6 +31,7 @@ use crate::{
     CallsOutput, ChannelTest, INTERFACE, MessagesOutput, MonitorEvent, Plan, Reminder, UsageChange,
     UsageOutput,
 };
+use crate::{DecidePluginParams, PluginReply, PluginsPage};
 use crate::{ExplainReminderParams, ExplainReminderReply, ResumeRuleParams, RuleReply};
 
 /// How long a call may take before the service counts as stuck.
@@ -346,6 +347,56 @@ impl Client {
         let params = ResumeRuleParams { name: name.to_owned() };
         let reply: RuleReply = self.call(Method::ResumeRule, &params).await?;
         Ok(reply.rule)
+    }
+
+    /// Every plugin, every page.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn plugins(&mut self) -> Result<Vec<crate::Plugin>, ClientError> {
+        self.all::<PluginsPage>(PageParams::default()).await
+    }
+
+    /// Lets a plugin run, and approves what was shown that it asks for.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn enable_plugin(
+        &mut self,
+        name: &str,
+        approve: &[String],
+    ) -> Result<PluginReply, ClientError> {
+        self.decide_plugin(Method::EnablePlugin, name, approve).await
+    }
+
+    /// Switches a plugin off.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn disable_plugin(&mut self, name: &str) -> Result<PluginReply, ClientError> {
+        self.decide_plugin(Method::DisablePlugin, name, &[]).await
+    }
+
+    /// Approves what was shown that a plugin asks for.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn approve_plugin(
+        &mut self,
+        name: &str,
+        approve: &[String],
+    ) -> Result<PluginReply, ClientError> {
+        self.decide_plugin(Method::ApprovePlugin, name, approve).await
+    }
+
+    async fn decide_plugin(
+        &mut self,
+        method: Method,
+        name: &str,
+        approve: &[String],
+    ) -> Result<PluginReply, ClientError> {
+        let params = DecidePluginParams { name: name.to_owned(), approve: approve.to_vec() };
+        self.call(method, &params).await
     }
 
     /// Has a channel say a test message.

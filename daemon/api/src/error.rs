@@ -34,6 +34,13 @@ pub enum ControlError {
         /// What to do.
         hint: String,
     },
+    /// No plugin has this name.
+    UnknownPlugin {
+        /// Which was asked for.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// No channel has this name.
     UnknownChannel {
         /// Which was asked for.
@@ -149,6 +156,7 @@ impl ControlError {
             Self::UnknownSim { .. } => "UnknownSim",
             Self::UnknownReminder { .. } => "UnknownReminder",
             Self::UnknownRule { .. } => "UnknownRule",
+            Self::UnknownPlugin { .. } => "UnknownPlugin",
             Self::UnknownChannel { .. } => "UnknownChannel",
             Self::UnknownEntry { .. } => "UnknownEntry",
             Self::AlreadyUndone { .. } => "AlreadyUndone",
@@ -184,6 +192,7 @@ impl ControlError {
             | Self::UnknownSim { message, hint }
             | Self::UnknownReminder { message, hint }
             | Self::UnknownRule { message, hint }
+            | Self::UnknownPlugin { message, hint }
             | Self::UnknownChannel { message, hint }
             | Self::UnknownEntry { message, hint }
             | Self::AlreadyUndone { message, hint }

@@ -50,6 +50,9 @@ fn named() -> Vec<&'static CustomType<'static>> {
         ImportedRow::CUSTOM_TYPE,
         Plan::CUSTOM_TYPE,
         Rule::CUSTOM_TYPE,
+        PluginPermission::CUSTOM_TYPE,
+        PluginSetting::CUSTOM_TYPE,
+        Plugin::CUSTOM_TYPE,
         Reminder::CUSTOM_TYPE,
         Delivery::CUSTOM_TYPE,
         Channel::CUSTOM_TYPE,
@@ -96,6 +99,26 @@ fn shape(method: Method) -> Shape {
             "Takes up a rule again that was suspended. For root and admin groups.",
             ResumeRuleParams::TYPE,
             RuleReply::TYPE,
+        ),
+        Method::ListPlugins => (
+            "Lists the plugins: what they ask for, what can be set, and who decided about them.",
+            PageParams::TYPE,
+            PluginsPage::TYPE,
+        ),
+        Method::EnablePlugin => (
+            "Lets a plugin run, and approves what it asks for. For root and admin groups. Answers after the commit.",
+            DecidePluginParams::TYPE,
+            PluginReply::TYPE,
+        ),
+        Method::DisablePlugin => (
+            "Switches a plugin off. For root and admin groups. Answers after the commit.",
+            DecidePluginParams::TYPE,
+            PluginReply::TYPE,
+        ),
+        Method::ApprovePlugin => (
+            "Approves what a plugin asks for. For root and admin groups. Answers after the commit.",
+            DecidePluginParams::TYPE,
+            PluginReply::TYPE,
         ),
         Method::ExplainUsage => (
             "Tells what a SIM's total in a day, cycle or other span is made of: each run of a counter, each connection \
@@ -380,6 +403,9 @@ fn verbs() -> Vec<(&'static str, &'static str, Value)> {
         ("rules-test-rule", each, custom(RuleTestedOutput::CUSTOM_TYPE, &types)),
         ("rules-test-summary", one, custom(RuleTestsOutput::CUSTOM_TYPE, &types)),
         ("rules-trace", one, custom(RuleTraceOutput::CUSTOM_TYPE, &types)),
+        ("plugins-list", each, types["Plugin"].clone()),
+        ("plugins-show", one, types["Plugin"].clone()),
+        ("plugins-change", one, json_type(PluginReply::TYPE, &types)),
         ("check", one, custom(CheckOutput::CUSTOM_TYPE, &types)),
         ("reminders", each, types["Reminder"].clone()),
         ("channels", each, types["Channel"].clone()),

@@ -30,6 +30,7 @@ mod method;
 mod monitor;
 mod output;
 mod plan;
+mod plugin;
 mod reminder;
 mod replay;
 mod rule;
@@ -64,6 +65,7 @@ pub use output::{
     RuleTraceOutput, StatusOutput, UsageOutput, VersionOutput,
 };
 pub use plan::{FreeHours, Plan};
+pub use plugin::{DecidePluginParams, Plugin, PluginPermission, PluginReply, PluginSetting, PluginsPage};
 pub use reminder::{Delivery, Reminder};
 pub use replay::{PastLine, ReplayDay, ReplayFailure, ReplayLine, ReplayRing, ReplaySummary, ReplayedRule};
 pub use rule::Rule;

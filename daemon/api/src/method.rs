@@ -19,6 +19,7 @@ pub enum Method {
     ListPlans,
     ShowPlan,
     ListRules,
+    ListPlugins,
     ListReminders,
     Acknowledge,
     Snooze,
@@ -43,11 +44,14 @@ pub enum Method {
     GetMessages,
     ExplainReminder,
     ResumeRule,
+    EnablePlugin,
+    DisablePlugin,
+    ApprovePlugin,
 }
 
 impl Method {
     /// Every method, in the order of the interface description.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 37] = [
         Self::GetVersion,
         Self::GetStatus,
         Self::ListSims,
@@ -57,6 +61,7 @@ impl Method {
         Self::ListPlans,
         Self::ShowPlan,
         Self::ListRules,
+        Self::ListPlugins,
         Self::ListReminders,
         Self::Acknowledge,
         Self::Snooze,
@@ -81,6 +86,9 @@ impl Method {
         Self::GetMessages,
         Self::ExplainReminder,
         Self::ResumeRule,
+        Self::EnablePlugin,
+        Self::DisablePlugin,
+        Self::ApprovePlugin,
     ];
 
     /// Its name without the interface.
@@ -96,6 +104,7 @@ impl Method {
             Self::ListPlans => "ListPlans",
             Self::ShowPlan => "ShowPlan",
             Self::ListRules => "ListRules",
+            Self::ListPlugins => "ListPlugins",
             Self::ListReminders => "ListReminders",
             Self::Acknowledge => "Acknowledge",
             Self::Snooze => "Snooze",
@@ -120,6 +129,9 @@ impl Method {
             Self::GetMessages => "GetMessages",
             Self::ExplainReminder => "ExplainReminder",
             Self::ResumeRule => "ResumeRule",
+            Self::EnablePlugin => "EnablePlugin",
+            Self::DisablePlugin => "DisablePlugin",
+            Self::ApprovePlugin => "ApprovePlugin",
         }
     }
 
@@ -144,6 +156,9 @@ impl Method {
                 | Self::Acknowledge
                 | Self::Snooze
                 | Self::ResumeRule
+                | Self::EnablePlugin
+                | Self::DisablePlugin
+                | Self::ApprovePlugin
                 | Self::TestChannel
                 | Self::Reload
                 | Self::CreateBackup

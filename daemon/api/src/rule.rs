@@ -20,6 +20,8 @@ named! {
         pub enabled: bool,
         /// Why it does not run, with file, line and column; null when it does.
         pub problem: Option<String>,
+        /// What is wrong with its file as it is now, where the version before runs on; null where nothing is.
+        pub outdated: Option<String>,
         /// Whether it does not run because it failed again and again; `rules resume` takes it up again.
         pub suspended: bool,
         /// How many times it failed in a row, 0 for a rule that works.

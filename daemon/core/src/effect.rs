@@ -10,6 +10,7 @@ use crate::ident::{Eid, Iccid, Imsi, ModemId, ReminderKey, RuleName};
 use crate::ledger::{Baseline, Correction, Epoch, Gap, Session, UsageSlot};
 use crate::memory::Memory;
 use crate::observation::Observation;
+use crate::plugin::PluginDecision;
 use crate::reminder::{Delivery, Reminder};
 use crate::time::{Span, Timestamp};
 use crate::view::{RuleInput, Trigger};
@@ -125,6 +126,8 @@ pub enum Change {
     KeepAction(ActionRecord),
     /// A modem as it was seen last.
     KeepModem(ModemRecord),
+    /// What was decided about a plugin, added to what was decided before.
+    AppendPluginDecision(PluginDecision),
 }
 
 /// A SIM as kept in the ledger.

@@ -12,6 +12,7 @@ use crate::ledger::{Correction, GapReason, Volume, Zone};
 use crate::memory::Memory;
 use crate::modem::{CallView, ModemView, SmsView};
 use crate::observation::Observation;
+use crate::plugin::PluginDecision;
 use crate::reminder::Finding;
 use crate::settings::Settings;
 use crate::state::restored::Restored;
@@ -171,6 +172,8 @@ pub enum Event {
     },
     /// A person takes up a rule again that was suspended.
     RuleResumed(RuleName),
+    /// Somebody decided about a plugin, or the configuration did.
+    PluginDecided(PluginDecision),
     /// A delivery ended.
     DeliveryEnded {
         /// Which.

@@ -33,12 +33,16 @@ pub enum WarningCode {
     ClockUntrusted,
     /// A rule has an error and is disabled.
     RuleDisabled,
+    /// A rule's file has an error as it is now, and the version before runs on.
+    RuleOutdated,
     /// A rule failed, and is asked again.
     RuleFailing,
     /// What a rule wanted done was not allowed, or went wrong.
     ActionFailed,
     /// A plugin could not be loaded.
     PluginDisabled,
+    /// A plugin asks for more than what was approved: that waits.
+    PermissionWaits,
     /// A channel failed the last time it was used.
     ChannelFailing,
     /// A connected bearer has no counter that can be read.
@@ -70,8 +74,10 @@ impl WarningCode {
             Self::LedgerDamaged => "ledger-damaged",
             Self::ClockUntrusted => "clock-untrusted",
             Self::RuleDisabled => "rule-disabled",
+            Self::RuleOutdated => "rule-outdated",
             Self::RuleFailing => "rule-failing",
             Self::ActionFailed => "action-failed",
+            Self::PermissionWaits => "permission-waits",
             Self::PluginDisabled => "plugin-disabled",
             Self::ChannelFailing => "channel-failing",
             Self::NotMeasured => "not-measured",

@@ -24,6 +24,7 @@ pub mod number;
 pub mod observation;
 pub mod party;
 pub mod plan;
+pub mod plugin;
 pub mod reminder;
 pub mod request;
 pub mod schedule;

@@ -148,6 +148,12 @@ pub struct RuleDescription {
     /// What it may ask the service to do.
     #[serde(default)]
     pub may: Vec<Permission>,
+    /// What is wrong with the file as it is now, where the version before runs on instead.
+    #[serde(default)]
+    pub outdated: Option<String>,
+    /// Tells versions of it apart: of all that it is made from.
+    #[serde(default)]
+    pub version: String,
 }
 
 /// Everything a rule sees.

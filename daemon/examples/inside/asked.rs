@@ -21,6 +21,7 @@ pub fn asked(plugins: &Path) -> (RuleSet, RuleName, Trigger, Arc<RuleInput>) {
         limits: Limits::default(),
         language: "en".to_owned(),
         texts_dir: None,
+        ..LoadOptions::default()
     };
     let rules = RuleSet::load(&options);
     let iccid = Iccid::new("8900100000000000017").expect("an ICCID");

@@ -34,14 +34,22 @@ pub fn check_plugin(dir: &Path) -> Vec<Problem> {
         Ok(manifest) => manifest,
         Err(problems) => return problems,
     };
-    if manifest.kind == PluginKind::Channel {
-        return match ChannelPlugin::load(dir) {
-            Ok(plugin) => plugin.iter().flat_map(channel::check).collect(),
-            Err(problems) => problems,
-        };
-    }
     let file = dir.join("plugin.toml").display().to_string();
     let source = Source { file: &file, text: None };
+    match manifest.kind {
+        PluginKind::Rule => {}
+        PluginKind::Channel => {
+            return match ChannelPlugin::load(dir) {
+                Ok(plugin) => plugin.iter().flat_map(channel::check).collect(),
+                Err(problems) => problems,
+            };
+        }
+        PluginKind::Carrier => {
+            let message =
+                "this version has no use for carrier plugins: the manifest is right, and nothing runs it";
+            return vec![source.problem(None, message).warning()];
+        }
+    }
     match manifest.settings(None) {
         Ok(settings) => {
             let texts = dir.join("texts");

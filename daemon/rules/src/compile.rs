@@ -1,6 +1,7 @@
 //! From a file's text to something that can be called.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub(crate) struct Compiled {
     pub(crate) schedules: Vec<CoreSchedule>,
     /// What it says, by language.
     pub(crate) texts: Texts,
+    /// Tells versions apart: of the text, the settings, the texts and the modules.
+    pub(crate) version: String,
 }
 
 /// A function that the service calls.
@@ -138,7 +141,18 @@ pub(crate) fn compile(
 ) -> Result<Compiled, Problem> {
     let parts = parts(engine, limits, source, text, settings, places)?;
     let hooks = hooks(&parts.ast, source, text)?;
-    let compiled = Compiled { parts, hooks, schedules: Vec::new(), texts: texts.clone() };
+    let mut version = DefaultHasher::new();
+    (text, format!("{settings:?}"), texts.digest()).hash(&mut version);
+    for id in parts.modules.keys() {
+        (id, modules::text_of(id)).hash(&mut version);
+    }
+    let compiled = Compiled {
+        parts,
+        hooks,
+        schedules: Vec::new(),
+        texts: texts.clone(),
+        version: format!("{:016x}", version.finish()),
+    };
     let schedules = schedules(engine, limits, source, text, &compiled)?;
     Ok(Compiled { schedules, ..compiled })
 }

@@ -17,6 +17,7 @@ mod lint;
 mod manifest;
 mod meter;
 mod modules;
+mod plugins;
 mod problem;
 pub mod reference;
 mod registry;
@@ -37,6 +38,7 @@ pub use check::{check_file, check_manifest, check_plugin, check_text, plugin_per
 pub use limits::Limits;
 pub use manifest::{API, PluginKind, SettingValues};
 pub use meter::Stats;
+pub use plugins::{Decided, Plugin, PluginPermission, PluginSetting};
 pub use problem::{Problem, Severity};
 pub use rehearsal::{Flow, Happening, Moment, Rehearsal, RehearsalError, Saying, network_code};
 pub use ruleset::{IdleRule, LoadOptions, Outcome, RuleSet, is_rule};

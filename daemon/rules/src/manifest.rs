@@ -11,7 +11,7 @@ use crate::channel::Host;
 use crate::compile::newer;
 use crate::problem::{Problem, Source, nearest};
 use crate::settings::{CHANNEL_KINDS, KINDS, Kind, Raw, Settings};
-use crate::text::short;
+use crate::text::{harmless, short};
 
 /// The version of the rule language that this crate speaks.
 pub const API: i64 = 1;
@@ -46,6 +46,8 @@ const MOST_HOSTS: usize = 16;
 pub enum PluginKind {
     /// Decides when to remind.
     Rule,
+    /// Knows a carrier. Nothing in this version asks one.
+    Carrier,
     /// Carries reminders to a service on the network.
     Channel,
 }
@@ -56,6 +58,7 @@ impl PluginKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rule => "rule",
+            Self::Carrier => "carrier",
             Self::Channel => "channel",
         }
     }
@@ -84,6 +87,10 @@ pub(crate) struct Manifest {
 pub(crate) struct Declared {
     pub(crate) kind: Kind,
     pub(crate) list: bool,
+    /// One line.
+    pub(crate) description: String,
+    /// The default as the manifest writes it.
+    pub(crate) shown: Option<String>,
     /// None where the configuration has to give it, or may leave it out.
     pub(crate) default: Option<Dynamic>,
     pub(crate) optional: bool,
@@ -184,9 +191,10 @@ impl Reader<'_> {
         }
         let kind = match self.need(table, "kind").map(raw) {
             Some(Raw::Text(kind)) if kind == "rule" => PluginKind::Rule,
+            Some(Raw::Text(kind)) if kind == "carrier" => PluginKind::Carrier,
             Some(Raw::Text(kind)) if kind == "channel" => PluginKind::Channel,
             Some(_) => {
-                self.wrong(table, "kind", "`kind` is \"rule\" or \"channel\"");
+                self.wrong(table, "kind", "`kind` is \"rule\", \"channel\" or \"carrier\"");
                 PluginKind::Rule
             }
             None => PluginKind::Rule,
@@ -276,7 +284,7 @@ impl Reader<'_> {
         table: &DeTable<'_>,
         settings: &BTreeMap<String, Declared>,
     ) -> Vec<Host> {
-        if kind == PluginKind::Rule {
+        if kind != PluginKind::Channel {
             if table.contains_key("hosts") {
                 self.wrong(table, "hosts", "a rule reaches no host: `hosts` are of kind = \"channel\"");
             }
@@ -407,7 +415,12 @@ impl Reader<'_> {
                 return None;
             }
         };
-        Some(Declared { kind, list, default, optional })
+        let description = match table.get("description").map(raw) {
+            Some(Raw::Text(text)) => harmless(&text, 200),
+            _ => String::new(),
+        };
+        let shown = default.as_ref().and(table.get("default")).map(|default| raw(default).shown());
+        Some(Declared { kind, list, description, shown, default, optional })
     }
 
     fn need<'t>(&mut self, table: &'t DeTable<'_>, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {

@@ -124,6 +124,18 @@ pub(crate) fn load(
     Ok(Imported { head: Some(head), constants: Arc::new(constants), functions })
 }
 
+impl Shelf {
+    /// Takes modules over from another shelf, for a rule that runs on as it was compiled then. Modules are a plugin's own,
+    /// so that none of another rule gives way.
+    pub(crate) fn take_over(&self, from: &Self, constants: &ModuleConstants) {
+        let from = from.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let mut here = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        for (id, kept) in constants.keys().filter_map(|id| Some((id, from.get(id)?))) {
+            here.insert(id.clone(), kept.clone());
+        }
+    }
+}
+
 /// A rule is compiled: from now on modules are found by identity only.
 pub(crate) fn settle(engine: &mut Engine, shelf: &Shelf) {
     engine.set_module_resolver(shelf.clone());

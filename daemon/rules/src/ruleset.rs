@@ -11,6 +11,7 @@ use simbell_core::effect::Evaluation;
 use simbell_core::event::RuleResult;
 use simbell_core::ident::RuleName;
 use simbell_core::memory::Memory;
+use simbell_core::plugin::PluginStanding;
 use simbell_core::reminder::Finding;
 use simbell_core::view::{RuleDescription, RuleInput, Trigger};
 use simbell_core::watch::Watch;
@@ -24,6 +25,7 @@ use crate::lines::{self, Trail};
 use crate::manifest::{Manifest, PluginKind, SettingValues};
 use crate::meter::Stats;
 use crate::modules::Shelf;
+use crate::plugins::Plugin;
 use crate::problem::{Problem, Source, nearest};
 use crate::settings::Settings;
 use crate::texts::{Places, Texts};
@@ -44,6 +46,12 @@ pub struct LoadOptions {
     pub settings: BTreeMap<String, SettingValues>,
     /// What each rule may ask for, as far as the configuration decides: a plugin's manifest has to name it too.
     pub allowed: BTreeMap<String, Vec<Permission>>,
+    /// Plugins that a channel of the configuration goes by.
+    pub used: Vec<String>,
+    /// Folders of the owner's: a plugin copied there waits until somebody enables it, unless the configuration names it.
+    pub owner_dirs: Vec<PathBuf>,
+    /// What was decided about plugins, by name.
+    pub standings: BTreeMap<String, PluginStanding>,
     /// Limits of each evaluation.
     pub limits: Limits,
     /// The owner's texts: `NAME/LANGUAGE.ftl` for the rule or plugin NAME.
@@ -93,14 +101,19 @@ pub struct RuleSet {
     limits: Limits,
     rules: BTreeMap<RuleName, Rule>,
     idle: Vec<IdleRule>,
+    plugins: BTreeMap<String, Plugin>,
     problems: Vec<Problem>,
+    /// What ran before, while a set is loaded: it runs on where a file is wrong now.
+    before: BTreeMap<RuleName, Rule>,
+    /// The modules of what ran before.
+    before_shelf: Shelf,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Rule {
     description: RuleDescription,
     path: PathBuf,
-    compiled: Option<Compiled>,
+    compiled: Option<Arc<Compiled>>,
 }
 
 /// What is known of a rule whether or not it can run.
@@ -115,20 +128,30 @@ impl RuleSet {
     /// Loads every rule. Never fails as a whole: a rule that cannot run is described with its problem.
     #[must_use]
     pub fn load(options: &LoadOptions) -> Self {
-        let mut set = Self {
-            engine: engine::build(&options.limits),
-            shelf: Shelf::default(),
-            limits: options.limits,
-            rules: BTreeMap::new(),
-            idle: Vec::new(),
-            problems: Vec::new(),
-        };
+        Self::load_over(options, None)
+    }
+
+    /// As [`Self::load`], beside a set that runs: of a rule whose file is wrong now, what ran before runs on, and its
+    /// description says so.
+    #[must_use]
+    pub fn load_over(options: &LoadOptions, before: Option<&Self>) -> Self {
+        let mut set = Self::empty(options);
+        if let Some(before) = before {
+            set.before.clone_from(&before.rules);
+            set.before_shelf = before.shelf.clone();
+        }
         if !simbell_alloc::installed() {
             tracing::warn!("rules run without a cap on memory: the counting allocator is not this program's");
         }
         for dir in &options.plugin_dirs {
             // As installed, plugins are sorted by kind; in a folder of one's own they need not be.
-            for path in set.entries(dir).into_iter().chain(set.entries(&dir.join("rules"))) {
+            let kinds = ["rules", "channels", "carriers"].map(|kind| dir.join(kind));
+            let paths: Vec<PathBuf> = [set.entries(dir)]
+                .into_iter()
+                .chain(kinds.map(|kind| set.entries(&kind)))
+                .flatten()
+                .collect();
+            for path in paths {
                 if path.join("plugin.toml").is_file() {
                     set.load_plugin(options, &path);
                 }
@@ -142,6 +165,8 @@ impl RuleSet {
             }
         }
         set.check_names(options);
+        set.before.clear();
+        set.before_shelf = Shelf::default();
         set
     }
 
@@ -151,17 +176,24 @@ impl RuleSet {
         Self::alone(options, path, None)
     }
 
-    /// Loads one rule alone, a file or a plugin's folder, wanted or not; it may ask for all that it can ask for but
-    /// what `options.allowed` leaves out where that names it. With a trail, the lines that run are told to it.
-    pub(crate) fn alone(options: &LoadOptions, path: &Path, trail: Option<&Arc<Trail>>) -> Self {
-        let mut set = Self {
+    fn empty(options: &LoadOptions) -> Self {
+        Self {
             engine: engine::build(&options.limits),
             shelf: Shelf::default(),
             limits: options.limits,
             rules: BTreeMap::new(),
             idle: Vec::new(),
+            plugins: BTreeMap::new(),
             problems: Vec::new(),
-        };
+            before: BTreeMap::new(),
+            before_shelf: Shelf::default(),
+        }
+    }
+
+    /// Loads one rule alone, a file or a plugin's folder, wanted or not; it may ask for all that it can ask for but
+    /// what `options.allowed` leaves out where that names it. With a trail, the lines that run are told to it.
+    pub(crate) fn alone(options: &LoadOptions, path: &Path, trail: Option<&Arc<Trail>>) -> Self {
+        let mut set = Self::empty(options);
         set.shelf.follow(trail);
         let plugin = path.is_dir();
         let name = if plugin {
@@ -182,8 +214,8 @@ impl RuleSet {
         if let Some(trail) = trail {
             let Self { engine, rules, .. } = &mut set;
             for rule in rules.values_mut() {
-                let (Some(compiled), Ok(text)) = (&mut rule.compiled, read(&rule.path, &options.limits))
-                else {
+                let own = rule.compiled.as_mut().and_then(Arc::get_mut);
+                let (Some(compiled), Ok(text)) = (own, read(&rule.path, &options.limits)) else {
                     continue;
                 };
                 let mut scope = Scope::new();
@@ -216,6 +248,17 @@ impl RuleSet {
     #[must_use]
     pub fn idle(&self) -> &[IdleRule] {
         &self.idle
+    }
+
+    /// Every plugin, by name.
+    pub fn plugins(&self) -> impl Iterator<Item = &Plugin> {
+        self.plugins.values()
+    }
+
+    /// A plugin by its name.
+    #[must_use]
+    pub fn plugin(&self, name: &str) -> Option<&Plugin> {
+        self.plugins.get(name)
     }
 
     /// What is wrong besides single rules: folders that cannot be read, names in the configuration that no rule has.
@@ -253,7 +296,11 @@ impl RuleSet {
             watch: if evaluated.failure.is_some() { Watch::NOTHING } else { evaluated.watch },
             error: evaluated.failure.map(|failure| {
                 // The text is not kept in memory: it is read again for the line that failed.
-                let text = fs::read_to_string(&rule.path).ok();
+                let text = if rule.description.outdated.is_some() {
+                    None // the file is another one by now
+                } else {
+                    fs::read_to_string(&rule.path).ok()
+                };
                 let source = Source { file: &rule.description.file, text: text.as_deref() };
                 failure.problem(&source, &compiled.parts.functions).to_string()
             }),
@@ -326,7 +373,17 @@ impl RuleSet {
             }
             Err(error) => {
                 let source = Source { file: &shown, text: None };
-                self.problems.push(source.problem(None, format!("the folder cannot be read: {error}")));
+                let problem = source.problem(None, format!("the folder cannot be read: {error}"));
+                // What it held is not known to be gone.
+                let held = |rule: &&Rule| rule.path.starts_with(dir) && rule.compiled.is_some();
+                for mut rule in self.before.values().filter(held).cloned().collect::<Vec<_>>() {
+                    rule.description.outdated = Some(problem.to_string());
+                    if let Some(compiled) = &rule.compiled {
+                        self.shelf.take_over(&self.before_shelf, &compiled.parts.modules);
+                    }
+                    self.rules.insert(rule.description.name.clone(), rule);
+                }
+                self.problems.push(problem);
                 Vec::new()
             }
         }
@@ -372,6 +429,9 @@ impl RuleSet {
         let manifest = match manifest {
             Ok(manifest) => manifest,
             Err(problems) => {
+                let said = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
+                let plugin = Plugin::broken(dir, said);
+                self.plugins.insert(plugin.name.clone(), plugin);
                 if let Some(name) = self.name(&folder, &manifest_file) {
                     let about = About { plugin: true, ..About::default() };
                     self.keep(name, manifest_file, &manifest_path, about, Err(problems));
@@ -379,24 +439,34 @@ impl RuleSet {
                 return;
             }
         };
-        if manifest.kind == PluginKind::Channel {
-            // Loaded with the channel that goes by it.
+        let plugin = Plugin::of(&manifest, dir, options);
+        let (enabled, approved): (bool, BTreeSet<String>) = (
+            plugin.enabled,
+            plugin.permissions.iter().filter(|one| one.approved).map(|one| one.name.clone()).collect(),
+        );
+        self.plugins.insert(plugin.name.clone(), plugin);
+        if manifest.kind != PluginKind::Rule {
+            // A channel is loaded with what goes by it; nothing asks a carrier.
             return;
         }
         let Some(name) = self.name(&manifest.name, &manifest_file) else {
             return;
         };
         let summary = manifest.summary(&options.language);
-        let listed = |list: &[String]| list.iter().any(|named| named == name.as_str());
         self.idle.retain(|idle| idle.name != name);
-        if listed(&options.disabled) || !(manifest.enabled || listed(&options.enabled)) {
+        if !enabled {
             self.rules.remove(&name);
             self.idle.push(IdleRule { name, file, summary, plugin: true });
             return;
         }
         let compiled = self.compile_plugin(&manifest, &main, &file, options);
         let allowed = options.allowed.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
-        let may = manifest.permissions.iter().filter(|one| allowed.contains(one)).copied().collect();
+        let may = manifest
+            .permissions
+            .iter()
+            .filter(|one| allowed.contains(one) && approved.contains(one.as_str()))
+            .copied()
+            .collect();
         self.keep(name, file, &main, About { plugin: true, summary, may }, compiled);
     }
 
@@ -446,10 +516,17 @@ impl RuleSet {
         about: About,
         compiled: Result<Compiled, Vec<Problem>>,
     ) {
-        let (compiled, problem) = match compiled {
-            Ok(compiled) => (Some(compiled), None),
+        let (compiled, problem, outdated) = match compiled {
+            Ok(compiled) => (Some(Arc::new(compiled)), None, None),
             Err(problems) => {
-                (None, Some(problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")))
+                let said = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
+                match self.before.get(&name).and_then(|before| before.compiled.clone()) {
+                    Some(before) => {
+                        self.shelf.take_over(&self.before_shelf, &before.parts.modules);
+                        (Some(before), None, Some(said))
+                    }
+                    None => (None, Some(said), None),
+                }
             }
         };
         let mut triggers: Vec<String> = compiled
@@ -470,6 +547,8 @@ impl RuleSet {
             problem,
             suspended: false,
             may,
+            outdated,
+            version: compiled.as_ref().map(|compiled| compiled.version.clone()).unwrap_or_default(),
         };
         self.rules.insert(name, Rule { description, path: path.to_owned(), compiled });
     }
@@ -492,6 +571,7 @@ impl RuleSet {
             .keys()
             .map(RuleName::to_string)
             .chain(self.idle.iter().map(|idle| idle.name.to_string()))
+            .chain(self.plugins.keys().cloned())
             .collect();
         let named: BTreeSet<&String> =
             options.enabled.iter().chain(&options.disabled).chain(options.settings.keys()).collect();

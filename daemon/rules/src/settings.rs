@@ -10,7 +10,7 @@ use rust_decimal::prelude::ToPrimitive;
 
 use crate::problem::nearest;
 use crate::registry::Registry;
-use crate::text::short;
+use crate::text::{harmless, short};
 use crate::value::{DataSize, Fallible, Money, Percent, Span, fail, size_units, span_units};
 
 /// The settings of one rule, with their values.
@@ -181,6 +181,20 @@ impl From<&serde_json::Value> for Raw {
 }
 
 impl Raw {
+    /// As people write it.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Bool(value) => value.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => harmless(text, 200),
+            Self::List(list) => {
+                let shown: Vec<String> = list.iter().map(Self::shown).collect();
+                format!("[{}]", shown.join(", "))
+            }
+            Self::Other(what) => (*what).to_owned(),
+        }
+    }
+
     pub(crate) fn number(text: &str) -> Self {
         let plain = text.replace('_', "");
         Decimal::from_str(&plain).map_or(Self::Other("a number out of range"), Self::Number)

@@ -43,6 +43,7 @@ pub(super) fn read(
         rules: RulesSettings {
             dir: config_dir.join("rules.d"),
             plugin_dirs: vec![PathBuf::from(SHIPPED_PLUGINS), config_dir.join("plugins")],
+            owner_plugin_dir: Some(config_dir.join("plugins")),
             disabled: Vec::new(),
             limits: simbell_rules::Limits::default(),
             allowed: BTreeMap::new(),

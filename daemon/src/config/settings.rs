@@ -114,6 +114,8 @@ pub struct RulesSettings {
     pub dir: PathBuf,
     /// Directories of plugins, later ones win by name.
     pub plugin_dirs: Vec<PathBuf>,
+    /// That of them which plugins are copied into: each waits there until somebody enables it.
+    pub owner_plugin_dir: Option<PathBuf>,
     /// Rules that are not run.
     pub disabled: Vec<RuleName>,
     /// What one evaluation may use.

@@ -4,12 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 
 use simbell_api::{
-    Backup, BilledPage, CallsPage, Channel, ChannelTest, ControlError, CorrectionsPage, EntriesParams,
-    ExplainPage, ExplainReminderParams, ExplainReminderReply, ExplainUsageParams, ExportUsageParams,
-    GetUsageParams, ImportReply, ImportUsageParams, MessagesPage, MonitorEvent, ObservationReply,
-    ObservationsPage, ObserveUsageParams, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams,
-    Sim, StatusReply, UndoCorrectionParams, UndoImportParams, UndoneReply, UsageChange, UsagePage,
-    WithdrawObservationParams,
+    Backup, BilledPage, CallsPage, Channel, ChannelTest, ControlError, CorrectionsPage, DecidePluginParams,
+    EntriesParams, ExplainPage, ExplainReminderParams, ExplainReminderReply, ExplainUsageParams,
+    ExportUsageParams, GetUsageParams, ImportReply, ImportUsageParams, MessagesPage, Method, MonitorEvent,
+    ObservationReply, ObservationsPage, ObserveUsageParams, Plan, Plugin, PluginReply, ReloadReply, Reminder,
+    RestoreReply, Rule, SetUsageParams, Sim, StatusReply, UndoCorrectionParams, UndoImportParams,
+    UndoneReply, UsageChange, UsagePage, WithdrawObservationParams,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -180,6 +180,17 @@ pub trait ControlBackend: Send + Sync + 'static {
 
     /// Takes up a suspended rule again.
     fn resume_rule(&self, peer: Peer, name: String) -> impl Future<Output = Answer<Rule>> + Send;
+
+    /// Every plugin.
+    fn plugins(&self, peer: Peer) -> impl Future<Output = Answer<Vec<Plugin>>> + Send;
+
+    /// Switches a plugin on or off, or approves what it asks for, as `method` says.
+    fn decide_plugin(
+        &self,
+        peer: Peer,
+        method: Method,
+        which: DecidePluginParams,
+    ) -> impl Future<Output = Answer<PluginReply>> + Send;
 
     /// Every channel.
     fn channels(&self, peer: Peer) -> impl Future<Output = Answer<Vec<Channel>>> + Send;

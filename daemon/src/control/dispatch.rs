@@ -7,12 +7,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use simbell_api::{
-    AcknowledgeParams, BackupReply, BackupsPage, ChannelsPage, ControlError, DESCRIPTION, EntriesParams,
-    ExplainReminderParams, ExplainUsageParams, ExportUsageParams, GetUsageParams, GetVersionParams,
-    INTERFACE, ImportUsageParams, Method, ObserveUsageParams, PageParams, PlansPage, ReminderReply,
-    RemindersPage, RestoreBackupParams, ResumeRuleParams, RuleReply, RulesPage, SetUsageParams,
-    ShowPlanParams, ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams, UndoCorrectionParams,
-    UndoImportParams, VersionReply, WithdrawObservationParams,
+    AcknowledgeParams, BackupReply, BackupsPage, ChannelsPage, ControlError, DESCRIPTION, DecidePluginParams,
+    EntriesParams, ExplainReminderParams, ExplainUsageParams, ExportUsageParams, GetUsageParams,
+    GetVersionParams, INTERFACE, ImportUsageParams, Method, ObserveUsageParams, PageParams, PlansPage,
+    PluginsPage, ReminderReply, RemindersPage, RestoreBackupParams, ResumeRuleParams, RuleReply, RulesPage,
+    SetUsageParams, ShowPlanParams, ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams,
+    UndoCorrectionParams, UndoImportParams, VersionReply, WithdrawObservationParams,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -200,6 +200,15 @@ async fn ask<B: ControlBackend>(
             let which = params(given)?;
             let (rules, next) = page(backend.rules(peer).await?, |rule| &rule.name, &which);
             reply(&RulesPage { rules, next })
+        }
+        Method::ListPlugins => {
+            let which = params(given)?;
+            let (plugins, next) = page(backend.plugins(peer).await?, |plugin| &plugin.name, &which);
+            reply(&PluginsPage { plugins, next })
+        }
+        Method::EnablePlugin | Method::DisablePlugin | Method::ApprovePlugin => {
+            let which: DecidePluginParams = params(given)?;
+            reply(&backend.decide_plugin(peer, method, which).await?)
         }
         Method::ListReminders => {
             let which: PageParams = params(given)?;

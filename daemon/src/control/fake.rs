@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use simbell_api::{
     Backup, BilledPage, BilledSpan, Calibration, CallsPage, CallsRow, CallsTotal, Channel, ChannelTest,
-    ControlError, Correction, CorrectionsPage, Cycle, Decision, Delivery, EntriesParams, ExplainPage,
-    ExplainReminderParams, ExplainReminderReply, ExplainSpan, ExplainSum, ExplainUsageParams,
+    ControlError, Correction, CorrectionsPage, Cycle, DecidePluginParams, Decision, Delivery, EntriesParams,
+    ExplainPage, ExplainReminderParams, ExplainReminderReply, ExplainSpan, ExplainSum, ExplainUsageParams,
     ExplainedCorrection, ExplainedGap, ExplainedObservation, ExplainedRun, ExplainedSession,
     ExportCorrection, ExportGap, ExportKind, ExportPart, ExportRun, ExportUsageParams, Forecast,
-    GetUsageParams, ImportReply, ImportUsageParams, Input, MessagesPage, MessagesRow, MessagesTotal,
+    GetUsageParams, ImportReply, ImportUsageParams, Input, MessagesPage, MessagesRow, MessagesTotal, Method,
     ModemManager, MonitorEvent, Observation, ObservationReply, ObservationsPage, ObserveUsageParams, Plan,
-    Raised, ReloadReply, Reminder, RestoreReply, Rule, RuleAction, Service, SetUsageParams, Sim, StatusReply,
-    UndoCorrectionParams, UndoImportParams, UndoneReply, UsageChange, UsagePage, UsageRow, UsageTotal,
-    Warning, WithdrawObservationParams,
+    Plugin, PluginPermission, PluginReply, PluginSetting, Raised, ReloadReply, Reminder, RestoreReply, Rule,
+    RuleAction, Service, SetUsageParams, Sim, StatusReply, UndoCorrectionParams, UndoImportParams,
+    UndoneReply, UsageChange, UsagePage, UsageRow, UsageTotal, Warning, WithdrawObservationParams,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -462,6 +462,7 @@ impl ControlBackend for Fake {
             schedules: vec![],
             enabled: problem.is_none(),
             problem: problem.map(str::to_owned),
+            outdated: None,
             suspended: problem.is_some(),
             failures: if problem.is_some() { 3 } else { 0 },
             may: problem.map(|_| "send-sms".to_owned()).into_iter().collect(),
@@ -524,6 +525,24 @@ impl ControlBackend for Fake {
         }
         (rule.suspended, rule.enabled, rule.problem, rule.failures) = (false, true, None, 0);
         Ok(rule)
+    }
+
+    async fn plugins(&self, _: Peer) -> Answer<Vec<Plugin>> {
+        Ok(vec![plugin()])
+    }
+
+    async fn decide_plugin(&self, _: Peer, method: Method, which: DecidePluginParams) -> Answer<PluginReply> {
+        let mut plugin = plugin();
+        if which.name != plugin.name {
+            return Err(ControlError::UnknownPlugin {
+                message: format!("no plugin is called {:?}", which.name),
+                hint: "see them with `simbellctl plugins`".into(),
+            });
+        }
+        plugin.enabled = method != Method::DisablePlugin;
+        plugin.decided_by = "person".into();
+        plugin.permissions.iter_mut().for_each(|one| one.approved = which.approve.contains(&one.name));
+        Ok(PluginReply { plugin, note: Some("the configuration does not allow send-sms".into()) })
     }
 
     async fn reminders(&self, _: Peer) -> Answer<Vec<Reminder>> {
@@ -940,5 +959,40 @@ fn explained(sim: &Sim) -> ExplainPage {
         total: UsageTotal { rx_bytes: 80_126_912, tx_bytes: 1_111_155, correction_bytes: 0 },
         adds_up: true,
         next: None,
+    }
+}
+
+fn plugin() -> Plugin {
+    Plugin {
+        name: "helper".into(),
+        kind: "rule".into(),
+        api: Some(1),
+        folder: "/etc/simbell/plugins/helper".into(),
+        description: "calls for help".into(),
+        languages: vec!["en".into(), "zh".into()],
+        enabled: false,
+        decided_by: "nobody".into(),
+        permissions: vec![PluginPermission { name: "send-sms".into(), approved: false, allowed: false }],
+        settings: vec![
+            PluginSetting {
+                name: "limit".into(),
+                kind: "size".into(),
+                description: "the figure".into(),
+                default: Some("5 GB".into()),
+                value: Some("9 GB".into()),
+                origin: "configuration".into(),
+                secret: false,
+            },
+            PluginSetting {
+                name: "token".into(),
+                kind: "secret".into(),
+                description: "the key".into(),
+                default: None,
+                value: None,
+                origin: "channel".into(),
+                secret: true,
+            },
+        ],
+        problem: None,
     }
 }

@@ -13,11 +13,12 @@ mod history;
 mod import;
 pub mod ledger;
 mod perform;
+mod plugins;
 mod recording;
 mod request;
 mod why;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use simbell_core::event::{Event, Recorded};
 use simbell_core::health::WarningCode;
 use simbell_core::ident::BootId;
 use simbell_core::modem::ModemView;
+use simbell_core::plugin::PluginStanding;
 use simbell_core::state::State;
 use simbell_core::time::{Span, Stamp};
 use simbell_modem::ModemCommands;
@@ -36,6 +38,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::clock::{Clock, ClockWatch};
 use crate::config::HistorySettings;
+use crate::files::RuleSource;
 use crate::quota::Quotas;
 use crate::service::Notifier;
 use simbell_api::MonitorEvent;
@@ -81,8 +84,10 @@ pub struct Parts {
     pub ended: mpsc::Receiver<Ended>,
     /// What callers of the control socket and signals ask for.
     pub requests: mpsc::Receiver<Request>,
+    /// Reads rules and plugins.
+    pub source: Arc<RuleSource>,
     /// Reads configuration, rules and channels again.
-    pub reload: Box<dyn FnMut() -> Result<Reloaded, Vec<String>> + Send>,
+    pub reload: Reload,
     /// Tells systemd.
     pub notifier: Notifier,
     /// This boot.
@@ -96,6 +101,10 @@ pub struct Parts {
     /// What was done as it was opened.
     pub recovery: Option<Recovery>,
 }
+
+/// Reads everything anew: with what was decided about plugins, beside the rules that run.
+pub type Reload =
+    Box<dyn FnMut(&BTreeMap<String, PluginStanding>, &RuleSet) -> Result<Reloaded, Vec<String>> + Send>;
 
 /// The engine.
 pub struct Engine {
@@ -115,7 +124,10 @@ pub struct Engine {
     acted: (mpsc::Sender<act::Acted>, mpsc::Receiver<act::Acted>),
     decisions: decisions::Decisions,
     requests: mpsc::Receiver<Request>,
-    reload: Box<dyn FnMut() -> Result<Reloaded, Vec<String>> + Send>,
+    source: Arc<RuleSource>,
+    /// Plugins that wait for something to be approved, as was told.
+    waiting: BTreeSet<String>,
+    reload: Reload,
     notifier: Notifier,
     boot: BootId,
     history: HistorySettings,
@@ -163,6 +175,8 @@ impl Engine {
             acted: mpsc::channel(64),
             decisions: decisions::Decisions::default(),
             requests: parts.requests,
+            source: parts.source,
+            waiting: BTreeSet::new(),
             reload: parts.reload,
             notifier: parts.notifier,
             boot: parts.boot,
@@ -212,6 +226,7 @@ impl Engine {
         };
         self.feed(Event::Started { boot: self.boot.clone(), links }).await;
         self.feed(Event::RulesLoaded(self.rules.descriptions())).await;
+        self.look_at_plugins().await;
         let recovery = self.recovery.take();
         self.begin_with_ledger(recovery).await;
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use simbell_api::{
-    Backup, CallsPage, Channel, ChannelTest, ControlError, ExplainPage, ExplainReminderParams,
-    ExplainReminderReply, ExplainUsageParams, ExportUsageParams, GetUsageParams, ImportReply,
-    ImportUsageParams, MessagesPage, Plan, ReloadReply, Reminder, RestoreReply, Rule, SetUsageParams, Sim,
-    StatusReply, UndoImportParams, UsageChange, UsagePage,
+    Backup, CallsPage, Channel, ChannelTest, ControlError, DecidePluginParams, ExplainPage,
+    ExplainReminderParams, ExplainReminderReply, ExplainUsageParams, ExportUsageParams, GetUsageParams,
+    ImportReply, ImportUsageParams, MessagesPage, Plan, Plugin, PluginReply, ReloadReply, Reminder,
+    RestoreReply, Rule, SetUsageParams, Sim, StatusReply, UndoImportParams, UsageChange, UsagePage,
 };
 use simbell_core::effect::Notice;
 use simbell_core::event::Event;
@@ -15,6 +15,7 @@ use simbell_core::ident::{ChannelName, Iccid, ModemId, ReminderKey};
 use simbell_core::ledger::Correction;
 use simbell_core::modem::{ModemState, ModemView, Registration};
 use simbell_core::observation::plain;
+use simbell_core::plugin::PluginChoice;
 use simbell_core::reminder::{DeliveryState, ReminderState};
 use simbell_core::settings::Settings;
 use simbell_core::time::Span;
@@ -92,6 +93,10 @@ pub enum Request {
     Plan(Option<String>, Reply<Plan>),
     /// Every rule.
     Rules(Reply<Vec<Rule>>),
+    /// Every plugin.
+    Plugins(Reply<Vec<Plugin>>),
+    /// Switch a plugin on or off, or approve what it asks for; on behalf of a user id.
+    DecidePlugin(PluginChoice, DecidePluginParams, u32, Reply<PluginReply>),
     /// Every reminder.
     Reminders(Reply<Vec<Reminder>>),
     /// Seen.
@@ -110,6 +115,8 @@ pub enum Request {
     DeliveryState(String, Reply<ChannelTest>),
     /// The state and what follows.
     Monitor(Reply<Following>),
+    /// Rules, plugins or texts changed on disk.
+    FilesChanged,
     /// Read everything anew.
     Reload(Reply<ReloadReply>),
     /// The recording, as lines.
@@ -217,6 +224,13 @@ impl Engine {
             Request::Rules(reply) => {
                 let _ = reply.send(Ok(convert::rules(&self.state)));
             }
+            Request::Plugins(reply) => {
+                let _ = reply.send(Ok(self.plugins_shown()));
+            }
+            Request::DecidePlugin(choice, which, uid, reply) => {
+                let answer = self.decide_plugin(choice, &which, uid).await;
+                let _ = reply.send(answer);
+            }
             Request::Reminders(reply) => {
                 let _ = reply.send(Ok(convert::reminders(&self.state)));
             }
@@ -266,6 +280,7 @@ impl Engine {
                 let answer = self.reload().await;
                 let _ = reply.send(answer);
             }
+            Request::FilesChanged => self.read_rules().await,
             Request::BugReport(reply) => {
                 let lines = super::pseudonymised(self.recording.iter().cloned());
                 let _ = reply.send(Ok(lines));
@@ -440,9 +455,9 @@ impl Engine {
         ChannelTest { state: state.to_owned(), error }
     }
 
-    async fn reload(&mut self) -> Answer<ReloadReply> {
+    pub(super) async fn reload(&mut self) -> Answer<ReloadReply> {
         self.notifier.reloading();
-        let result = (self.reload)();
+        let result = (self.reload)(self.state.plugins(), &self.rules);
         let answer = match result {
             Ok(new) => {
                 self.clock.set_trust(new.trust);
@@ -456,6 +471,7 @@ impl Engine {
                 }
                 self.feed(Event::SettingsLoaded(Box::new(new.settings))).await;
                 self.feed(Event::RulesLoaded(self.rules.descriptions())).await;
+                self.look_at_plugins().await;
                 self.report(WarningCode::ConfigRejected, "", None).await;
                 self.tell_of_damage().await;
                 let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);

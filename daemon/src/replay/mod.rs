@@ -189,7 +189,7 @@ pub fn run(options: &ReplayOptions) -> ExitCode {
 
 fn replay(options: &ReplayOptions, loaded: Loaded) -> Result<Vec<simbell_api::ReplayLine>, ReplayError> {
     let Loaded { mut settings, service, .. } = loaded;
-    let rules = rule_options(&service, &settings.language);
+    let rules = rule_options(&service, &settings);
     // Before the past is read: a rule that cannot run is the first thing to say.
     let paths = options.old.iter().chain([&options.rule]);
     let sets: Vec<Arc<RuleSet>> =

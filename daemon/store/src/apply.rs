@@ -9,6 +9,7 @@ use crate::carrier;
 use crate::decision;
 use crate::failure::ErrorKind;
 use crate::open::Store;
+use crate::plugins;
 use crate::prune;
 use crate::rows::{state_columns, word};
 use crate::slots::{add_usage, date_earlier_boots, date_entries};
@@ -147,6 +148,7 @@ fn make(tx: &Transaction<'_>, change: &Change) -> Made {
         Change::KeepCall(call) => voice::keep_call(tx, call),
         Change::KeepSms(sms) => voice::keep_sms(tx, sms),
         Change::KeepMemory { rule, memory } => wishes::keep_memory(tx, rule, memory),
+        Change::AppendPluginDecision(decision) => plugins::append(tx, decision),
         Change::KeepDecision { reminder, decision } => decision::keep(tx, reminder, decision),
         Change::KeepAction(record) => wishes::keep_action(tx, record),
         Change::KeepModem(modem) => wishes::keep_modem(tx, modem),
@@ -174,6 +176,7 @@ const fn name(change: &Change) -> &'static str {
         Change::KeepCall(_) => "keep-call",
         Change::KeepSms(_) => "keep-sms",
         Change::KeepMemory { .. } => "keep-memory",
+        Change::AppendPluginDecision(_) => "append-plugin-decision",
         Change::KeepDecision { .. } => "keep-decision",
         Change::KeepAction(_) => "keep-action",
         Change::KeepModem(_) => "keep-modem",

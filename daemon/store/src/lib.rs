@@ -35,6 +35,7 @@ mod migrate;
 mod open;
 mod options;
 mod packed;
+mod plugins;
 mod probe;
 mod prune;
 mod reader;

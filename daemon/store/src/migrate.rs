@@ -7,12 +7,13 @@ use rusqlite::{Connection, TransactionBehavior};
 pub const APPLICATION_ID: i32 = 0x5369_6d42;
 
 /// `user_version` of the ledger that this version writes.
-pub const SCHEMA_VERSION: i32 = 3;
+pub const SCHEMA_VERSION: i32 = 4;
 
-const STEPS: [(i32, &str); 3] = [
+const STEPS: [(i32, &str); 4] = [
     (1, include_str!("migrations/0001.sql")),
     (2, include_str!("migrations/0002.sql")),
-    (SCHEMA_VERSION, include_str!("migrations/0003.sql")),
+    (3, include_str!("migrations/0003.sql")),
+    (SCHEMA_VERSION, include_str!("migrations/0004.sql")),
 ];
 
 /// Takes every step after `from`, in one transaction.

@@ -8,6 +8,7 @@ use simbell_core::time::Timestamp;
 
 use crate::carrier;
 use crate::open::Store;
+use crate::plugins;
 use crate::rows::{self, QueryError, collect, ident};
 use crate::voice;
 use crate::wishes;
@@ -60,6 +61,7 @@ impl Store {
             party_key: voice::party_key(&tx)?,
             memories: wishes::memories(&tx)?,
             actions: wishes::actions(&tx)?,
+            plugin_decisions: plugins::decisions(&tx)?,
             modems: wishes::modems(&tx)?,
             newest: newest(&tx)?,
             undated_boots,

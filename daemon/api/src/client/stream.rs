@@ -10,6 +10,7 @@ use crate::carrier::{BilledPage, CorrectionsPage, EntriesParams, ObservationsPag
 use crate::method::{
     ChannelsPage, GetUsageParams, Method, PageParams, PlansPage, RemindersPage, RulesPage, SimsPage,
 };
+use crate::plugin::PluginsPage;
 
 /// Replies that keep coming.
 #[derive(Debug)]
@@ -100,6 +101,7 @@ pages! {
     PageParams: SimsPage, sims, Sim, ListSims;
     PageParams: PlansPage, plans, Plan, ListPlans;
     PageParams: RulesPage, rules, Rule, ListRules;
+    PageParams: PluginsPage, plugins, Plugin, ListPlugins;
     PageParams: RemindersPage, reminders, Reminder, ListReminders;
     PageParams: ChannelsPage, channels, Channel, ListChannels;
     PageParams: BackupsPage, backups, Backup, ListBackups;

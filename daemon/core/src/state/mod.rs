@@ -11,6 +11,7 @@ mod fleet;
 mod messages;
 mod modems;
 mod outbox;
+mod plugins;
 mod reading;
 mod reminders;
 mod replaced;
@@ -37,6 +38,7 @@ use crate::memory::Memory;
 use crate::modem::{ModemView, SmsView};
 use crate::observation::{Observation, ObservationId};
 use crate::party::PartyKey;
+use crate::plugin::PluginStanding;
 use crate::reminder::{Delivery, Reminder};
 use crate::settings::Settings;
 use crate::time::{Stamp, Timestamp};
@@ -75,6 +77,8 @@ pub struct State {
     failures: BTreeMap<RuleName, u32>,
     memories: BTreeMap<RuleName, Arc<Memory>>,
     actions: BTreeMap<String, ActionRecord>,
+    /// What was decided about plugins, by name.
+    plugins: BTreeMap<String, PluginStanding>,
     fleet: Fleet,
     /// News that the rules were not asked about yet.
     occasions: Vec<Trigger>,
@@ -143,6 +147,7 @@ impl State {
             failures: BTreeMap::new(),
             memories: restored.memories.into_iter().map(|(rule, memory)| (rule, Arc::new(memory))).collect(),
             actions: restored.actions.into_iter().map(|record| (record.key.clone(), record)).collect(),
+            plugins: plugins::standings(&restored.plugin_decisions),
             fleet: Fleet::restored(restored.modems),
             occasions: Vec::new(),
             reminders: restored.reminders.into_iter().map(|r| (r.key.clone(), r)).collect(),
@@ -302,6 +307,7 @@ impl State {
                 self.rules_evaluated(results, at, fx);
             }
             Event::ActionEnded { key, state, note } => self.action_ended(key, *state, note.as_deref(), fx),
+            Event::PluginDecided(decision) => self.plugin_decided(decision, fx),
             Event::RuleResumed(rule) => self.rule_resumed(rule, fx),
             Event::DeliveryEnded { id, outcome } => self.delivery_ended(id, outcome, at, fx),
             Event::ReminderAcknowledged(key) => self.acknowledge(key, at, fx),
@@ -436,8 +442,21 @@ impl State {
     }
 
     fn rules_loaded(&mut self, rules: &[RuleDescription], at: Stamp, fx: &mut Effects) {
+        let before = std::mem::take(&mut self.rules);
         self.rules = rules.iter().map(|rule| (rule.name.clone(), rule.clone())).collect();
         self.rules_known = true;
+        // A rule that failed again and again does so still, unless it was mended.
+        let same = |rule: &RuleDescription| {
+            before.get(&rule.name).filter(|before| !rule.version.is_empty() && before.version == rule.version)
+        };
+        let mut suspended = BTreeSet::new();
+        for rule in self.rules.values_mut() {
+            if let Some(before) = same(rule).filter(|before| before.suspended && rule.problem.is_none()) {
+                rule.suspended = true;
+                rule.problem.clone_from(&before.problem);
+                suspended.insert(rule.name.clone());
+            }
+        }
         let sims: Vec<Iccid> = self.sims.keys().cloned().collect();
         for iccid in sims {
             self.cycle_entered(&iccid, fx);
@@ -458,14 +477,26 @@ impl State {
             .warnings
             .keys()
             .filter(|(code, subject)| {
-                *code == WarningCode::RuleDisabled && !self.rules.keys().any(|r| r.as_str() == subject)
+                matches!(code, WarningCode::RuleDisabled | WarningCode::RuleOutdated)
+                    && !self.rules.keys().any(|r| r.as_str() == subject)
             })
             .map(|(_, subject)| subject.clone())
             .collect();
         for subject in gone {
             self.well(WarningCode::RuleDisabled, &subject, fx);
+            self.well(WarningCode::RuleOutdated, &subject, fx);
         }
         for rule in rules {
+            match &rule.outdated {
+                Some(problem) => {
+                    let text = format!("{problem}\nThe version before runs on, until the file is mended.");
+                    self.warn(WarningCode::RuleOutdated, rule.name.as_str(), text, fx);
+                }
+                None => self.well(WarningCode::RuleOutdated, rule.name.as_str(), fx),
+            }
+            if suspended.contains(&rule.name) {
+                continue;
+            }
             match &rule.problem {
                 Some(problem) => {
                     self.warn(WarningCode::RuleDisabled, rule.name.as_str(), problem.clone(), fx)

@@ -65,6 +65,7 @@ impl State {
                 .map(|(rule, memory)| Change::KeepMemory { rule: rule.clone(), memory: (**memory).clone() }),
         );
         fx.changes.extend(self.actions.values().cloned().map(Change::KeepAction));
+        self.plugins_replaced(&restored.plugin_decisions, at, fx);
         fx.changes.extend(self.fleet.records().cloned().map(Change::KeepModem));
         // What persons wrote since the copy is theirs, unless they asked for the copy.
         if reason == GapReason::LedgerDamaged {

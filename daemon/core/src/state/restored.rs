@@ -9,6 +9,7 @@ use crate::ledger::{Baseline, Epoch, EpochId, Session};
 use crate::memory::Memory;
 use crate::observation::{Observation, ObservationId};
 use crate::party::PartyKey;
+use crate::plugin::PluginDecision;
 use crate::reminder::{Delivery, Reminder};
 use crate::time::Timestamp;
 use crate::voice::{CallId, CallRecord, SmsId};
@@ -43,6 +44,9 @@ pub struct Restored {
     pub memories: Vec<(RuleName, Memory)>,
     /// What rules wanted done: still wanted, or asked for in the last two days.
     pub actions: Vec<ActionRecord>,
+    /// What was decided about plugins, in order.
+    #[serde(default)]
+    pub plugin_decisions: Vec<PluginDecision>,
     /// Every modem seen in the last year.
     pub modems: Vec<ModemRecord>,
     /// Messages handled lately.
@@ -82,6 +86,7 @@ impl Restored {
             schedule_marks: Vec::new(),
             memories: Vec::new(),
             actions: Vec::new(),
+            plugin_decisions: Vec::new(),
             modems: Vec::new(),
             sms_digests: Vec::new(),
             first_uses: Vec::new(),

@@ -94,6 +94,8 @@ fn rule(name: &str, trigger: &str, schedules: Vec<Schedule>) -> RuleDescription 
         problem: None,
         suspended: false,
         may: Vec::new(),
+        outdated: None,
+        version: String::new(),
     }
 }
 

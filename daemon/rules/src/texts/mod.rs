@@ -8,6 +8,7 @@ mod calls;
 mod file;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ const LAST_LANGUAGE: &str = "en";
 
 /// The texts of one rule.
 #[derive(Clone, Default)]
-pub(crate) struct Texts(Option<Arc<BTreeMap<String, Spoken>>>);
+pub(crate) struct Texts(Option<Arc<BTreeMap<String, Spoken>>>, u64);
 
 /// The texts of one language.
 struct Spoken {
@@ -70,7 +71,9 @@ impl Texts {
             return Err(problems);
         }
         let mut spoken = BTreeMap::new();
+        let mut digest = DefaultHasher::new();
         for (language, file) in own {
+            (&language, file.resource.source()).hash(&mut digest);
             match Spoken::of(&language, vec![file]) {
                 Ok(one) => {
                     spoken.insert(language, one);
@@ -84,6 +87,7 @@ impl Texts {
         let added =
             places.added.map(|dir| files(dir, places.language, limits, &mut problems)).unwrap_or_default();
         for (language, file) in added {
+            (&language, file.resource.source()).hash(&mut digest);
             // Read again: what is in a bundle cannot be taken out, and the added file may turn out to be wrong.
             let path =
                 places.own.map(|dir| dir.join(format!("{language}.ftl"))).filter(|path| path.is_file());
@@ -95,8 +99,14 @@ impl Texts {
                 Err(wrong) => problems.extend(wrong),
             }
         }
-        let texts = if spoken.is_empty() { Self(None) } else { Self(Some(Arc::new(spoken))) };
+        let digest = digest.finish();
+        let texts = if spoken.is_empty() { Self(None, digest) } else { Self(Some(Arc::new(spoken)), digest) };
         Ok((texts, problems))
+    }
+
+    /// Tells versions apart.
+    pub(crate) const fn digest(&self) -> u64 {
+        self.1
     }
 
     /// Languages that there are texts in.

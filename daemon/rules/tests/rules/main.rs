@@ -16,6 +16,7 @@ mod recorded;
 mod reference;
 mod rehearsal;
 mod shipped;
+mod shipped_over_time;
 mod texts;
 mod trials;
 mod units;

@@ -48,6 +48,10 @@ CALLS = {
     "GetMessages": {"by": "day"},
     "ExplainReminder": {"key": "data-threshold"},
     "ResumeRule": {"name": "my-rule"},
+    "ListPlugins": {},
+    "EnablePlugin": {"name": "helper", "approve": ["send-sms"]},
+    "DisablePlugin": {"name": "helper"},
+    "ApprovePlugin": {"name": "helper", "approve": ["send-sms"]},
 }
 
 

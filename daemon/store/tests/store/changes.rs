@@ -259,6 +259,7 @@ fn everything_that_the_state_needs_comes_back_as_given() {
             action("data/a", NOVEMBER),
             ActionRecord { state: ActionState::Refused, ..action("data/b", NOVEMBER) },
         ],
+        plugin_decisions: Vec::new(),
         modems: vec![modem()],
         newest: Some(at(NOVEMBER + 9)),
         undated_boots: vec![boot("boot-a"), boot("boot-0")],

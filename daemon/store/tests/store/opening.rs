@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use simbell_core::effect::{Change, TotalsQuery};
 use simbell_core::ident::OperatorCode;
 use simbell_core::ledger::{EpochId, Volume, Zone};
+use simbell_core::plugin::{PluginChoice, PluginDecision};
 use simbell_store::{APPLICATION_ID, ErrorKind, OpenError, SCHEMA_VERSION, Store, StoreOptions};
 
 use crate::changes::baseline;
@@ -90,6 +91,31 @@ fn upgraded(name: &str, old: &[u8], from: i32) {
 }
 
 #[test]
+fn a_ledger_of_version_3_learns_of_plugins() {
+    let dir = Dir::new("v3");
+    drop(open(&dir.ledger()));
+    let now = schema(&dir.ledger());
+    let conn = Connection::open(dir.ledger()).unwrap();
+    conn.execute_batch("DROP TABLE plugin_decision").unwrap();
+    conn.pragma_update(None, "user_version", 3).unwrap();
+    drop(conn);
+    let mut store = open(&dir.ledger());
+    let decision = PluginDecision {
+        plugin: "bell".to_owned(),
+        at: at(1_790_000_000_000),
+        author: "uid 1000".to_owned(),
+        what: PluginChoice::Enable,
+        approved: Some(["host:api.example.org".to_owned()].into()),
+    };
+    let off = PluginDecision { what: PluginChoice::Disable, approved: None, ..decision.clone() };
+    let decisions = [decision, off];
+    store.apply(&decisions.clone().map(Change::AppendPluginDecision)).unwrap();
+    assert_eq!(store.restore(&boot("boot-1")).unwrap().plugin_decisions, decisions);
+    drop(store);
+    assert_eq!(schema(&dir.ledger()), now);
+}
+
+#[test]
 fn an_upgrade_that_fails_leaves_the_old_ledger() {
     let dir = Dir::new("upgrade-fails");
     std::fs::write(dir.ledger(), V1).unwrap();
@@ -116,7 +142,7 @@ fn a_newer_schema_is_refused_untouched() {
     assert_eq!(error.kind(), ErrorKind::Newer);
     let text = error.to_string();
     assert!(
-        text.contains("version 4") && text.contains("up to 3") && text.contains("install that"),
+        text.contains("version 5") && text.contains("up to 4") && text.contains("install that"),
         "{text}"
     );
     assert_eq!(files(&dir), before);
@@ -136,7 +162,7 @@ fn a_newer_schema_that_lies_in_the_log_alone_is_refused_untouched() {
     drop(conn);
     let before = files(&dir);
     assert!(!before["ledger.db-wal"].is_empty());
-    assert!(matches!(refused(&dir.ledger()), OpenError::Newer { found: 10, known: SCHEMA_VERSION, .. }));
+    assert!(matches!(refused(&dir.ledger()), OpenError::Newer { found: 11, known: SCHEMA_VERSION, .. }));
     assert_eq!(files(&dir), before);
 }
 

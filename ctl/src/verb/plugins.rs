@@ -1,0 +1,250 @@
+//! `plugins list`, `show`, `enable`, `disable`, `approve` and `check`.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::Path;
+
+use simbell_api::{Client, Plugin, PluginReply};
+
+use super::{Verdict, check as checker};
+use crate::failure::CtlError;
+use crate::out::Out;
+use crate::show::records::paragraph;
+use crate::show::table::{Column, Table};
+use crate::show::text::safe;
+
+pub(super) async fn list(client: &mut Client, out: &mut Out) -> Result<Verdict, CtlError> {
+    let plugins = client.plugins().await?;
+    if out.json {
+        for plugin in &plugins {
+            out.json(plugin)?;
+        }
+        return Ok(Verdict::Done);
+    }
+    if plugins.is_empty() {
+        out.text("There are no plugins. Copy the folder of one into /etc/simbell/plugins.\n")?;
+        return Ok(Verdict::Done);
+    }
+    let mut table = Table::new(vec![
+        ("PLUGIN", Column::Text),
+        ("KIND", Column::Whole),
+        ("STATE", Column::Whole),
+        ("WHAT IT DOES", Column::Text),
+    ]);
+    let mut below = String::new();
+    for plugin in &plugins {
+        table.row(vec![plugin.name.clone(), plugin.kind.clone(), state(plugin), plugin.description.clone()]);
+        if let Some(problem) = &plugin.problem {
+            below.push_str(&format!("\n! {}\n{}", safe(&plugin.name), paragraph(problem, out.width)));
+        }
+        if plugin.enabled && !waiting(plugin).is_empty() {
+            let words = format!(
+                "It asks for {}, which is not approved: `simbellctl plugins approve {}`.",
+                waiting(plugin).join(", "),
+                plugin.name
+            );
+            below.push_str(&format!("\n! {}\n{}", safe(&plugin.name), paragraph(&words, out.width)));
+        }
+        if plugin.decided_by == "nobody" && plugin.problem.is_none() && plugin.kind != "carrier" {
+            let words = format!("It waits to be enabled: `simbellctl plugins enable {}`.", plugin.name);
+            below.push_str(&format!("\n! {}\n{}", safe(&plugin.name), paragraph(&words, out.width)));
+        }
+    }
+    let page = table.render(out.width, out.color) + &below;
+    out.text(&page)?;
+    Ok(Verdict::Done)
+}
+
+pub(super) async fn show(client: &mut Client, out: &mut Out, name: &str) -> Result<Verdict, CtlError> {
+    let plugin = named(client, name).await?;
+    if out.json {
+        out.json(&plugin)?;
+        return Ok(Verdict::Done);
+    }
+    let api = plugin.api.map_or_else(String::new, |api| format!(", api {api}"));
+    let decided = match plugin.decided_by.as_str() {
+        "configuration" => ", by the configuration",
+        "person" => ", by decision of an administrator",
+        "manifest" => ", as it is by itself",
+        _ => "",
+    };
+    let mut page = format!(
+        "{}: {}\n  kind      {}{api}\n  state     {}{decided}\n  folder    {}\n",
+        safe(&plugin.name),
+        safe(&plugin.description),
+        safe(&plugin.kind),
+        state(&plugin),
+        safe(&plugin.folder)
+    );
+    if !plugin.languages.is_empty() {
+        page.push_str(&format!("  languages {}\n", safe(&plugin.languages.join(", "))));
+    }
+    if plugin.kind == "carrier" {
+        page.push_str("  This version has no use for carrier plugins: nothing runs it.\n");
+    }
+    page.push_str(&permissions(&plugin));
+    if !plugin.settings.is_empty() {
+        let mut table = Table::new(vec![
+            ("SETTING", Column::Text),
+            ("TYPE", Column::Whole),
+            ("DEFAULT", Column::Text),
+            ("IN FORCE", Column::Text),
+            ("FROM", Column::Whole),
+            ("WHAT FOR", Column::Text),
+        ]);
+        for setting in &plugin.settings {
+            let value = match (&setting.value, setting.secret) {
+                (_, true) => "(secret)".to_owned(),
+                (Some(value), _) => value.clone(),
+                (None, _) => "–".to_owned(),
+            };
+            table.row(vec![
+                setting.name.clone(),
+                setting.kind.clone(),
+                setting.default.clone().unwrap_or_else(|| "–".to_owned()),
+                value,
+                setting.origin.clone(),
+                setting.description.clone(),
+            ]);
+        }
+        page.push('\n');
+        page.push_str(&table.render(out.width, out.color));
+    }
+    if let Some(problem) = &plugin.problem {
+        page.push_str(&format!("\n! {}", paragraph(problem, out.width)));
+    }
+    out.text(&page)?;
+    Ok(Verdict::Done)
+}
+
+pub(super) async fn enable(
+    client: &mut Client,
+    out: &mut Out,
+    name: &str,
+    yes: bool,
+) -> Result<Verdict, CtlError> {
+    let plugin = named(client, name).await?;
+    let asked = agreed(&plugin, yes, "enable")?;
+    let reply = client.enable_plugin(name, &asked).await?;
+    let said = if reply.plugin.enabled { "is on" } else { "stays off" };
+    changed(out, &reply, said)
+}
+
+pub(super) async fn disable(client: &mut Client, out: &mut Out, name: &str) -> Result<Verdict, CtlError> {
+    let reply = client.disable_plugin(name).await?;
+    let said = if reply.plugin.enabled { "stays on" } else { "is off" };
+    changed(out, &reply, said)
+}
+
+pub(super) async fn approve(
+    client: &mut Client,
+    out: &mut Out,
+    name: &str,
+    yes: bool,
+) -> Result<Verdict, CtlError> {
+    let plugin = named(client, name).await?;
+    let asked = agreed(&plugin, yes, "approve")?;
+    let reply = client.approve_plugin(name, &asked).await?;
+    let said = if asked.is_empty() { "asks for nothing" } else { "has its permissions approved" };
+    changed(out, &reply, said)
+}
+
+pub(super) async fn check(socket: &Path, out: &mut Out, plugin: &str) -> Result<Verdict, CtlError> {
+    if Path::new(plugin).is_dir() {
+        return checker::rules(out, Some(Path::new(plugin)));
+    }
+    let mut client = super::connect(socket, out).await?;
+    let folder = named(&mut client, plugin).await?.folder;
+    checker::rules(out, Some(Path::new(&folder)))
+}
+
+async fn named(client: &mut Client, name: &str) -> Result<Plugin, CtlError> {
+    let plugins = client.plugins().await?;
+    let known: Vec<String> = plugins.iter().map(|plugin| plugin.name.clone()).collect();
+    plugins.into_iter().find(|plugin| plugin.name == name).ok_or_else(|| {
+        let hint = if known.is_empty() {
+            "copy its folder into /etc/simbell/plugins".to_owned()
+        } else {
+            format!("there are: {}", known.join(", "))
+        };
+        CtlError::failed("UnknownPlugin", format!("no plugin is called {name:?}"), hint)
+    })
+}
+
+/// What it asks for, once a person agrees to that, or has said so beforehand.
+fn agreed(plugin: &Plugin, yes: bool, verb: &str) -> Result<Vec<String>, CtlError> {
+    let asked: Vec<String> = plugin.permissions.iter().map(|one| one.name.clone()).collect();
+    let new = plugin.permissions.iter().any(|one| !one.approved);
+    if yes || !new {
+        return Ok(asked);
+    }
+    let mut stderr = io::stderr();
+    let words = format!("{} asks for:\n{}", safe(&plugin.name), permissions(plugin));
+    // Where it is closed nobody is asked; the answer that is missing says so.
+    let _closed = stderr.write_all(words.as_bytes());
+    if !io::stdin().is_terminal() {
+        return Err(CtlError::usage(
+            format!("{} has to be agreed to", asked.join(", ")),
+            format!("`simbellctl plugins {verb} {} --yes` agrees", plugin.name),
+        ));
+    }
+    let _closed = stderr.write_all(b"Is it to be allowed that? [y/N] ").and_then(|()| stderr.flush());
+    let mut line = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(|error| CtlError::io("the answer cannot be read", error))?;
+    if matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        return Ok(asked);
+    }
+    Err(CtlError::failed("NotAgreed", "nothing was changed", "answer y to agree"))
+}
+
+fn changed(out: &mut Out, reply: &PluginReply, said: &str) -> Result<Verdict, CtlError> {
+    if out.json {
+        out.json(reply)?;
+        return Ok(Verdict::Done);
+    }
+    let mut page = format!("{} {said}.\n", safe(&reply.plugin.name));
+    if let Some(note) = &reply.note {
+        page.push_str(&paragraph(note, out.width));
+    }
+    out.text(&page)?;
+    Ok(Verdict::Done)
+}
+
+fn permissions(plugin: &Plugin) -> String {
+    let line = |one: &simbell_api::PluginPermission| {
+        let approved = if one.approved { "approved" } else { "not approved" };
+        let allowed = if one.allowed { "" } else { ", not allowed by the configuration" };
+        format!("  may ask   {}: {}; {approved}{allowed}\n", safe(&one.name), meaning(&one.name))
+    };
+    plugin.permissions.iter().map(line).collect()
+}
+
+fn meaning(permission: &str) -> String {
+    match permission {
+        "send-sms" => "send short messages, which cost money".to_owned(),
+        "send-ussd" => "talk to the network by USSD, which may cost money".to_owned(),
+        "disconnect" => "end connections".to_owned(),
+        host => match host.strip_prefix("host:") {
+            Some(host) => format!("send reminders to {}", safe(host)),
+            None => "something this program does not know".to_owned(),
+        },
+    }
+}
+
+fn state(plugin: &Plugin) -> String {
+    let state = match plugin {
+        Plugin { problem: Some(_), .. } => "broken",
+        Plugin { kind, .. } if kind == "carrier" => "not used",
+        Plugin { enabled: true, .. } if !waiting(plugin).is_empty() => "on, waits",
+        Plugin { enabled: true, .. } => "on",
+        Plugin { decided_by, .. } if decided_by == "nobody" => "new",
+        _ => "off",
+    };
+    state.to_owned()
+}
+
+fn waiting(plugin: &Plugin) -> Vec<&str> {
+    plugin.permissions.iter().filter(|one| !one.approved).map(|one| one.name.as_str()).collect()
+}

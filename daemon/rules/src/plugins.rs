@@ -1,0 +1,200 @@
+//! What is known of each plugin, whether or not it runs: what it asks for, what was approved of that, and why it is on or
+//! off.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use simbell_core::plugin::PluginStanding;
+
+use crate::manifest::{Manifest, PluginKind};
+use crate::ruleset::LoadOptions;
+use crate::settings::{CHANNEL_KINDS, KINDS, Kind, Raw};
+use crate::text::harmless;
+
+/// A plugin as found in its folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugin {
+    /// Its name: that of its manifest, or of its folder where the manifest is wrong.
+    pub name: String,
+    /// What it is for; none where the manifest is wrong.
+    pub kind: Option<PluginKind>,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// What it does, in the language of texts.
+    pub description: String,
+    /// Languages that its manifest names.
+    pub languages: Vec<String>,
+    /// Whether it may run: a rule is asked, a channel can be made of it.
+    pub enabled: bool,
+    /// Who decided that.
+    pub decided: Decided,
+    /// What it may ask for.
+    pub permissions: Vec<PluginPermission>,
+    /// What can be set.
+    pub settings: Vec<PluginSetting>,
+    /// What is wrong with its manifest.
+    pub problem: Option<String>,
+    /// Whether what it asks for was never looked at, and counts as approved since the configuration names it.
+    pub first_seen: bool,
+}
+
+/// Who decided whether a plugin runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decided {
+    /// Nobody: it does as its manifest says.
+    Manifest,
+    /// The configuration, which outranks everybody else.
+    Configuration,
+    /// Somebody, by the control socket.
+    Person,
+    /// Nobody yet: what is copied into the owner's folder waits to be enabled.
+    Nobody,
+}
+
+/// One thing that a plugin may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginPermission {
+    /// As the manifest names it: `send-sms`, `host:api.example.org`.
+    pub name: String,
+    /// Whether it was approved.
+    pub approved: bool,
+    /// Whether the configuration allows it; hosts need no more than to be approved.
+    pub allowed: bool,
+}
+
+/// One setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginSetting {
+    /// Its name.
+    pub name: String,
+    /// Its type as the manifest names it.
+    pub kind: &'static str,
+    /// Whether it is a list of these.
+    pub list: bool,
+    /// One line.
+    pub description: String,
+    /// As the manifest gives it; none of a secret, and of what every channel has to be given.
+    pub default: Option<String>,
+    /// The value that the configuration gives; none where it gives none, and of a secret.
+    pub configured: Option<String>,
+    /// Whether it is a secret: what it is, nobody is told.
+    pub secret: bool,
+}
+
+impl Decided {
+    /// As the control protocol names it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Manifest => "manifest",
+            Self::Configuration => "configuration",
+            Self::Person => "person",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
+impl Plugin {
+    /// Permissions that wait for somebody to approve them.
+    pub fn waiting(&self) -> impl Iterator<Item = &str> {
+        self.permissions.iter().filter(|one| !one.approved).map(|one| one.name.as_str())
+    }
+
+    /// Every permission that it asks for.
+    #[must_use]
+    pub fn asks_for(&self) -> BTreeSet<String> {
+        self.permissions.iter().map(|one| one.name.clone()).collect()
+    }
+
+    pub(crate) fn broken(dir: &Path, problem: String) -> Self {
+        let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Self {
+            name: harmless(&name, 64),
+            kind: None,
+            dir: dir.to_owned(),
+            description: String::new(),
+            languages: Vec::new(),
+            enabled: false,
+            decided: Decided::Nobody,
+            permissions: Vec::new(),
+            settings: Vec::new(),
+            problem: Some(problem),
+            first_seen: false,
+        }
+    }
+
+    pub(crate) fn of(manifest: &Manifest, dir: &Path, options: &LoadOptions) -> Self {
+        let name = manifest.name.as_str();
+        let listed = |list: &[String]| list.iter().any(|named| named == name);
+        let nothing = PluginStanding::default();
+        let standing = options.standings.get(name).unwrap_or(&nothing);
+        // The folder that holds it, as it is in truth: a plugin may be a link, and so may be the way there.
+        let holder = dir.parent().and_then(|parent| parent.canonicalize().ok());
+        let within = |owner: &PathBuf| {
+            let owner = owner.canonicalize().ok();
+            owner.zip(holder.as_ref()).is_some_and(|(owner, holder)| holder.starts_with(owner))
+        };
+        let waits = options.owner_dirs.iter().any(within);
+        let (enabled, decided) = if listed(&options.disabled) {
+            (false, Decided::Configuration)
+        } else if listed(&options.enabled) || listed(&options.used) {
+            (true, Decided::Configuration)
+        } else if let Some(enabled) = standing.enabled {
+            (enabled, Decided::Person)
+        } else if waits {
+            (false, Decided::Nobody)
+        } else {
+            (manifest.enabled, Decided::Manifest)
+        };
+        let named = listed(&options.enabled)
+            || listed(&options.used)
+            || options.allowed.get(name).is_some_and(|allowed| !allowed.is_empty());
+        // Nothing asked for counts, too: what is asked for later is then more than was approved.
+        let first_seen = standing.approved.is_none() && named;
+        let actions = |permission: &str| {
+            let allowed = options.allowed.get(name).map(Vec::as_slice).unwrap_or_default();
+            permission.starts_with("host:") || allowed.iter().any(|one| one.as_str() == permission)
+        };
+        let permissions = manifest.permission_names().into_iter().map(|permission| PluginPermission {
+            approved: first_seen
+                || standing.approved.as_ref().is_some_and(|approved| approved.contains(&permission)),
+            allowed: actions(&permission),
+            name: permission,
+        });
+        Self {
+            name: name.to_owned(),
+            kind: Some(manifest.kind),
+            dir: dir.to_owned(),
+            description: harmless(&manifest.summary(&options.language), 200),
+            languages: manifest.languages.clone(),
+            enabled: enabled && manifest.kind != PluginKind::Carrier,
+            decided,
+            permissions: permissions.collect(),
+            settings: settings(manifest, options),
+            problem: None,
+            first_seen,
+        }
+    }
+}
+
+fn settings(manifest: &Manifest, options: &LoadOptions) -> Vec<PluginSetting> {
+    let given = options.settings.get(&manifest.name);
+    let of = |(name, declared): (&String, &crate::manifest::Declared)| {
+        let secret = declared.kind == Kind::Secret;
+        let configured = given.and_then(|given| given.get(name)).map(|value| Raw::from(value).shown());
+        PluginSetting {
+            name: name.clone(),
+            kind: KINDS
+                .iter()
+                .chain(&CHANNEL_KINDS)
+                .find(|(_, kind)| *kind == declared.kind)
+                .map_or("text", |(name, _)| name),
+            list: declared.list,
+            description: declared.description.clone(),
+            default: declared.shown.clone(),
+            configured: configured.filter(|_| !secret),
+            secret,
+        }
+    };
+    manifest.settings.iter().map(of).collect()
+}

@@ -1,0 +1,233 @@
+//! Rules and plugins that changed on disk, and what is approved of what plugins ask for.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use simbell_api::{ControlError, DecidePluginParams, PluginReply};
+use simbell_core::event::Event;
+use simbell_core::health::WarningCode;
+use simbell_core::plugin::{PluginChoice, PluginDecision};
+use simbell_rules::{Decided, Plugin, PluginKind, RuleSet};
+
+use super::Engine;
+use crate::control::Answer;
+
+/// Who approved what the configuration named as it first appeared.
+const CONFIGURATION: &str = "configuration";
+
+impl Engine {
+    /// Rules, plugins and texts as they are on disk now take the place of those that run, all at once.
+    pub(super) async fn read_rules(&mut self) {
+        let rules = self.source.load(self.state.plugins(), Some(&self.rules));
+        let told: Vec<String> = self.rules.problems().iter().map(ToString::to_string).collect();
+        for problem in rules.problems().iter().map(ToString::to_string).filter(|one| !told.contains(one)) {
+            tracing::warn!("{problem}");
+        }
+        let same = rules.descriptions() == self.rules.descriptions();
+        self.take_rules(rules, same).await;
+    }
+
+    /// `same`: no rule is another one, so that none is asked anew.
+    async fn take_rules(&mut self, rules: RuleSet, same: bool) {
+        self.rules = Arc::new(rules);
+        if !same {
+            tracing::info!(rules = self.rules.descriptions().len(), "rules were read anew");
+            self.feed(Event::RulesLoaded(self.rules.descriptions())).await;
+        }
+        self.look_at_plugins().await;
+    }
+
+    /// Remembers what plugins ask for that the configuration names for the first time, and warns of what waits.
+    pub(super) async fn look_at_plugins(&mut self) {
+        let rules = Arc::clone(&self.rules);
+        for plugin in rules.plugins().filter(|plugin| plugin.first_seen) {
+            self.feed(Event::PluginDecided(PluginDecision {
+                plugin: plugin.name.clone(),
+                at: self.stamp().wall,
+                author: CONFIGURATION.to_owned(),
+                what: PluginChoice::Approve,
+                approved: Some(plugin.asks_for()),
+            }))
+            .await;
+        }
+        let mut waiting = BTreeSet::new();
+        for plugin in rules.plugins().filter(|plugin| plugin.enabled && plugin.waiting().next().is_some()) {
+            waiting.insert(plugin.name.clone());
+            self.report(WarningCode::PermissionWaits, &plugin.name, Some(waits(plugin))).await;
+        }
+        for over in std::mem::replace(&mut self.waiting, waiting) {
+            if !self.waiting.contains(&over) {
+                self.report(WarningCode::PermissionWaits, &over, None).await;
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Every plugin, as callers see it.
+    pub(super) fn plugins_shown(&self) -> Vec<simbell_api::Plugin> {
+        self.rules.plugins().map(shown).collect()
+    }
+
+    /// Somebody decides about a plugin: it is in the ledger, and has its effect, before the answer.
+    pub(super) async fn decide_plugin(
+        &mut self,
+        choice: PluginChoice,
+        which: &DecidePluginParams,
+        uid: u32,
+    ) -> Answer<PluginReply> {
+        // What is on disk now is what is decided about.
+        self.read_rules().await;
+        let plugin = self.plugin_named(&which.name)?;
+        if choice != PluginChoice::Disable {
+            may_be_approved(&plugin, which, choice)?;
+        }
+        self.feed(Event::PluginDecided(PluginDecision {
+            plugin: plugin.name.clone(),
+            at: self.stamp().wall,
+            author: format!("uid {uid}"),
+            what: choice,
+            approved: (choice != PluginChoice::Disable).then(|| plugin.asks_for()),
+        }))
+        .await;
+        self.committed()?;
+        self.read_rules().await;
+        if plugin.kind == Some(PluginKind::Channel) {
+            // What was held back is a channel of the configuration as it is in use: it is made anew. Where the
+            // configuration has errors by now, what was decided is kept, and has its effect once they are mended.
+            let _reloaded = self.reload().await;
+        }
+        let plugin = self.plugin_named(&which.name)?;
+        Ok(PluginReply { note: note(&plugin, choice), plugin: shown(&plugin) })
+    }
+
+    fn plugin_named(&self, name: &str) -> Answer<Plugin> {
+        self.rules.plugin(name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = self.rules.plugins().map(|plugin| plugin.name.as_str()).take(20).collect();
+            let shown: String = name.chars().take(80).collect();
+            ControlError::UnknownPlugin {
+                message: format!("no plugin is called {shown:?}"),
+                hint: if known.is_empty() {
+                    "copy its folder into /etc/simbell/plugins".to_owned()
+                } else {
+                    format!("there are: {}; `simbellctl plugins` lists them", known.join(", "))
+                },
+            }
+        })
+    }
+}
+
+/// Refuses what cannot run, and to approve what whoever approves has not seen.
+fn may_be_approved(plugin: &Plugin, which: &DecidePluginParams, choice: PluginChoice) -> Answer<()> {
+    let refuse = |argument: &str, message: String, hint: &str| {
+        Err(ControlError::InvalidArgument { argument: argument.to_owned(), message, hint: hint.to_owned() })
+    };
+    if let Some(problem) = &plugin.problem {
+        let message = format!("the plugin {} cannot be used: {problem}", plugin.name);
+        return refuse(
+            "name",
+            message,
+            "mend its plugin.toml; `simbellctl plugins check` says when it is right",
+        );
+    }
+    if plugin.kind == Some(PluginKind::Carrier) && choice == PluginChoice::Enable {
+        let message = format!("{} is a carrier plugin, which this version has no use for", plugin.name);
+        return refuse("name", message, "plugins of the kinds rule and channel can be enabled");
+    }
+    let seen: BTreeSet<String> = which.approve.iter().cloned().collect();
+    if seen != plugin.asks_for() {
+        let asked: Vec<String> = plugin.asks_for().into_iter().collect();
+        let message = if asked.is_empty() {
+            format!("the plugin {} asks for nothing", plugin.name)
+        } else {
+            format!(
+                "the plugin {} asks for {}: that is what has to be approved",
+                plugin.name,
+                asked.join(", ")
+            )
+        };
+        return refuse("approve", message, "look at it with `simbellctl plugins show`, then decide");
+    }
+    Ok(())
+}
+
+/// What keeps a decision from having the effect that is meant.
+fn note(plugin: &Plugin, choice: PluginChoice) -> Option<String> {
+    let wanted = match choice {
+        PluginChoice::Enable => true,
+        PluginChoice::Disable => false,
+        PluginChoice::Approve => plugin.enabled,
+    };
+    if plugin.decided == Decided::Configuration && plugin.enabled != wanted {
+        let says = if plugin.enabled { "on" } else { "off" };
+        return Some(format!(
+            "This is kept, and has no effect: the configuration, which outranks it, has {0} {says}. Change it there: \
+             [plugins.{0}], `disabled` under [rules], or the channel that goes by it.",
+            plugin.name
+        ));
+    }
+    let missing: Vec<&str> =
+        plugin.permissions.iter().filter(|one| !one.allowed).map(|one| one.name.as_str()).collect();
+    (choice != PluginChoice::Disable && !missing.is_empty()).then(|| {
+        format!(
+            "It may do that once the configuration allows it, too: allow = {missing:?} under [plugins.{}].",
+            plugin.name
+        )
+    })
+}
+
+fn shown(plugin: &Plugin) -> simbell_api::Plugin {
+    let setting = |setting: &simbell_rules::PluginSetting| simbell_api::PluginSetting {
+        name: setting.name.clone(),
+        kind: if setting.list { format!("list of {}", setting.kind) } else { setting.kind.to_owned() },
+        description: setting.description.clone(),
+        default: setting.default.clone(),
+        value: if setting.secret || plugin.kind == Some(PluginKind::Channel) {
+            None
+        } else {
+            setting.configured.clone().or_else(|| setting.default.clone())
+        },
+        origin: if plugin.kind == Some(PluginKind::Channel) {
+            "channel"
+        } else if setting.configured.is_some() {
+            "configuration"
+        } else {
+            "default"
+        }
+        .to_owned(),
+        secret: setting.secret,
+    };
+    simbell_api::Plugin {
+        name: plugin.name.clone(),
+        kind: plugin.kind.map_or("unknown", PluginKind::as_str).to_owned(),
+        api: plugin.kind.and(u32::try_from(simbell_rules::API).ok()),
+        folder: plugin.dir.display().to_string(),
+        description: plugin.description.clone(),
+        languages: plugin.languages.clone(),
+        enabled: plugin.enabled,
+        decided_by: plugin.decided.as_str().to_owned(),
+        permissions: plugin
+            .permissions
+            .iter()
+            .map(|one| simbell_api::PluginPermission {
+                name: one.name.clone(),
+                approved: one.approved,
+                allowed: one.allowed,
+            })
+            .collect(),
+        settings: plugin.settings.iter().map(setting).collect(),
+        problem: plugin.problem.clone(),
+    }
+}
+
+fn waits(plugin: &Plugin) -> String {
+    let asked: Vec<&str> = plugin.waiting().collect();
+    let many = if asked.len() == 1 { "that is" } else { "those are" };
+    format!(
+        "The plugin {} asks for {}, and {many} not approved: it goes on without. Look at it, then approve it: \
+         `simbellctl plugins approve {}`.",
+        plugin.name,
+        asked.join(", "),
+        plugin.name
+    )
+}

@@ -1,0 +1,32 @@
+//! What was decided about plugins.
+
+use rusqlite::{Connection, Transaction, params};
+use simbell_core::plugin::{PluginChoice, PluginDecision};
+use simbell_core::time::Timestamp;
+
+use crate::apply::{Made, run};
+use crate::rows::{QueryError, collect, from_json, from_word, word};
+
+pub(crate) fn append(tx: &Transaction<'_>, decision: &PluginDecision) -> Made {
+    let approved = decision.approved.as_ref().map(serde_json::to_string).transpose()?;
+    run(
+        tx,
+        "INSERT INTO plugin_decision (plugin, at_ms, author, choice, approved) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![decision.plugin, decision.at.as_millis(), decision.author, word(&decision.what)?, approved,],
+    )
+}
+
+/// Every decision, in order.
+pub(crate) fn decisions(conn: &Connection) -> Result<Vec<PluginDecision>, QueryError> {
+    let sql = "SELECT plugin, at_ms, author, choice, approved FROM plugin_decision ORDER BY id";
+    collect(&mut &mut conn.prepare(sql)?, [], |row| {
+        let approved: Option<String> = row.get(4)?;
+        Ok(PluginDecision {
+            plugin: row.get(0)?,
+            at: Timestamp::from_millis(row.get(1)?),
+            author: row.get(2)?,
+            what: from_word::<PluginChoice>(row.get(3)?, "plugin_decision.choice")?,
+            approved: approved.map(|json| from_json(&json, "plugin_decision.approved")).transpose()?,
+        })
+    })
+}

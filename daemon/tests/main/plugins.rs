@@ -1,0 +1,234 @@
+//! Plugins: copied, enabled, asked for more after an upgrade, approved, switched off; by the real programs.
+
+use std::fs;
+
+use simbell_api::{Client, Plugin};
+
+use crate::bell::{Bell, Home, until};
+use crate::receivers::Receiver;
+use crate::stage::Stage;
+
+const MANIFEST: &str = "api = 1\nname = \"helper\"\nkind = \"rule\"\ndescription = \"Calls for help.\"\n";
+const MAIN: &str =
+    "fn on_sms(sim, sms) { remind(\"k\", `${settings.word}: ${sms.text}`); send_ussd(\"u\", \"*100#\"); }\n";
+const SETTING: &str =
+    "[settings.word]\ntype = \"text\"\ndefault = \"heard\"\ndescription = \"How it begins.\"\n";
+
+fn copy(home: &Home, permissions: &str) {
+    let dir = home.path("etc/plugins/helper");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("main.rhai"), MAIN).unwrap();
+    fs::write(dir.join("plugin.toml"), format!("{MANIFEST}permissions = [{permissions}]\n{SETTING}"))
+        .unwrap();
+}
+
+/// The owner's folder of plugins is looked into.
+fn home(config: &str) -> Home {
+    let home = Home::new("");
+    fs::write(
+        home.path("etc/conf.d/90-plugins.toml"),
+        format!("[rules]\nplugin_dirs = [\"../plugins\"]\n{config}"),
+    )
+    .unwrap();
+    home
+}
+
+fn ctl(home: &Home, arguments: &[&str]) -> (i32, String, String) {
+    let output = std::process::Command::new(crate::bell::beside("simbellctl"))
+        .arg("--socket")
+        .arg(home.socket())
+        .args(arguments)
+        .env("COLUMNS", "300")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+async fn plugin(client: &mut Client, name: &str) -> Option<Plugin> {
+    client.plugins().await.unwrap().into_iter().find(|plugin| plugin.name == name)
+}
+
+async fn plugin_is(bell: &Bell<'_>, what: &str, wanted: impl Fn(&Plugin) -> bool) -> Plugin {
+    until(&format!("the plugin {what}"), async || {
+        plugin(&mut bell.client().await, "helper").await.filter(|plugin| wanted(plugin))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_is_copied_waits_to_be_enabled_and_what_is_decided_outlives_a_restart() {
+    let stage = Stage::new().await;
+    let home = home("");
+    copy(&home, "\"send-ussd\"");
+    let bell = stage.bell(&home).await;
+    let found = plugin_is(&bell, "is there", |_| true).await;
+    assert!(!found.enabled && found.decided_by == "nobody" && bell.rules().await.is_empty(), "{found:?}");
+    let (code, said, _) = ctl(&home, &["plugins"]);
+    assert_eq!(code, 0);
+    assert!(
+        said.contains("helper") && said.contains("new") && said.contains("plugins enable helper"),
+        "{said}"
+    );
+
+    // Nobody is there to be asked, so that it has to be said; then it runs.
+    let (code, _, said) = ctl(&home, &["plugins", "enable", "helper"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("send-ussd") && said.contains("--yes"), "{said}");
+    let (code, said, _) = ctl(&home, &["plugins", "enable", "helper", "--yes"]);
+    assert_eq!(code, 0, "{said}");
+    // Both have to allow it, and the answer says what is missing.
+    assert!(said.starts_with("helper is on.\n") && said.contains("[plugins.helper]"), "{said}");
+    assert_eq!(bell.rules().await[0].may, [""; 0]);
+    stage.says("one");
+    bell.reminder_is("helper/k/", |reminder| reminder.text == "heard: one").await;
+    let kept = home.sql("SELECT plugin, author, choice, approved FROM plugin_decision");
+    assert!(kept.trim().starts_with("helper|uid ") && kept.contains("|enable|[\"send-ussd\"]"), "{kept}");
+    bell.kill();
+    let bell = stage.bell(&home).await;
+    assert_eq!(bell.rules().await.len(), 1);
+
+    // It asks for more after an upgrade: that waits, is told with the way out, and is approved.
+    copy(&home, "\"send-ussd\", \"send-sms\"");
+    let warned = bell.warns("permission-waits").await;
+    assert!(warned.contains("send-sms") && warned.contains("simbellctl plugins approve helper"), "{warned}");
+    assert!(!warned.contains("send-ussd"), "{warned}");
+    let error = bell.client().await.approve_plugin("helper", &["send-ussd".to_owned()]).await.unwrap_err();
+    assert!(
+        error.to_string().contains("send-ussd, send-sms")
+            || error.to_string().contains("send-sms, send-ussd"),
+        "{error}"
+    );
+    let (code, _, _) = ctl(&home, &["plugins", "approve", "helper", "--yes"]);
+    assert_eq!(code, 0);
+    bell.is_well("permission-waits").await;
+
+    let (code, said, _) = ctl(&home, &["plugins", "disable", "helper"]);
+    assert_eq!((code, said.as_str()), (0, "helper is off.\n"));
+    assert!(bell.rules().await.is_empty());
+    bell.kill();
+    let bell = stage.bell(&home).await;
+    assert!(bell.rules().await.is_empty());
+    assert_eq!(plugin_is(&bell, "is off", |plugin| !plugin.enabled).await.decided_by, "person");
+    let (code, _, said) = ctl(&home, &["plugins", "enable", "nobody"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("no plugin is called") && said.contains("helper"), "{said}");
+    bell.stop().await;
+}
+
+#[tokio::test]
+async fn the_configuration_outranks_and_what_it_names_counts_as_approved_as_it_was_then() {
+    let stage = Stage::new().await;
+    let home =
+        home("[plugins.helper]\nallow = [\"send-ussd\", \"send-sms\"]\nsettings = { word = \"told\" }\n");
+    copy(&home, "\"send-ussd\"");
+    let bell = stage.bell(&home).await;
+    assert_eq!(bell.rules().await[0].may, ["send-ussd"]);
+    let (code, said, _) = ctl(&home, &["plugins", "show", "helper"]);
+    assert_eq!(code, 0);
+    for part in [
+        "by the configuration",
+        "send-ussd",
+        "approved",
+        "word",
+        "heard",
+        "told",
+        "configuration",
+        "How it begins.",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // The configuration allows it, and still it waits: nobody has seen that it is asked for.
+    copy(&home, "\"send-ussd\", \"send-sms\"");
+    bell.warns("permission-waits").await;
+    assert_eq!(bell.rules().await[0].may, ["send-ussd"]);
+    bell.kill();
+    let bell = stage.bell(&home).await;
+    bell.warns("permission-waits").await;
+    assert_eq!(bell.rules().await[0].may, ["send-ussd"], "a restart is no approval");
+    let (code, said, _) = ctl(&home, &["plugins", "approve", "helper", "--yes", "--json"]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(bell.rules().await[0].may, ["send-ussd", "send-sms"]);
+    bell.is_well("permission-waits").await;
+
+    let (code, said, _) = ctl(&home, &["plugins", "disable", "helper"]);
+    assert_eq!(code, 0);
+    assert!(said.starts_with("helper stays on.\n") && said.contains("outranks"), "{said}");
+    assert_eq!(bell.rules().await.len(), 1);
+    let authors = home.sql("SELECT author FROM plugin_decision ORDER BY id");
+    assert!(authors.starts_with("configuration\n"), "{authors}");
+    bell.stop().await;
+}
+
+#[tokio::test]
+async fn a_channel_whose_plugin_asks_for_another_host_says_nothing_until_that_is_approved() {
+    let stage = Stage::new().await;
+    let mut push = Receiver::http(&[]);
+    let home = home(&format!(
+        "[channels.ring]\nkind = \"ringer\"\nurl = \"http://127.0.0.1:{}\"\nallow_plaintext = true\n[reminders]\nchannels = [\"ring\"]\n",
+        push.port
+    ));
+    let dir = home.path("etc/plugins/ringer");
+    fs::create_dir_all(&dir).unwrap();
+    let manifest = |hosts: &str| {
+        format!(
+            "api = 1\nname = \"ringer\"\nkind = \"channel\"\ndescription = \"Rings.\"\nhosts = [{hosts}]\n\
+             [settings.url]\ntype = \"url\"\n"
+        )
+    };
+    fs::write(dir.join("plugin.toml"), manifest("\"{url}\"")).unwrap();
+    fs::write(
+        dir.join("main.rhai"),
+        "fn send(message) { http_post(settings.url, #{}, #{ text: message.text }) }\n",
+    )
+    .unwrap();
+    home.rule("pass", "// Passes on.\nfn on_sms(sim, sms) { remind(\"k\", sms.text); }\n");
+    let bell = stage.bell(&home).await;
+    stage.says("one");
+    push.received().await;
+
+    fs::write(dir.join("plugin.toml"), manifest("\"{url}\", \"elsewhere.example.org\"")).unwrap();
+    let warned = bell.warns("permission-waits").await;
+    assert!(warned.contains("host:elsewhere.example.org"), "{warned}");
+    bell.reload().await.unwrap();
+    let test = bell.client().await.test_channel("ring").await.unwrap();
+    assert!(test.error.as_ref().unwrap().contains("waits to be approved"), "{test:?}");
+    let (code, said, _) = ctl(&home, &["plugins", "approve", "ringer", "--yes"]);
+    assert_eq!(code, 0, "{said}");
+    let test = bell.client().await.test_channel("ring").await.unwrap();
+    assert_eq!(test.state, "delivered", "{test:?}");
+    bell.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_or_of_no_use_is_listed_checked_and_not_run() {
+    let stage = Stage::new().await;
+    let home = home("");
+    let dir = home.path("etc/plugins");
+    for (name, manifest) in [
+        ("teleco", "api = 1\nname = \"teleco\"\nkind = \"carrier\"\ndescription = \"Knows a carrier.\"\n"),
+        ("wrong", "api = 2\nname = \"wrong\"\nkind = \"rule\"\ndescription = \"x\"\n"),
+    ] {
+        fs::create_dir_all(dir.join(name)).unwrap();
+        fs::write(dir.join(name).join("plugin.toml"), manifest).unwrap();
+    }
+    let bell = stage.bell(&home).await;
+    let mut client = bell.client().await;
+    let carrier = plugin(&mut client, "teleco").await.unwrap();
+    assert!(!carrier.enabled && carrier.kind == "carrier");
+    let wrong = plugin(&mut client, "wrong").await.unwrap();
+    assert!(wrong.problem.unwrap().contains("plugin.toml:1:"), "the place is named");
+    let error = client.enable_plugin("teleco", &[]).await.unwrap_err();
+    assert!(error.to_string().contains("no use for"), "{error}");
+    let (code, said, _) = ctl(&home, &["plugins", "show", "teleco"]);
+    assert_eq!(code, 0);
+    assert!(said.contains("no use for carrier plugins"), "{said}");
+    let (code, _, said) = ctl(&home, &["plugins", "check", "teleco"]);
+    assert_eq!(code, 0);
+    assert!(said.contains("no use for carrier plugins"), "{said}");
+    let (code, _, said) = ctl(&home, &["plugins", "check", dir.join("wrong").to_str().unwrap()]);
+    assert_eq!(code, 1);
+    assert!(said.contains("`api` is 1"), "{said}");
+    bell.stop().await;
+}

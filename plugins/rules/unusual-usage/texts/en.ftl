@@ -1,0 +1,1 @@
+unusual = { $sim }: { $today } used today; a usual day has { $usual }.
