@@ -205,7 +205,7 @@ fn what_makes_no_request_is_said_with_its_place() {
         ),
         (send("remind(\"k\", \"t\")"), "unknown function `remind`"),
         (send("now()"), "unknown function `now`"),
-        (send("settings.tokn"), "there is no setting `tokn`: did you mean `token`?"),
+        (send("settings.tokn"), "there is no setting `tokn`\n  hint: did you mean `token`?"),
         (post("#{ \"a b\": 1 }", "\"\""), "2:5: `a b` is not the name of a header"),
         (post("#{ Host: \"evil.org\" }", "\"\""), "the header `Host` is the service's own: leave it out"),
         (post("#{ \"content-LENGTH\": 1 }", "\"\""), "the header `content-LENGTH` is the service's own"),
