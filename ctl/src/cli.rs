@@ -435,6 +435,27 @@ pub enum RulesVerb {
         #[arg(value_name = "PATH")]
         path: Option<PathBuf>,
     },
+    /// Write a new rule with its test, to begin with
+    New {
+        /// Its name: small letters, digits and -
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// A plugin: a folder with settings and texts of its own
+        #[arg(long)]
+        plugin: bool,
+        /// What it is about: usage, schedule, sms, roaming or health
+        #[arg(long, value_name = "KIND")]
+        kind: Option<String>,
+        /// The folder it goes into, rather than /etc/simbell or the current one
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Print what rules may write: functions, properties, units, limits
+    Reference {
+        /// Only what has this name, such as remind or Sim.share
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
     /// Show when a rule would have rung in the past, by what the ledger knows
     Replay(Box<ReplayArgs>),
 }

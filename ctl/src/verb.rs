@@ -25,6 +25,7 @@ mod version;
 mod voice;
 mod watch;
 mod why;
+mod write;
 
 use std::path::Path;
 
@@ -109,6 +110,10 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
                 rules::resume(&mut connect(socket, out).await?, out, &name).await
             }
             Some(RulesVerb::Check { path }) => check::rules(out, path.as_deref()),
+            Some(RulesVerb::New { name, plugin, kind, dir }) => {
+                write::new(out, &name, plugin, kind.as_deref(), dir.as_deref())
+            }
+            Some(RulesVerb::Reference { name }) => write::reference(out, name.as_deref()),
             Some(RulesVerb::Replay(args)) => replay::run(socket, out, &args).await,
         },
         Verb::Plugins(args) => match args.verb {

@@ -17,6 +17,7 @@ pub mod logging;
 pub mod options;
 pub mod quota;
 pub mod replay;
+pub mod scaffold;
 mod script;
 pub mod service;
 pub mod simulate;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use simbelld::app::{RunError, load_config};
 use simbelld::config::Environment;
 use simbelld::options::{Command, Options, USAGE, parse};
-use simbelld::{app, check, logging, replay, trace, trials, vnstat};
+use simbelld::{app, check, logging, replay, scaffold, trace, trials, vnstat};
 
 /// Counts what rules allocate, so that a rule cannot fill memory.
 #[global_allocator]
@@ -32,6 +32,8 @@ fn main() -> ExitCode {
         Ok(Command::Replay(options)) => replay::run(&options),
         Ok(Command::Tests(tests)) => trials::run(&tests),
         Ok(Command::Trace { config, file, json }) => trace::run(config.as_deref(), file.as_deref(), json),
+        Ok(Command::NewRule(wanted)) => scaffold::write(&wanted),
+        Ok(Command::Reference { name, json }) => scaffold::reference(name.as_deref(), json),
         Ok(Command::ReadVnstat { interface, file }) => vnstat::run(&file, &interface),
         Ok(Command::Run(options)) => run(&options),
         Err(error) => {

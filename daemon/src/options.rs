@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::is_bus_address;
 use crate::replay::{MOST_DAYS, ReplayOptions};
+use crate::scaffold::NewRule;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,6 +48,15 @@ pub enum Command {
         config: Option<PathBuf>,
         /// The record's file; standard input unless given.
         file: Option<PathBuf>,
+        /// Whether to answer in JSON.
+        json: bool,
+    },
+    /// Write a new rule.
+    NewRule(NewRule),
+    /// Print what rules know.
+    Reference {
+        /// Only what has this name.
+        name: Option<String>,
         /// Whether to answer in JSON.
         json: bool,
     },
@@ -100,6 +110,8 @@ Usage: simbelld [OPTIONS]
        simbelld read-vnstat --interface NAME FILE
        simbelld replay [--config PATH] [--ledger FILE] [--days N | --from TIME] [--to TIME]
                        [--sim NAME] [--set KEY=VALUE]... [--old RULE] RULE
+       simbelld new-rule [--plugin] [--kind KIND] [--dir DIR] [--json] NAME
+       simbelld reference [--json] [NAME]
 
 Options:
   --config PATH      Configuration file, or a directory with simbell.toml and conf.d
@@ -115,7 +127,8 @@ Options:
 check reads the configuration, the rules and the plugins without running anything; read-vnstat
 prints what a vnStat database says of an interface, for `simbellctl import`; replay runs a rule over
 the past of a ledger, or of standard input, for `simbellctl rules replay`; rules test runs the tests
-of rules, and rules trace asks a rule again on a record of `simbellctl rules why --json`.
+of rules, and rules trace asks a rule again on a record of `simbellctl rules why --json`;
+new-rule and reference are `simbellctl rules new` and `simbellctl rules reference`.
 Exit status: 0 done, 1 failed, 2 usage, 78 the configuration has errors.
 ";
 
@@ -123,6 +136,41 @@ Exit status: 0 done, 1 failed, 2 usage, 78 the configuration has errors.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct OptionsError(String);
+
+/// `new-rule NAME`.
+fn new_rule(parser: &mut lexopt::Parser) -> Result<Command, OptionsError> {
+    use lexopt::prelude::{Long, Value};
+    let bad = |error: lexopt::Error| OptionsError(error.to_string());
+    let mut wanted = NewRule::default();
+    let mut name = None;
+    while let Some(arg) = parser.next().map_err(bad)? {
+        match arg {
+            Long("plugin") => wanted.plugin = true,
+            Long("json") => wanted.json = true,
+            Long("kind") => wanted.kind = Some(text_of(parser)?),
+            Long("dir") => wanted.dir = Some(parser.value().map_err(bad)?.into()),
+            Value(given) if name.is_none() => name = Some(given.to_string_lossy().into_owned()),
+            other => return Err(bad(other.unexpected())),
+        }
+    }
+    let name = name.ok_or_else(|| OptionsError("new-rule takes a NAME".to_owned()))?;
+    Ok(Command::NewRule(NewRule { name, ..wanted }))
+}
+
+/// `reference [NAME]`.
+fn reference(parser: &mut lexopt::Parser) -> Result<Command, OptionsError> {
+    use lexopt::prelude::{Long, Value};
+    let bad = |error: lexopt::Error| OptionsError(error.to_string());
+    let (mut name, mut json) = (None, false);
+    while let Some(arg) = parser.next().map_err(bad)? {
+        match arg {
+            Long("json") => json = true,
+            Value(given) if name.is_none() => name = Some(given.to_string_lossy().into_owned()),
+            other => return Err(bad(other.unexpected())),
+        }
+    }
+    Ok(Command::Reference { name, json })
+}
 
 /// `read-vnstat --interface NAME FILE`.
 fn read_vnstat(parser: &mut lexopt::Parser) -> Result<Command, OptionsError> {
@@ -269,6 +317,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Option
             }
             Value(word) if word == "check" && !checking => checking = true,
             Value(word) if word == "rules" && !checking => return rules_verb(&mut parser),
+            Value(word) if word == "new-rule" && !checking => return new_rule(&mut parser),
+            Value(word) if word == "reference" && !checking => return reference(&mut parser),
             Value(word) if word == "read-vnstat" && !checking => return read_vnstat(&mut parser),
             Value(word) if word == "replay" && !checking => return replay(&mut parser, options.config),
             other => return Err(bad(other.unexpected())),

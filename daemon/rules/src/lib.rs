@@ -23,6 +23,7 @@ pub mod reference;
 mod registry;
 mod rehearsal;
 mod ruleset;
+mod scaffold;
 mod settings;
 mod text;
 mod texts;
@@ -42,6 +43,7 @@ pub use plugins::{Decided, Plugin, PluginPermission, PluginSetting};
 pub use problem::{Problem, Severity};
 pub use rehearsal::{Flow, Happening, Moment, Rehearsal, RehearsalError, Saying, network_code};
 pub use ruleset::{IdleRule, LoadOptions, Outcome, RuleSet, is_rule};
+pub use scaffold::{NewFile, NewRuleError, new_rule};
 pub use trace::{Trace, TracedLine, read_record, trace};
 pub use trial::{
     Failure, Ran, Subject, TrialOptions, TrialReport, Unreached, ZoneSource, run_tests, subjects,

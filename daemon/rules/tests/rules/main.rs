@@ -15,6 +15,7 @@ mod modules;
 mod recorded;
 mod reference;
 mod rehearsal;
+mod scaffold;
 mod shipped;
 mod shipped_over_time;
 mod texts;

@@ -13,7 +13,7 @@ use simbell_rules::{
 
 use crate::inputs::{Folder, input, on_usage, rule, used};
 
-fn options() -> TrialOptions {
+pub fn options() -> TrialOptions {
     let zones = |name: &str| match name {
         "Europe/Berlin" => Ok(ZoneRules {
             name: name.to_owned(),
@@ -26,7 +26,7 @@ fn options() -> TrialOptions {
 }
 
 /// Everything that failed, as text.
-fn failures(report: &TrialReport) -> String {
+pub fn failures(report: &TrialReport) -> String {
     let mut out = String::new();
     if let Some(problem) = &report.problem {
         writeln!(out, "{problem}").unwrap();

@@ -1,0 +1,49 @@
+//! `rules new` and `rules reference`: simbelld does it, offline.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::Verdict;
+use super::check::{cannot, simbelld};
+use crate::failure::CtlError;
+use crate::out::Out;
+
+pub(super) fn new(
+    out: &Out,
+    name: &str,
+    plugin: bool,
+    kind: Option<&str>,
+    dir: Option<&Path>,
+) -> Result<Verdict, CtlError> {
+    let mut command = Command::new(simbelld());
+    command.arg("new-rule");
+    if plugin {
+        command.arg("--plugin");
+    }
+    if let Some(kind) = kind {
+        command.args(["--kind", kind]);
+    }
+    if let Some(dir) = dir {
+        command.arg("--dir").arg(dir);
+    }
+    run(out, command, Some(name))
+}
+
+pub(super) fn reference(out: &Out, name: Option<&str>) -> Result<Verdict, CtlError> {
+    let mut command = Command::new(simbelld());
+    command.arg("reference");
+    run(out, command, name)
+}
+
+/// What it prints is what is printed here.
+fn run(out: &Out, mut command: Command, name: Option<&str>) -> Result<Verdict, CtlError> {
+    if out.json {
+        command.arg("--json");
+    }
+    if let Some(name) = name {
+        command.arg("--").arg(name);
+    }
+    let status = command.stdin(Stdio::null()).status();
+    let status = status.map_err(|error| cannot(Path::new(command.get_program()), error))?;
+    Ok(if status.success() { Verdict::Done } else { Verdict::Failed })
+}
