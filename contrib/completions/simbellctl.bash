@@ -244,6 +244,12 @@ _simbellctl() {
             simbellctl__subcmd__help__subcmd__rules,list)
                 cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__list"
                 ;;
+            simbellctl__subcmd__help__subcmd__rules,new)
+                cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__new"
+                ;;
+            simbellctl__subcmd__help__subcmd__rules,reference)
+                cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__reference"
+                ;;
             simbellctl__subcmd__help__subcmd__rules,replay)
                 cmd="simbellctl__subcmd__help__subcmd__rules__subcmd__replay"
                 ;;
@@ -406,6 +412,12 @@ _simbellctl() {
             simbellctl__subcmd__rules,list)
                 cmd="simbellctl__subcmd__rules__subcmd__list"
                 ;;
+            simbellctl__subcmd__rules,new)
+                cmd="simbellctl__subcmd__rules__subcmd__new"
+                ;;
+            simbellctl__subcmd__rules,reference)
+                cmd="simbellctl__subcmd__rules__subcmd__reference"
+                ;;
             simbellctl__subcmd__rules,replay)
                 cmd="simbellctl__subcmd__rules__subcmd__replay"
                 ;;
@@ -429,6 +441,12 @@ _simbellctl() {
                 ;;
             simbellctl__subcmd__rules__subcmd__help,list)
                 cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__list"
+                ;;
+            simbellctl__subcmd__rules__subcmd__help,new)
+                cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__new"
+                ;;
+            simbellctl__subcmd__rules__subcmd__help,reference)
+                cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__reference"
                 ;;
             simbellctl__subcmd__rules__subcmd__help,replay)
                 cmd="simbellctl__subcmd__rules__subcmd__help__subcmd__replay"
@@ -1372,7 +1390,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__rules)
-            opts="list why test trace resume check replay"
+            opts="list why test trace resume check new reference replay"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1400,6 +1418,34 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__help__subcmd__rules__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__rules__subcmd__new)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__help__subcmd__rules__subcmd__reference)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2450,7 +2496,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__rules)
-            opts="-h -V --socket --json --help --version list why test trace resume check replay help"
+            opts="-h -V --socket --json --help --version list why test trace resume check new reference replay help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2486,7 +2532,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__rules__subcmd__help)
-            opts="list why test trace resume check replay help"
+            opts="list why test trace resume check new reference replay help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2528,6 +2574,34 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__rules__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__rules__subcmd__help__subcmd__new)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__rules__subcmd__help__subcmd__reference)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2612,6 +2686,50 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__rules__subcmd__list)
+            opts="-h -V --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__rules__subcmd__new)
+            opts="-h -V --plugin --kind --dir --socket --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --kind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        simbellctl__subcmd__rules__subcmd__reference)
             opts="-h -V --socket --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -233,18 +233,20 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_s
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make a plan: asks what is not given, and prints the block for the configuration'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the plans of the configuration without the service'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -l socket -d 'The service\'s socket' -r -F
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -s h -l help -d 'Print help'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -s V -l version -d 'Print version'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "list" -d 'List the rules, those that cannot run included'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "why" -d 'Tell why a reminder is as it is, or why a rule says nothing'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "test" -d 'Run the tests of rules, without the service'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "trace" -d 'Show which lines of a rule ran, by a record of `rules why --json`, without the service'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "resume" -d 'Take up a rule again that was suspended because it failed'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "check" -d 'Check rules without the service'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "replay" -d 'Show when a rule would have rung in the past, by what the ledger knows'
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check replay help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check new reference replay help" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check new reference replay help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check new reference replay help" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check new reference replay help" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check new reference replay help" -f -a "list" -d 'List the rules, those that cannot run included'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check new reference replay help" -f -a "why" -d 'Tell why a reminder is as it is, or why a rule says nothing'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check new reference replay help" -f -a "test" -d 'Run the tests of rules, without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check new reference replay help" -f -a "trace" -d 'Show which lines of a rule ran, by a record of `rules why --json`, without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check new reference replay help" -f -a "resume" -d 'Take up a rule again that was suspended because it failed'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check new reference replay help" -f -a "check" -d 'Check rules without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check new reference replay help" -f -a "new" -d 'Write a new rule with its test, to begin with'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check new reference replay help" -f -a "reference" -d 'Print what rules may write: functions, properties, units, limits'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check new reference replay help" -f -a "replay" -d 'Show when a rule would have rung in the past, by what the ledger knows'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and not __fish_seen_subcommand_from list why test trace resume check new reference replay help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -l socket -d 'The service\'s socket' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
@@ -276,6 +278,17 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from new" -l kind -d 'What it is about: usage, schedule, sms, roaming or health' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from new" -l dir -d 'The folder it goes into, rather than /etc/simbell or the current one' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from new" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from new" -l plugin -d 'A plugin: a folder with settings and texts of its own'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from new" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from new" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from reference" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from reference" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from reference" -s h -l help -d 'Print help'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from reference" -s V -l version -d 'Print version'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from replay" -l diff -d 'Compare two versions of a rule: what each would have rung' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from replay" -l days -d 'Over so many days up to the end of what is known' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from replay" -l from -d 'From this date or RFC 3339 time on, instead of --days' -r
@@ -295,6 +308,8 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "trace" -d 'Show which lines of a rule ran, by a record of `rules why --json`, without the service'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "resume" -d 'Take up a rule again that was suspended because it failed'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check rules without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "new" -d 'Write a new rule with its test, to begin with'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "reference" -d 'Print what rules may write: functions, properties, units, limits'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "replay" -d 'Show when a rule would have rung in the past, by what the ledger knows'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plugins; and not __fish_seen_subcommand_from list show enable disable approve check help" -l socket -d 'The service\'s socket' -r -F
@@ -487,6 +502,8 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_s
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "trace" -d 'Show which lines of a rule ran, by a record of `rules why --json`, without the service'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "resume" -d 'Take up a rule again that was suspended because it failed'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "check" -d 'Check rules without the service'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "new" -d 'Write a new rule with its test, to begin with'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "reference" -d 'Print what rules may write: functions, properties, units, limits'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "replay" -d 'Show when a rule would have rung in the past, by what the ledger knows'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from plugins" -f -a "list" -d 'List the plugins'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand help; and __fish_seen_subcommand_from plugins" -f -a "show" -d 'Show what a plugin is, what it asks for and what can be set'
