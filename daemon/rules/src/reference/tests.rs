@@ -191,8 +191,15 @@ mod registered {
                     !name.starts_with(|c: char| c.is_alphabetic()) || told.contains(name)
                 }
             };
-            // The one indexer, `settings.NAME`, is told with its type.
-            if !known && !signature.starts_with("index$get$(_: &mut Settings") {
+            // `settings.NAME` is told with its type; codes of currencies are all told with the euro.
+            let code = name.len() == 3 && name.chars().all(|c| c.is_ascii_uppercase());
+            let currency = owner.is_some_and(|of| of == "int" || of == "decimal")
+                && code
+                && signature.contains("::Money");
+            let indexer = ["Settings", "Decimal", "decimal"]
+                .iter()
+                .any(|of| signature.starts_with(&format!("index$get$(_: &mut {of}")));
+            if !known && !currency && !indexer {
                 untold.insert(signature.as_str());
             }
         }
