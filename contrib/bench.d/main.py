@@ -1,6 +1,6 @@
 """Measures simbelld beside vnstatd; started by contrib/bench in network, mount and process namespaces of its own.
 
-Each module that has METRICS measures some figures and says how: upkeep, history, instructions, latency.
+Each module that has METRICS measures some figures and says how: upkeep, history, instructions, rules, latency.
 METRICS names them with their goals: the greatest ratio of ours to the peer's; or, as (figure, unit), the greatest
 figure of ours; or none.
 """
@@ -18,12 +18,13 @@ from pathlib import Path
 import history
 import instructions
 import latency
+import rules
 import upkeep
 from common import run, say
 from scale import scale
 from traffic import cross, send, sink
 
-ROOMS = [upkeep, history, instructions, latency]
+ROOMS = [upkeep, history, instructions, rules, latency]
 GOALS = {metric: goal for room in ROOMS for metric, goal in room.METRICS.items()}
 
 
@@ -69,7 +70,8 @@ def table(found, window):
         ratio = "-" if row["ratio"] is None else f"{row['ratio']:.4g}"
         peer = "-" if row["peer"] is None else row["peer"]
         print(f"{metric:<20} {row['ours']:>10} {peer:>12} {row['unit']:<6} {ratio:>9}  {verdict(row)}")
-    print("\n* vnstatd; of sample_*: the bare RTM_GETSTATS dump; of rule_eval: the bare call of the compiled function.")
+    print("\n* vnstatd; of sample_*: the bare RTM_GETSTATS dump; of rule_*: the bare call of the compiled function;")
+    print("  of rules_start: the start without rules.")
 
 
 def show(what, count, figures):

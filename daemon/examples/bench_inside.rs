@@ -11,6 +11,8 @@
 mod asked;
 #[path = "inside/fill.rs"]
 mod fill;
+#[path = "inside/shipped.rs"]
+mod shipped;
 
 use std::path::Path;
 use std::process::ExitCode;

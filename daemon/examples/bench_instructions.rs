@@ -9,33 +9,29 @@
 
 #[path = "inside/asked.rs"]
 mod asked;
+#[path = "inside/fleet.rs"]
+mod fleet;
+#[path = "inside/shipped.rs"]
+mod shipped;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
-use simbell_core::bytes::Bytes;
-use simbell_core::counter::{LinkCounters, LinkReading};
 use simbell_core::effect::Change;
 use simbell_core::event::Event;
-use simbell_core::ident::{BootId, Iccid, IfIndex, ModemId, PlanName};
+use simbell_core::ident::{BootId, IfIndex};
 use simbell_core::ledger::{Baseline, Epoch, EpochId, Source, UsageSlot, When, Zone};
-use simbell_core::modem::{BearerView, EsimStatus, ModemState, ModemView, Registration, SimKind, SimView};
-use simbell_core::plan::{AnchorDay, Counts, Period, Plan};
-use simbell_core::settings::{Settings, SimSettings, SourceChoice};
 use simbell_core::state::State;
 use simbell_core::state::restored::Restored;
-use simbell_core::time::{Span, Stamp, Timestamp};
-use simbell_core::zone::ZoneRules;
+use simbell_core::time::{Stamp, Timestamp};
 use simbell_modem::links::Links;
 use simbell_store::{Store, StoreOptions};
+
+use fleet::{NOON, iccid, link, modem, settings};
 
 /// As in the service: what a rule allocates is counted.
 #[global_allocator]
 static ALLOCATOR: simbell_alloc::CountingAllocator = simbell_alloc::CountingAllocator;
-
-/// 2026-11-22T12:00:00Z.
-const NOON: i64 = 1_795_348_800;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -77,7 +73,7 @@ fn commit(times: i64, ledger: &Path) {
     let boot = BootId::new("boot").expect("a boot");
     let epoch = Epoch {
         id: EpochId(1),
-        iccid: iccid(),
+        iccid: iccid(0),
         zone: Zone::Home,
         source: Source::Kernel,
         boot: boot.clone(),
@@ -94,7 +90,7 @@ fn commit(times: i64, ledger: &Path) {
         let at = Timestamp::from_secs(NOON.saturating_add(minute.saturating_mul(60)));
         let slot = UsageSlot {
             epoch: EpochId(1),
-            iccid: iccid(),
+            iccid: iccid(0),
             zone: Zone::Home,
             source: Source::Kernel,
             when: When::Hour(at.hour_start()),
@@ -113,7 +109,7 @@ fn commit(times: i64, ledger: &Path) {
             connection_start: None,
             modem: None,
             apn: Some("internet".to_owned()),
-            iccid: Some(iccid()),
+            iccid: Some(iccid(0)),
             zone: Zone::Home,
             epoch: Some(EpochId(1)),
             read_at: Some(at),
@@ -124,7 +120,7 @@ fn commit(times: i64, ledger: &Path) {
 }
 
 fn step(times: i64) {
-    let mut state = State::restored(settings(), Restored::empty());
+    let mut state = State::restored(settings(1), Restored::empty());
     let stamp = |secs: i64| Stamp {
         wall: Timestamp::from_secs(NOON.saturating_add(secs)),
         boot_ms: secs.unsigned_abs().saturating_add(1_000).saturating_mul(1_000),
@@ -139,104 +135,11 @@ fn step(times: i64) {
         }
     };
     feed(0, &Event::Started { boot: BootId::new("boot").expect("a boot"), links: Vec::new() });
-    feed(1, &Event::LinkAppeared(link(0)));
-    feed(2, &Event::ModemSeen(Box::new(modem())));
+    feed(1, &Event::LinkAppeared(link(0, 0)));
+    feed(2, &Event::ModemSeen(Box::new(modem(0))));
     for secs in 3..times.saturating_add(3) {
-        feed(secs, &Event::LinksRead(vec![link(secs.unsigned_abs().saturating_mul(1_000))]));
+        feed(secs, &Event::LinksRead(vec![link(0, secs.unsigned_abs().saturating_mul(1_000))]));
     }
-    let counted = state.facts(&iccid()).expect("a SIM").used_bytes;
+    let counted = state.facts(&iccid(0)).expect("a SIM").used_bytes;
     assert!(times == 0 || counted > 0, "nothing was counted");
-}
-
-fn iccid() -> Iccid {
-    Iccid::new("8900100000000000017").expect("an ICCID")
-}
-
-fn link(rx_bytes: u64) -> LinkReading {
-    LinkReading {
-        ifindex: IfIndex(7),
-        name: "wwan0".into(),
-        ethernet: false,
-        ppp: false,
-        counters: LinkCounters { rx_bytes, rx_packets: 1, tx_bytes: 0, tx_packets: 0 },
-    }
-}
-
-fn settings() -> Settings {
-    let plan = Plan {
-        name: PlanName::new("home").expect("a name"),
-        data: Some(Bytes(100_000_000_000)),
-        period: Period::Monthly(AnchorDay::Day(1)),
-        counts: Counts::Both,
-        roaming_counts: true,
-        increment: None,
-        free_hours: Vec::new(),
-        calibrate: false,
-    };
-    let sim = SimSettings {
-        name: None,
-        plan: Some(plan),
-        zone: ZoneRules::utc(),
-        source: SourceChoice::Auto,
-        numbers: simbell_core::number::OwnNumbers::default(),
-    };
-    Settings {
-        zone: ZoneRules::utc(),
-        language: "en".to_owned(),
-        sims: BTreeMap::from([(iccid(), sim)]),
-        sample_every: Span::secs(60),
-        line_rate: 125_000_000,
-        max_unsaved_bytes: None,
-        max_unsaved_time: Span::secs(300),
-        default_channels: Vec::new(),
-        channels: Vec::new(),
-        quiet: None,
-        suspend_after: 3,
-        actions_a_day: 10,
-        ppp_interface: None,
-    }
-}
-
-fn modem() -> ModemView {
-    let sim = SimView {
-        iccid: Some(iccid()),
-        imsi: None,
-        eid: None,
-        operator_code: None,
-        operator_name: None,
-        kind: SimKind::Unknown,
-        esim: EsimStatus::Unknown,
-        active: true,
-    };
-    let bearer = BearerView {
-        path: "/bearer/0".to_owned(),
-        connected: true,
-        interface: Some("wwan0".to_owned()),
-        ppp: false,
-        apn: None,
-        stats: None,
-        stats_supported: false,
-        connection_error: None,
-    };
-    ModemView {
-        id: ModemId::new("350000000000017").expect("an identity"),
-        path: "/modem/0".to_owned(),
-        device: "/sys/x".to_owned(),
-        manufacturer: String::new(),
-        model: String::new(),
-        state: ModemState::Connected,
-        failed_reason: None,
-        unlock_required: None,
-        own_numbers: Vec::new(),
-        sim: Some(sim),
-        slots: Vec::new(),
-        primary_slot: None,
-        registration: Registration::Home,
-        operator_code: None,
-        operator_name: None,
-        access: Vec::new(),
-        signal_percent: None,
-        bearers: vec![bearer],
-        net_ports: vec!["wwan0".to_owned()],
-    }
 }

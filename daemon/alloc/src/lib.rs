@@ -34,6 +34,12 @@ pub fn peak() -> i64 {
     COUNT.get().peak
 }
 
+/// How often the current thread allocated since the meter was armed; a block that grows counts once each time.
+#[must_use]
+pub fn made() -> u64 {
+    COUNT.get().made
+}
+
 /// Whether [`CountingAllocator`] is this program's global allocator.
 #[must_use]
 pub fn installed() -> bool {
@@ -57,7 +63,7 @@ impl Meter {
     /// Starts counting at 0.
     #[must_use]
     pub fn arm() -> Self {
-        let outer = COUNT.replace(Count { armed: true, held: 0, peak: 0 });
+        let outer = COUNT.replace(Count { armed: true, held: 0, peak: 0, made: 0 });
         Self { outer, not_send: PhantomData }
     }
 }
@@ -69,6 +75,7 @@ impl Drop for Meter {
         if outer.armed {
             outer.peak = outer.peak.max(outer.held.saturating_add(inner.peak));
             outer.held = outer.held.saturating_add(inner.held);
+            outer.made = outer.made.wrapping_add(inner.made);
         }
         COUNT.set(outer);
     }
@@ -79,11 +86,12 @@ struct Count {
     armed: bool,
     held: i64,
     peak: i64,
+    made: u64,
 }
 
 thread_local! {
     // Const-initialised and without a destructor: reading it allocates nothing and works until the thread ends.
-    static COUNT: Cell<Count> = const { Cell::new(Count { armed: false, held: 0, peak: 0 }) };
+    static COUNT: Cell<Count> = const { Cell::new(Count { armed: false, held: 0, peak: 0, made: 0 }) };
 }
 
 fn count(grown: usize, shrunk: usize) {
@@ -93,6 +101,7 @@ fn count(grown: usize, shrunk: usize) {
         let shrunk = i64::try_from(shrunk).unwrap_or(i64::MAX);
         count.held = count.held.saturating_add(grown).saturating_sub(shrunk);
         count.peak = count.peak.max(count.held);
+        count.made = count.made.wrapping_add(u64::from(grown > 0));
         COUNT.set(count);
     }
 }
@@ -136,7 +145,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
 
 #[cfg(test)]
 mod tests {
-    use super::{CountingAllocator, Meter, held, installed, peak};
+    use super::{CountingAllocator, Meter, held, installed, made, peak};
 
     #[global_allocator]
     static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -152,13 +161,14 @@ mod tests {
         block.reserve_exact(3_000);
         assert_eq!(held(), 3_000);
         assert!(peak() >= 3_000);
+        assert_eq!(made(), 2);
         drop(block);
         assert_eq!(held(), 0);
         assert!(peak() >= 3_000);
         drop(unseen);
         assert_eq!(held(), -5_000);
         drop(meter);
-        assert_eq!((held(), peak()), (0, 0));
+        assert_eq!((held(), peak(), made()), (0, 0, 0));
     }
 
     #[test]
@@ -185,12 +195,13 @@ mod tests {
         let block = vec![0_u8; 100];
         let kept = {
             let _inner = Meter::arm();
-            assert_eq!(held(), 0);
+            assert_eq!((held(), made()), (0, 0));
             drop(vec![0_u8; 1_000]);
             vec![0_u8; 10]
         };
         assert_eq!(held(), 110);
         assert_eq!(peak(), 1_100);
+        assert_eq!(made(), 3);
         drop((block, kept));
         assert_eq!(held(), 0);
     }
