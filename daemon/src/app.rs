@@ -13,7 +13,7 @@ use simbell_core::state::State;
 use simbell_modem::links::Links;
 use simbell_modem::{BusAddress, Watcher};
 use simbell_notify::{Channel as Transport, Dispatcher, SmsGateway, build_channels};
-use simbell_rules::{LoadOptions, RuleSet};
+use simbell_rules::{LoadOptions, PluginKind, RuleSet};
 use simbell_store::{StoreOptions, Synchronous};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -319,7 +319,8 @@ pub fn rule_options(service: &ServiceSettings, settings: &Settings) -> LoadOptio
 /// A channel whose plugin asks for a host that was not approved says nothing until it is.
 fn hold_back(channels: &mut BTreeMap<ChannelName, Transport>, settings: &Settings, rules: &RuleSet) {
     let waits = |channel: &&ChannelSettings| {
-        rules.plugin(&channel.kind).is_some_and(|plugin| plugin.waiting().next().is_some())
+        let plugin = rules.plugin(&channel.kind).filter(|plugin| plugin.kind == Some(PluginKind::Channel));
+        plugin.is_some_and(|plugin| plugin.waiting().next().is_some())
     };
     for channel in settings.channels.iter().filter(waits) {
         channels.remove(&channel.name);

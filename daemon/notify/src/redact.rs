@@ -24,6 +24,7 @@ impl Redactor {
             forms.push(secret.to_owned());
             forms.push(base64(secret.as_bytes()));
             forms.push(percent(secret, is_unreserved));
+            forms.push(percent(secret, in_segment));
             forms.push(json_escape(secret));
         }
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
@@ -82,6 +83,11 @@ pub(crate) const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
+/// What a segment of a path may hold as it is, of what tokens are made of (RFC 3986, section 3.3).
+pub(crate) const fn in_segment(byte: u8) -> bool {
+    is_unreserved(byte) || byte == b':'
+}
+
 /// The inside of a JSON string.
 pub(crate) fn json_escape(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
@@ -117,8 +123,15 @@ mod tests {
 
     #[test]
     fn a_secret_is_masked_in_every_form() {
-        let redactor = Redactor::new(["s3cr\"t/x", ""]);
-        for form in ["s3cr\"t/x", "s3cr%22t%2Fx", "s3cr\\\"t/x", &base64(b"s3cr\"t/x"), "s3cr\u{200b}\"t/x"] {
+        let redactor = Redactor::new(["s3cr\"t/x", "17:a/b", ""]);
+        for form in [
+            "s3cr\"t/x",
+            "s3cr%22t%2Fx",
+            "17:a%2Fb",
+            "s3cr\\\"t/x",
+            &base64(b"s3cr\"t/x"),
+            "s3cr\u{200b}\"t/x",
+        ] {
             assert_eq!(redactor.clean(&format!("550 bad <{form}>\r\n")), "550 bad <[secret]>");
         }
     }

@@ -126,18 +126,22 @@ impl Plugin {
     pub(crate) fn of(manifest: &Manifest, dir: &Path, options: &LoadOptions) -> Self {
         let name = manifest.name.as_str();
         let listed = |list: &[String]| list.iter().any(|named| named == name);
+        // A kind of channel that the service has itself may be called like a plugin, too.
+        let used = manifest.kind == PluginKind::Channel && listed(&options.used);
         let nothing = PluginStanding::default();
         let standing = options.standings.get(name).unwrap_or(&nothing);
-        // The folder that holds it, as it is in truth: a plugin may be a link, and so may be the way there.
+        // The folder that holds it, as it is written and as it is in truth: the owner's may be a link, and so may be a
+        // folder in it.
         let holder = dir.parent().and_then(|parent| parent.canonicalize().ok());
         let within = |owner: &PathBuf| {
-            let owner = owner.canonicalize().ok();
-            owner.zip(holder.as_ref()).is_some_and(|(owner, holder)| holder.starts_with(owner))
+            let resolved = owner.canonicalize().ok();
+            dir.starts_with(owner)
+                || resolved.zip(holder.as_ref()).is_some_and(|(owner, holder)| holder.starts_with(owner))
         };
         let waits = options.owner_dirs.iter().any(within);
         let (enabled, decided) = if listed(&options.disabled) {
             (false, Decided::Configuration)
-        } else if listed(&options.enabled) || listed(&options.used) {
+        } else if listed(&options.enabled) || used {
             (true, Decided::Configuration)
         } else if let Some(enabled) = standing.enabled {
             (enabled, Decided::Person)
@@ -147,7 +151,7 @@ impl Plugin {
             (manifest.enabled, Decided::Manifest)
         };
         let named = listed(&options.enabled)
-            || listed(&options.used)
+            || used
             || options.allowed.get(name).is_some_and(|allowed| !allowed.is_empty());
         // Nothing asked for counts, too: what is asked for later is then more than was approved.
         let first_seen = standing.approved.is_none() && named;

@@ -12,7 +12,7 @@ use simbell_core::request::{BodyKind, HttpRequest, Piece, Sealed};
 
 use crate::channel::AGENT;
 use crate::config::{Reach, ScriptValue};
-use crate::redact::{base64, is_unreserved, json_escape, percent};
+use crate::redact::{base64, in_segment, is_unreserved, json_escape, percent};
 use crate::webhook::{IDEMPOTENCY_KEY, OWN_HEADERS, idempotency_key};
 
 /// The most bytes of a request's body, and of all its headers.
@@ -111,6 +111,13 @@ impl Filler<'_> {
                     ));
                 };
                 text.push_str(url.expose_secret().trim_end_matches('/'));
+                let goes_on =
+                    |piece: &Piece| matches!(piece, Piece::Text(text) if text.starts_with(['/', '?']));
+                if !after_host(&text) && !more.first().is_none_or(goes_on) {
+                    return Err(wrong(
+                        "what stands behind the host of the setting begins with neither / nor ?",
+                    ));
+                }
                 rest = more;
             }
             // No piece that is filled in may decide where the request goes.
@@ -240,11 +247,6 @@ fn percent_all(text: &str) -> String {
     percent(text, is_unreserved)
 }
 
-/// What a segment of a path may hold as it is, of what tokens are made of (RFC 3986, section 3.3).
-const fn in_segment(byte: u8) -> bool {
-    is_unreserved(byte) || byte == b':'
-}
-
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt as _;
@@ -281,6 +283,7 @@ mod tests {
             ("host".to_owned(), ScriptValue::Secret(secret("evil.org"))),
             ("line".to_owned(), ScriptValue::Secret(secret("x\ny"))),
             ("url".to_owned(), ScriptValue::Url(secret("http://10.0.0.2:8080/base/"))),
+            ("bare".to_owned(), ScriptValue::Url(secret("https://api.example.org/"))),
         ]);
         let reach = [
             reach("api.example.org", 443, false, true),
@@ -303,6 +306,9 @@ mod tests {
             format!("{base}/a/a%20b%26%22%2F:%C3%BC/b?c=a%20b%26%22%2F%3A%C3%BC")
         );
         assert_eq!(uri(vec![setting("url"), text("/x")]).unwrap(), "http://10.0.0.2:8080/base/x");
+        for (rest, whole) in [("/x", "/x"), ("?x=1", "/?x=1")] {
+            assert_eq!(uri(vec![setting("bare"), text(rest)]).unwrap(), format!("{base}{whole}"));
+        }
         let bodies = [
             (BodyKind::Json, "a b&\\\"/:ü", "application/json"),
             (BodyKind::Form, "a%20b%26%22%2F%3A%C3%BC", "application/x-www-form-urlencoded"),
@@ -374,6 +380,9 @@ mod tests {
             vec![setting("host")],
             vec![setting("token"), text("/x")],
             vec![setting("url"), text(".evil.org/")].into_iter().chain([setting("nothing")]).collect(),
+            vec![setting("bare"), setting("host")],
+            vec![setting("bare"), text(".evil.org/")],
+            vec![setting("bare"), text(":80"), setting("host")],
         ] {
             let Err(Refusal::Wrong(said)) = uri(pieces) else { panic!("sent") };
             assert!(!said.contains("evil"), "{said}");

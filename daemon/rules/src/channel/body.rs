@@ -159,7 +159,8 @@ fn seen(value: serde_json::Value, depth: usize, left: &mut usize) -> Dynamic {
             Some(whole) => whole.into(),
             None => number.to_string().parse().map_or(Dynamic::UNIT, Dynamic::from_decimal),
         },
-        serde_json::Value::String(text) => text.into(),
+        // Escapes of JSON may spell what the text was cleared of.
+        serde_json::Value::String(text) => marks::unmarked(&text).into(),
         serde_json::Value::Array(list) => list
             .into_iter()
             .map(|value| seen(value, deeper, left))
@@ -169,7 +170,7 @@ fn seen(value: serde_json::Value, depth: usize, left: &mut usize) -> Dynamic {
         serde_json::Value::Object(object) => object
             .into_iter()
             .take(MOST_VALUES)
-            .map(|(name, value)| (name.into(), seen(value, deeper, left)))
+            .map(|(name, value)| (marks::unmarked(&name).into(), seen(value, deeper, left)))
             .collect::<Map>()
             .into(),
     }

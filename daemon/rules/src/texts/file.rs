@@ -43,6 +43,14 @@ struct Uses {
     absent: Option<&'static str>,
 }
 
+/// What an entry comes to with all that it refers to.
+#[derive(Debug, Clone)]
+struct Settled {
+    /// Entries within entries.
+    depth: usize,
+    values: BTreeSet<String>,
+}
+
 impl TextFile {
     /// Reads and parses a file.
     ///
@@ -132,18 +140,19 @@ impl Needs {
     pub(super) fn settled(self) -> Result<BTreeMap<String, BTreeSet<String>>, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut settled = BTreeMap::new();
+        let mut known = BTreeMap::new();
         for (name, uses) in &self.entries {
-            let mut values = BTreeSet::new();
-            match self.collect(name, 0, &mut values) {
-                Ok(()) => {}
+            let values = match self.collect(name, 0, &mut known) {
+                Ok(Settled { values, .. }) => values,
                 Err(wrong) => {
                     // The line of the message, not of what it refers to: that is where it can be mended.
                     let at = uses.at.map(|(_, column)| (1, column));
                     let mut problem = Source { file: &uses.file, text: Some(&uses.line) }.problem(at, wrong);
                     problem.at = uses.at;
                     problems.push(problem);
+                    continue;
                 }
-            }
+            };
             if !name.starts_with('-') {
                 settled.insert(name.clone(), values);
             }
@@ -151,29 +160,41 @@ impl Needs {
         if problems.is_empty() { Ok(settled) } else { Err(problems) }
     }
 
-    fn collect(&self, name: &str, depth: usize, values: &mut BTreeSet<String>) -> Result<(), String> {
+    /// Each entry is looked at once: a few messages of which each holds all of the next would else be millions.
+    fn collect<'a>(
+        &'a self,
+        name: &'a str,
+        depth: usize,
+        known: &mut BTreeMap<&'a str, Settled>,
+    ) -> Result<Settled, String> {
         let Some(uses) = self.entries.get(name) else {
             let hint = nearest(name, self.entries.keys())
                 .map_or_else(String::new, |near| format!(": did you mean `{near}`?"));
             return Err(format!("there is no `{}` to refer to{hint}", short(name)));
         };
-        if depth > MOST_DEPTH {
+        let below = known.get(name).map_or(0, |settled| settled.depth);
+        if depth.saturating_add(below) > MOST_DEPTH {
             return Err(format!(
                 "messages within messages deeper than {MOST_DEPTH}: does `{}` refer to itself?",
                 short(name)
             ));
         }
+        if let Some(settled) = known.get(name) {
+            return Ok(settled.clone());
+        }
         if let Some(absent) = uses.absent {
             return Err(format!("texts have no {absent}"));
         }
         // A term is given its values by who refers to it.
-        if !name.starts_with('-') {
-            values.extend(uses.values.iter().cloned());
-        }
+        let own = uses.values.iter().filter(|_| !name.starts_with('-'));
+        let mut settled = Settled { depth: 0, values: own.cloned().collect() };
         for within in &uses.entries {
-            self.collect(within, depth.saturating_add(1), values)?;
+            let more = self.collect(within, depth.saturating_add(1), known)?;
+            settled.depth = settled.depth.max(more.depth.saturating_add(1));
+            settled.values.extend(more.values);
         }
-        Ok(())
+        known.insert(name, settled.clone());
+        Ok(settled)
     }
 }
 

@@ -291,6 +291,9 @@ fn an_answer_is_judged_by_the_script() {
     let many = format!("{{\"a\":[{}1]}}", "1,".repeat(7_000));
     assert_eq!(judged("answer.json.a.len() <= 200", 200, &many), Ok(Verdict::Accepted));
 
+    // Marks of secrets, written as escapes: nothing of them is left.
+    let marked = r#"{"a\udbff\udff0":"x\udbff\udff0\udbff\ude73\udbff\udff2"}"#;
+    assert_eq!(judged("answer.json.a == \"x\"", 200, marked), Ok(Verdict::Accepted));
     let failed = judged("answer.json.a.b", 200, "<html>").unwrap_err();
     assert_eq!(
         failed,

@@ -229,3 +229,27 @@ fn rules_can_be_shared_between_threads() {
         }
     });
 }
+
+#[test]
+fn a_plugin_waits_however_its_folder_is_reached_and_whatever_else_its_name_means() {
+    let folder = Folder::new();
+    let manifest =
+        "api = 1\nname = \"sms\"\nkind = \"rule\"\ndescription = \"Sends.\"\npermissions = [\"send-sms\"]\n";
+    folder.write("elsewhere/sms/plugin.toml", manifest);
+    folder.write("elsewhere/sms/main.rhai", "fn on_usage(sim) { }");
+    let owner = folder.path().join("owner");
+    std::fs::create_dir(&owner).expect("a folder");
+    std::os::unix::fs::symlink("../elsewhere", owner.join("rules")).expect("a link");
+    // Channels of the kind `sms`, which the service has itself, go by no plugin.
+    let options = LoadOptions {
+        plugin_dirs: vec![owner.clone()],
+        owner_dirs: vec![owner],
+        used: vec!["sms".to_owned()],
+        ..LoadOptions::default()
+    };
+    let rules = RuleSet::load(&options);
+    let plugin = rules.plugin("sms").expect("it is found");
+    assert!(!plugin.enabled && !plugin.first_seen, "{plugin:?}");
+    assert_eq!(plugin.waiting().collect::<Vec<_>>(), ["send-sms"]);
+    assert!(rules.descriptions().is_empty());
+}

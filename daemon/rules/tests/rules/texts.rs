@@ -226,3 +226,18 @@ fn hostile_files_and_values_are_bounded() {
     told(&folder, main, &[("en", "a = <{ $v }>\nb = secret\n")]);
     assert_eq!(says(&load(&folder, "en"), "told", "en").unwrap(), "<{ $w } { b }\u{fffd}[31m>");
 }
+
+#[test]
+fn messages_that_each_hold_many_others_are_read_at_once() {
+    let folder = Folder::new();
+    // Followed one by one these are 40 ^ 5 ways.
+    let message = |level: usize, nth: usize| {
+        let within: String = (0..40).map(|next| format!("{{m{}-{next}}}", level + 1)).collect();
+        format!("m{level}-{nth} = {}\n", if level == 5 { "x" } else { &within })
+    };
+    let mut text: String = (0..40).flat_map(|nth| (1..6).map(move |level| message(level, nth))).collect();
+    text.push_str("top = {m1-0}\n");
+    assert!(text.len() < 64 << 10, "a file of that size is read");
+    told(&folder, "fn on_usage(sim) { remind(\"k\", text(\"m5-7\", #{})); }", &[("en", &text)]);
+    assert_eq!(says(&load(&folder, "en"), "told", "en"), Ok("x".to_owned()));
+}

@@ -128,16 +128,6 @@ CREATE TABLE usage_packed (
     PRIMARY KEY (iccid, month_ms)
 ) STRICT;
 
-CREATE TABLE voice_month (
-    -- A SIM's calls and messages of a UTC month that is over, counted: derived from call and sms, never a source of its
-    -- own, and dropped when one of the month changes. Numbers of 7 bits a byte, as store/src/voice_months.rs says.
-    iccid    TEXT NOT NULL,
-    month_ms INTEGER NOT NULL, -- start of the UTC month, ms since 1970 UTC
-    until_ms INTEGER NOT NULL, -- start of the next
-    counts   BLOB NOT NULL,
-    PRIMARY KEY (iccid, month_ms)
-) STRICT, WITHOUT ROWID;
-
 CREATE TABLE rule_memory (
     -- What a rule remembers from one evaluation to the next.
     rule   TEXT NOT NULL PRIMARY KEY,

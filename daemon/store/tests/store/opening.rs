@@ -91,12 +91,18 @@ fn upgraded(name: &str, old: &[u8], from: i32) {
 }
 
 #[test]
-fn a_ledger_of_version_3_learns_of_plugins() {
+fn a_ledger_of_version_3_learns_of_plugins_and_of_months_of_calls() {
+    for without in ["DROP TABLE plugin_decision", "DROP TABLE plugin_decision; DROP TABLE voice_month"] {
+        learns_what_version_3_lacks(without);
+    }
+}
+
+fn learns_what_version_3_lacks(without: &str) {
     let dir = Dir::new("v3");
     drop(open(&dir.ledger()));
     let now = schema(&dir.ledger());
     let conn = Connection::open(dir.ledger()).unwrap();
-    conn.execute_batch("DROP TABLE plugin_decision").unwrap();
+    conn.execute_batch(without).unwrap();
     conn.pragma_update(None, "user_version", 3).unwrap();
     drop(conn);
     let mut store = open(&dir.ledger());
