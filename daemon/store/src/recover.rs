@@ -54,7 +54,14 @@ impl Store {
     ) -> Result<(Self, Option<Recovery>), OpenError> {
         // A file that no service ever held open may be anybody's.
         let ours = beside(path, "-lock").exists();
-        let why = match Self::open(path, options) {
+        let opened = match blank(path, backups) {
+            true if ours => Err(OpenError::Damaged {
+                path: path.to_owned(),
+                detail: "it is empty, and copies of it are not".to_owned(),
+            }),
+            _ => Self::open(path, options),
+        };
+        let why = match opened {
             Ok(store) => match (doubt, store.trouble(*doubt == Doubt::Look)) {
                 (Doubt::Damaged(why), _) => why.clone(),
                 (_, None) => return Ok((store, None)),
@@ -113,6 +120,16 @@ impl Store {
             _ => None,
         }
     }
+}
+
+/// Whether the file is there with nothing in it although copies were made of it: some file systems leave one so after a
+/// power cut. Without copies it is a ledger whose making was cut short.
+fn blank(path: &Path, backups: &Backups) -> bool {
+    let empty = |suffix| fs::metadata(beside(path, suffix)).map(|file| file.len() == 0);
+    empty("").unwrap_or(false)
+        && empty("-wal").unwrap_or(true)
+        && empty("-journal").unwrap_or(true)
+        && backups.list().is_ok_and(|copies| !copies.is_empty())
 }
 
 type Replaced = (PathBuf, Option<String>, Vec<(String, String)>);

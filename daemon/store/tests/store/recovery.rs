@@ -111,6 +111,31 @@ fn without_a_good_copy_the_ledger_begins_anew_and_nothing_is_removed() {
 }
 
 #[test]
+fn an_emptied_ledger_is_not_taken_for_a_new_one() {
+    let dir = Dir::new("emptied");
+    let backups = Backups::of(&dir.ledger());
+    let store = filled(&dir.ledger(), 10);
+    store.copy_to(&backups, Occasion::Daily, at(NOVEMBER)).unwrap();
+    drop(store);
+    fs::write(dir.ledger(), "").unwrap();
+    let (store, recovery) = recover(&dir, false);
+    let recovery = recovery.unwrap();
+    assert!(recovery.why.contains("empty"), "{}", recovery.why);
+    assert!(recovery.from.is_some());
+    assert_eq!(fs::metadata(&recovery.aside).unwrap().len(), 0);
+    assert_eq!(received(&store), 100);
+}
+
+#[test]
+fn a_ledger_whose_making_was_cut_short_is_made() {
+    let dir = Dir::new("cut-short");
+    drop(filled(&dir.ledger(), 10));
+    fs::write(dir.ledger(), "").unwrap();
+    let (store, recovery) = recover(&dir, false);
+    assert_eq!((recovery, received(&store)), (None, 0));
+}
+
+#[test]
 fn another_programs_file_is_refused_all_the_same() {
     let dir = Dir::new("not-ours");
     fs::write(dir.ledger(), "somebody's notes").unwrap();
