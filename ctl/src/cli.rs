@@ -367,8 +367,8 @@ pub struct PlanAddArgs {
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
     /// Write the block to a file, /etc/simbell/conf.d/plan-NAME.toml unless given
-    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "")]
-    pub write: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<Option<PathBuf>>,
 }
 
 /// `rules`.

@@ -83,9 +83,21 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
             }
             Some(UsageVerb::Calls(args)) => voice::calls(&mut connect(socket, out).await?, out, args).await,
             Some(UsageVerb::Sms(args)) => voice::sms(&mut connect(socket, out).await?, out, args).await,
-            Some(UsageVerb::Explain(args)) => explain::run(&mut connect(socket, out).await?, out, args).await,
-            Some(UsageVerb::Export(args)) => usage_export::run(connect(socket, out).await?, out, &args).await,
-            None => usage::run(&mut connect(socket, out).await?, out, &args).await,
+            Some(UsageVerb::Explain(args)) => {
+                let verdict = explain::run(&mut connect(socket, out).await?, out, args).await?;
+                usage::note_unwritten(socket, out).await;
+                Ok(verdict)
+            }
+            Some(UsageVerb::Export(args)) => {
+                let verdict = usage_export::run(connect(socket, out).await?, out, &args).await?;
+                usage::note_unwritten(socket, out).await;
+                Ok(verdict)
+            }
+            None => {
+                let verdict = usage::run(&mut connect(socket, out).await?, out, &args).await?;
+                usage::note_unwritten(socket, out).await;
+                Ok(verdict)
+            }
         },
         Verb::Import(args) => import::run(&mut connect(socket, out).await?, out, args.verb).await,
         Verb::Plan(args) => match args.verb {

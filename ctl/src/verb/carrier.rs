@@ -6,7 +6,7 @@ use simbell_api::{
     UndoCorrectionParams, WithdrawObservationParams,
 };
 
-use super::Verdict;
+use super::{Verdict, sims};
 use crate::cli::By;
 use crate::failure::CtlError;
 use crate::out::Out;
@@ -99,7 +99,7 @@ pub(super) async fn observations(
         table.row(vec![
             one.id.to_string(),
             time::absolute(&one.at),
-            one.sim.clone().unwrap_or_else(|| one.iccid.clone()),
+            one.sim.clone().unwrap_or_else(|| sims::unnamed(&one.iccid)),
             said,
             billed,
             one.factor_millionths.map_or_else(|| "-".to_owned(), factor),
@@ -142,7 +142,7 @@ pub(super) async fn corrections(
         table.row(vec![
             one.id.to_string(),
             time::absolute(&one.at),
-            one.sim.clone().unwrap_or_else(|| one.iccid.clone()),
+            one.sim.clone().unwrap_or_else(|| sims::unnamed(&one.iccid)),
             signed(one.bytes),
             one.author.clone(),
             fate(one),

@@ -5,7 +5,7 @@ use simbell_api::{
     ExplainedRun, ExplainedSession,
 };
 
-use super::Verdict;
+use super::{Verdict, sims};
 use crate::cli::ExplainArgs;
 use crate::failure::CtlError;
 use crate::out::Out;
@@ -34,7 +34,7 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, args: ExplainArgs) -
 
 fn page(whole: &ExplainPage, columns: usize) -> String {
     let mut text = Text { out: String::new(), columns };
-    let name = whole.span.name.as_ref().unwrap_or(&whole.span.iccid);
+    let name = whole.span.name.clone().unwrap_or_else(|| sims::unnamed(&whole.span.iccid));
     let span = time::span(Some(&whole.span.start), Some(&whole.span.end));
     text.line(
         0,

@@ -68,7 +68,11 @@ fn describe(plan: &Plan) -> String {
     if let Some(start) = &plan.cycle.start {
         let end =
             plan.cycle.end.as_deref().map_or_else(|| "until used".to_owned(), |end| format!("until {end}"));
-        let left = plan.cycle.days_left.map(|days| format!(", {days} days left")).unwrap_or_default();
+        let left = plan
+            .cycle
+            .days_left
+            .map(|days| format!(", {days} day{} left", if days == 1 { "" } else { "s" }))
+            .unwrap_or_default();
         lines.push(format!("  cycle      {start} {end}{left}"));
     }
     lines.push(format!("  time zone  {}", plan.timezone));

@@ -44,7 +44,7 @@ pub(super) async fn run(socket: &Path, out: &mut Out, args: PlanAddArgs) -> Resu
     let ask = Ask { may: io::stdin().is_terminal() && !out.json };
     let answers = answers(socket, &ask, &args).await?;
     let toml = block(&answers);
-    let file = args.write.map(|file| if file.as_os_str().is_empty() { drop_in(&answers.sim) } else { file });
+    let file = args.write.map(|file| file.unwrap_or_else(|| drop_in(&answers.sim)));
     if let Some(file) = &file {
         write(file, &toml)?;
     }
@@ -157,11 +157,7 @@ async fn which(socket: &Path, ask: &Ask, args: &PlanAddArgs) -> Result<Chosen, C
     };
     let chosen = |sim: &Sim| Chosen { iccid: sim.iccid.clone(), name: sim.name.clone() };
     if let Some(wanted) = &args.sim {
-        let exact = sims.iter().find(|sim| sim.iccid == *wanted || sim.name.as_ref() == Some(wanted));
-        let mut ends = sims.iter().filter(|sim| wanted.len() >= 4 && sim.iccid.ends_with(wanted.as_str()));
-        // The end of a number names a SIM where no other ends alike.
-        let found = exact.or_else(|| ends.next().filter(|_| ends.next().is_none()));
-        return found.map(chosen).ok_or_else(|| {
+        return sims::named(&sims, wanted).map(chosen).ok_or_else(|| {
             CtlError::usage(
                 format!("no SIM is called {wanted:?}"),
                 "see the names with `simbellctl sims`, or give the number on the card with --iccid",
@@ -204,6 +200,11 @@ fn period(ask: &Ask, args: &PlanAddArgs) -> Result<Period, CtlError> {
         if args.start.is_some() {
             return Err(bad("a month has a --day, not a --start".to_owned()));
         }
+        if args.renews == Some(false) {
+            return Err(
+                bad("a month always starts anew; --renews is for bundles such as 30 days".to_owned()),
+            );
+        }
         return Ok(Period::Month { day });
     }
     if args.day.is_some() {
@@ -214,6 +215,11 @@ fn period(ask: &Ask, args: &PlanAddArgs) -> Result<Period, CtlError> {
         None => ask.needed("First day (such as 2026-11-01)", "--start", date)?,
     };
     if every == "used" {
+        if args.renews == Some(true) {
+            return Err(bad(
+                "a bucket ends when it is used; --renews is for bundles such as 30 days".to_owned()
+            ));
+        }
         return Ok(Period::Bucket { start });
     }
     let renews = match args.renews {
@@ -457,6 +463,26 @@ fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_may_be_named_or_left_to_the_sims_name() {
+        use clap::Parser as _;
+
+        let write = |args: &[&str]| {
+            let all = ["simbellctl", "plan", "add"].iter().chain(args);
+            match crate::cli::Cli::try_parse_from(all).unwrap().verb {
+                crate::cli::Verb::Plan(plan) => match plan.verb {
+                    Some(crate::cli::PlanVerb::Add(args)) => args.write,
+                    _ => None,
+                },
+                _ => None,
+            }
+        };
+        assert_eq!(write(&[]), None);
+        assert_eq!(write(&["--write"]), Some(None));
+        assert_eq!(write(&["--write", "--day", "1"]), Some(None));
+        assert_eq!(write(&["--write", "x.toml"]), Some(Some(PathBuf::from("x.toml"))));
+    }
 
     #[test]
     fn answers_are_read_kindly_and_refused_clearly() {

@@ -109,11 +109,13 @@ pub(super) fn summary(sims: &[Sim], out: &Out) -> String {
             (Some(end), None) => end.clone(),
             (None, _) => "-".to_owned(),
         };
-        let out_on = sim
-            .forecast
-            .exhausted_at
-            .as_deref()
-            .map_or_else(|| "-".to_owned(), |at| at.split_once('T').map_or(at, |(date, _)| date).to_owned());
+        // What is not told reliably would be read as a date to reckon with.
+        let reliable = sim.forecast.reliable == Some(true) || sim.remaining_bytes == Some(0);
+        let out_on =
+            sim.forecast.exhausted_at.as_deref().filter(|_| reliable).map_or_else(
+                || "-".to_owned(),
+                |at| at.split_once('T').map_or(at, |(date, _)| date).to_owned(),
+            );
         table.row(vec![
             called(sim),
             state(sim).to_owned(),
@@ -130,10 +132,20 @@ pub(super) fn summary(sims: &[Sim], out: &Out) -> String {
 
 /// Its name, or the tail of its ICCID.
 pub(super) fn called(sim: &Sim) -> String {
-    sim.name.clone().unwrap_or_else(|| {
-        let tail = sim.iccid.get(sim.iccid.len().saturating_sub(4)..).unwrap_or(&sim.iccid);
-        format!("SIM …{tail}")
-    })
+    sim.name.clone().unwrap_or_else(|| unnamed(&sim.iccid))
+}
+
+/// What a SIM without a name is called: by the tail of its ICCID.
+pub(super) fn unnamed(iccid: &str) -> String {
+    let tail = iccid.get(iccid.len().saturating_sub(4)..).unwrap_or(iccid);
+    format!("SIM …{tail}")
+}
+
+/// The SIM that is meant, as the service understands it: by name, ICCID, or the end of an ICCID where no other ends alike.
+pub(super) fn named<'a>(sims: &'a [Sim], wanted: &str) -> Option<&'a Sim> {
+    let exact = sims.iter().find(|sim| sim.iccid == wanted || called(sim) == wanted);
+    let mut ends = sims.iter().filter(|sim| wanted.len() >= 4 && sim.iccid.ends_with(wanted));
+    exact.or_else(|| ends.next().filter(|_| ends.next().is_none()))
 }
 
 /// Its slot, and whether it is a profile of an eUICC; one that is in no modem now is told by its EID.

@@ -1,6 +1,9 @@
 //! `usage` and `usage set`.
 
-use simbell_api::{Client, GetUsageParams, SetUsageParams, UsageOutput, UsageRow};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use simbell_api::{Client, GetUsageParams, SetUsageParams, Sim, UsageOutput, UsageRow};
 
 use super::{Verdict, carrier, sims};
 use crate::cli::{By, UsageArgs};
@@ -8,6 +11,7 @@ use crate::failure::CtlError;
 use crate::out::Out;
 use crate::parse::{Amount, Threshold};
 use crate::show::amount::{amount, signed};
+use crate::show::records::paragraph;
 use crate::show::table::{Column, Table};
 use crate::show::time;
 
@@ -40,17 +44,31 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, args: &UsageArgs) ->
         page.push_str(&carrier::billed(&usage.billed, args.by, name, out));
         out.text(&page)?;
     }
-    let reached = |limit: Threshold| {
-        known
-            .iter()
-            .filter(|sim| {
-                args.sim
-                    .as_ref()
-                    .is_none_or(|wanted| sim.iccid == *wanted || sim.name.as_ref() == Some(wanted))
-            })
-            .any(|sim| limit.reached(sim.used_bytes, sim.allowance_bytes))
+    let asked: Vec<&Sim> = match &args.sim {
+        Some(wanted) => sims::named(&known, wanted).into_iter().collect(),
+        None => known.iter().collect(),
     };
+    if args.check.is_some() && args.sim.is_some() && asked.is_empty() {
+        // It was there a moment ago: that nothing is reached must not be said of it.
+        return Err(CtlError::failed("UnknownSim", "the SIM is not known any more", "ask again"));
+    }
+    let reached =
+        |limit: Threshold| asked.iter().any(|sim| limit.reached(sim.used_bytes, sim.allowance_bytes));
     Ok(Verdict::check(args.check.is_some(), args.check.is_some_and(reached)))
+}
+
+/// Says it where the ledger lacks what was measured last: the answer alone would look complete. Asked after it, for the
+/// answer may have been the first to find the disk full.
+pub(super) async fn note_unwritten(socket: &Path, out: &Out) {
+    let Ok(mut client) = Client::connect(socket).await else { return };
+    let Ok(status) = client.status().await else { return };
+    if let Some(warning) = status.service.warnings.iter().find(|w| w.code == "ledger-not-writable") {
+        out.note(&format!(
+            "the ledger cannot be written since {}: usage measured after that is kept in memory and missing here; \
+             `simbellctl status` counts it and says why",
+            time::absolute(&warning.since)
+        ));
+    }
 }
 
 pub(super) async fn set(
@@ -64,6 +82,14 @@ pub(super) async fn set(
     if out.json {
         out.json(&change)?;
     } else {
+        if change.correction_bytes == 0 {
+            return out
+                .text(&format!(
+                    "The usage of the cycle is {} already: nothing was written, the reason neither.\n",
+                    amount(change.bytes)
+                ))
+                .map(|()| Verdict::Done);
+        }
         out.text(&format!(
             "The usage of the cycle is {} now; it was {}. The ledger has an entry of {}.\n",
             amount(change.bytes),
@@ -90,9 +116,9 @@ fn page(usage: &UsageOutput, by: By, name: impl Fn(&str) -> String + Copy, out: 
     for row in &usage.rows {
         let from = row.start.as_deref().map_or_else(
             || "undated".to_owned(),
-            |start| match (by, &row.gap) {
-                (By::Hour, _) | (_, Some(_)) => time::absolute(start),
-                _ => start.split_once('T').map_or(start, |(date, _)| date).to_owned(),
+            |start| match by {
+                By::Hour => time::absolute(start),
+                By::Day | By::Cycle => start.split_once('T').map_or(start, |(date, _)| date).to_owned(),
             },
         );
         let sim = row.iccid.as_deref().map_or_else(|| "-".to_owned(), &name);
@@ -107,18 +133,38 @@ fn page(usage: &UsageOutput, by: By, name: impl Fn(&str) -> String + Copy, out: 
     };
     let sum = total.rx_bytes.saturating_add(total.tx_bytes).saturating_add_signed(total.correction_bytes);
     format!(
-        "{}\nTotal {}: received {}, sent {}{corrected}\n",
+        "{}\nTotal {}: received {}, sent {}{corrected}\n{}",
         table.render(out.width, out.color),
         amount(sum),
         amount(total.rx_bytes),
-        amount(total.tx_bytes)
+        amount(total.tx_bytes),
+        gaps(usage, out.width)
+    )
+}
+
+/// Short, so that it stays whole beside wide columns.
+const GAP: &str = "not known";
+
+/// Why some of it is not known: in words of its own below the table, which has no room for them.
+fn gaps(usage: &UsageOutput, columns: usize) -> String {
+    let reasons: BTreeSet<&str> = usage.rows.iter().filter_map(|row| row.gap.as_deref()).collect();
+    if reasons.is_empty() {
+        return String::new();
+    }
+    let reasons: Vec<&str> = reasons.into_iter().collect();
+    paragraph(
+        &format!(
+            "Some is not known, so not counted: {}. `simbellctl usage explain` tells when and why.",
+            reasons.join(", ")
+        ),
+        columns,
     )
 }
 
 fn figures(row: &UsageRow) -> [String; 5] {
     let none = || "-".to_owned();
-    if let Some(reason) = &row.gap {
-        return [none(), none(), none(), none(), format!("not known: {reason}")];
+    if row.gap.is_some() {
+        return [none(), none(), none(), none(), GAP.to_owned()];
     }
     if let Some(bytes) = row.correction_bytes {
         return [none(), none(), none(), signed(bytes), "correction".to_owned()];

@@ -59,7 +59,9 @@ fn page(why: &ExplainReminderReply, columns: usize, color: bool) -> String {
     if let Some(problem) = &rule.problem {
         out.push_str(&lines(problem, columns));
     }
-    out.push_str("\nWhere it stands\n");
+    if !why.standing.is_empty() {
+        out.push_str("\nWhere it stands\n");
+    }
     why.standing.iter().for_each(|line| out.push_str(&paragraph(line, columns)));
     if let Some(decision) = &why.decision {
         out.push_str(&told(decision, columns, now));

@@ -140,6 +140,7 @@ fn conditions_give_their_own_exit_status() {
         (&["reminders", "--check"], 5),
         (&["reminders", "list", "--check"], 5),
         (&["usage", "--check", "80%", "--sim", "home"], 5),
+        (&["usage", "--check", "80%", "--sim", &fake::HOME[12..]], 5),
         (&["usage", "--check", "82%", "--sim", "home"], 0),
         (&["usage", "--check", "4.9GB"], 5),
         (&["usage", "--check", "4.91GB"], 0),
@@ -154,6 +155,37 @@ fn conditions_give_their_own_exit_status() {
     let _well = Served::start(&socket, Fake::new(16).well());
     assert_eq!(run(&socket, &["status", "--check"]).status.code(), Some(0));
     assert_eq!(run(&socket, &["reminders", "--check"]).status.code(), Some(0));
+}
+
+#[test]
+fn what_the_ledger_lacks_is_said() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let well = Served::start(&socket, Fake::new(16));
+    let asked: [&[&str]; 4] =
+        [&["usage"], &["--json", "usage"], &["usage", "explain", "--sim", "home"], &["usage", "export"]];
+    for args in asked {
+        assert_eq!(stderr(&run(&socket, args)), "", "{args:?}");
+    }
+    drop(well);
+    let _served = Served::start(&socket, Fake::new(16).warning("ledger-not-writable"));
+    for args in asked {
+        let output = run(&socket, args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(stderr(&output).contains("missing here"), "{args:?}: {}", stderr(&output));
+        assert!(!stdout(&output).contains("missing here"), "{args:?}");
+    }
+}
+
+#[test]
+fn a_correction_of_nothing_is_not_said_to_be_an_entry() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    assert_eq!(
+        good(&socket, &["usage", "set", "4.9GB", "--sim", "home", "--reason", "the app"]),
+        "The usage of the cycle is 4.90 GB already: nothing was written, the reason neither.\n"
+    );
 }
 
 #[test]

@@ -88,6 +88,18 @@ impl Fake {
         self
     }
 
+    /// With a warning of this code.
+    pub fn warning(self, code: &str) -> Self {
+        let warning = Warning {
+            code: code.into(),
+            subject: String::new(),
+            text: "something is wrong".into(),
+            since: NOW.into(),
+        };
+        self.world.lock().unwrap().warnings.push(warning);
+        self
+    }
+
     /// With so many SIMs.
     pub fn with_sims(self, count: u32) -> Self {
         self.world.lock().unwrap().sims = (0..count)
@@ -153,7 +165,9 @@ impl Fake {
         let world = self.world.lock().unwrap();
         let found = match wanted {
             Some(wanted) => {
-                world.sims.iter().find(|sim| sim.iccid == wanted || sim.name.as_deref() == Some(wanted))
+                let exact = |sim: &&Sim| sim.iccid == wanted || sim.name.as_deref() == Some(wanted);
+                let end = |sim: &&Sim| wanted.len() >= 4 && sim.iccid.ends_with(wanted);
+                world.sims.iter().find(exact).or_else(|| world.sims.iter().find(end))
             }
             None if world.sims.len() == 1 => world.sims.first(),
             None => None,
