@@ -26,6 +26,8 @@ pub struct Question {
     /// The cycle of now.
     cycle: bool,
     billed: Option<u64>,
+    /// Connections that are up: the ledger keeps their figures only now and then.
+    up: Vec<Session>,
 }
 
 impl Question {
@@ -49,6 +51,11 @@ impl Question {
                 .facts(&iccid)
                 .filter(|facts| cycle && facts.plan.is_some())
                 .map(|facts| facts.used_bytes),
+            up: state
+                .sessions()
+                .filter(|(session, _)| session.iccid == iccid)
+                .map(|(session, _)| session.clone())
+                .collect(),
             query: ExplainQuery { iccid, from, until, after, limit: question.limit.unwrap_or(64).max(1) },
         })
     }
@@ -99,6 +106,12 @@ impl Question {
             next: found.next.map(|next| place(until, next)),
         };
         for part in found.parts {
+            let part = match part {
+                Part::Session(kept) if !kept.over => {
+                    Part::Session(self.up.iter().find(|up| up.id == kept.id).cloned().unwrap_or(kept))
+                }
+                part => part,
+            };
             add(&mut page, part, zone);
         }
         Ok(page)
@@ -250,6 +263,14 @@ impl Asked {
         };
         if asked.from > asked.until {
             return Err(invalid("from", "the span ends before it begins", "give the earlier one as --from"));
+        }
+        if asked.from > now {
+            let (argument, hint) = match (&question.day, &question.cycle) {
+                (Some(_), _) => ("day", "give an earlier --day"),
+                (_, Some(_)) => ("cycle", "give an earlier --cycle"),
+                _ => ("from", "give an earlier --from"),
+            };
+            return Err(invalid(argument, &format!("{argument} is in the future"), hint));
         }
         if asked.until.since(asked.from) > STRETCH && !asked.cycle {
             return Err(invalid(

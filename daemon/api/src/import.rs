@@ -3,7 +3,7 @@
 named! {
     /// One row to be taken in.
     pub struct ImportedRow {
-        /// Its beginning in local time of the SIM's plan, such as `2026-11-01T00:00`.
+        /// Its beginning in local time of the machine, whatever the zone of the SIM's plan, such as `2026-11-01T00:00`.
         pub start: String,
         /// How long it is: `hour`, `day`, `month` or `year`.
         pub span: String,

@@ -178,7 +178,7 @@ fn read_text(path: &Path) -> Result<String, Box<Problem>> {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
     let way_out = match error.kind() {
-        std::io::ErrorKind::NotFound => "create it, or name another with --config",
+        std::io::ErrorKind::NotFound => "create it, or name another file or folder",
         std::io::ErrorKind::PermissionDenied => "let the service's user read it",
         _ => "see whether its disk is well",
     };

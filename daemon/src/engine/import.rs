@@ -10,6 +10,7 @@ use simbell_store::{ImportRow, Imported};
 
 use super::Engine;
 use super::request::no_ledger;
+use crate::config::{Environment, system_zone, zone_rules};
 use crate::control::Answer;
 use crate::{convert, usage};
 
@@ -30,7 +31,7 @@ impl Engine {
                 "send the rest in further calls",
             ));
         }
-        let zone = self.state.zone_of(&iccid).clone();
+        let zone = machine_zone(&Environment::of_process())?;
         let rows: Vec<ImportRow> =
             question.rows.iter().map(|given| row(given, &zone)).collect::<Answer<_>>()?;
         // What is used now is in the ledger before anything is compared with it.
@@ -72,6 +73,14 @@ fn named(interface: &str) -> Answer<()> {
     ))
 }
 
+/// The zone whose days and hours another program on this machine counts by: not that of a SIM's plan, which may be abroad.
+fn machine_zone(machine: &Environment) -> Answer<ZoneRules> {
+    let name = system_zone(&machine.localtime, &machine.timezone);
+    zone_rules(&machine.zoneinfo_dir, &name).map_err(|error| {
+        convert::internal(&format!("the zone of this machine, {name}, is not known: {error}"))
+    })
+}
+
 fn row(given: &ImportedRow, zone: &ZoneRules) -> Answer<ImportRow> {
     let bad = |message: &str| usage::invalid("rows", message, "send rows as a vnStat database holds them");
     let start = NaiveDateTime::parse_from_str(&given.start, "%Y-%m-%dT%H:%M")
@@ -105,5 +114,34 @@ fn reply(iccid: &Iccid, done: Imported) -> ImportReply {
         left_out_rows: done.left_out_rows,
         left_out_rx_bytes: done.left_out.rx,
         left_out_tx_bytes: done.left_out.tx,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use simbell_core::time::Timestamp;
+
+    use super::*;
+
+    /// A travel SIM's plan keeps the days of Paris; vnStat on a machine in Shanghai does not.
+    #[test]
+    fn rows_are_of_the_machines_own_days() {
+        let dir = std::env::temp_dir().join(format!("simbell-import-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let localtime = dir.join("localtime");
+        std::os::unix::fs::symlink("/usr/share/zoneinfo/Asia/Shanghai", &localtime).unwrap();
+        let machine = Environment { localtime, ..Environment::of_process() };
+        let given = ImportedRow {
+            start: "2026-11-22T00:00".to_owned(),
+            span: "day".to_owned(),
+            rx_bytes: 1,
+            tx_bytes: 2,
+        };
+        let zone = machine_zone(&machine);
+        std::fs::remove_dir_all(&dir).unwrap();
+        let row = row(&given, &zone.unwrap()).unwrap();
+        // 2026-11-21T16:00:00Z.
+        assert_eq!(row.start, Timestamp::from_millis(1_795_276_800_000));
+        assert_eq!(row.end.since(row.start).as_millis(), 86_400_000);
     }
 }

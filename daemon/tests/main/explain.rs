@@ -71,6 +71,17 @@ async fn every_byte_of_a_cycle_is_explained() {
     assert_eq!((correction.bytes, correction.reason.as_str()), (5_000, "the app says so"));
     assert!(correction.author.starts_with("uid "), "{correction:?}");
 
+    // A connection that goes on is told as `sims` tells it, not as the ledger last kept it.
+    let sims = daemon.client().await.sims().await.unwrap();
+    let mut up = sims.iter().flat_map(|sim| &sim.sessions);
+    let (Some(up), None) = (up.next(), up.next()) else { panic!("one connection: {sims:#?}") };
+    let told = whole.sessions.iter().find(|told| told.id == up.id).unwrap();
+    assert!(!told.over && told.kernel_rx_bytes > Some(0), "{told:?}");
+    assert_eq!(
+        (told.kernel_rx_bytes, told.kernel_tx_bytes, told.modem_rx_bytes),
+        (up.kernel_rx_bytes, up.kernel_tx_bytes, up.modem_rx_bytes)
+    );
+
     // A span beside it holds nothing, and says so without a complaint.
     let question = ExplainUsageParams { day: Some("2026-01-01".to_owned()), ..ExplainUsageParams::default() };
     let empty = daemon.client().await.explain(&question).await.unwrap();
@@ -78,6 +89,7 @@ async fn every_byte_of_a_cycle_is_explained() {
     for question in [
         ExplainUsageParams { from: Some("2016-01-01".to_owned()), ..ExplainUsageParams::default() },
         ExplainUsageParams { day: Some("soon".to_owned()), ..ExplainUsageParams::default() },
+        ExplainUsageParams { day: Some("2126-11-01".to_owned()), ..ExplainUsageParams::default() },
         ExplainUsageParams { cycle: Some("2026-13-01".to_owned()), ..ExplainUsageParams::default() },
         ExplainUsageParams {
             after: None,
