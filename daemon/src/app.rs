@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use simbell_core::ident::{BootId, ChannelName};
-use simbell_core::settings::{ChannelSettings, Settings};
+use simbell_core::settings::Settings;
 use simbell_core::state::State;
 use simbell_modem::links::Links;
 use simbell_modem::{BusAddress, Watcher};
-use simbell_notify::{Channel as Transport, Dispatcher, SmsGateway, build_channels};
-use simbell_rules::{LoadOptions, PluginKind, RuleSet};
+use simbell_notify::{ChannelConfig, Dispatcher, SmsGateway, build_channels};
+use simbell_rules::{LoadOptions, Plugin, RuleSet};
 use simbell_store::{StoreOptions, Synchronous};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -91,14 +91,14 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     let (outcomes, ended) = mpsc::channel(QUEUE);
     let (requests, asked) = mpsc::channel(QUEUE);
     let gateway: Arc<dyn SmsGateway> = Arc::new(Gateway::new(commands.clone(), requests.clone()));
-    let mut channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
-        .map_err(|errors| anyhow::anyhow!(join(errors)))?;
     let state = State::restored(settings, restored);
     let (source, followed) = RuleSource::new(rule_options(&service, state.settings()));
     let source = Arc::new(source);
     let follower = Follower::begin(followed);
     let rules = source.load(state.plugins(), None);
-    hold_back(&mut channels, state.settings(), &rules);
+    approve(&mut service.channels, &rules);
+    let channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
+        .map_err(|errors| anyhow::anyhow!(join(errors)))?;
     for problem in rules.problems() {
         tracing::warn!("{problem}");
     }
@@ -316,14 +316,14 @@ pub fn rule_options(service: &ServiceSettings, settings: &Settings) -> LoadOptio
     }
 }
 
-/// A channel whose plugin asks for a host that was not approved says nothing until it is.
-fn hold_back(channels: &mut BTreeMap<ChannelName, Transport>, settings: &Settings, rules: &RuleSet) {
-    let waits = |channel: &&ChannelSettings| {
-        let plugin = rules.plugin(&channel.kind).filter(|plugin| plugin.kind == Some(PluginKind::Channel));
-        plugin.is_some_and(|plugin| plugin.waiting().next().is_some())
-    };
-    for channel in settings.channels.iter().filter(waits) {
-        channels.remove(&channel.name);
+/// A channel sends to hosts that were approved. What is for another one waits in the outbox until it is, too.
+fn approve(channels: &mut BTreeMap<ChannelName, ChannelConfig>, rules: &RuleSet) {
+    for config in channels.values_mut() {
+        let ChannelConfig::Script(config) = config else { continue };
+        let waiting: Vec<&str> = rules.plugin(&config.plugin).into_iter().flat_map(Plugin::waiting).collect();
+        for reach in &mut config.reach {
+            reach.approved = !waiting.contains(&reach.permission.as_str());
+        }
     }
 }
 
@@ -338,11 +338,13 @@ fn reloader(
         let loaded = load_config(options.config.as_deref(), &Environment::of_process())
             .map_err(|problems| problems.list().iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let Loaded { settings, mut service, .. } = loaded;
-        let mut channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
+        let mut rules_from = rule_options(&service, &settings);
+        rules_from.standings.clone_from(standings);
+        let rules = RuleSet::load_over(&rules_from, Some(before));
+        approve(&mut service.channels, &rules);
+        let channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-        source.replace(rule_options(&service, &settings));
-        let rules = source.load(standings, Some(before));
-        hold_back(&mut channels, &settings, &rules);
+        source.replace(rules_from);
         let broken = rules.descriptions().into_iter().filter_map(|rule| rule.problem.or(rule.outdated));
         let problems = rules.problems().iter().map(ToString::to_string);
         let problems = problems.chain(broken).chain(std::mem::take(&mut service.channel_problems)).collect();

@@ -288,8 +288,8 @@ fn cut_short(costs: bool, kind: SendErrorKind, text: &str) -> SendError {
 
 fn not_configured(channel: &ChannelName) -> SendError {
     let text = format!(
-        "there is no channel {channel}, or its plugin waits to be approved; see `simbellctl status` and `simbellctl \
-         channels`, then the rule or `default_channels`"
+        "there is no channel {channel}; `simbellctl channels` lists those that are there, a rule or `channels` under \
+         [reminders] names it"
     );
     SendError::for_good(SendErrorKind::Unavailable, text)
 }

@@ -162,43 +162,67 @@ async fn the_configuration_outranks_and_what_it_names_counts_as_approved_as_it_w
 }
 
 #[tokio::test]
-async fn a_channel_whose_plugin_asks_for_another_host_says_nothing_until_that_is_approved() {
+async fn what_is_for_a_host_that_waits_to_be_approved_waits_with_it_and_arrives_once() {
     let stage = Stage::new().await;
-    let mut push = Receiver::http(&[]);
+    let (mut near, mut elsewhere) = (Receiver::http(&[]), Receiver::http(&[]));
     let home = home(&format!(
         "[channels.ring]\nkind = \"ringer\"\nurl = \"http://127.0.0.1:{}\"\nallow_plaintext = true\n[reminders]\nchannels = [\"ring\"]\n",
-        push.port
+        near.port
     ));
     let dir = home.path("etc/plugins/ringer");
     fs::create_dir_all(&dir).unwrap();
-    let manifest = |hosts: &str| {
-        format!(
+    let manifest = |hosts: &str, more: &str| {
+        let text = format!(
             "api = 1\nname = \"ringer\"\nkind = \"channel\"\ndescription = \"Rings.\"\nhosts = [{hosts}]\n\
-             [settings.url]\ntype = \"url\"\n"
-        )
+             [settings.url]\ntype = \"url\"\n{more}"
+        );
+        fs::write(dir.join("plugin.toml"), text).unwrap();
     };
-    fs::write(dir.join("plugin.toml"), manifest("\"{url}\"")).unwrap();
-    fs::write(
-        dir.join("main.rhai"),
-        "fn send(message) { http_post(settings.url, #{}, #{ text: message.text }) }\n",
-    )
-    .unwrap();
+    let script = |setting: &str| {
+        let text =
+            format!("fn send(message) {{ http_post(settings.{setting}, #{{ text: message.text }}) }}\n");
+        fs::write(dir.join("main.rhai"), text).unwrap();
+    };
+    manifest("\"{url}\"", "");
+    script("url");
     home.rule("pass", "// Passes on.\nfn on_sms(sim, sms) { remind(\"k\", sms.text); }\n");
     let bell = stage.bell(&home).await;
     stage.says("one");
-    push.received().await;
+    near.received().await;
 
-    fs::write(dir.join("plugin.toml"), manifest("\"{url}\", \"elsewhere.example.org\"")).unwrap();
+    // An upgrade sends elsewhere.
+    let mirror =
+        format!("[settings.mirror]\ntype = \"url\"\ndefault = \"http://127.0.0.1:{}\"\n", elsewhere.port);
+    manifest("\"{url}\", \"{mirror}\"", &mirror);
+    script("mirror");
     let warned = bell.warns("permission-waits").await;
-    assert!(warned.contains("host:elsewhere.example.org"), "{warned}");
+    assert!(
+        warned.contains("host:{mirror}") && warned.contains("simbellctl plugins approve ringer"),
+        "{warned}"
+    );
     bell.reload().await.unwrap();
     let test = bell.client().await.test_channel("ring").await.unwrap();
-    assert!(test.error.as_ref().unwrap().contains("waits to be approved"), "{test:?}");
+    assert!(test.error.as_ref().unwrap().contains("simbellctl plugins approve ringer"), "{test:?}");
+    stage.says("two");
+    let failing = bell.warns("channel-failing").await;
+    assert!(failing.contains("before you approve it") && failing.contains("tried again"), "{failing}");
+    assert_eq!(elsewhere.so_far(), [0; 0]);
+
+    // A restart neither approves it nor loses what waits.
+    bell.kill();
+    let bell = stage.bell(&home).await;
+    bell.warns("permission-waits").await;
     let (code, said, _) = ctl(&home, &["plugins", "approve", "ringer", "--yes"]);
     assert_eq!(code, 0, "{said}");
+    let waited = elsewhere.received().await;
+    assert!(waited["body"].as_str().unwrap().contains("two"), "{waited}");
     let test = bell.client().await.test_channel("ring").await.unwrap();
     assert_eq!(test.state, "delivered", "{test:?}");
+    let after = elsewhere.received().await;
+    assert!(!after["body"].as_str().unwrap().contains("two"), "said once: {after}");
+    bell.is_well("channel-failing").await;
     bell.stop().await;
+    assert_eq!((elsewhere.so_far(), near.so_far()), (vec![], vec![]));
 }
 
 #[tokio::test]

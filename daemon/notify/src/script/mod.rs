@@ -71,7 +71,9 @@ impl Script {
         let filled = filler.fill(&request, &message.id).map_err(|refusal| match refusal {
             Refusal::Wrong(text) => fault(&format!("plugin {plugin}: {text}")),
             Refusal::NotApproved(host) => {
-                fault(&format!("plugin {plugin} may not send to {host} before you approve it"))
+                fault(&format!(
+                    "plugin {plugin} may not send to {host} before you approve it: `simbellctl plugins approve {plugin}`"
+                ))
             }
         })?;
         let secrets = self.secrets.iter().chain(&filled.secrets).map(String::as_str);
