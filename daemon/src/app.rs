@@ -12,8 +12,8 @@ use simbell_core::settings::Settings;
 use simbell_core::state::State;
 use simbell_modem::links::Links;
 use simbell_modem::{BusAddress, Watcher};
-use simbell_notify::{ChannelConfig, Dispatcher, SmsGateway, build_channels};
-use simbell_rules::{LoadOptions, Plugin, RuleSet};
+use simbell_notify::{Dispatcher, SmsGateway, build_channels};
+use simbell_rules::{LoadOptions, RuleSet};
 use simbell_store::{StoreOptions, Synchronous};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -27,6 +27,7 @@ use crate::files::{Follower, RuleSource};
 use crate::gateway::Gateway;
 use crate::options::Options;
 use crate::quota::Quotas;
+use crate::scripted::ScriptedChannels;
 use crate::service::{Notifier, listener_from_systemd};
 use crate::simulate::Simulator;
 
@@ -96,13 +97,10 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     let source = Arc::new(source);
     let follower = Follower::begin(followed);
     let rules = source.load(state.plugins(), None);
-    approve(&mut service.channels, &rules);
+    let scripted = ScriptedChannels::new(&mut service, &rules, None);
     let channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
         .map_err(|errors| anyhow::anyhow!(join(errors)))?;
     for problem in rules.problems() {
-        tracing::warn!("{problem}");
-    }
-    for problem in &service.channel_problems {
         tracing::warn!("{problem}");
     }
     let shared = Arc::new(RwLock::new(Shared {
@@ -123,6 +121,7 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
         rules: Arc::new(rules),
         source,
         dispatcher: Dispatcher::new(channels, outcomes),
+        scripted,
         ended,
         requests: asked,
         reload,
@@ -316,17 +315,6 @@ pub fn rule_options(service: &ServiceSettings, settings: &Settings) -> LoadOptio
     }
 }
 
-/// A channel sends to hosts that were approved. What is for another one waits in the outbox until it is, too.
-fn approve(channels: &mut BTreeMap<ChannelName, ChannelConfig>, rules: &RuleSet) {
-    for config in channels.values_mut() {
-        let ChannelConfig::Script(config) = config else { continue };
-        let waiting: Vec<&str> = rules.plugin(&config.plugin).into_iter().flat_map(Plugin::waiting).collect();
-        for reach in &mut config.reach {
-            reach.approved = !waiting.contains(&reach.permission.as_str());
-        }
-    }
-}
-
 fn reloader(
     options: Options,
     gateway: Arc<dyn SmsGateway>,
@@ -334,20 +322,20 @@ fn reloader(
     log: crate::logging::Handle,
     source: Arc<RuleSource>,
 ) -> Reload {
-    Box::new(move |standings, before| {
+    Box::new(move |standings, before, scripted| {
         let loaded = load_config(options.config.as_deref(), &Environment::of_process())
             .map_err(|problems| problems.list().iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let Loaded { settings, mut service, .. } = loaded;
         let mut rules_from = rule_options(&service, &settings);
         rules_from.standings.clone_from(standings);
         let rules = RuleSet::load_over(&rules_from, Some(before));
-        approve(&mut service.channels, &rules);
+        let scripted = ScriptedChannels::new(&mut service, &rules, Some(scripted));
         let channels = build_channels(std::mem::take(&mut service.channels), Some(&gateway))
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         source.replace(rules_from);
         let broken = rules.descriptions().into_iter().filter_map(|rule| rule.problem.or(rule.outdated));
         let problems = rules.problems().iter().map(ToString::to_string);
-        let problems = problems.chain(broken).chain(std::mem::take(&mut service.channel_problems)).collect();
+        let problems = problems.chain(broken).chain(scripted.problems()).collect();
         if let Ok(mut shared) = shared.write() {
             shared.admin_groups.clone_from(&service.admin_groups);
             shared.zone = settings.zone.clone();
@@ -359,6 +347,7 @@ fn reloader(
             settings,
             rules,
             channels,
+            scripted,
             trust: service.clock_trust,
             history: service.history,
             quota: service.quota,

@@ -1,6 +1,7 @@
 //! `simbelld check`: configuration, rules and plugins, offline. What simbellctl executes for `config check` and
 //! `rules check`.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -70,7 +71,9 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
     let options = rule_options(&service, &settings);
     let set = RuleSet::load(&options);
     found.warnings.extend(set.problems().iter().map(ToString::to_string));
-    found.rules.extend(service.channel_problems.iter().cloned());
+    let problems: BTreeSet<&String> =
+        service.scripted.values().filter_map(|one| one.problem.as_ref()).collect();
+    found.rules.extend(problems.into_iter().cloned());
     for rule in set.descriptions() {
         match rule.problem {
             Some(problem) => found.rules.push(problem),

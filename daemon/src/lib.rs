@@ -19,6 +19,7 @@ pub mod quota;
 pub mod replay;
 pub mod scaffold;
 mod script;
+mod scripted;
 pub mod service;
 pub mod simulate;
 pub mod trace;

@@ -39,12 +39,14 @@ pub enum WarningCode {
     RuleFailing,
     /// What a rule wanted done was not allowed, or went wrong.
     ActionFailed,
-    /// A plugin could not be loaded.
-    PluginDisabled,
+    /// A file of the owner's own texts is wrong, and the texts without it are said.
+    TextsOutdated,
     /// A plugin asks for more than what was approved: that waits.
     PermissionWaits,
     /// A channel failed the last time it was used.
     ChannelFailing,
+    /// The plugin of a channel cannot be used as it is on disk, and the version before, if there is one, stays in use.
+    ChannelOutdated,
     /// A connected bearer has no counter that can be read.
     NotMeasured,
     /// The configuration on disk is not the one in use: its reload failed.
@@ -78,8 +80,9 @@ impl WarningCode {
             Self::RuleFailing => "rule-failing",
             Self::ActionFailed => "action-failed",
             Self::PermissionWaits => "permission-waits",
-            Self::PluginDisabled => "plugin-disabled",
+            Self::TextsOutdated => "texts-outdated",
             Self::ChannelFailing => "channel-failing",
+            Self::ChannelOutdated => "channel-outdated",
             Self::NotMeasured => "not-measured",
             Self::ConfigRejected => "config-rejected",
             Self::NotAuthorized => "not-authorized",

@@ -219,6 +219,12 @@ impl Reach {
         let port = uri.port_u16().unwrap_or(if plain { 80 } else { 443 });
         Some(Self { host: uri.host()?.to_ascii_lowercase(), port, plain, permission, approved: true })
     }
+
+    /// Whether what goes to `to` goes here, and no less protected.
+    #[must_use]
+    pub fn leads_as(&self, to: &Self) -> bool {
+        self.host == to.host && self.port == to.port && (self.plain || !to.plain)
+    }
 }
 
 /// Short messages through the modem.

@@ -84,10 +84,18 @@ impl Dispatcher {
                 self.leaving.push(worker.task);
             }
         }
-        for (name, channel) in channels {
+        for (name, channel) in &channels {
             if let Some(caution) = channel.caution() {
                 tracing::warn!(channel = %name, "{caution}");
             }
+        }
+        self.renew(channels);
+    }
+
+    /// Puts these channels in place of those of their names, and leaves the others. What waits for one goes by its new
+    /// configuration; what is being sent is finished as it is.
+    pub fn renew(&mut self, channels: BTreeMap<ChannelName, Channel>) {
+        for (name, channel) in channels {
             let channel = Some(Arc::new(channel));
             match self.workers.get(&name) {
                 Some(worker) if !worker.task.is_finished() => {

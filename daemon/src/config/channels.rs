@@ -15,6 +15,7 @@ use super::scripts::Scripts;
 use super::section::{Field, Report, Section};
 use super::settings::RulesSettings;
 use super::transports::{self, Around};
+use crate::scripted::Scripted;
 
 /// Short messages per day where the configuration names no number.
 const SMS_DAILY_CAP: u32 = 5;
@@ -50,8 +51,8 @@ pub(super) struct Channels {
     pub configs: BTreeMap<ChannelName, ChannelConfig>,
     /// Every name that is there, also of channels that have problems of their own.
     pub named: Vec<String>,
-    /// What keeps scripts from running.
-    pub problems: Vec<String>,
+    /// Those of `configs` that go by a plugin.
+    pub scripted: BTreeMap<ChannelName, Scripted>,
 }
 
 impl Channels {
@@ -77,19 +78,24 @@ pub(super) fn read(
     env: &Environment,
     report: &mut Report<'_>,
 ) -> Channels {
-    let mut channels =
-        Channels { known: Vec::new(), configs: BTreeMap::new(), named: Vec::new(), problems: Vec::new() };
+    let mut channels = Channels {
+        known: Vec::new(),
+        configs: BTreeMap::new(),
+        named: Vec::new(),
+        scripted: BTreeMap::new(),
+    };
     let section = root.get("channels").and_then(|field| field.section("sections [channels.NAME]", report));
     let around = Around { sims, env };
     let mut scripts = Scripts::new(rules);
-    for (name, field) in section.iter().flat_map(Section::entries) {
-        channels.named.push(name.to_owned());
-        let name = ChannelName::new(name)
+    for (word, field) in section.iter().flat_map(Section::entries) {
+        channels.named.push(word.to_owned());
+        let name = ChannelName::new(word)
             .map_err(|error| field.invalid_hidden(ProblemKind::InvalidValue, report, error))
             .ok();
         let Some(mut section) = field.section("a section such as [channels.mail]", report) else { continue };
         // Which keys are known depends on the kind: without it nothing more can be said.
-        let Some((config, common)) = channel(&mut section, &around, &mut scripts, report) else { continue };
+        let read = channel(word, &mut section, &around, &mut scripts, report);
+        let Some((config, common)) = read else { continue };
         section.finish(report);
         let (Some(name), Some(config)) = (name, config) else { continue };
         let Some(config) = tried(&name, config, &field, report) else { continue };
@@ -103,7 +109,10 @@ pub(super) fn read(
         });
         channels.configs.insert(name, config);
     }
-    channels.problems = scripts.into_problems();
+    for (name, scripted) in scripts.into_scripted() {
+        let name = ChannelName::new(&name).ok().filter(|name| channels.configs.contains_key(name));
+        channels.scripted.extend(name.map(|name| (name, scripted)));
+    }
     channels
 }
 
@@ -141,6 +150,7 @@ fn tried(
 }
 
 fn channel(
+    name: &str,
     section: &mut Section<'_>,
     around: &Around<'_>,
     scripts: &mut Scripts,
@@ -153,7 +163,10 @@ fn channel(
     let Some((_, kind)) = KINDS.iter().find(|(known, _)| *known == word) else {
         let plugin = scripts.plugin(&field, word, &KINDS.map(|(known, _)| known), report)?;
         let common = common(section, report);
-        return Some((scripts.read(&plugin, section, around, report).map(ChannelConfig::Script), common));
+        return Some((
+            scripts.read(name, &plugin, section, around, report).map(ChannelConfig::Script),
+            common,
+        ));
     };
     let common = common(section, report);
     let config = match kind {

@@ -163,7 +163,7 @@ fn root_section(
     reminders(root, &channels, &mut settings, report);
     settings.channels = channels.known;
     service.channels = channels.configs;
-    service.channel_problems = channels.problems;
+    service.scripted = channels.scripted;
     service.quota = quota;
     settings.suspend_after = service.rules.suspend_after;
     settings.actions_a_day = service.rules.actions_a_day;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use simbell_notify::{Reach, ScriptConfig, ScriptValue};
 use simbell_rules::{
-    ChannelEngine, ChannelPlugin, ChannelSettingKind, Given, Host, Limits, Problem, channel_plugins,
+    ChannelEngine, ChannelPlugin, ChannelSettingKind, Given, Limits, Problem, channel_plugins,
 };
 
 use super::problem::ProblemKind;
@@ -18,6 +18,7 @@ use super::service::json;
 use super::settings::RulesSettings;
 use super::transports::{Around, allow_plaintext, ca_file, timeout, url_allowed};
 use crate::script::Script;
+use crate::scripted::{Scripted, reach, with_defaults};
 
 /// Stands for an address that is not read.
 const ASSUMED: &str = "https://assumed.invalid/";
@@ -28,7 +29,7 @@ pub(super) struct Scripts {
     limits: Limits,
     plugins: OnceCell<BTreeMap<String, Result<ChannelPlugin, Vec<Problem>>>>,
     engine: OnceCell<ChannelEngine>,
-    problems: Vec<String>,
+    scripted: BTreeMap<String, Scripted>,
 }
 
 impl Scripts {
@@ -38,13 +39,13 @@ impl Scripts {
             limits: rules.limits,
             plugins: OnceCell::new(),
             engine: OnceCell::new(),
-            problems: Vec::new(),
+            scripted: BTreeMap::new(),
         }
     }
 
-    /// What keeps scripts from running.
-    pub fn into_problems(self) -> Vec<String> {
-        self.problems
+    /// The channels that were read, by name.
+    pub fn into_scripted(self) -> BTreeMap<String, Scripted> {
+        self.scripted
     }
 
     /// The plugin that the kind of a channel names; `kinds` are those that need none.
@@ -79,9 +80,10 @@ impl Scripts {
         }
     }
 
-    /// The section of a channel that goes by `plugin`.
+    /// The section of the channel `channel`, which goes by `plugin`.
     pub fn read(
         &mut self,
+        channel: &str,
         plugin: &ChannelPlugin,
         section: &mut Section<'_>,
         around: &Around<'_>,
@@ -98,10 +100,6 @@ impl Scripts {
                 (None, kind) if setting.required => {
                     section.missing(name, &example(name, &kind), report);
                     None
-                }
-                (None, ChannelSettingKind::Url { default: Some(url) }) => {
-                    values.insert(name.to_owned(), ScriptValue::Url(SecretString::from(url)));
-                    continue;
                 }
                 (None, _) => continue,
                 (Some(field), ChannelSettingKind::Secret) => {
@@ -131,7 +129,8 @@ impl Scripts {
                 None => good = false,
             }
         }
-        let reach = reach(plugin, &values);
+        let all = with_defaults(plugin, &values);
+        let reach = reach(plugin, &all);
         for (name, field) in addresses {
             good &= leads_there(plugin, &name, &field, &values, &reach, report);
         }
@@ -140,27 +139,14 @@ impl Scripts {
         }
         let engine = self.engine.get_or_init(|| ChannelEngine::new(&self.limits));
         let script = plugin.script(engine, &given);
-        self.problems.extend(script.problem().map(ToString::to_string));
+        let problem = script.problem().map(ToString::to_string);
         let composer = Arc::new(Script::new(script));
-        Some(ScriptConfig { plugin: plugin.name().to_owned(), composer, values, reach, ca_file, timeout })
+        let config =
+            ScriptConfig { plugin: plugin.name().to_owned(), composer, values: all, reach, ca_file, timeout };
+        let scripted = Scripted { config: config.clone(), given, values, runs: problem.is_none(), problem };
+        self.scripted.insert(channel.to_owned(), scripted);
+        Some(config)
     }
-}
-
-/// Where the plugin may send to, given the owner's addresses.
-fn reach(plugin: &ChannelPlugin, values: &BTreeMap<String, ScriptValue>) -> Vec<Reach> {
-    let reach = |host: &Host| {
-        let permission = format!("host:{host}");
-        match host {
-            Host::Named { host, port } => {
-                Some(Reach { host: host.clone(), port: *port, plain: false, permission, approved: true })
-            }
-            Host::OfSetting(name) => match values.get(name) {
-                Some(ScriptValue::Url(url)) => Reach::of_address(url.expose_secret(), permission),
-                _ => None,
-            },
-        }
-    };
-    plugin.hosts().iter().filter_map(reach).collect()
 }
 
 /// Whether an address is one, and of a host that the plugin may send to.
@@ -182,8 +168,7 @@ fn leads_there(
         field.invalid_hidden(ProblemKind::InvalidValue, report, message);
         return false;
     };
-    let fits = |known: &Reach| known.host == to.host && known.port == to.port && (known.plain || !to.plain);
-    if reach.iter().any(fits) {
+    if reach.iter().any(|known| known.leads_as(&to)) {
         return true;
     }
     let hosts: Vec<String> = plugin.hosts().iter().map(ToString::to_string).collect();

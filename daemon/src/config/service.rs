@@ -52,7 +52,7 @@ pub(super) fn read(
         },
         plugins: BTreeMap::new(),
         channels: BTreeMap::new(),
-        channel_problems: Vec::new(),
+        scripted: BTreeMap::new(),
         unchecked_secrets: Vec::new(),
     };
     if let Some(mut section) = root.get("service").and_then(|f| f.section("a section [service]", report)) {

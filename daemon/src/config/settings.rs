@@ -9,6 +9,7 @@ use simbell_core::time::Span;
 use simbell_notify::ChannelConfig;
 
 use crate::clock::Trust;
+use crate::scripted::Scripted;
 
 /// Everything that the configuration decides for the shell.
 #[derive(Debug)]
@@ -37,8 +38,8 @@ pub struct ServiceSettings {
     pub plugins: BTreeMap<RuleName, PluginSettings>,
     /// Every channel with all that it needs to send, by name.
     pub channels: BTreeMap<ChannelName, ChannelConfig>,
-    /// What keeps the scripts of channels from running: each channel is there, and fails with it.
-    pub channel_problems: Vec<String>,
+    /// Those channels that go by a plugin, as they can be made anew when its files change.
+    pub scripted: BTreeMap<ChannelName, Scripted>,
     /// Secrets that were assumed and not read, one line each; empty unless the environment allows it
     /// ([`super::Environment::assuming_secrets`]).
     pub unchecked_secrets: Vec<String>,

@@ -40,6 +40,7 @@ use crate::clock::{Clock, ClockWatch};
 use crate::config::HistorySettings;
 use crate::files::RuleSource;
 use crate::quota::Quotas;
+use crate::scripted::ScriptedChannels;
 use crate::service::Notifier;
 use simbell_api::MonitorEvent;
 
@@ -80,6 +81,8 @@ pub struct Parts {
     pub rules: Arc<RuleSet>,
     /// The channels.
     pub dispatcher: Dispatcher,
+    /// Those of them that go by a plugin.
+    pub scripted: ScriptedChannels,
     /// Ends of deliveries.
     pub ended: mpsc::Receiver<Ended>,
     /// What callers of the control socket and signals ask for.
@@ -102,9 +105,11 @@ pub struct Parts {
     pub recovery: Option<Recovery>,
 }
 
-/// Reads everything anew: with what was decided about plugins, beside the rules that run.
-pub type Reload =
-    Box<dyn FnMut(&BTreeMap<String, PluginStanding>, &RuleSet) -> Result<Reloaded, Vec<String>> + Send>;
+/// Reads everything anew: with what was decided about plugins, beside the rules and the channels that run.
+pub type Reload = Box<
+    dyn FnMut(&BTreeMap<String, PluginStanding>, &RuleSet, &ScriptedChannels) -> Result<Reloaded, Vec<String>>
+        + Send,
+>;
 
 /// The engine.
 pub struct Engine {
@@ -119,6 +124,9 @@ pub struct Engine {
     rules: Arc<RuleSet>,
     /// None once the engine has begun to end.
     dispatcher: Option<Dispatcher>,
+    scripted: ScriptedChannels,
+    /// What is wrong on disk and was left out, as was told.
+    outdated: BTreeSet<(WarningCode, String)>,
     ended: mpsc::Receiver<Ended>,
     /// Ends of actions: both halves, since each action's task takes one.
     acted: (mpsc::Sender<act::Acted>, mpsc::Receiver<act::Acted>),
@@ -171,6 +179,8 @@ impl Engine {
             commands: parts.commands,
             rules: parts.rules,
             dispatcher: Some(parts.dispatcher),
+            scripted: parts.scripted,
+            outdated: BTreeSet::new(),
             ended: parts.ended,
             acted: mpsc::channel(64),
             decisions: decisions::Decisions::default(),

@@ -27,9 +27,43 @@ impl Engine {
         self.take_rules(rules, same).await;
     }
 
+    /// The channels that go by plugins, as those are on disk and approved now.
+    fn read_channels(&mut self) {
+        let renewed = self.scripted.read_anew(&self.rules);
+        if let Some(dispatcher) = &mut self.dispatcher {
+            dispatcher.renew(renewed);
+        }
+    }
+
+    /// Warns of what is wrong on disk and was left out: plugins of channels, and the owner's own texts.
+    async fn tell_of_outdated(&mut self) {
+        let channels = self
+            .scripted
+            .outdated()
+            .map(|(name, text)| (WarningCode::ChannelOutdated, name.as_str().to_owned(), text));
+        let texts = self.rules.problems().iter().filter(|problem| problem.file.ends_with(".ftl"));
+        let texts = texts.map(|problem| {
+            let text = format!("{problem}\nThe texts without this file are said, until it is mended.");
+            (WarningCode::TextsOutdated, problem.file.clone(), text)
+        });
+        let mut outdated = BTreeSet::new();
+        for (code, subject, text) in channels.chain(texts).collect::<Vec<_>>() {
+            // Of several problems of a file the first is told; the log has them all.
+            if outdated.insert((code, subject.clone())) {
+                self.report(code, &subject, Some(text)).await;
+            }
+        }
+        for over in std::mem::replace(&mut self.outdated, outdated) {
+            if !self.outdated.contains(&over) {
+                self.report(over.0, &over.1, None).await;
+            }
+        }
+    }
+
     /// `same`: no rule is another one, so that none is asked anew.
     async fn take_rules(&mut self, rules: RuleSet, same: bool) {
         self.rules = Arc::new(rules);
+        self.read_channels();
         if !same {
             tracing::info!(rules = self.rules.descriptions().len(), "rules were read anew");
             self.feed(Event::RulesLoaded(self.rules.descriptions())).await;
@@ -50,6 +84,7 @@ impl Engine {
             }))
             .await;
         }
+        self.tell_of_outdated().await;
         let mut waiting = BTreeSet::new();
         for plugin in rules.plugins().filter(|plugin| plugin.enabled && plugin.waiting().next().is_some()) {
             waiting.insert(plugin.name.clone());
@@ -66,7 +101,7 @@ impl Engine {
 impl Engine {
     /// Every plugin, as callers see it.
     pub(super) fn plugins_shown(&self) -> Vec<simbell_api::Plugin> {
-        self.rules.plugins().map(shown).collect()
+        self.rules.plugins().map(|plugin| self.shown(plugin)).collect()
     }
 
     /// Somebody decides about a plugin: it is in the ledger, and has its effect, before the answer.
@@ -92,13 +127,14 @@ impl Engine {
         .await;
         self.committed()?;
         self.read_rules().await;
-        if plugin.kind == Some(PluginKind::Channel) {
-            // What was held back is a channel of the configuration as it is in use: it is made anew. Where the
-            // configuration has errors by now, what was decided is kept, and has its effect once they are mended.
-            let _reloaded = self.reload().await;
-        }
         let plugin = self.plugin_named(&which.name)?;
-        Ok(PluginReply { note: note(&plugin, choice), plugin: shown(&plugin) })
+        Ok(PluginReply { note: note(&plugin, choice), plugin: self.shown(&plugin) })
+    }
+
+    fn shown(&self, plugin: &Plugin) -> simbell_api::Plugin {
+        let mut shown = shown(plugin);
+        shown.problem = shown.problem.or_else(|| self.scripted.problem_of(&plugin.name));
+        shown
     }
 
     fn plugin_named(&self, name: &str) -> Answer<Plugin> {

@@ -29,6 +29,7 @@ use crate::clock::Trust;
 use crate::config::HistorySettings;
 use crate::control::{Answer, Following};
 use crate::export::Export;
+use crate::scripted::ScriptedChannels;
 use crate::{convert, explain, usage, voice};
 
 /// What a reload brings: everything read anew and found good.
@@ -39,6 +40,8 @@ pub struct Reloaded {
     pub rules: RuleSet,
     /// The channels.
     pub channels: std::collections::BTreeMap<ChannelName, Transport>,
+    /// Those of them that go by a plugin.
+    pub scripted: ScriptedChannels,
     /// How far the clock is believed.
     pub trust: Trust,
     /// How long usage is kept in which detail.
@@ -457,7 +460,7 @@ impl Engine {
 
     pub(super) async fn reload(&mut self) -> Answer<ReloadReply> {
         self.notifier.reloading();
-        let result = (self.reload)(self.state.plugins(), &self.rules);
+        let result = (self.reload)(self.state.plugins(), &self.rules, &self.scripted);
         let answer = match result {
             Ok(new) => {
                 self.clock.set_trust(new.trust);
@@ -469,6 +472,7 @@ impl Engine {
                 if let Some(dispatcher) = &mut self.dispatcher {
                     dispatcher.replace(new.channels);
                 }
+                self.scripted = new.scripted;
                 self.feed(Event::SettingsLoaded(Box::new(new.settings))).await;
                 self.feed(Event::RulesLoaded(self.rules.descriptions())).await;
                 self.look_at_plugins().await;

@@ -7,6 +7,7 @@ use std::path::Path;
 use simbell_api::Rule;
 
 use crate::bell::{Bell, Home, until};
+use crate::receivers::Receiver;
 use crate::stage::Stage;
 
 fn rule(what: &str) -> String {
@@ -162,6 +163,97 @@ async fn plugins_and_texts_are_read_as_they_change_and_folders_as_they_appear() 
     })
     .await;
     assert_eq!(asked_before.name, "told");
+    // What is wrong with them is told, and the plugin's own words are said.
+    fs::write(home.path("etc/texts/told/en.ftl"), "m = { $nothing\n").unwrap();
+    let warned = bell.warns("texts-outdated").await;
+    assert!(warned.contains("etc/texts/told/en.ftl:1:") && warned.contains("without this file"), "{warned}");
+    stage.says("four");
+    bell.reminder_is("told/k/", |reminder| reminder.text == "told: four").await;
+    fs::write(home.path("etc/texts/told/en.ftl"), "m = mine again: { $t }\n").unwrap();
+    bell.is_well("texts-outdated").await;
+    stage.says("five");
+    bell.reminder_is("told/k/", |reminder| reminder.text == "mine again: five").await;
+    bell.stop().await;
+}
+
+fn ringer(home: &Home, script: &str, more: &str) {
+    let dir = home.path("etc/plugins/ringer");
+    fs::create_dir_all(&dir).unwrap();
+    let manifest = "api = 1\nname = \"ringer\"\nkind = \"channel\"\ndescription = \"Rings.\"\nhosts = [\"{url}\"]\n\
+                    [settings.url]\ntype = \"url\"\n";
+    replace(&dir.join("plugin.toml"), &format!("{manifest}{more}"));
+    replace(&dir.join("main.rhai"), script);
+}
+
+fn rings(word: &str) -> String {
+    format!("fn send(message) {{ http_post(settings.url, `{word}: ${{message.text}}`) }}\n")
+}
+
+/// What the receiver hears of the next message.
+async fn heard(stage: &Stage, push: &mut Receiver, said: &str) -> String {
+    stage.says(said);
+    push.received().await["body"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn channels_by_plugins_follow_their_files_and_what_is_broken_leaves_the_version_before() {
+    let stage = Stage::new().await;
+    let mut push = Receiver::http(&[]);
+    let home =
+        Home::new("").with_rule("pass", "// Passes on.\nfn on_sms(sim, sms) { remind(\"k\", sms.text); }\n");
+    let url = format!("http://127.0.0.1:{}", push.port);
+    home.config(&format!(
+        "[rules]\nplugin_dirs = [\"plugins\"]\n[channels.ring]\nkind = \"ringer\"\nurl = \"{url}\"\n\
+         allow_plaintext = true\n[reminders]\nchannels = [\"ring\"]\n"
+    ));
+    ringer(&home, &rings("One"), "");
+    let bell = stage.bell(&home).await;
+    assert_eq!(heard(&stage, &mut push, "a").await, "One: a");
+
+    // A script that does not compile, and one that gives a place.
+    ringer(&home, "// Rings.\nfn send(message) {\n    http_post(settings.url \"x\")\n}\n", "");
+    let warned = bell.warns("channel-outdated").await;
+    assert!(warned.contains("ringer/main.rhai:3:") && warned.contains("version before stays"), "{warned}");
+    let plugins = bell.client().await.plugins().await.unwrap();
+    let listed = plugins.iter().find(|plugin| plugin.name == "ringer").unwrap();
+    assert!(listed.problem.as_ref().unwrap().contains("main.rhai:3:"), "{listed:?}");
+    assert_eq!(heard(&stage, &mut push, "b").await, "One: b");
+    let reply = bell.reload().await.unwrap();
+    assert!(reply.problems.iter().any(|problem| problem.contains("main.rhai:3:")), "{reply:?}");
+    assert_eq!(heard(&stage, &mut push, "c").await, "One: c", "a reload does not change that");
+    ringer(&home, &rings("Two"), "");
+    bell.is_well("channel-outdated").await;
+    assert_eq!(heard(&stage, &mut push, "d").await, "Two: d");
+
+    // A manifest that is none, or asks for what the configuration does not give: the script with it waits as well.
+    ringer(&home, &rings("Three"), "[settings");
+    let warned = bell.warns("channel-outdated").await;
+    assert!(warned.contains("ringer/plugin.toml:"), "{warned}");
+    assert_eq!(heard(&stage, &mut push, "e").await, "Two: e");
+    ringer(&home, &rings("Three"), "[settings.token]\ntype = \"secret\"\n");
+    until("the setting that is missing", async || {
+        let warning = bell.warning("channel-outdated").await?;
+        (warning.text.contains("`token`") && warning.text.contains("[channels.ring]")).then_some(())
+    })
+    .await;
+    assert_eq!(heard(&stage, &mut push, "f").await, "Two: f");
+    ringer(&home, &rings("Three"), "");
+    bell.is_well("channel-outdated").await;
+    assert_eq!(heard(&stage, &mut push, "g").await, "Three: g");
+
+    // Broken as the service begins there is no version before: what is to be said waits.
+    ringer(&home, "fn send(message) {\n", "");
+    bell.warns("channel-outdated").await;
+    bell.stop().await;
+    let bell = stage.bell(&home).await;
+    let warned = bell.warns("channel-outdated").await;
+    assert!(warned.contains("main.rhai:") && warned.contains("Nothing goes by this channel"), "{warned}");
+    stage.says("h");
+    bell.warns("channel-failing").await;
+    ringer(&home, &rings("Four"), "");
+    assert_eq!(push.received().await["body"], "Four: h");
+    bell.is_well("channel-outdated").await;
+    assert_eq!(push.so_far(), [""; 0]);
     bell.stop().await;
 }
 

@@ -232,7 +232,9 @@ pub fn loaded(dir: &Path, section: &str) -> Result<simbelld::config::Loaded, Str
 
 pub fn channel(dir: &Path, section: &str) -> Channel {
     let loaded = loaded(dir, section).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(loaded.service.channel_problems, [""; 0]);
+    let wrong: Vec<&String> =
+        loaded.service.scripted.values().filter_map(|one| one.problem.as_ref()).collect();
+    assert_eq!(wrong, [""; 0]);
     build_channels(loaded.service.channels, None).unwrap().pop_first().unwrap().1
 }
 
