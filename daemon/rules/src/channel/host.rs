@@ -127,10 +127,10 @@ pub(super) fn register(registry: &mut Registry<'_>) {
         .kind::<Form>("Form", "Names with values, as a form sends them.");
     let text = |moment: &mut Moment| moment.0.to_utc().format("%Y-%m-%dT%H:%M:%SZ").to_string();
     registry.engine().register_fn("to_string", text).register_fn("to_debug", text);
-    register_requests(registry.section("Requests"));
-    register_texts(registry.section("Texts"));
+    register_requests(registry.section("Channels: requests"));
+    register_texts(registry.section("Channels: texts"));
     registry
-        .section("Answers")
+        .section("Channels: answers")
         .function("refused() -> Verdict", "refused()", "The service does not take the message.", || {
             VerdictValue(Verdict::Refused(None))
         })

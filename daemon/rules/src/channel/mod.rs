@@ -13,5 +13,6 @@ mod try_out;
 
 pub use hosts::{Host, HostError};
 pub use plugin::{ChannelPlugin, ChannelSetting, ChannelSettingKind, Given, channel_plugins};
+pub(crate) use script::{CHANNEL_HOOKS, book};
 pub use script::{ChannelEngine, ChannelScript};
 pub(crate) use try_out::check;

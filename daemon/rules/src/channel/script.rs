@@ -30,8 +30,18 @@ const SEND: &str = "send";
 const ACCEPTED: &str = "accepted";
 const FORM: &str = "fn send(message) { http_post(\"https://…\", #{ }, #{ text: message.text }) }";
 
-/// What the scripts of channels know, for messages: made when the first one needs it.
-fn book() -> &'static Book {
+/// What the service calls: the form of each function, and when.
+pub(crate) const CHANNEL_HOOKS: [(&str, &str, &str); 2] = [
+    (SEND, "fn send(message)", "When a message is to go by the channel: gives the request that carries it."),
+    (
+        ACCEPTED,
+        "fn accepted(answer)",
+        "When the service has answered: gives what that means. May be left out: the status decides.",
+    ),
+];
+
+/// What the scripts of channels know, for messages and the reference: made when the first one needs it.
+pub(crate) fn book() -> &'static Book {
     static BOOK: OnceLock<Book> = OnceLock::new();
     BOOK.get_or_init(|| {
         let mut book = Book::default();

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::STANDARD;
+use super::{Entry, EntryKind, STANDARD, channel_entries, test_entries};
 use crate::compile::{HOOKS, SCHEDULE_FUNCTION};
 use crate::registry::Book;
 
-const HEAD: &str = "/// Made from what simbell registers for rules.\nmodule static;\n";
+const HEAD: &str = "/// Made from what simbell registers for scripts.\nmodule static;\n";
 
 /// Hooks, functions, types, properties and operators of simbell's own.
 #[must_use]
@@ -44,13 +44,7 @@ pub fn definitions() -> String {
         text += &declared(&typed, hook.doc, "");
     }
     for property in &book.properties {
-        text += &format!(
-            "\n/// {}\nfn get {}(value: {}) -> {};\n",
-            property.doc,
-            property.name,
-            type_of(book.name(property.owner)),
-            type_of(property.of)
-        );
+        text += &getter(property.doc, property.name, book.name(property.owner), property.of);
     }
     let mut told = BTreeSet::new();
     for operator in &book.operators {
@@ -66,6 +60,46 @@ pub fn definitions() -> String {
         }
     }
     text
+}
+
+/// Functions, types and properties that the scripts of channels have beyond rules.
+#[must_use]
+pub fn channel_definitions() -> String {
+    let typed = [("message", "Message"), ("answer", "Answer")];
+    of_entries(&channel_entries(), &typed)
+}
+
+/// Functions, types and properties that tests have beyond rules.
+#[must_use]
+pub fn test_definitions() -> String {
+    of_entries(&test_entries(), &[])
+}
+
+fn of_entries(entries: &[Entry], typed: &[(&str, &str)]) -> String {
+    let mut text = HEAD.to_owned();
+    for entry in entries {
+        text += &match entry.kind {
+            EntryKind::Type => format!("\n/// {}\ntype {} = ...;\n", entry.doc, entry.name),
+            EntryKind::Property => {
+                let (owner, name) = entry.name.split_once('.').unwrap_or(("", &entry.name));
+                let of = entry.form.split_once(": ").map_or("any", |(_, of)| of);
+                getter(&entry.doc, name, owner, of)
+            }
+            EntryKind::Hook => {
+                let form = entry.form.strip_prefix("fn ").unwrap_or(&entry.form).to_owned();
+                let form = typed.iter().fold(form, |form, (name, of)| {
+                    form.replace(&format!("({name})"), &format!("({name}: {of})"))
+                });
+                declared(&form, &entry.doc, &entry.example)
+            }
+            _ => declared(&entry.form, &entry.doc, &entry.example),
+        };
+    }
+    text
+}
+
+fn getter(doc: &str, name: &str, owner: &str, of: &str) -> String {
+    format!("\n/// {doc}\nfn get {name}(value: {}) -> {};\n", type_of(owner), type_of(of))
 }
 
 /// What Rhai brings.

@@ -1,19 +1,20 @@
 //! `plugins/REFERENCE.md`.
 
-use super::{Entry, EntryKind, entries};
+use super::{Entry, EntryKind, channel_entries, rule_entries, test_entries};
 use crate::manifest::API;
 
 /// The reference as a page.
 #[must_use]
 pub fn markdown() -> String {
-    let entries = entries();
+    let entries = rule_entries();
     let of = |kind: EntryKind| entries.iter().filter(move |entry| entry.kind == kind);
     let mut page = format!(
         "# The rule language, version {API}: reference\n\n\
          Made from what the service registers; `simbellctl rules reference [NAME]` prints it in the terminal. What the\n\
          words mean, and how to write a rule, is told in [README.md](README.md).\n\n\
          - [Hooks](#hooks)\n- [Functions](#functions)\n- [Types](#types)\n- [Operators](#operators)\n\
-         - [What Rhai brings](#what-rhai-brings)\n- [Settings](#settings)\n- [Limits](#limits)\n\n\
+         - [What Rhai brings](#what-rhai-brings)\n- [Settings](#settings)\n- [Limits](#limits)\n\
+         - [Channels](#channels)\n- [Tests](#tests)\n\n\
          A type with `?` behind it may be absent, `()`: test it before you compare it or look into it. `any` is any\n\
          value, `A | B` either.\n\n## Hooks\n\nFunctions of a rule that the service calls. A rule has one at least.\n"
     );
@@ -26,19 +27,7 @@ pub fn markdown() -> String {
     let rhai: Vec<&Entry> = of(EntryKind::Function).skip(own.len()).collect();
     page += &by_section(&own);
     page += "\n## Types\n";
-    for kind in of(EntryKind::Type) {
-        page += &format!("\n### {}\n\n{}\n", kind.name, kind.doc);
-        let own: Vec<&Entry> =
-            of(EntryKind::Property).filter(|entry| entry.section == kind.section).collect();
-        if !own.is_empty() {
-            let rows = own.iter().map(|entry| {
-                let (name, of) = entry.form.split_once(": ").unwrap_or((&entry.form, ""));
-                let name = name.split_once('.').map_or(name, |(_, name)| name);
-                vec![code(name), code(of), entry.doc.clone()]
-            });
-            page += &table(&["property", "type", "what"], rows);
-        }
-    }
+    page += &by_type(&entries);
     page += "\n## Operators\n\nValues of different kinds, an absent one included, are never compared: it is an error \
              that says so.\nOnly `==` and `!=` take `()`.\n";
     page += &table(
@@ -67,6 +56,43 @@ pub fn markdown() -> String {
             vec![code(name), value.to_owned(), entry.doc.clone()]
         }),
     );
+    page += "\n## Channels\n\nWhat the script of a channel plugin has beside functions, types and operators of rules, \
+             without those that\ntell of SIMs and remind. It is called for each message.\n";
+    page += &chapter(&channel_entries());
+    page += "\n## Tests\n\nWhat `tests.rhai` and `NAME.test.rhai` have beside all that rules have: a story is told, and \
+             expectations are\nmet in between.\n";
+    page += &chapter(&test_entries());
+    page
+}
+
+/// Hooks, functions and types of one kind of script.
+fn chapter(entries: &[Entry]) -> String {
+    let of = |kind: EntryKind| entries.iter().filter(move |entry| entry.kind == kind);
+    let mut page = String::new();
+    if of(EntryKind::Hook).next().is_some() {
+        let rows = of(EntryKind::Hook).map(|entry| vec![code(&entry.form), entry.doc.clone()]);
+        page += &table(&["function", "called"], rows);
+    }
+    page += &by_section(&of(EntryKind::Function).collect::<Vec<_>>());
+    page + &by_type(entries)
+}
+
+fn by_type(entries: &[Entry]) -> String {
+    let of = |kind: EntryKind| entries.iter().filter(move |entry| entry.kind == kind);
+    let mut page = String::new();
+    for kind in of(EntryKind::Type) {
+        page += &format!("\n### {}\n\n{}\n", kind.name, kind.doc);
+        let own: Vec<&Entry> =
+            of(EntryKind::Property).filter(|entry| entry.section == kind.section).collect();
+        if !own.is_empty() {
+            let rows = own.iter().map(|entry| {
+                let (name, of) = entry.form.split_once(": ").unwrap_or((&entry.form, ""));
+                let name = name.split_once('.').map_or(name, |(_, name)| name);
+                vec![code(name), code(of), entry.doc.clone()]
+            });
+            page += &table(&["property", "type", "what"], rows);
+        }
+    }
     page
 }
 

@@ -9,12 +9,13 @@ use std::any::TypeId;
 
 use rust_decimal::Decimal;
 
+use crate::channel::CHANNEL_HOOKS;
 use crate::compile::{HOOKS, SCHEDULE_FUNCTION};
 use crate::limits::Limits;
 use crate::registry::{Book, Operator, Property, name_of};
 use crate::settings::{CHANNEL_KINDS, KINDS};
 
-pub use definitions::{definitions, standard_definitions};
+pub use definitions::{channel_definitions, definitions, standard_definitions, test_definitions};
 pub use markdown::markdown;
 pub(crate) use standard::STANDARD;
 
@@ -73,9 +74,41 @@ impl EntryKind {
 /// Operators that compare: any two values of one kind.
 const COMPARISONS: [&str; 6] = ["==", "!=", "<", "<=", ">", ">="];
 
-/// Everything that rules know, in the order of the reference.
+/// Everything that rules, channels and tests know, in the order of the reference.
 #[must_use]
 pub fn entries() -> Vec<Entry> {
+    let mut entries = rule_entries();
+    entries.extend(channel_entries());
+    entries.extend(test_entries());
+    entries
+}
+
+/// What the scripts of channels know beyond rules.
+fn channel_entries() -> Vec<Entry> {
+    let hooks = CHANNEL_HOOKS.iter().map(|(name, form, doc)| Entry {
+        kind: EntryKind::Hook,
+        section: "Channels: hooks".to_owned(),
+        name: (*name).to_owned(),
+        form: (*form).to_owned(),
+        example: String::new(),
+        doc: (*doc).to_owned(),
+    });
+    hooks.chain(beyond_rules(crate::channel::book())).collect()
+}
+
+/// What tests of rules know beyond rules.
+fn test_entries() -> Vec<Entry> {
+    beyond_rules(crate::trial::book())
+}
+
+fn beyond_rules(book: &Book) -> Vec<Entry> {
+    let rules = Book::shown();
+    let known: Vec<Entry> = functions(rules).into_iter().chain(types(rules)).collect();
+    let own = functions(book).into_iter().chain(types(book));
+    own.filter(|entry| !known.iter().any(|one| one.kind == entry.kind && one.form == entry.form)).collect()
+}
+
+fn rule_entries() -> Vec<Entry> {
     let book = Book::shown();
     let mut entries = hooks();
     entries.extend(functions(book));

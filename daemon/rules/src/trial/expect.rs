@@ -1,7 +1,7 @@
 //! Expectations. Each saying of a reminder is expected once, in order: what a story has not expected is what
 //! `expect_no_reminder` finds.
 
-use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
+use rhai::{Array, Dynamic, Map, NativeCallContext};
 use simbell_core::action::{Action, ActionRecord, ActionState};
 
 use super::language::stage;
@@ -9,6 +9,7 @@ use super::plan::known;
 use super::shown::urgency;
 use super::story::{Story, TestSim};
 use crate::problem::nearest;
+use crate::registry::Registry;
 use crate::rehearsal::{Happening, Moment, Saying};
 use crate::text::{harmless, short};
 use crate::value::{self, Fallible, fail};
@@ -18,34 +19,110 @@ const ACTION_KEYS: [&str; 7] = ["kind", "to", "text", "contains", "code", "refus
 
 type Ctx<'a> = NativeCallContext<'a>;
 
-pub(super) fn register(engine: &mut Engine) {
-    engine
-        .register_fn("expect", |holds: bool| expect(holds, "it does not hold"))
-        .register_fn("expect", |holds: bool, message: &str| expect(holds, message))
-        .register_fn("expect_equal", |c: Ctx<'_>, a: Dynamic, b: Dynamic| {
-            if value::equal(&a, &b)? {
-                return Ok(());
-            }
-            let shown = |value: Dynamic| -> Fallible<String> {
-                c.call_native_fn::<String>("to_string", (value.clone(),)).or_else(|_| Ok(value.to_string()))
-            };
-            fail(format!("expected {}, found {}", short(&shown(b)?), short(&shown(a)?)))
+pub(super) fn register(registry: &mut Registry<'_>) {
+    registry
+        .function("expect(holds: bool)", "expect(home.used() > 8.GB)", "That holds.", |holds: bool| {
+            expect(holds, "it does not hold")
         })
-        .register_fn("expect_reminder", |c: Ctx<'_>, key: &str| reminder(&c, key, &Map::new(), How::Said))
-        .register_fn("expect_reminder", |c: Ctx<'_>, key: &str, how: Map| reminder(&c, key, &how, How::Said))
-        .register_fn("expect_held", |c: Ctx<'_>, key: &str| reminder(&c, key, &Map::new(), How::Held))
-        .register_fn("expect_held", |c: Ctx<'_>, key: &str, how: Map| reminder(&c, key, &how, How::Held))
-        .register_fn("expect_resolved", |c: Ctx<'_>, key: &str| reminder(&c, key, &Map::new(), How::Resolved))
-        .register_fn("expect_resolved", |c: Ctx<'_>, key: &str, how: Map| {
-            reminder(&c, key, &how, How::Resolved)
-        })
-        .register_fn("expect_no_reminder", |c: Ctx<'_>| none(&c, None))
-        .register_fn("expect_no_reminder", |c: Ctx<'_>, key: &str| none(&c, Some(key)))
-        .register_fn("expect_count", |c: Ctx<'_>, key: &str, times: i64| count(&c, key, times))
-        .register_fn("expect_action", |c: Ctx<'_>, key: &str| action(&c, key, &Map::new()))
-        .register_fn("expect_action", |c: Ctx<'_>, key: &str, how: Map| action(&c, key, &how))
-        .register_fn("expect_no_action", |c: Ctx<'_>| no_action(&c, None))
-        .register_fn("expect_no_action", |c: Ctx<'_>, key: &str| no_action(&c, Some(key)));
+        .function(
+            "expect(holds: bool, message: string)",
+            "expect(home.used() > 8.GB, \"too little\")",
+            "That holds; a text says what is wrong where it does not.",
+            |holds: bool, message: &str| expect(holds, message),
+        )
+        .function(
+            "expect_equal(a: any, b: any)",
+            "expect_equal(home.used(), 8.GB)",
+            "The first is the second.",
+            |c: Ctx<'_>, a: Dynamic, b: Dynamic| {
+                if value::equal(&a, &b)? {
+                    return Ok(());
+                }
+                let shown = |value: Dynamic| -> Fallible<String> {
+                    c.call_native_fn::<String>("to_string", (value.clone(),))
+                        .or_else(|_| Ok(value.to_string()))
+                };
+                fail(format!("expected {}, found {}", short(&shown(b)?), short(&shown(a)?)))
+            },
+        )
+        .function(
+            "expect_reminder(key: string)",
+            "expect_reminder(\"data-80\")",
+            "It was said, and no expectation met that saying before.",
+            |c: Ctx<'_>, key: &str| reminder(&c, key, &Map::new(), How::Said),
+        )
+        .function(
+            "expect_reminder(key: string, how: map)",
+            "expect_reminder(\"data-80\", #{ contains: \"8 GB\", urgency: \"warning\" })",
+            "It was said, and as the map has it.",
+            |c: Ctx<'_>, key: &str, how: Map| reminder(&c, key, &how, How::Said),
+        )
+        .function(
+            "expect_held(key: string)",
+            "expect_held(\"data-80\")",
+            "Quiet hours hold it back.",
+            |c: Ctx<'_>, key: &str| reminder(&c, key, &Map::new(), How::Held),
+        )
+        .function(
+            "expect_held(key: string, how: map)",
+            "expect_held(\"data-80\", #{ contains: \"8 GB\" })",
+            "Quiet hours hold it back, and it is as the map has it.",
+            |c: Ctx<'_>, key: &str, how: Map| reminder(&c, key, &how, How::Held),
+        )
+        .function(
+            "expect_resolved(key: string)",
+            "expect_resolved(\"data-80\")",
+            "It is over.",
+            |c: Ctx<'_>, key: &str| reminder(&c, key, &Map::new(), How::Resolved),
+        )
+        .function(
+            "expect_resolved(key: string, how: map)",
+            "expect_resolved(\"data-80\", #{ at: \"2026-12-01\" })",
+            "It is over, as the map has it.",
+            |c: Ctx<'_>, key: &str, how: Map| reminder(&c, key, &how, How::Resolved),
+        )
+        .function(
+            "expect_no_reminder()",
+            "expect_no_reminder()",
+            "Nothing was said beside what was expected.",
+            |c: Ctx<'_>| none(&c, None),
+        )
+        .function(
+            "expect_no_reminder(key: string)",
+            "expect_no_reminder(\"data-80\")",
+            "That was not said beside what was expected.",
+            |c: Ctx<'_>, key: &str| none(&c, Some(key)),
+        )
+        .function(
+            "expect_count(key: string, times: int)",
+            "expect_count(\"data-80\", 1)",
+            "It was said so often in the whole story.",
+            |c: Ctx<'_>, key: &str, times: i64| count(&c, key, times),
+        )
+        .function(
+            "expect_action(key: string)",
+            "expect_action(\"balance\")",
+            "The rule wants that done.",
+            |c: Ctx<'_>, key: &str| action(&c, key, &Map::new()),
+        )
+        .function(
+            "expect_action(key: string, how: map)",
+            "expect_action(\"balance\", #{ kind: \"send-sms\", to: \"10086\" })",
+            "The rule wants that done, as the map has it.",
+            |c: Ctx<'_>, key: &str, how: Map| action(&c, key, &how),
+        )
+        .function(
+            "expect_no_action()",
+            "expect_no_action()",
+            "The rule wants nothing done beside what was expected.",
+            |c: Ctx<'_>| no_action(&c, None),
+        )
+        .function(
+            "expect_no_action(key: string)",
+            "expect_no_action(\"balance\")",
+            "The rule does not want that done beside what was expected.",
+            |c: Ctx<'_>, key: &str| no_action(&c, Some(key)),
+        );
 }
 
 fn expect(holds: bool, message: &str) -> Fallible<()> {

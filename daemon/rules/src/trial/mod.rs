@@ -28,8 +28,12 @@ use crate::lines::Trail;
 use crate::meter::RunMeter;
 use crate::modules::ModuleConstants;
 use crate::problem::{Problem, Source};
+use crate::registry::Registry;
 use crate::ruleset::{is_rule, read};
 use crate::texts::Texts;
+pub(crate) use language::book;
+#[cfg(test)]
+pub(crate) use language::note;
 pub(crate) use stage::Stage;
 use story::Setup;
 
@@ -280,7 +284,7 @@ impl Script {
             .iter_functions()
             .map(|function| function.name.to_owned())
             .filter(|name| !name.starts_with("anon$"))
-            .chain(language::NAMES.iter().map(|name| (*name).to_owned()))
+            .chain(book().function_names().chain(["date", "print"]).map(str::to_owned))
             .collect();
         let mut tests: Vec<(usize, String)> = Vec::new();
         for function in ast.iter_functions().filter(|function| function.name.starts_with("test")) {
@@ -306,7 +310,7 @@ impl Script {
 
     fn engine() -> Engine {
         let mut engine = engine::build(&story_limits());
-        language::register(&mut engine);
+        language::register(&mut Registry::new(&mut engine, None));
         engine
     }
 

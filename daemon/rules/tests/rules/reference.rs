@@ -8,7 +8,9 @@ use std::{env, fs};
 use simbell_core::health::WarningCode;
 use simbell_core::observation::Calibration;
 use simbell_core::view::{RuleInput, SimFacts, Trigger};
-use simbell_rules::reference::{EntryKind, definitions, entries, markdown, standard_definitions};
+use simbell_rules::reference::{
+    EntryKind, channel_definitions, definitions, entries, markdown, standard_definitions, test_definitions,
+};
 
 use crate::inputs::{ask, bare_sim, input, on_schedule, on_sms, on_usage, sim, unwell};
 
@@ -21,6 +23,8 @@ fn the_files_are_current() {
     let files = [
         ("REFERENCE.md", markdown()),
         ("definitions/simbell.d.rhai", definitions()),
+        ("definitions/channels.d.rhai", channel_definitions()),
+        ("definitions/tests.d.rhai", test_definitions()),
         ("definitions/rhai.d.rhai", standard_definitions()),
     ];
     for (name, text) in files {
