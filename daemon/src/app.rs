@@ -1,13 +1,12 @@
 //! Putting the parts of the service together, and taking them apart again.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use simbell_core::ident::{BootId, ChannelName};
+use simbell_core::ident::BootId;
 use simbell_core::settings::Settings;
 use simbell_core::state::State;
 use simbell_modem::links::Links;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
-use simbell_rules::{RuleSet, Severity, check_file, check_plugin, is_rule};
+use simbell_rules::{Limits, RuleSet, Severity, check_file_within, check_plugin_within, is_rule};
 
 use crate::app::{CONFIG, load_config, rule_options};
 use crate::config::{Environment, Loaded};
@@ -34,7 +34,10 @@ pub fn run(config: Option<&Path>, rules: &[PathBuf], what: What, json: bool) -> 
     if rules.is_empty() {
         configured(config, what, &mut found);
     } else {
-        named(rules, &mut found);
+        match limits_of(config) {
+            Ok(limits) => named(rules, &limits, &mut found),
+            Err(problems) => found.config = problems,
+        }
     }
     print(&found, json);
     if !found.config.is_empty() {
@@ -44,6 +47,17 @@ pub fn run(config: Option<&Path>, rules: &[PathBuf], what: What, json: bool) -> 
     } else {
         ExitCode::SUCCESS
     }
+}
+
+/// The limits of the configuration that is given, for rules that are named by their path.
+fn limits_of(config: Option<&Path>) -> Result<Limits, Vec<String>> {
+    if config.is_none() {
+        return Ok(Limits::default());
+    }
+    let env = Environment::of_process().assuming_secrets();
+    load_config(config, &env)
+        .map(|loaded| loaded.service.rules.limits)
+        .map_err(|problems| problems.list().iter().map(ToString::to_string).collect())
 }
 
 fn configured(config: Option<&Path>, what: What, found: &mut Found) {
@@ -58,7 +72,7 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
             let dir = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
             let rules = dir.join("rules.d");
             if what != What::Config && rules.is_dir() {
-                named(&[rules], found);
+                named(&[rules], &Limits::default(), found);
             }
             return;
         }
@@ -83,14 +97,16 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
     // A rule that loads may still name a property that no SIM has: each hook is tried on a made-up occasion.
     let own = std::fs::read_dir(&service.rules.dir).into_iter().flatten().flatten().map(|entry| entry.path());
     for path in own.filter(|path| is_rule(path)) {
-        let warnings = check_file(&path).into_iter().filter(|p| p.severity == Severity::Warning);
+        let warnings =
+            check_file_within(&path, &options.limits).into_iter().filter(|p| p.severity == Severity::Warning);
         found.warnings.extend(warnings.map(|p| p.to_string()));
     }
 }
 
-fn named(rules: &[PathBuf], found: &mut Found) {
+fn named(rules: &[PathBuf], limits: &Limits, found: &mut Found) {
     for path in rules.iter().flat_map(|path| within(path)) {
-        let problems = if path.is_dir() { check_plugin(&path) } else { check_file(&path) };
+        let problems =
+            if path.is_dir() { check_plugin_within(&path, limits) } else { check_file_within(&path, limits) };
         let bad = problems.iter().any(|p| p.severity == Severity::Error);
         found.rules_good = found.rules_good.saturating_add(usize::from(!bad));
         for problem in problems {

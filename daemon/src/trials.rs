@@ -89,11 +89,11 @@ fn add(sum: &mut Sum, report: &TrialReport) {
 
 fn chosen(tests: &Tests) -> Result<Chosen, ExitCode> {
     let env = Environment::of_process().assuming_secrets();
-    // Where everything is named by its path, the configuration has no say.
+    // Where everything is named by its path, only the limits of a configuration that is given have a say.
     let by_path = !tests.rules.is_empty() && tests.rules.iter().all(|rule| Path::new(rule).exists());
     let mut limits = simbell_rules::Limits::default();
     let mut all: BTreeMap<String, Subject> = BTreeMap::new();
-    if !by_path {
+    if !by_path || tests.config.is_some() {
         let loaded = load_config(tests.config.as_deref(), &env).map_err(|problems| {
             eprintln!("{problems}");
             ExitCode::from(EX_CONFIG)

@@ -21,15 +21,27 @@ use crate::texts::{Places, Texts, check_calls, uneven};
 /// Everything found wrong with one rule file: what keeps it from running, and what fails on made-up inputs.
 #[must_use]
 pub fn check_file(path: &Path) -> Vec<Problem> {
+    check_file_within(path, &Limits::default())
+}
+
+/// As [`check_file`], with limits other than the usual.
+#[must_use]
+pub fn check_file_within(path: &Path, limits: &Limits) -> Vec<Problem> {
     let name = path.file_stem().unwrap_or_default();
     let added = path.parent().and_then(Path::parent).map(|dir| dir.join("texts").join(name));
     let places = Places { own: None, added: added.as_deref(), language: "" };
-    check(path, &Settings::default(), &places, None)
+    check(path, limits, &Settings::default(), &places, None)
 }
 
 /// Everything found wrong with a plugin's folder: its manifest, and its script with the default settings.
 #[must_use]
 pub fn check_plugin(dir: &Path) -> Vec<Problem> {
+    check_plugin_within(dir, &Limits::default())
+}
+
+/// As [`check_plugin`], with limits other than the usual.
+#[must_use]
+pub fn check_plugin_within(dir: &Path, limits: &Limits) -> Vec<Problem> {
     let manifest = match manifest(dir) {
         Ok(manifest) => manifest,
         Err(problems) => return problems,
@@ -40,7 +52,7 @@ pub fn check_plugin(dir: &Path) -> Vec<Problem> {
         PluginKind::Rule => {}
         PluginKind::Channel => {
             return match ChannelPlugin::load(dir) {
-                Ok(plugin) => plugin.iter().flat_map(channel::check).collect(),
+                Ok(plugin) => plugin.iter().flat_map(|plugin| channel::check(plugin, limits)).collect(),
                 Err(problems) => problems,
             };
         }
@@ -55,7 +67,7 @@ pub fn check_plugin(dir: &Path) -> Vec<Problem> {
             let texts = dir.join("texts");
             let places = Places { own: Some(&texts), added: None, language: "" };
             let mut problems = unspoken(&manifest, &source, &texts);
-            problems.extend(check(&dir.join("main.rhai"), &settings, &places, Some(dir)));
+            problems.extend(check(&dir.join("main.rhai"), limits, &settings, &places, Some(dir)));
             problems
         }
         Err(wrong) => {
@@ -93,13 +105,18 @@ fn unspoken(manifest: &Manifest, source: &Source<'_>, texts: &Path) -> Vec<Probl
     manifest.languages.iter().filter(missing).map(problem).collect()
 }
 
-fn check(path: &Path, settings: &Settings, places: &Places<'_>, home: Option<&Path>) -> Vec<Problem> {
-    let limits = Limits::default();
+fn check(
+    path: &Path,
+    limits: &Limits,
+    settings: &Settings,
+    places: &Places<'_>,
+    home: Option<&Path>,
+) -> Vec<Problem> {
     let file = path.display().to_string();
-    match read(path, &limits) {
+    match read(path, limits) {
         Ok(text) => {
             let source = Source { file: &file, text: Some(&text) };
-            examine(&source, &text, &limits, settings, places, home)
+            examine(&source, &text, limits, settings, places, home)
         }
         Err(error) => vec![Source { file: &file, text: None }.problem(None, error)],
     }

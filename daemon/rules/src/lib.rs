@@ -35,7 +35,10 @@ pub use channel::{
     ChannelEngine, ChannelPlugin, ChannelScript, ChannelSetting, ChannelSettingKind, Given, Host, HostError,
     channel_plugins,
 };
-pub use check::{check_file, check_manifest, check_plugin, check_text, plugin_permissions};
+pub use check::{
+    check_file, check_file_within, check_manifest, check_plugin, check_plugin_within, check_text,
+    plugin_permissions,
+};
 pub use limits::Limits;
 pub use manifest::{API, PluginKind, SettingValues};
 pub use meter::Stats;

@@ -166,7 +166,7 @@ async fn plugins_and_texts_are_read_as_they_change_and_folders_as_they_appear() 
     // What is wrong with them is told, and the plugin's own words are said.
     fs::write(home.path("etc/texts/told/en.ftl"), "m = { $nothing\n").unwrap();
     let warned = bell.warns("texts-outdated").await;
-    assert!(warned.contains("etc/texts/told/en.ftl:1:") && warned.contains("without this file"), "{warned}");
+    assert!(warned.contains("etc/texts/told/en.ftl:2:1") && warned.contains("without this file"), "{warned}");
     stage.says("four");
     bell.reminder_is("told/k/", |reminder| reminder.text == "told: four").await;
     fs::write(home.path("etc/texts/told/en.ftl"), "m = mine again: { $t }\n").unwrap();
@@ -202,10 +202,11 @@ async fn channels_by_plugins_follow_their_files_and_what_is_broken_leaves_the_ve
     let home =
         Home::new("").with_rule("pass", "// Passes on.\nfn on_sms(sim, sms) { remind(\"k\", sms.text); }\n");
     let url = format!("http://127.0.0.1:{}", push.port);
-    home.config(&format!(
-        "[rules]\nplugin_dirs = [\"plugins\"]\n[channels.ring]\nkind = \"ringer\"\nurl = \"{url}\"\n\
+    let config = format!(
+        "[rules]\nplugin_dirs = [\"../plugins\"]\n[channels.ring]\nkind = \"ringer\"\nurl = \"{url}\"\n\
          allow_plaintext = true\n[reminders]\nchannels = [\"ring\"]\n"
-    ));
+    );
+    fs::write(home.path("etc/conf.d/90-ring.toml"), config).unwrap();
     ringer(&home, &rings("One"), "");
     let bell = stage.bell(&home).await;
     assert_eq!(heard(&stage, &mut push, "a").await, "One: a");

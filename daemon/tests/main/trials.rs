@@ -161,3 +161,28 @@ fn watching_runs_them_again_when_a_file_changes() {
     child.kill().expect("it runs");
     child.wait().expect("it ends");
 }
+
+#[test]
+fn limits_of_a_configuration_that_is_given_hold_for_what_is_named_by_its_path() {
+    let home = Home::new("");
+    let rule = home.path("two.rhai");
+    let file = rule.to_str().expect("text");
+    fs::write(&rule, "// Half of it.\nfn half(sim) { sim.share >= 50.percent }\nfn on_usage(sim) {\n    if half(sim) { remind(\"half\", `${sim.name}: half.`); }\n}\n").expect("written");
+    fs::write(home.path("two.test.rhai"), TESTS.replace(", #{ at: \"05:00\" }", "")).expect("written");
+    let check = |arguments: &[&str]| {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_simbelld"));
+        check.arg("check").args(arguments).args(["--rules", file]).output().expect("it runs")
+    };
+    let etc = etc(&home);
+    let given = ["--config", etc.to_str().expect("text")];
+    for (config, code) in
+        [("", 0), ("[rules.limits]\nfunctions = 1\n", 1), ("[rules.limits]\nfunctions = 0\n", 78)]
+    {
+        home.config(config);
+        let tested = ctl(&home, &[file]);
+        assert_eq!(tested.status.code(), Some(code), "{config}: {tested:?}");
+        let checked = check(&given);
+        assert_eq!(checked.status.code(), Some(code), "{config}: {checked:?}");
+        assert_eq!(check(&[]).status.code(), Some(0), "no configuration is given");
+    }
+}

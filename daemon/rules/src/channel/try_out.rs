@@ -11,8 +11,8 @@ use crate::limits::Limits;
 use crate::problem::{Problem, Source};
 
 /// What keeps the script of a plugin from running, and what fails on made-up messages and answers.
-pub(crate) fn check(plugin: &ChannelPlugin) -> Vec<Problem> {
-    let script = plugin.script(&ChannelEngine::new(&Limits::default()), &plugin.made_up());
+pub(crate) fn check(plugin: &ChannelPlugin, limits: &Limits) -> Vec<Problem> {
+    let script = plugin.script(&ChannelEngine::new(limits), &plugin.made_up());
     if let Some(problem) = script.problem() {
         return vec![problem.clone()];
     }

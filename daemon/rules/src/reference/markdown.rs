@@ -74,7 +74,8 @@ fn chapter(entries: &[Entry]) -> String {
         page += &table(&["function", "called"], rows);
     }
     page += &by_section(&of(EntryKind::Function).collect::<Vec<_>>());
-    page + &by_type(entries)
+    page += &by_type(entries);
+    page
 }
 
 fn by_type(entries: &[Entry]) -> String {
