@@ -91,7 +91,7 @@ properties!(register_message, MessageView, "Message", "The message that `send` i
     "key": "string", "The reminder's key." => |message: &mut MessageView| message.key.clone(),
     "sim": "string?", "The name of the SIM that it is about." => |message: &mut MessageView| message.sim.clone(),
     "raised_at": "Moment", "When the reminder was raised." => |message: &mut MessageView| message.raised_at,
-    "sent_at": "Moment", "Now." => |message: &mut MessageView| message.sent_at,
+    "sent_at": "Moment", "When it is sent: now." => |message: &mut MessageView| message.sent_at,
     "language": "string", "The language of the text, such as `\"en\"`." => |message: &mut MessageView| {
         message.language.clone()
     },
@@ -186,7 +186,7 @@ fn register_requests(registry: &mut Registry<'_>) {
         .function(
             "http_get(url: string) -> Request",
             "http_get(`${settings.url}?text=${url_encode(message.text)}`)",
-            "GET.",
+            "GET: asks, without a body.",
             |url: &str| request(HttpMethod::Get, url, &Map::new(), None),
         )
         .function(
