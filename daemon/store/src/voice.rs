@@ -12,7 +12,7 @@ use simbell_core::voice::{CallEnd, CallId, CallRecord, SmsDirection, SmsId, SmsR
 use crate::apply::{Made, run, signed};
 use crate::open::Store;
 use crate::reader::Reader;
-use crate::rows::{QueryError, collect, from_json, from_word, instant, optional_ident, unsigned};
+use crate::rows::{QueryError, collect, from_json, instant, optional_ident, unsigned};
 use crate::voice_months;
 
 /// So many digests of messages counted are given back at the start.
@@ -22,6 +22,11 @@ const CALL: &str = "id, iccid, incoming, number_class, party, zone, answered, be
     seconds_min, ending, open";
 
 const SMS: &str = "id, iccid, direction, parts, zone, party, at_ms, boot, at_boot_ms, digest";
+
+/// As [`CALL`] and [`SMS`], without what no sum is made of.
+const COUNTED_CALL: &str = "id, NULL, incoming, number_class, NULL, zone, answered, NULL, NULL, 0, seconds, seconds_min, \
+    ending, NULL";
+const COUNTED_SMS: &str = "id, NULL, direction, parts, zone, party, NULL, NULL, 0, NULL";
 
 /// Reads that answers about calls and messages are made of, on the writer's connection or on a reader's.
 macro_rules! voices {
@@ -40,6 +45,7 @@ macro_rules! voices {
             ) -> Result<(), QueryError> {
                 calls(
                     &self.conn,
+                    CALL,
                     iccid,
                     (from.as_millis(), until.map_or(i64::MAX, Timestamp::as_millis)),
                     each,
@@ -59,6 +65,7 @@ macro_rules! voices {
             ) -> Result<(), QueryError> {
                 messages(
                     &self.conn,
+                    SMS,
                     iccid,
                     (from.as_millis(), until.map_or(i64::MAX, Timestamp::as_millis)),
                     each,
@@ -82,12 +89,13 @@ voices!(Reader);
 
 fn calls(
     conn: &Connection,
+    columns: &str,
     iccid: &Iccid,
     (from, until): (i64, i64),
     mut each: impl FnMut(CallRecord) -> bool,
 ) -> Result<(), QueryError> {
     let sql = format!(
-        "SELECT {CALL} FROM call WHERE iccid = ?1 AND began_ms >= ?2 AND began_ms < ?3
+        "SELECT {columns} FROM call WHERE iccid = ?1 AND began_ms >= ?2 AND began_ms < ?3
          AND ending <> 'open' ORDER BY began_ms, id"
     );
     let mut statement = conn.prepare_cached(&sql)?;
@@ -102,12 +110,14 @@ fn calls(
 
 fn messages(
     conn: &Connection,
+    columns: &str,
     iccid: &Iccid,
     (from, until): (i64, i64),
     mut each: impl FnMut(SmsRecord) -> bool,
 ) -> Result<(), QueryError> {
-    let sql =
-        format!("SELECT {SMS} FROM sms WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY at_ms, id");
+    let sql = format!(
+        "SELECT {columns} FROM sms WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY at_ms, id"
+    );
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params![iccid.as_str(), from, until])?;
     while let Some(row) = rows.next()? {
@@ -128,11 +138,11 @@ pub(crate) fn count(
     if span.0 >= span.1 {
         return Ok(());
     }
-    calls(conn, iccid, span, |call| {
+    calls(conn, COUNTED_CALL, iccid, span, |call| {
         counts.sums.add_call(&call);
         true
     })?;
-    messages(conn, iccid, span, |sms| {
+    messages(conn, COUNTED_SMS, iccid, span, |sms| {
         counts.add_sms(sms.direction, sms.parts, &sms.zone, sms.party.as_deref());
         true
     })
@@ -242,9 +252,8 @@ pub(crate) fn date(tx: &Transaction<'_>, boot: &BootId, offset_ms: i64) -> Made 
 }
 
 fn call(row: &Row<'_>) -> Result<CallRecord, QueryError> {
-    let ending: String = row.get(12)?;
     let open: Option<String> = row.get(13)?;
-    let end = match (ending.as_str(), open) {
+    let end = match (text(row, 12)?, open) {
         ("open", Some(open)) => CallEnd::Open(from_json(&open, "call.open")?),
         ("seen", _) => CallEnd::Seen,
         _ => CallEnd::Unknown,
@@ -253,9 +262,9 @@ fn call(row: &Row<'_>) -> Result<CallRecord, QueryError> {
         id: CallId(row.get(0)?),
         iccid: optional_ident(row.get(1)?, "call.iccid")?,
         incoming: row.get(2)?,
-        class: NumberClass::from_text(&row.get::<_, String>(3)?),
+        class: NumberClass::from_text(text(row, 3)?),
         party: row.get(4)?,
-        zone: Zone::from_text(&row.get::<_, String>(5)?),
+        zone: Zone::from_text(text(row, 5)?),
         answered: row.get(6)?,
         began: instant(row.get(7)?),
         boot: optional_ident(row.get(8)?, "call.boot")?,
@@ -270,13 +279,26 @@ fn message(row: &Row<'_>) -> Result<SmsRecord, QueryError> {
     Ok(SmsRecord {
         id: SmsId(row.get(0)?),
         iccid: optional_ident(row.get(1)?, "sms.iccid")?,
-        direction: from_word::<SmsDirection>(row.get(2)?, "sms.direction")?,
+        direction: direction(text(row, 2)?)?,
         parts: unsigned(row.get(3)?, "sms.parts")?,
-        zone: Zone::from_text(&row.get::<_, String>(4)?),
+        zone: Zone::from_text(text(row, 4)?),
         party: row.get(5)?,
         at: instant(row.get(6)?),
         boot: optional_ident(row.get(7)?, "sms.boot")?,
         at_boot_ms: unsigned(row.get(8)?, "sms.at_boot_ms")?,
         digest: row.get(9)?,
     })
+}
+
+fn direction(word: &str) -> Result<SmsDirection, QueryError> {
+    let all = [SmsDirection::Sent, SmsDirection::Received, SmsDirection::Failed, SmsDirection::Unknown];
+    all.into_iter().find(|one| one.as_str() == word).ok_or_else(|| QueryError::Unreadable {
+        column: "sms.direction",
+        problem: format!("{word:?} is no way that a message goes"),
+    })
+}
+
+/// A text where it lies: a page reads thousands of them.
+fn text<'row>(row: &'row Row<'_>, column: usize) -> rusqlite::Result<&'row str> {
+    Ok(row.get_ref(column)?.as_str()?)
 }
