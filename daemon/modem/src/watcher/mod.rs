@@ -29,8 +29,8 @@ use crate::commands::{Directory, ModemCommands, OwnMessages};
 
 use self::session::Session;
 
-/// Messages from the bus that wait to be handled.
-const QUEUE: NonZeroUsize = match NonZeroUsize::new(1024) {
+/// Messages from the bus that wait to be handled: beyond them the socket is not read, and the bus keeps what comes.
+const QUEUE: NonZeroUsize = match NonZeroUsize::new(256) {
     Some(size) => size,
     None => NonZeroUsize::MIN,
 };
