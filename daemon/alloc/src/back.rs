@@ -12,8 +12,12 @@ pub fn use_one_arena() {
     }
 }
 
-/// Returns free pages of the heap to the kernel, and lets go of the program's code: what runs again is mapped again, 64
-/// kB at a time, from the kernel's cache. Says how many bytes of code were let go of.
+/// What a function that is running, and those it calls here, may have of the stack below the place that is looked at.
+const STACK_IN_USE: usize = 16 * 1024;
+
+/// Returns free pages of the heap to the kernel, and those of the main thread's stack that deeper calls once used where
+/// it is called on that thread; lets go of the program's code: what runs again is mapped again, 64 kB at a time, from
+/// the kernel's cache. Says how many bytes of code were let go of.
 pub fn give_back() -> usize {
     #[cfg(target_env = "gnu")]
     // SAFETY: it returns pages that hold no allocation.
@@ -21,7 +25,34 @@ pub fn give_back() -> usize {
         libc::malloc_trim(0);
     }
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let here = std::ptr::from_ref(&maps).addr();
+    if let Some(unused) = maps.lines().find_map(|line| stack_below(line, here)) {
+        let_go_of_stack(unused);
+    }
     maps.lines().filter_map(code).filter_map(let_go).sum()
+}
+
+/// The addresses of a line of `/proc/PID/maps` that is of the main thread's stack, below what is in use where `here` is
+/// a place in it.
+fn stack_below(line: &str, here: usize) -> Option<Range<usize>> {
+    let (range, rest) = line.split_once(' ')?;
+    let (start, end) = range.split_once('-')?;
+    let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
+    if !rest.ends_with(" [stack]") || !(start..end).contains(&here) {
+        return None;
+    }
+    // A whole page, whatever the size of pages is: the kernel rounds a length up.
+    let unused = start..here.checked_sub(STACK_IN_USE)? & !(STACK_IN_USE - 1);
+    (!unused.is_empty()).then_some(unused)
+}
+
+fn let_go_of_stack(unused: Range<usize>) {
+    let start = std::ptr::without_provenance_mut(unused.start);
+    // SAFETY: the pages are this thread's stack below all that runs: nothing is kept there, and they are written before
+    // they are read again.
+    unsafe {
+        libc::madvise(start, unused.len(), libc::MADV_DONTNEED);
+    }
 }
 
 /// The addresses of a line of `/proc/PID/maps` that is of code as it is in its file: readable, executable, private, and
@@ -61,6 +92,17 @@ mod tests {
             "",
         ] {
             assert_eq!(code(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_the_stack_below_what_runs_is_let_go_of() {
+        let line = "7ffd4b9a0000-7ffd4b9f2000 rw-p 00000000 00:00 0                          [stack]";
+        assert_eq!(stack_below(line, 0x7ffd_4b9e_d5a8), Some(0x7ffd_4b9a_0000..0x7ffd_4b9e_8000));
+        assert_eq!(stack_below(line, 0x7ffd_4b9a_5000), None, "less than may be in use is below");
+        assert_eq!(stack_below(line, 0x7f7b_23a1_0000), None, "another thread's stack");
+        for other in ["7ffd4b9a0000-7ffd4b9f2000 rw-p 00000000 00:00 0", "7ffd4b9a0000-7ffd4b9f2000", ""] {
+            assert_eq!(stack_below(other, 0x7ffd_4b9e_d5a8), None, "{other}");
         }
     }
 

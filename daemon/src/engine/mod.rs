@@ -9,6 +9,7 @@ mod armed;
 mod carrier;
 mod commit;
 mod decisions;
+mod frugal;
 mod history;
 mod import;
 pub mod ledger;
@@ -148,6 +149,7 @@ pub struct Engine {
     /// By `CLOCK_BOOTTIME`: so long counters are read for those who look on.
     followed_until: u64,
     recording: VecDeque<Recorded>,
+    frugal: frugal::Frugal,
     backlog: commit::Backlog,
     commit_again: Option<tokio::time::Instant>,
     tidied_boot_ms: Option<u64>,
@@ -199,6 +201,7 @@ impl Engine {
             followers: broadcast::channel(FOLLOWERS_BEHIND).0,
             followed_until: 0,
             recording: VecDeque::new(),
+            frugal: frugal::Frugal::default(),
             backlog: commit::Backlog::default(),
             commit_again: None,
             tidied_boot_ms: None,
@@ -282,7 +285,10 @@ impl Engine {
             () = sleep_until(self.commit_again) => self.commit_backlog().await,
             // Last: callers who never stop asking must not keep a reminder from being said.
             request = self.requests.recv() => match request {
-                Some(request) => self.serve(request).await,
+                Some(request) => {
+                    self.frugal.asked(self.stamp().boot_ms);
+                    self.serve(request).await;
+                }
                 None => self.stopping = true,
             },
             () = self.notifier.watchdog_due() => {}
@@ -298,6 +304,10 @@ impl Engine {
         }
         if wake_at.is_some_and(|due| due <= at.boot_ms) {
             self.feed(Event::WakeReached).await;
+        }
+        if self.frugal.due(at.boot_ms) {
+            let code = simbell_alloc::give_back();
+            tracing::debug!(code, "memory was given back after questions");
         }
     }
 
