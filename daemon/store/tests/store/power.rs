@@ -250,7 +250,7 @@ fn is_whole(image: &Image, at: &Path, expected: &[Dump], allowed: RangeInclusive
     let ledger = at.join("ledger.db");
     let alone = StoreOptions { readers: false, ..StoreOptions::default() };
     let store = Store::open(&ledger, &alone).map_err(|error| format!("{error:?}"))?;
-    let problems = store.integrity_check().unwrap();
+    let problems = store.integrity_check().map_err(|error| format!("{error:?}"))?;
     if !problems.is_empty() {
         return Err(format!("{problems:?}"));
     }
