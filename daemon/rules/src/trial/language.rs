@@ -103,7 +103,7 @@ fn world(registry: &mut Registry<'_>) {
             },
         )
         .function(
-            "quiet_hours(from: string, until: string)",
+            "quiet_hours(from: string, end: string)",
             "quiet_hours(\"22:00\", \"07:00\")",
             "Hours in which only critical reminders are said.",
             |c: Ctx<'_>, from: &str, until: &str| {
