@@ -87,12 +87,12 @@ impl CtlError {
 
     /// Says it on standard error; with `json` as an object on standard output too.
     pub(crate) fn report(&self, json: bool) {
-        let mut said = format!("error: {}\n", text::safe(&self.to_string()));
+        let mut said = format!("error: {}\n", by_line(&self.to_string()));
         if let Self::Client(ClientError::Refused { error: ControlError::ReloadRejected { problems, .. } }) =
             self
         {
             for problem in problems {
-                said.push_str(&format!("  {}\n", text::safe(problem)));
+                said.push_str(&format!("  {}\n", by_line(problem)));
             }
         }
         let mut cause = self.source();
@@ -111,5 +111,23 @@ impl CtlError {
             let line = text::json(&FailureOutput { error });
             let _closed = writeln!(io::stdout(), "{line}");
         }
+    }
+}
+
+/// Made harmless; the lines below the first are indented, so that the caret under a line of a file keeps its place.
+fn by_line(words: &str) -> String {
+    words.lines().map(text::safe).collect::<Vec<_>>().join("\n  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_file_stay_lines() {
+        assert_eq!(
+            by_line("a.toml:1:3: wrong\n  1 | x\u{1b} y\n    |   ^"),
+            "a.toml:1:3: wrong\n    1 | x\u{fffd} y\n      |   ^"
+        );
     }
 }

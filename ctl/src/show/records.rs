@@ -45,11 +45,16 @@ pub(crate) fn warning(warning: &Warning, columns: usize, color: bool) -> String 
     };
     let code = text::safe(&warning.code);
     let mark = if color { format!("\u{1b}[33m! {code}\u{1b}[0m") } else { format!("! {code}") };
-    format!(
-        "{mark}{subject}, since {}\n{}",
-        time::absolute(&warning.since),
-        paragraph(&warning.text, columns)
-    )
+    format!("{mark}{subject}, since {}\n{}", time::absolute(&warning.since), problem(&warning.text, columns))
+}
+
+/// An error in a file: wrapped, but for the lines of the file and the caret below them, which keep their places.
+pub(crate) fn problem(words: &str, columns: usize) -> String {
+    let verbatim = |line: &str| format!("{}\n", text::cut(&format!("  {}", text::safe(line)), columns));
+    words
+        .lines()
+        .map(|line| if line.starts_with(' ') { verbatim(line) } else { paragraph(line, columns) })
+        .collect()
 }
 
 /// Indented and wrapped.
@@ -66,5 +71,23 @@ fn color_of(state: &str, urgency: &str) -> Option<&'static str> {
         ("firing", _) => Some("33"),
         ("acknowledged" | "resolved", _) => Some("32"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caret_keeps_its_place_below_the_line() {
+        let words = "/etc/simbell/rules.d/typo.rhai:2:1: there is no hook `on_usge`\n  2 | fn on_usge(sim) {\n    | ^\n  \
+                     hint: did you mean `on_usage`?\nIt failed once.";
+        assert_eq!(
+            problem(words, 40),
+            "  /etc/simbell/rules.d/typo.rhai:2:1:\n  there is no hook `on_usge`\n    2 | fn on_usge(sim) {\n      | \
+             ^\n    hint: did you mean `on_usage`?\n  It failed once.\n"
+        );
+        // A long line of the file is cut rather than wrapped, and drives no terminal.
+        assert_eq!(problem("  2 | abcdefghij\u{1b}", 14), "    2 | abcde…\n");
     }
 }

@@ -10,7 +10,7 @@ use simbell_api::Client;
 use super::Verdict;
 use crate::failure::CtlError;
 use crate::out::Out;
-use crate::show::records::paragraph;
+use crate::show::records;
 
 pub(super) async fn reload(client: &mut Client, out: &mut Out) -> Result<Verdict, CtlError> {
     let loaded = client.reload().await?;
@@ -18,9 +18,15 @@ pub(super) async fn reload(client: &mut Client, out: &mut Out) -> Result<Verdict
         out.json(&loaded)?;
         return Ok(Verdict::Done);
     }
-    let mut page = format!("Loaded: {} SIMs configured, {} rules running.\n", loaded.sims, loaded.rules);
+    let mut page = format!(
+        "Loaded: {} {} configured, {} {} running.\n",
+        loaded.sims,
+        if loaded.sims == 1 { "SIM" } else { "SIMs" },
+        loaded.rules,
+        if loaded.rules == 1 { "rule" } else { "rules" }
+    );
     for problem in &loaded.problems {
-        page.push_str(&paragraph(&format!("! {problem}"), out.width));
+        page.push_str(&records::problem(&format!("! {problem}"), out.width));
     }
     out.text(&page)?;
     Ok(Verdict::Done)

@@ -5,7 +5,7 @@ use simbell_api::{Client, Rule};
 use super::Verdict;
 use crate::failure::CtlError;
 use crate::out::Out;
-use crate::show::records::paragraph;
+use crate::show::records;
 use crate::show::table::{Column, Table};
 
 pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, CtlError> {
@@ -44,7 +44,7 @@ pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, C
             problems.push_str(&format!(
                 "\n! {}\n{}",
                 crate::show::text::safe(&rule.name),
-                paragraph(problem, out.width)
+                records::problem(problem, out.width)
             ));
         }
     }

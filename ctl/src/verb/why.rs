@@ -26,7 +26,7 @@ pub(super) async fn run(
         out.json(&why)?;
         return Ok(Verdict::Done);
     }
-    let page = page(&why, out.width, out.color);
+    let page = page(&why, out.width, out.color, lines.is_some());
     out.text(&page)?;
     let Some(config) = lines else { return Ok(Verdict::Done) };
     out.text("\nThe lines that ran\n")?;
@@ -41,7 +41,7 @@ fn undecided() -> CtlError {
     )
 }
 
-fn page(why: &ExplainReminderReply, columns: usize, color: bool) -> String {
+fn page(why: &ExplainReminderReply, columns: usize, color: bool, lines: bool) -> String {
     let now = time::now();
     let mut out = String::new();
     if let Some(reminder) = &why.reminder {
@@ -57,14 +57,14 @@ fn page(why: &ExplainReminderReply, columns: usize, color: bool) -> String {
     let file = if rule.file.is_empty() { "no file" } else { &rule.file };
     out.push_str(&paragraph(&format!("{file}; asked {times} since the service began"), columns));
     if let Some(problem) = &rule.problem {
-        out.push_str(&lines(problem, columns));
+        out.push_str(&records::problem(problem, columns));
     }
     if !why.standing.is_empty() {
         out.push_str("\nWhere it stands\n");
     }
     why.standing.iter().for_each(|line| out.push_str(&paragraph(line, columns)));
     if let Some(decision) = &why.decision {
-        out.push_str(&told(decision, columns, now));
+        out.push_str(&told(decision, columns, now, lines));
     }
     if !why.actions.is_empty() {
         out.push_str("\nWhat the rule wanted done\n");
@@ -77,13 +77,13 @@ fn page(why: &ExplainReminderReply, columns: usize, color: bool) -> String {
     out
 }
 
-fn told(decision: &Decision, columns: usize, now: i64) -> String {
+fn told(decision: &Decision, columns: usize, now: i64, lines: bool) -> String {
     let mut out = format!("\nIts last decision, {}\n", time::both(&decision.at, now));
     let asked = format!("It was asked since {} ({}).", decision.occasion, decision.trigger);
     out.push_str(&paragraph(&asked, columns));
     if let Some(error) = &decision.error {
         out.push_str("  It failed:\n");
-        out.push_str(&lines(error, columns));
+        out.push_str(&records::problem(error, columns));
     }
     let mut line = |words: &str| out.push_str(&paragraph(words, columns));
     if decision.kept {
@@ -104,7 +104,7 @@ fn told(decision: &Decision, columns: usize, now: i64) -> String {
     if let Some(bytes) = decision.asked_again_at_bytes {
         line(&format!("It is asked again at once when {} are used.", amount::amount(bytes)));
     }
-    if !decision.record.is_empty() {
+    if !decision.record.is_empty() && !lines {
         line("`rules why --lines` shows which lines of it ran.");
     }
     out.push_str("\nWhat it saw\n");
@@ -117,13 +117,4 @@ fn told(decision: &Decision, columns: usize, now: i64) -> String {
         out.push('\n');
     }
     out
-}
-
-/// An error: wrapped, but for lines of the rule's text and the caret below them.
-fn lines(words: &str, columns: usize) -> String {
-    let verbatim = |line: &str| format!("{}\n", text::cut(&format!("  {}", text::safe(line)), columns));
-    words
-        .lines()
-        .map(|line| if line.starts_with(' ') { verbatim(line) } else { paragraph(line, columns) })
-        .collect()
 }
