@@ -8,7 +8,7 @@ use simbell_api::{Client, Plugin, PluginReply};
 use super::{Verdict, check as checker};
 use crate::failure::CtlError;
 use crate::out::Out;
-use crate::show::records::paragraph;
+use crate::show::records::{self, paragraph};
 use crate::show::table::{Column, Table};
 use crate::show::text::safe;
 
@@ -34,7 +34,7 @@ pub(super) async fn list(client: &mut Client, out: &mut Out) -> Result<Verdict, 
     for plugin in &plugins {
         table.row(vec![plugin.name.clone(), plugin.kind.clone(), state(plugin), plugin.description.clone()]);
         if let Some(problem) = &plugin.problem {
-            below.push_str(&format!("\n! {}\n{}", safe(&plugin.name), paragraph(problem, out.width)));
+            below.push_str(&format!("\n! {}\n{}", safe(&plugin.name), records::problem(problem, out.width)));
         }
         if plugin.enabled && !waiting(plugin).is_empty() {
             let words = format!(
@@ -110,7 +110,7 @@ pub(super) async fn show(client: &mut Client, out: &mut Out, name: &str) -> Resu
         page.push_str(&table.render(out.width, out.color));
     }
     if let Some(problem) = &plugin.problem {
-        page.push_str(&format!("\n! {}", paragraph(problem, out.width)));
+        page.push_str(&format!("\n! {}", records::problem(problem, out.width)));
     }
     out.text(&page)?;
     Ok(Verdict::Done)
@@ -150,11 +150,11 @@ pub(super) async fn approve(
 
 pub(super) async fn check(socket: &Path, out: &mut Out, plugin: &str) -> Result<Verdict, CtlError> {
     if Path::new(plugin).is_dir() {
-        return checker::rules(out, Some(Path::new(plugin)));
+        return checker::rules(out, Some(Path::new(plugin)), None);
     }
     let mut client = super::connect(socket, out).await?;
     let folder = named(&mut client, plugin).await?.folder;
-    checker::rules(out, Some(Path::new(&folder)))
+    checker::rules(out, Some(Path::new(&folder)), None)
 }
 
 async fn named(client: &mut Client, name: &str) -> Result<Plugin, CtlError> {
@@ -173,8 +173,8 @@ async fn named(client: &mut Client, name: &str) -> Result<Plugin, CtlError> {
 /// What it asks for, once a person agrees to that, or has said so beforehand.
 fn agreed(plugin: &Plugin, yes: bool, verb: &str) -> Result<Vec<String>, CtlError> {
     let asked: Vec<String> = plugin.permissions.iter().map(|one| one.name.clone()).collect();
-    let new = plugin.permissions.iter().any(|one| !one.approved);
-    if yes || !new {
+    let new = waiting(plugin);
+    if yes || new.is_empty() {
         return Ok(asked);
     }
     let mut stderr = io::stderr();
@@ -183,7 +183,7 @@ fn agreed(plugin: &Plugin, yes: bool, verb: &str) -> Result<Vec<String>, CtlErro
     let _closed = stderr.write_all(words.as_bytes());
     if !io::stdin().is_terminal() {
         return Err(CtlError::usage(
-            format!("{} has to be agreed to", asked.join(", ")),
+            format!("{} has to be agreed to", new.join(", ")),
             format!("`simbellctl plugins {verb} {} --yes` agrees", plugin.name),
         ));
     }

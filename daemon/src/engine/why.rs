@@ -66,7 +66,13 @@ impl Engine {
         let live: ReminderKey = self.reminder_named(key).map_err(|error| match error {
             ControlError::UnknownReminder { message, .. } => ControlError::UnknownReminder {
                 message: format!("{message}, and no rule has this name"),
-                hint: "`simbellctl reminders` and `simbellctl rules` list what can be asked about".to_owned(),
+                hint: match self.rules.plugin(key) {
+                    Some(plugin) if !plugin.enabled => {
+                        format!("the plugin {key} is off: `simbellctl plugins enable {key}` has it run")
+                    }
+                    _ => "`simbellctl reminders` and `simbellctl rules` list what can be asked about"
+                        .to_owned(),
+                },
             },
             other => other,
         })?;

@@ -200,6 +200,10 @@ async fn what_is_for_a_host_that_waits_to_be_approved_waits_with_it_and_arrives_
         warned.contains("host:{mirror}") && warned.contains("simbellctl plugins approve ringer"),
         "{warned}"
     );
+    // Only what is new has to be agreed to.
+    let (code, _, said) = ctl(&home, &["plugins", "approve", "ringer"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("error: host:{mirror} has to be agreed to"), "{said}");
     bell.reload().await.unwrap();
     stage.says("two");
     let failing = bell.warns("channel-failing").await;
