@@ -358,6 +358,14 @@ fn reloader(
 /// Where the configuration is, unless the command line names another place.
 pub const CONFIG: &str = "/etc/simbell";
 
+/// Where rules and SIMs are looked for by name, for whoever runs the service on another configuration.
+pub fn looked_in(config: Option<&Path>) -> String {
+    match config {
+        Some(path) => format!("looked for in {}", path.display()),
+        None => format!("looked for in {CONFIG}; --config names another configuration"),
+    }
+}
+
 /// Reads the configuration: that asked for, or the system's. A system without one runs with the defaults.
 ///
 /// # Errors

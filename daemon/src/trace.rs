@@ -11,7 +11,7 @@ use simbell_core::decision::Decision;
 use simbell_core::zone::ZoneRules;
 use simbell_rules::{Trace, read_record, trace};
 
-use crate::app::{load_config, rule_options};
+use crate::app::{load_config, looked_in, rule_options};
 use crate::config::Environment;
 
 const EX_CONFIG: u8 = 78;
@@ -37,7 +37,10 @@ pub fn run(config: Option<&Path>, file: Option<&Path>, json: bool) -> ExitCode {
                 format!("this is no record of a decision: {error}\n  hint: give what `simbellctl rules why KEY --json` printed")
             })
         })
-        .and_then(|decision| trace(&options, &decision).map(|traced| (decision, traced)));
+        .and_then(|decision| {
+            let said = |error| format!("{error}\n  hint: the rule is {}", looked_in(config));
+            trace(&options, &decision).map(|traced| (decision, traced)).map_err(said)
+        });
     let zone = &loaded.settings.zone;
     match traced {
         Ok((decision, traced)) => {

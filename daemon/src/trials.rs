@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use simbell_rules::{Subject, TrialOptions, TrialReport, run_tests, subjects};
 
-use crate::app::{load_config, rule_options};
+use crate::app::{load_config, looked_in, rule_options};
 use crate::config::{Environment, zone_rules};
 use crate::options::Tests;
 use shown::Shown;
@@ -132,7 +132,8 @@ fn chosen(tests: &Tests) -> Result<Chosen, ExitCode> {
                 match near {
                     Some(near) => eprintln!("  hint: did you mean `{near}`?"),
                     None => eprintln!(
-                        "  hint: name a rule's file, a plugin's folder, or a rule from `simbellctl rules list`"
+                        "  hint: name a rule's file, a plugin's folder, or a rule, which is {}",
+                        looked_in(tests.config.as_deref())
                     ),
                 }
                 return Err(ExitCode::from(USAGE));

@@ -23,8 +23,12 @@ pub(super) async fn run(socket: &Path, out: &mut Out, args: &ReplayArgs) -> Resu
         None => Some(connect(socket, out).await?),
     };
     let mut child = start(out, args)?;
-    if let (Some(client), Some(stdin)) = (client, child.stdin.take()) {
-        tell(client, socket, args, stdin).await?;
+    if let (Some(client), Some(mut stdin)) = (client, child.stdin.take())
+        && let Err(error) = tell(client, socket, args, &mut stdin).await
+    {
+        // Before its input ends: it has nothing to add to what is wrong.
+        let _gone = child.kill().and_then(|()| child.wait());
+        return Err(error);
     }
     let replay = listen(&mut child, out)?;
     let mut said = String::new();
@@ -77,10 +81,10 @@ fn start(out: &Out, args: &ReplayArgs) -> Result<Child, CtlError> {
 }
 
 /// Has the service tell the past, and passes it on. A reader that has gone away has said why.
-async fn tell(client: Client, socket: &Path, args: &ReplayArgs, mut to: ChildStdin) -> Result<(), CtlError> {
+async fn tell(client: Client, socket: &Path, args: &ReplayArgs, to: &mut ChildStdin) -> Result<(), CtlError> {
     let mut asking = Client::connect(socket).await?;
     for sim in asking.sims().await? {
-        if !pass_on(&mut to, &PastLine::Sim(Box::new(sim)))? {
+        if !pass_on(to, &PastLine::Sim(Box::new(sim)))? {
             return Ok(());
         }
     }
@@ -97,7 +101,7 @@ async fn tell(client: Client, socket: &Path, args: &ReplayArgs, mut to: ChildStd
     let figures = asking.observations(args.sim.clone()).await?;
     let figures = figures.into_iter().map(|figure| PastLine::Observation(Box::new(figure)));
     for line in calls.chain(messages).chain(figures) {
-        if !pass_on(&mut to, &line)? {
+        if !pass_on(to, &line)? {
             return Ok(());
         }
     }
@@ -105,11 +109,11 @@ async fn tell(client: Client, socket: &Path, args: &ReplayArgs, mut to: ChildStd
         ExportUsageParams { sim: args.sim.clone(), by: "hour".to_owned(), from: None, to: args.to.clone() };
     let mut export = client.export(&params).await?;
     while let Some(part) = export.next().await? {
-        if !pass_on(&mut to, &PastLine::Part(Box::new(part)))? {
+        if !pass_on(to, &PastLine::Part(Box::new(part)))? {
             return Ok(());
         }
     }
-    pass_on(&mut to, &PastLine::End)?;
+    pass_on(to, &PastLine::End)?;
     Ok(())
 }
 

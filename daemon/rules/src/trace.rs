@@ -84,7 +84,7 @@ fn place(options: &LoadOptions, name: &RuleName) -> Result<PathBuf, String> {
     let options = LoadOptions { enabled: vec![name.as_str().to_owned()], ..options };
     let set = RuleSet::load(&options);
     let Some(path) = set.path_of(name) else {
-        return Err(format!("there is no rule `{name}` (any more)"));
+        return Err(format!("the configuration has no rule `{name}`"));
     };
     let within = path.parent().filter(|dir| dir.join("plugin.toml").is_file());
     Ok(within.unwrap_or(path).to_owned())

@@ -21,7 +21,7 @@ use simbell_core::time::{Span, Timestamp};
 use simbell_rules::{LoadOptions, RehearsalError, RuleSet};
 use simbell_store::{OpenError, QueryError};
 
-use crate::app::{load_config, rule_options};
+use crate::app::{load_config, looked_in, rule_options};
 use crate::config::{Environment, Loaded};
 use past::{Past, Window};
 
@@ -76,7 +76,8 @@ enum ReplayError {
     Empty,
     /// Nothing is known of the span.
     #[error(
-        "the ledger knows nothing of {from} to {until}: widen it with --days or --from, or name another --sim"
+        "the ledger knows nothing of {from} to {until}, and only hours that are over are replayed: widen it with --days or \
+         --from, or name another --sim"
     )]
     Nothing {
         /// From.
@@ -193,7 +194,7 @@ fn replay(options: &ReplayOptions, loaded: Loaded) -> Result<Vec<simbell_api::Re
     // Before the past is read: a rule that cannot run is the first thing to say.
     let paths = options.old.iter().chain([&options.rule]);
     let sets: Vec<Arc<RuleSet>> =
-        paths.map(|path| load(path, &rules, &options.settings).map(Arc::new)).collect::<Result<_, _>>()?;
+        paths.map(|path| load(path, &rules, options).map(Arc::new)).collect::<Result<_, _>>()?;
     let wanted =
         Wanted { days: options.days.unwrap_or(90), from: options.from.clone(), to: options.to.clone() };
     let mut past = match &options.ledger {
@@ -201,7 +202,13 @@ fn replay(options: &ReplayOptions, loaded: Loaded) -> Result<Vec<simbell_api::Re
         None => told::read(&mut io::stdin().lock(), &settings, &wanted, crate::clock::wall())?,
     };
     if let Some(name) = &options.sim {
-        alone(&mut past, &mut settings, name)?;
+        alone(&mut past, &mut settings, name).map_err(|unknown| {
+            let hint = format!(
+                "`simbellctl sims` lists them\n  hint: its name is {}",
+                looked_in(options.config.as_deref())
+            );
+            ReplayError::Usage(format!("{unknown}; {hint}"))
+        })?;
     }
     if past.is_empty() {
         let (from, until) =
@@ -216,16 +223,14 @@ fn replay(options: &ReplayOptions, loaded: Loaded) -> Result<Vec<simbell_api::Re
 }
 
 /// Leaves one SIM, by name or ICCID.
-fn alone(past: &mut Past, settings: &mut Settings, name: &str) -> Result<(), ReplayError> {
+fn alone(past: &mut Past, settings: &mut Settings, name: &str) -> Result<(), String> {
     let named = |iccid: &simbell_core::ident::Iccid| {
         let known = settings.sims.get(iccid).and_then(|sim| sim.name.as_ref());
         iccid.as_str() == name || known.is_some_and(|known| known.as_str() == name)
     };
     let Some(iccid) = past.sims.keys().find(|iccid| named(iccid)).cloned() else {
         let shown: String = name.chars().take(40).collect();
-        return Err(ReplayError::Usage(format!(
-            "the ledger knows no SIM {shown:?}; `simbellctl sims` lists them"
-        )));
+        return Err(format!("the ledger knows no SIM {shown:?}"));
     };
     past.sims.retain(|other, _| *other == iccid);
     past.observations.retain(|figure| figure.iccid == iccid);
@@ -234,8 +239,9 @@ fn alone(past: &mut Past, settings: &mut Settings, name: &str) -> Result<(), Rep
 }
 
 /// Loads one rule: a file, a plugin's folder, or one that the service would find under this name.
-fn load(path: &Path, options: &LoadOptions, given: &[String]) -> Result<RuleSet, ReplayError> {
-    let found = find(path, options)?;
+fn load(path: &Path, options: &LoadOptions, asked: &ReplayOptions) -> Result<RuleSet, ReplayError> {
+    let found = find(path, options, asked.config.as_deref())?;
+    let given = &asked.settings;
     let mut options = options.clone();
     if !given.is_empty() {
         let name = RuleSet::load_one(&options, &found).descriptions().into_iter().next();
@@ -254,6 +260,11 @@ fn load(path: &Path, options: &LoadOptions, given: &[String]) -> Result<RuleSet,
     }
     let set = RuleSet::load_one(&options, &found);
     match set.descriptions().as_slice() {
+        // A channel or a carrier has no hooks to ask.
+        [] if set.problems().is_empty() => Err(ReplayError::Rule(format!(
+            "{} is a plugin, but no rule: only rules are replayed; `simbellctl plugins check` tries a channel",
+            found.display()
+        ))),
         [rule] => match &rule.problem {
             Some(problem) => Err(ReplayError::Rule(problem.clone())),
             None => Ok(set),
@@ -265,7 +276,7 @@ fn load(path: &Path, options: &LoadOptions, given: &[String]) -> Result<RuleSet,
     }
 }
 
-fn find(path: &Path, options: &LoadOptions) -> Result<PathBuf, ReplayError> {
+fn find(path: &Path, options: &LoadOptions, config: Option<&Path>) -> Result<PathBuf, ReplayError> {
     let shown = path.display();
     if path.is_dir() {
         return if path.join("plugin.toml").is_file() {
@@ -288,7 +299,8 @@ fn find(path: &Path, options: &LoadOptions) -> Result<PathBuf, ReplayError> {
         options.plugin_dirs.iter().rev().flat_map(|dir| [dir.join("rules").join(name), dir.join(name)]);
     own.chain(plugins.filter(|dir| dir.join("plugin.toml").is_file())).next().ok_or_else(|| {
         ReplayError::NoRule(format!(
-            "{shown}: there is no such file, and no rule or plugin of this name; `simbellctl rules` lists them"
+            "{shown}: there is no such file, and no rule or plugin of this name; `simbellctl rules` lists them\n  hint: \
+             it was {}", looked_in(config)
         ))
     })
 }

@@ -33,7 +33,8 @@ pub(super) fn run(tests: &Tests) -> ExitCode {
             // Watched before they run: a change meanwhile is not lost.
             once(tests, &chosen);
             if !tests.json {
-                say(&format!("\nWaits for changes in {} folders; Ctrl-C ends it.", watched.len()));
+                let folders = if watched.len() == 1 { "folder" } else { "folders" };
+                say(&format!("\nWaits for changes in {} {folders}; Ctrl-C ends it.", watched.len()));
             }
             wait(&fd)
         });

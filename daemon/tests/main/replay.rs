@@ -259,10 +259,28 @@ fn what_cannot_be_replayed_says_why() {
     let empty = beside("empty.db");
     drop(simbell_store::Store::open(Path::new(&empty), &simbell_store::StoreOptions::default()).unwrap());
     let (gone, folder) = (beside("gone.db"), beside("state"));
+    let channel = beside("ringer");
+    fs::create_dir(&channel).unwrap();
+    fs::write(
+        Path::new(&channel).join("plugin.toml"),
+        "api = 1\nname = \"ringer\"\nkind = \"channel\"\ndescription = \"Rings.\"\nhosts = [\"example.org\"]\n",
+    )
+    .unwrap();
+    fs::write(
+        Path::new(&channel).join("main.rhai"),
+        "fn send(message) { http_get(\"https://example.org/\") }\n",
+    )
+    .unwrap();
 
     for (ledger, arguments, code, part) in [
         (&ledger, &["./none.rhai"][..], 1, "./none.rhai: there is no such file"),
-        (&ledger, &["none"], 1, "no rule or plugin of this name; `simbellctl rules` lists them"),
+        (
+            &ledger,
+            &["none"],
+            1,
+            "no rule or plugin of this name; `simbellctl rules` lists them\n  hint: it was looked for in",
+        ),
+        (&ledger, &[channel.as_str()], 1, "is a plugin, but no rule: only rules are replayed"),
         (&ledger, &[folder.as_str()], 1, "this folder is no plugin, for it has no plugin.toml"),
         (&ledger, &[bad.as_str()], 1, "bad.rhai:2:21: expecting name of a property\n  2 |"),
         (&ledger, &["--old", good.as_str(), bad.as_str()], 1, "    |                     ^"),
@@ -279,7 +297,12 @@ fn what_cannot_be_replayed_says_why() {
             1,
             "knows nothing of 2025-01-01",
         ),
-        (&ledger, &["--sim", "nobody", good.as_str()], 2, "knows no SIM \"nobody\""),
+        (
+            &ledger,
+            &["--sim", "nobody", good.as_str()],
+            2,
+            "knows no SIM \"nobody\"; `simbellctl sims` lists them",
+        ),
         (&gone, &[good.as_str()], 1, "gone.db: cannot be read: No such file"),
         (&folder, &[good.as_str()], 1, "cannot be read: Is a directory"),
         (&foreign, &[good.as_str()], 1, "foreign.db: the file is no ledger of simbelld"),

@@ -120,6 +120,14 @@ fn what_is_not_there_is_told_by_name() {
     let named = ctl(&home, &["other"]);
     assert_eq!(named.status.code(), Some(1));
     assert!(said(&home, &named.stdout).contains("there are no tests"), "{named:?}");
+    let far = ctl(&home, &["elsewhere"]);
+    assert!(String::from_utf8_lossy(&far.stderr).contains("which is looked for in /"), "{far:?}");
+    let channel = etc(&home).join("ringer");
+    fs::create_dir(&channel).expect("a folder");
+    let manifest = "api = 1\nname = \"ringer\"\nkind = \"channel\"\ndescription = \"Rings.\"\nhosts = [\"example.org\"]\n";
+    fs::write(channel.join("plugin.toml"), manifest).expect("a manifest");
+    let channel = ctl(&home, &[channel.to_str().expect("text")]);
+    assert!(said(&home, &channel.stdout).contains("only rules have tests"), "{channel:?}");
     let empty = Home::new("").with_rule("half", RULE);
     let untested = ctl(&empty, &[]);
     assert_eq!(untested.status.code(), Some(1));

@@ -205,6 +205,15 @@ pub fn run_tests(subject: &Subject, options: &TrialOptions) -> TrialReport {
         statements: 0,
     };
     let file = subject.tests.display().to_string();
+    if let Ok(manifest) = crate::check::manifest(&subject.path)
+        && manifest.kind != crate::PluginKind::Rule
+    {
+        report.problem = Some(format!(
+            "{}: only rules have tests; `simbellctl plugins check` tries a channel on made-up messages",
+            subject.path.display()
+        ));
+        return report;
+    }
     let script = match Script::read(&subject.tests, &file) {
         Ok(script) => script,
         Err(problem) => {
