@@ -868,12 +868,16 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__config__subcmd__check)
-            opts="-h -V --socket --json --help --version"
+            opts="-h -V --config --socket --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2514,12 +2518,16 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__rules__subcmd__check)
-            opts="-h -V --socket --json --help --version"
+            opts="-h -V --config --socket --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -274,6 +274,7 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from resume" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from resume" -s V -l version -d 'Print version'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -l config -d 'By this configuration, a file or directory: its rules, or its limits where PATH is given' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -l socket -d 'The service\'s socket' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
@@ -439,6 +440,7 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and not __
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and not __fish_seen_subcommand_from check help" -s V -l version -d 'Print version'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and not __fish_seen_subcommand_from check help" -f -a "check" -d 'Check the configuration, every problem with file, line and key'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and not __fish_seen_subcommand_from check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and __fish_seen_subcommand_from check" -l config -d 'The same, as the verbs about rules take it' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and __fish_seen_subcommand_from check" -l socket -d 'The service\'s socket' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and __fish_seen_subcommand_from check" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'

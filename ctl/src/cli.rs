@@ -431,9 +431,12 @@ pub enum RulesVerb {
     },
     /// Check rules without the service
     Check {
-        /// A rule's file, or a directory of rules
+        /// A rule's file, a plugin's folder, or a directory of rules, plugins or a configuration
         #[arg(value_name = "PATH")]
         path: Option<PathBuf>,
+        /// By this configuration, a file or directory: its rules, or its limits where PATH is given
+        #[arg(long, value_name = "PATH")]
+        config: Option<PathBuf>,
     },
     /// Write a new rule with its test, to begin with
     New {
@@ -649,6 +652,9 @@ pub enum ConfigVerb {
         /// Configuration file or directory; the system's unless given
         #[arg(value_name = "PATH")]
         path: Option<PathBuf>,
+        /// The same, as the verbs about rules take it
+        #[arg(long, value_name = "PATH", conflicts_with = "path")]
+        config: Option<PathBuf>,
     },
 }
 

@@ -121,7 +121,7 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
             Some(RulesVerb::Resume { name }) => {
                 rules::resume(&mut connect(socket, out).await?, out, &name).await
             }
-            Some(RulesVerb::Check { path }) => check::rules(out, path.as_deref()),
+            Some(RulesVerb::Check { path, config }) => check::rules(out, path.as_deref(), config.as_deref()),
             Some(RulesVerb::New { name, plugin, kind, dir }) => {
                 write::new(out, &name, plugin, kind.as_deref(), dir.as_deref())
             }
@@ -166,7 +166,7 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
         Verb::Watch(args) => watch::run(socket, out, &args).await,
         Verb::Reload => report::reload(&mut connect(socket, out).await?, out).await,
         Verb::Config(args) => match args.verb {
-            ConfigVerb::Check { path } => check::config(out, path.as_deref()),
+            ConfigVerb::Check { path, config } => check::config(out, path.or(config).as_deref()),
         },
         Verb::BugReport(args) => {
             report::bug_report(connect(socket, out).await?, out, args.output.as_deref()).await

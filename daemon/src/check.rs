@@ -31,15 +31,16 @@ struct Found {
 /// errors, 1 when only rules have.
 pub fn run(config: Option<&Path>, rules: &[PathBuf], what: What, json: bool) -> ExitCode {
     let mut found = Found::default();
-    if rules.is_empty() {
-        configured(config, what, &mut found);
-    } else {
-        match limits_of(config) {
+    match rules {
+        [] => configured(config, what, &mut found),
+        // A whole configuration, rather than a folder of rules.
+        [dir] if dir.join("simbell.toml").is_file() => configured(Some(dir), what, &mut found),
+        rules => match limits_of(config) {
             Ok(limits) => named(rules, &limits, &mut found),
             Err(problems) => found.config = problems,
-        }
+        },
     }
-    print(&found, json);
+    print(&found, what, json);
     if !found.config.is_empty() {
         ExitCode::from(EX_CONFIG)
     } else if !found.rules.is_empty() {
@@ -136,7 +137,7 @@ fn within(path: &Path) -> Vec<PathBuf> {
 }
 
 /// Prints what was found. A reader that has gone away (`| head`) is no fault of the check.
-fn print(found: &Found, json: bool) {
+fn print(found: &Found, what: What, json: bool) {
     let good = found.config.is_empty() && found.rules.is_empty();
     let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
     if json {
@@ -162,9 +163,14 @@ fn print(found: &Found, json: bool) {
         match &found.nothing_at {
             Some(path) => writeln!(
                 out,
-                "{} is not there: the service would run with its defaults. {rules}: no errors{warnings}",
+                "{} is not there: the service would run with its defaults. {rules}: no errors{warnings}\n  hint: a \
+                 configuration elsewhere is named with --config",
                 path.display()
             ),
+            None if what == What::Config => {
+                let files = count(found.files, "file of configuration", "files of configuration");
+                writeln!(out, "{files}: no errors{warnings}")
+            }
             None if found.files > 0 => {
                 let files = count(found.files, "file of configuration", "files of configuration");
                 writeln!(out, "{files}, {rules}: no errors{warnings}")
@@ -172,11 +178,12 @@ fn print(found: &Found, json: bool) {
             None => writeln!(out, "{rules}: no errors{warnings}"),
         }
     } else {
-        writeln!(
-            err,
-            "{}, {} in the rules",
-            count(found.config.len(), "problem in the configuration", "problems in the configuration"),
-            found.rules.len()
-        )
+        // What has none is not worth a word: mostly it was not looked at.
+        let counts = [
+            (found.config.len(), "problem in the configuration", "problems in the configuration"),
+            (found.rules.len(), "problem in the rules", "problems in the rules"),
+        ];
+        let counts = counts.iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| count(*n, one, many));
+        writeln!(err, "{}", counts.collect::<Vec<_>>().join(", "))
     };
 }

@@ -50,12 +50,14 @@ pub fn write(wanted: &NewRule) -> ExitCode {
                 "\nNext:\n  edit it                          what it may write: simbellctl rules reference\n  \
                  simbellctl rules check {rule}\n  simbellctl rules test {rule}\n"
             ));
-            text.push_str(if dir.starts_with(CONFIG) {
-                "  simbellctl reload                the service takes it up\n"
-            } else if wanted.plugin {
-                "  copy it into /etc/simbell/plugins, then: simbellctl reload\n"
-            } else {
-                "  copy it into /etc/simbell/rules.d, then: simbellctl reload\n"
+            text.push_str(&match (dir.starts_with(CONFIG), wanted.plugin) {
+                (true, true) => format!("  simbellctl plugins enable {}\n", wanted.name),
+                (true, false) => "  simbellctl reload                the service takes it up\n".to_owned(),
+                (false, true) => format!(
+                    "  copy it into /etc/simbell/plugins, then: simbellctl plugins enable {}\n",
+                    wanted.name
+                ),
+                (false, false) => "  copy it into /etc/simbell/rules.d, then: simbellctl reload\n".to_owned(),
             });
             say(&text);
             ExitCode::SUCCESS

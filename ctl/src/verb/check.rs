@@ -10,21 +10,26 @@ use super::Verdict;
 use crate::failure::CtlError;
 use crate::out::Out;
 
+/// The configuration: the system's, or that at `path`.
 pub(super) fn config(out: &mut Out, path: Option<&Path>) -> Result<Verdict, CtlError> {
-    run(out, "config", path)
+    run(out, "config", path, None)
 }
 
-pub(super) fn rules(out: &mut Out, path: Option<&Path>) -> Result<Verdict, CtlError> {
-    run(out, "rules", path)
+/// Rules: those at `path`, within the limits of a configuration that is given; or those of a configuration, the system's
+/// unless given.
+pub(super) fn rules(out: &mut Out, path: Option<&Path>, config: Option<&Path>) -> Result<Verdict, CtlError> {
+    run(out, "rules", config, path)
 }
 
-/// Has simbelld check the configuration or the rules alone; the system's, or those at `path`.
-fn run(out: &mut Out, what: &str, path: Option<&Path>) -> Result<Verdict, CtlError> {
+/// Has simbelld check the configuration or the rules alone.
+fn run(out: &mut Out, what: &str, config: Option<&Path>, rules: Option<&Path>) -> Result<Verdict, CtlError> {
     let program = simbelld();
     let mut command = Command::new(&program);
     command.args(["check", "--only", what]).stdin(Stdio::null());
-    if let Some(path) = path {
-        command.arg(format!("--{what}")).arg(path);
+    for (option, path) in [("--config", config), ("--rules", rules)] {
+        if let Some(path) = path {
+            command.arg(option).arg(path);
+        }
     }
     let cannot = |error| cannot(&program, error);
     let ok = if out.json {

@@ -183,6 +183,12 @@ fn checking_is_what_simbelld_says() {
         "args: check --only rules --rules my.rhai\n"
     );
 
+    for (args, told) in [
+        (["config", "check", "--config", "/etc/x"], "--only config --config /etc/x"),
+        (["rules", "check", "--config", "/etc/x"], "--only rules --config /etc/x"),
+    ] {
+        assert_eq!(stdout(&run(&bin, &args)), format!("args: check {told}\n"));
+    }
     let json = run(&bin, &["--json", "config", "check"]);
     assert_eq!(json.status.code(), Some(1));
     let object = schema::check("check", stdout(&json).trim_end());

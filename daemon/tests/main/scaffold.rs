@@ -61,6 +61,27 @@ fn a_plugin_is_a_folder_and_checks_well() {
     assert!(checked.status.success(), "{checked:?}");
     let again = simbelld(&dir, &["new-rule", "--plugin", "--dir", ".", "from-carrier"]);
     assert_eq!(again.status.code(), Some(1), "{again:?}");
+    // Copied, a plugin waits for a decision: reading it again does not have it run.
+    let other = said(&simbelld(&dir, &["new-rule", "--plugin", "--dir", ".", "other"]));
+    assert!(other.contains("then: simbellctl plugins enable other\n"), "{other}");
+}
+
+#[test]
+fn a_configuration_is_checked_by_its_folder_and_only_what_was_looked_at_is_counted() {
+    let dir = temp_dir("check-folder");
+    fs::create_dir_all(dir.join("etc/rules.d")).unwrap();
+    fs::write(dir.join("etc/simbell.toml"), "[rules]\nplugin_dirs = []\n").unwrap();
+    fs::write(dir.join("etc/rules.d/typo.rhai"), "fn on_usge(sim) {}\n").unwrap();
+    let rules = simbelld(&dir, &["check", "--rules", "etc"]);
+    assert_eq!(rules.status.code(), Some(1));
+    let text = said(&rules);
+    assert!(text.contains("etc/rules.d/typo.rhai:1:1: there is no hook `on_usge`"), "{text}");
+    assert!(text.ends_with("\n\n1 problem in the rules\n"), "{text}");
+    let config = said(&simbelld(&dir, &["check", "--only", "config", "--config", "etc"]));
+    assert_eq!(config, "1 file of configuration: no errors\n");
+    fs::write(dir.join("etc/simbell.toml"), "languag = 1\n").unwrap();
+    let both = said(&simbelld(&dir, &["check", "--config", "etc"]));
+    assert!(both.ends_with("\n\n1 problem in the configuration, 1 problem in the rules\n"), "{both}");
 }
 
 #[test]
