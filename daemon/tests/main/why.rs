@@ -89,10 +89,15 @@ async fn a_reminder_tells_why_it_is_there_and_what_holds_it_back() {
     let traced: serde_json::Value = serde_json::from_str(&traced).unwrap();
     assert_eq!((code, traced["same"].as_bool(), traced["rule"].as_str()), (0, Some(true), Some("watch")));
     assert_eq!(traced["order"], serde_json::json!([4, 5, 6, 7]));
-    home.rule("watch", &RULE.replace("80.percent", "90.percent"));
-    let (_, traced, _) = ctl(&home, &trace);
+    // Changed, though not under the service's eyes.
+    let changed = home.path("changed");
+    std::fs::create_dir_all(changed.join("rules.d")).unwrap();
+    std::fs::write(changed.join("simbell.toml"), "").unwrap();
+    std::fs::write(changed.join("rules.d/watch.rhai"), RULE.replace("80.percent", "90.percent")).unwrap();
+    let elsewhere =
+        ["rules", "trace", "--json", "--config", changed.to_str().unwrap(), record.to_str().unwrap()];
+    let (_, traced, _) = ctl(&home, &elsewhere);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&traced).unwrap()["same"].as_bool(), Some(false));
-    home.rule("watch", RULE);
     std::fs::write(&record, "nonsense").unwrap();
     let (code, _, said) = ctl(&home, &trace);
     assert!(code == 1 && said.contains("no record of a decision"), "{said}");
