@@ -62,7 +62,7 @@ fn forms_and_types_are_those_registered() {
 }
 
 fn told_truly(book: &Book) {
-    let mut failures: Vec<String> = book.functions.iter().filter_map(|one| wrong(&book, one)).collect();
+    let mut failures: Vec<String> = book.functions.iter().filter_map(|one| wrong(book, one)).collect();
     for one in &book.properties {
         let told = one.of.trim_end_matches('?');
         let owner = book.name(one.owner);
