@@ -31,6 +31,7 @@ pub use config::{
 pub use dispatch::{Dispatcher, Ended, QUEUE};
 pub use error::{ChannelError, SendError, SendErrorKind};
 pub use script::composer::{Composer, Composing, Judging};
+pub use script::fill::Outgoing;
 pub use sms::gateway::{GatewayError, SmsGateway, SmsRequest, SmsSending};
 pub use sms::segments::{Encoding, Fitted, fit};
 pub use template::{DEFAULT_TEMPLATE, PLACEHOLDERS};

@@ -1,8 +1,8 @@
 //! From a script's request to one that can be sent: sealed pieces are filled in, and what it may not do is refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
 
-use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Request, Uri};
@@ -20,17 +20,32 @@ const MOST_BODY: usize = 64 << 10;
 const MOST_HEADERS: usize = 16 << 10;
 const MOST_URL: usize = 8 << 10;
 
+const HEADERS_TOO_LONG: &str = "the headers are longer than 16 KiB";
+
 /// Sealed values within sealed values.
 const MOST_NESTING: usize = 8;
 
-/// A request that may be sent.
-#[derive(Debug)]
-pub(super) struct Filled {
-    pub(super) request: Request<Full<Bytes>>,
+/// A request that may be sent, as it goes out.
+pub struct Outgoing {
+    pub(super) request: Request<Bytes>,
     /// `scheme://host:port`, which may be shown.
     pub(super) place: String,
     /// Every text that was filled in.
     pub(super) secrets: Vec<String>,
+}
+
+impl Outgoing {
+    /// The whole of it, secrets filled in.
+    #[must_use]
+    pub const fn request(&self) -> &Request<Bytes> {
+        &self.request
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing").field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 /// Why a request is not sent.
@@ -49,7 +64,7 @@ pub(super) struct Filler<'a> {
 }
 
 impl Filler<'_> {
-    pub(super) fn fill(&self, request: &HttpRequest, id: &str) -> Result<Filled, Refusal> {
+    pub(super) fn fill(&self, request: &HttpRequest, id: &str) -> Result<Outgoing, Refusal> {
         let wrong = |text: &str| Refusal::Wrong(text.to_owned());
         let mut secrets = BTreeSet::new();
         let (uri, place) = self.uri(&request.url, &mut secrets)?;
@@ -58,7 +73,7 @@ impl Filler<'_> {
             .uri(uri)
             .header(USER_AGENT, AGENT)
             .header(IDEMPOTENCY_KEY, idempotency_key(id));
-        let mut typed = false;
+        let (mut typed, mut seen) = (false, HashSet::new());
         let mut bytes = 0_usize;
         for (name, pieces) in &request.headers {
             let header =
@@ -66,17 +81,21 @@ impl Filler<'_> {
             if OWN_HEADERS.contains(&header.as_str()) && header != CONTENT_TYPE || header == USER_AGENT {
                 return Err(Refusal::Wrong(format!("the header `{header}` is the service's own")));
             }
-            let text = self.text(pieces, ToOwned::to_owned, &mut secrets)?;
-            bytes = bytes.saturating_add(text.len());
+            let text = self.text(pieces, ToOwned::to_owned, MOST_HEADERS, HEADERS_TOO_LONG, &mut secrets)?;
+            bytes = bytes.saturating_add(name.len()).saturating_add(text.len());
+            if bytes > MOST_HEADERS {
+                return Err(wrong(HEADERS_TOO_LONG));
+            }
             let mut value = HeaderValue::from_str(&text).map_err(|_| {
                 Refusal::Wrong(format!("the header `{header}` has a character that it cannot carry"))
             })?;
             value.set_sensitive(pieces.iter().any(|piece| matches!(piece, Piece::Sealed(_))));
             typed |= header == CONTENT_TYPE;
+            // Names differ in a map by their letters' case, which headers do not.
+            if !seen.insert(header.clone()) {
+                return Err(Refusal::Wrong(format!("the header `{header}` is there twice")));
+            }
             built = built.header(header, value);
-        }
-        if bytes > MOST_HEADERS {
-            return Err(wrong("the headers are longer than 16 KiB"));
         }
         let mut body = String::new();
         if let Some(given) = &request.body {
@@ -85,17 +104,14 @@ impl Filler<'_> {
                 BodyKind::Form => (percent_all, "application/x-www-form-urlencoded"),
                 BodyKind::Text => (ToOwned::to_owned, "text/plain; charset=utf-8"),
             };
-            body = self.text(&given.pieces, escape, &mut secrets)?;
-            if body.len() > MOST_BODY {
-                return Err(wrong("the body is longer than 64 KiB"));
-            }
+            body =
+                self.text(&given.pieces, escape, MOST_BODY, "the body is longer than 64 KiB", &mut secrets)?;
             if !typed {
                 built = built.header(CONTENT_TYPE, media);
             }
         }
-        let request =
-            built.body(Full::new(Bytes::from(body))).map_err(|_| wrong("the request makes no sense"))?;
-        Ok(Filled { request, place, secrets: secrets.into_iter().collect() })
+        let request = built.body(Bytes::from(body)).map_err(|_| wrong("the request makes no sense"))?;
+        Ok(Outgoing { request, place, secrets: secrets.into_iter().collect() })
     }
 
     /// The address, if it leads to a host that is allowed.
@@ -133,9 +149,9 @@ impl Filler<'_> {
                     text.push_str(&percent(&value, if in_query { is_unreserved } else { in_segment }));
                 }
             }
-        }
-        if text.len() > MOST_URL {
-            return Err(wrong("the address is longer than 8 KiB"));
+            if text.len() > MOST_URL {
+                return Err(wrong("the address is longer than 8 KiB"));
+            }
         }
         let uri: Uri = text.parse().map_err(|_| {
             wrong("the address is no URL: blanks and special characters in it need url_encode(…)")
@@ -167,6 +183,8 @@ impl Filler<'_> {
         &self,
         pieces: &[Piece],
         escape: fn(&str) -> String,
+        most: usize,
+        too_long: &str,
         secrets: &mut BTreeSet<String>,
     ) -> Result<String, Refusal> {
         let mut text = String::new();
@@ -174,6 +192,9 @@ impl Filler<'_> {
             match piece {
                 Piece::Text(literal) => text.push_str(literal),
                 Piece::Sealed(sealed) => text.push_str(&escape(&self.sealed(sealed, 0, secrets)?)),
+            }
+            if text.len() > most {
+                return Err(Refusal::Wrong(too_long.to_owned()));
             }
         }
         Ok(text)
@@ -249,7 +270,6 @@ fn percent_all(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt as _;
     use proptest::prelude::*;
     use secrecy::SecretString;
     use simbell_core::request::{HttpBody, HttpMethod};
@@ -276,7 +296,7 @@ mod tests {
         Reach { host: host.to_owned(), port, plain, permission: format!("host:{host}"), approved }
     }
 
-    fn fill(request: &HttpRequest) -> Result<Filled, Refusal> {
+    fn fill(request: &HttpRequest) -> Result<Outgoing, Refusal> {
         let secret = |text: &str| SecretString::from(text);
         let values = BTreeMap::from([
             ("token".to_owned(), ScriptValue::Secret(secret("a b&\"/:ü"))),
@@ -295,6 +315,31 @@ mod tests {
 
     fn uri(url: Vec<Piece>) -> Result<String, Refusal> {
         fill(&get(url)).map(|filled| filled.request.uri().to_string())
+    }
+
+    #[test]
+    fn a_header_is_there_once_whatever_the_case_of_its_name() {
+        let headers = ["X-A", "x-a"].map(|name| (name.to_owned(), vec![text("1")])).to_vec();
+        let url = vec![text("https://api.example.org")];
+        let refused = Refusal::Wrong("the header `x-a` is there twice".to_owned());
+        assert_eq!(fill(&request(url, headers, None)).unwrap_err(), refused);
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_before_all_of_it_is_made() {
+        let url = || vec![text("https://api.example.org/")];
+        let long = text(&"x".repeat(60 << 10));
+        let pieces: Vec<Piece> = (0..100).map(|_| Piece::Sealed(Sealed::Hex(vec![long.clone()]))).collect();
+        let refused = |text: &str| Refusal::Wrong(text.to_owned());
+        let body = HttpBody { kind: BodyKind::Text, pieces: pieces.clone() };
+        let body = fill(&request(url(), vec![], Some(body))).unwrap_err();
+        assert_eq!(body, refused("the body is longer than 64 KiB"));
+        let headers = vec![("x".to_owned(), pieces.clone())];
+        assert_eq!(fill(&request(url(), headers, None)).unwrap_err(), refused(HEADERS_TOO_LONG));
+        let names = (0..2_000).map(|number| (format!("x-{number:08}"), vec![])).collect();
+        assert_eq!(fill(&request(url(), names, None)).unwrap_err(), refused(HEADERS_TOO_LONG));
+        let address = fill(&get(url().into_iter().chain(pieces).collect())).unwrap_err();
+        assert_eq!(address, refused("the address is longer than 8 KiB"));
     }
 
     #[test]
@@ -319,9 +364,7 @@ mod tests {
             let filled = fill(&request(vec![text(base)], vec![], body)).unwrap();
             assert_eq!(filled.request.headers()[CONTENT_TYPE], media);
             assert_eq!(filled.secrets, ["a b&\"/:ü"]);
-            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let bytes = runtime.block_on(filled.request.into_body().collect()).unwrap().to_bytes();
-            assert_eq!(bytes, expected);
+            assert_eq!(filled.request.body(), expected);
         }
         // RFC 4231, test case 2.
         let pieces = |word: &str| vec![text(word)];

@@ -2,21 +2,22 @@
 //! names and no other, and has the script say what the answer means.
 
 pub(crate) mod composer;
-mod fill;
+pub(crate) mod fill;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::Full;
 use secrecy::ExposeSecret;
 use simbell_core::reminder::Message;
-use simbell_core::request::{HttpAnswer, Verdict};
+use simbell_core::request::{HttpAnswer, HttpRequest, Verdict};
 
 use crate::channel::{Receipt, http_url, plain_http_caution};
 use crate::config::{ScriptConfig, ScriptValue};
 use crate::error::{Problem, SendError, SendErrorKind};
 use crate::http::{Answer, HttpClient, HttpClients};
 use crate::redact::Redactor;
-use fill::{Filler, Refusal};
+use fill::{Filler, Outgoing, Refusal};
 
 /// A channel by script.
 pub(crate) struct Script {
@@ -26,6 +27,25 @@ pub(crate) struct Script {
     caution: Option<String>,
     /// What the owner gave, in whole and by parts: an answer may repeat any of it.
     secrets: Vec<String>,
+}
+
+impl ScriptConfig {
+    /// A script's request as it goes out with the message `id`: secrets filled in, what it may not do refused.
+    ///
+    /// # Errors
+    /// What is wrong with it; hostile text.
+    pub fn outgoing(&self, request: &HttpRequest, id: &str) -> Result<Outgoing, String> {
+        let plugin = &self.plugin;
+        let filler = Filler { values: &self.values, reach: &self.reach };
+        filler.fill(request, id).map_err(|refusal| match refusal {
+            Refusal::Wrong(text) => format!("plugin {plugin}: {text}"),
+            Refusal::NotApproved(host) => {
+                format!(
+                    "plugin {plugin} may not send to {host} before you approve it: `simbellctl plugins approve {plugin}`"
+                )
+            }
+        })
+    }
 }
 
 impl Script {
@@ -66,20 +86,11 @@ impl Script {
             Ok(Err(error)) => return Err(fault(&error)),
             Err(_) => return Err(fault(&format!("the script of {} took too long", self.config.plugin))),
         };
-        let filler = Filler { values: &self.config.values, reach: &self.config.reach };
-        let plugin = &self.config.plugin;
-        let filled = filler.fill(&request, &message.id).map_err(|refusal| match refusal {
-            Refusal::Wrong(text) => fault(&format!("plugin {plugin}: {text}")),
-            Refusal::NotApproved(host) => {
-                fault(&format!(
-                    "plugin {plugin} may not send to {host} before you approve it: `simbellctl plugins approve {plugin}`"
-                ))
-            }
-        })?;
+        let filled = self.config.outgoing(&request, &message.id).map_err(|text| fault(&text))?;
         let secrets = self.secrets.iter().chain(&filled.secrets).map(String::as_str);
         let redactor = Redactor::new(secrets.filter(|secret| secret.len() > 1));
         let left = until.saturating_duration_since(tokio::time::Instant::now());
-        let answer = self.client.ask(filled.request, &filled.place, left, &redactor).await?;
+        let answer = self.client.ask(filled.request.map(Full::new), &filled.place, left, &redactor).await?;
         self.judged(answer, &filled.place, &redactor).await
     }
 
