@@ -56,6 +56,11 @@ const HOST: &str = "kT4gevil.example.net";
 const PATH: &str = "aJ9sUo3xBq7i";
 const SECRETS: [&str; 5] = [TOKEN, KEY, LINE, HOST, PATH];
 
+/// Of each secret, what its forms have in common. libFuzzer learns texts that are compared, and writes them into inputs:
+/// those tell nothing of what leaks.
+const LEARNT: [&str; 10] =
+    ["Qz0", "hV5t", "uE6j", "kT4g", "aJ9s", "517a30", "68563574", "7545366a", "6b543467", "614a3973"];
+
 const TEXT_INPUT: &str = "fn ";
 const MOST_URL: usize = 8 << 10;
 const MOST_HEADERS: usize = 16 << 10;
@@ -160,6 +165,9 @@ impl Bench {
     }
 
     fn run(&mut self, data: &[u8]) {
+        if LEARNT.iter().any(|text| data.windows(text.len()).any(|window| window == text.as_bytes())) {
+            return;
+        }
         match std::str::from_utf8(data) {
             Ok(text) if text.contains(TEXT_INPUT) => self.script(text, text, text.len()),
             _ => {
