@@ -343,7 +343,8 @@ fn message(title: &str, text: &str) -> Message {
         key: "data-thresholds/80/8949".to_owned(),
         sim_name: Some(title.to_owned()),
         raised_at: Timestamp::from_secs(1_795_327_500),
-        id: format!("data-thresholds/80#1/{title}"),
+        // Made of a key and a channel's name, which are bounded.
+        id: format!("data-thresholds/80#1/{}", title.chars().take(40).collect::<String>()),
         language: "en".to_owned(),
     }
 }
