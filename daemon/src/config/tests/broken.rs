@@ -39,7 +39,10 @@ fn a_problem_is_told_where_the_winning_value_stands() {
 fn files_that_cannot_be_read_are_problems() {
     let place = Place::new();
     let problems = load(&place.dir.path().join("none.toml"), &place.env).unwrap_err();
-    assert!(problems.kind() == "unreadable" && problems.to_string().contains("--config"), "{problems}");
+    assert!(
+        problems.kind() == "unreadable" && problems.to_string().contains("create it, or name another"),
+        "{problems}"
+    );
     fs::create_dir(place.dir.path().join("simbell.toml")).unwrap();
     fs::write(place.dir.path().join("conf.d/10.toml"), [0x66, 0xff, 0xfe]).unwrap();
     fs::write(place.dir.path().join("conf.d/20.toml"), vec![b'#'; 2_000_000]).unwrap();
