@@ -312,7 +312,7 @@ async fn a_broken_rule_is_shown_with_its_place_and_the_others_fire() {
     for (rule, place) in [
         ("broken", "broken.rhai:3:13"),
         ("throws", "throws.rhai:2:"),
-        ("endless", "endless.rhai: the rule was ended: too many operations"),
+        ("endless", "endless.rhai:1:1: the rule was ended: too many operations"),
     ] {
         let text = until(&format!("{rule} is shown"), async || {
             let warnings = daemon.status().await.service.warnings;
