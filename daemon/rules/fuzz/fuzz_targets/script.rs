@@ -28,16 +28,21 @@ fuzz_target!(|data: &[u8]| {
         None => {
             // Far below the defaults, so that many are tried; the deadline is for a stalled machine.
             let limits = Limits { operations: 2_000, deadline: Duration::from_secs(5), ..Limits::default() };
-            check_text(text, &limits).iter().for_each(|problem| judged(problem, text.lines().count()));
+            check_text(text, &limits).iter().for_each(|problem| judged(problem, lines(text)));
         }
         Some((main, lib)) => {
             PLUGIN.write("main.rhai", main);
             PLUGIN.write("lib.rhai", lib);
-            let lines = main.lines().count().max(lib.lines().count());
-            check_plugin(PLUGIN.path()).iter().for_each(|problem| judged(problem, lines));
+            let most = lines(main).max(lines(lib));
+            check_plugin(PLUGIN.path()).iter().for_each(|problem| judged(problem, most));
         }
     }
 });
+
+/// As Rhai counts them: a carriage return alone ends one, too.
+fn lines(text: &str) -> usize {
+    text.split(['\n', '\r']).count()
+}
 
 fn judged(problem: &Problem, lines: usize) {
     let said = problem.to_string();
