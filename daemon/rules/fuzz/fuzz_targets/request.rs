@@ -59,7 +59,8 @@ const SECRETS: [&str; 5] = [TOKEN, KEY, LINE, HOST, PATH];
 /// Of each secret, what its forms have in common, and how an encoded mark begins. libFuzzer learns texts that are compared,
 /// and writes them into inputs: those tell nothing of what leaks.
 const LEARNT: [&str; 11] = [
-    "Qz0", "hV5t", "uE6j", "kT4g", "aJ9s", "517a30", "68563574", "7545366a", "6b543467", "614a3973", "%F4%8F%B",
+    "Qz0", "hV5t", "uE6j", "kT4g", "aJ9s", "517a30", "68563574", "7545366a", "6b543467", "614a3973",
+    "%F4%8F%B",
 ];
 
 const TEXT_INPUT: &str = "fn ";
