@@ -85,7 +85,7 @@ impl Served {
                     }
                     !matches!(bound, Err(BindError::Served { .. }))
                 });
-                let listener = bound.unwrap();
+                let (listener, _placed) = bound.unwrap();
                 ready.send(()).unwrap();
                 tokio::select! {
                     () = serve_with(listener, backend, Limits::default(), access) => {}

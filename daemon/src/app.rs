@@ -62,8 +62,8 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     let listener = match listener_from_systemd().context("the socket that systemd passed cannot be used")? {
         Some(listener) => listener,
         None => {
-            let listener = control::bind(&service.socket).map_err(anyhow::Error::from)?;
-            room.socket = Some(service.socket.clone());
+            let (listener, placed) = control::bind(&service.socket).map_err(anyhow::Error::from)?;
+            room.socket = Some(placed);
             listener
         }
     };
@@ -202,7 +202,7 @@ async fn signals(requests: mpsc::Sender<Request>) {
 struct Room {
     temporary: Option<PathBuf>,
     dir: PathBuf,
-    socket: Option<PathBuf>,
+    socket: Option<control::Placed>,
 }
 
 impl Room {
@@ -239,10 +239,8 @@ impl Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        if let Some(socket) = &self.socket {
-            // Gone already is as good.
-            let _ = std::fs::remove_file(socket);
-        }
+        // Before its directory.
+        drop(self.socket.take());
         if let Some(dir) = &self.temporary
             && let Err(error) = std::fs::remove_dir_all(dir)
         {

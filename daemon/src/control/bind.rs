@@ -1,14 +1,19 @@
-//! Making the socket where no one passed it in.
+//! Making the socket where no one passed it in, and taking it away again.
 
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use tokio::net::{UnixListener, UnixStream};
 
 /// Owner and group may open the socket.
 const MODE: u32 = 0o660;
+/// How long others may take to put theirs in its place; each needs less than a millisecond.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Why the socket could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -55,12 +60,34 @@ fn served_by(pid: Option<i32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
 
-/// Binds the socket at `path` with mode 0660. What a dead service left there is replaced; a live one is not.
+/// The socket's file, which this process put in its place: taken away when dropped, unless another's is there by then.
+#[derive(Debug)]
+pub struct Placed {
+    path: PathBuf,
+    /// Device and inode.
+    file: (u64, u64),
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        // Without the lock another service could be putting its own there between the look and the removal.
+        let Ok(_alone) = alone_at(&self.path) else { return };
+        if std::fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.file) {
+            // Gone already is as good.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Binds the socket at `path` with mode 0660. What a dead service left there is replaced; a live one is not, and of
+/// several that begin at once one gets it.
 ///
 /// # Errors
 /// Says what is in the way, and what to do. Needs a tokio runtime.
-pub fn bind(path: &Path) -> Result<UnixListener, BindError> {
+pub fn bind(path: &Path) -> Result<(UnixListener, Placed), BindError> {
     let failed = |step| move |source| BindError::Io { path: path.to_owned(), step, source };
+    // From here to the end: whoever finds a dead one must be the one to replace it, or a live one would be replaced.
+    let _alone = alone_at(path).map_err(failed("waiting for others that make it"))?;
     match std::fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
             return Err(BindError::InTheWay { path: path.to_owned() });
@@ -76,18 +103,40 @@ pub fn bind(path: &Path) -> Result<UnixListener, BindError> {
         _ => {}
     }
     let listener = StdListener::bind(&beside).map_err(failed("binding it"))?;
-    let finish = || -> Result<(), BindError> {
+    let finish = || -> Result<Placed, BindError> {
         std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(MODE))
             .map_err(failed("setting its mode"))?;
-        std::fs::rename(&beside, path).map_err(failed("putting it in its place"))
+        let made = std::fs::symlink_metadata(&beside).map_err(failed("looking at it"))?;
+        std::fs::rename(&beside, path).map_err(failed("putting it in its place"))?;
+        Ok(Placed { path: path.to_owned(), file: (made.dev(), made.ino()) })
     };
-    if let Err(error) = finish() {
+    let placed = finish().inspect_err(|_| {
         // The first error is the one to tell.
         let _left_behind = std::fs::remove_file(&beside);
-        return Err(error);
-    }
+    })?;
     listener.set_nonblocking(true).map_err(failed("preparing it"))?;
-    UnixListener::from_std(listener).map_err(failed("preparing it"))
+    Ok((UnixListener::from_std(listener).map_err(failed("preparing it"))?, placed))
+}
+
+/// Holds the lock of the socket's directory, which leaves nothing behind and ends with its holder.
+fn alone_at(path: &Path) -> io::Result<File> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = File::open(dir)?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match dir.try_lock() {
+            Ok(()) => return Ok(dir),
+            Err(TryLockError::Error(error)) => return Err(error),
+            // Whoever may read the directory may hold its lock: waiting for ever would be theirs to decide.
+            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "another process has held the lock of its directory for 10 s",
+                ));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+        }
+    }
 }
 
 fn refuse_if_served(path: &Path) -> Result<(), BindError> {
@@ -125,7 +174,8 @@ mod tests {
         assert!(matches!(error, BindError::Served { .. }), "{said}");
         assert!(said.contains(&format!("already served by process {}", std::process::id())), "{said}");
 
-        drop(first);
+        let (listener, placed) = first;
+        drop(listener);
         // A program being started by another test holds copies of every descriptor until it runs, and so keeps
         // the listener alive for a moment.
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
@@ -134,8 +184,43 @@ mod tests {
             tokio::task::yield_now().await;
             second = bind(&path);
         }
-        drop(second.unwrap());
+        let second = second.unwrap();
+        drop(placed);
+        assert!(path.exists(), "what is another's by now stays");
         assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1, "nothing is left beside it");
+        drop(second);
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[tokio::test]
+    async fn of_many_at_once_one_gets_it_and_the_others_are_told_who_has() {
+        let dir = scratch("many");
+        let path = dir.join("control.sock");
+        for _ in 0..50 {
+            drop(StdListener::bind(&path).unwrap());
+            let begin = std::sync::Arc::new(std::sync::Barrier::new(8));
+            let all: Vec<_> = (0..8)
+                .map(|_| {
+                    let (path, begin) = (path.clone(), std::sync::Arc::clone(&begin));
+                    let runtime = tokio::runtime::Handle::current();
+                    std::thread::spawn(move || {
+                        let _entered = runtime.enter();
+                        begin.wait();
+                        bind(&path)
+                    })
+                })
+                .collect();
+            let mut bound = Vec::new();
+            for one in all {
+                match one.join().unwrap() {
+                    Ok(one) => bound.push(one),
+                    Err(error) => assert!(matches!(error, BindError::Served { .. }), "{error}"),
+                }
+            }
+            assert_eq!(bound.len(), 1);
+            StdStream::connect(&path).unwrap();
+        }
         std::fs::remove_dir_all(dir).unwrap();
     }
 

@@ -32,7 +32,7 @@ use tokio::task::JoinSet;
 
 pub use access::Access;
 pub use backend::{Answer, ControlBackend, Following, Peer};
-pub use bind::{BindError, bind};
+pub use bind::{BindError, Placed, bind};
 pub use limits::Limits;
 
 use connection::Connection;

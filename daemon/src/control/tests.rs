@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
-use super::{Access, Limits, bind, serve_with};
+use super::{Access, Limits, Placed, bind, serve_with};
 use fake::Fake;
 
 /// A server on a socket of its own, ended when dropped.
@@ -27,12 +27,12 @@ struct Served {
     path: PathBuf,
     fake: Arc<Fake>,
     task: JoinHandle<()>,
+    _placed: Placed,
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
         self.task.abort();
-        let _gone = std::fs::remove_file(&self.path);
     }
 }
 
@@ -45,10 +45,10 @@ fn start(fake: Fake, limits: Limits, access: Access) -> Served {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let path = std::env::temp_dir().join(format!("simbell-{}-{number}.sock", std::process::id()));
-    let listener = bind(&path).unwrap();
+    let (listener, placed) = bind(&path).unwrap();
     let fake = Arc::new(fake);
     let task = tokio::spawn(serve_with(listener, Arc::clone(&fake), limits, access));
-    Served { path, fake, task }
+    Served { path, fake, task, _placed: placed }
 }
 
 /// A client that speaks bytes.

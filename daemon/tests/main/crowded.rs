@@ -70,6 +70,39 @@ async fn without_a_file_descriptor_left_it_counts_says_so_and_recovers() {
 }
 
 #[tokio::test]
+async fn of_many_started_at_once_one_serves_and_none_harms_the_ledger() {
+    let scene = Scene::new("many", modem_spec(), BARE).await;
+    let mut first = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &first).await;
+    traffic.pass(70_003, 7);
+    traffic.is_counted(&first).await;
+    for round in 0..6 {
+        first.kill();
+        let mut all: Vec<Daemon> = (0..5).map(|_| Daemon::spawn(&scene.place, None)).collect();
+        traffic.pass(1_000, 1);
+        let ended = until("all but one have ended", async || {
+            let ended: Vec<usize> =
+                all.iter_mut().enumerate().filter_map(|(nth, one)| one.has_ended().then_some(nth)).collect();
+            (ended.len() == 4).then_some(ended)
+        })
+        .await;
+        let mut left = None;
+        for (nth, mut one) in all.into_iter().enumerate() {
+            if ended.contains(&nth) {
+                assert_eq!(one.ended().await.code(), Some(1), "round {round}");
+            } else {
+                left = Some(one);
+            }
+        }
+        first = left.unwrap();
+        until("it answers", async || simbell_api::Client::connect(scene.place.socket()).await.ok()).await;
+        traffic.is_counted(&first).await;
+    }
+    assert!(first.terminate().success());
+    assert_eq!(scene.place.gaps(), [""; 0]);
+}
+
+#[tokio::test]
 async fn stopped_and_started_again_and_again_it_loses_nothing() {
     let wire = Wire::new();
     let scene = Scene::new("restarts", modem_spec(), BARE).await;
