@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
-use simbell_core::plugin::PluginStanding;
+use simbell_core::plugin::PluginStandings;
 use simbell_rules::{LoadOptions, RuleSet};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
@@ -57,7 +57,7 @@ impl RuleSource {
 
     /// Reads everything, beside the rules that run.
     #[must_use]
-    pub fn load(&self, standings: &BTreeMap<String, PluginStanding>, before: Option<&RuleSet>) -> RuleSet {
+    pub fn load(&self, standings: &PluginStandings, before: Option<&RuleSet>) -> RuleSet {
         let mut options = self.options.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         options.standings.clone_from(standings);
         RuleSet::load_over(&options, before)

@@ -36,6 +36,9 @@ pub(super) async fn run(
                     text::safe(&done.name),
                     text::safe(&done.set_aside)
                 ))?;
+                if let Some(note) = &done.note {
+                    out.text(&format!("{}\n", text::safe(note)))?;
+                }
             }
             Ok(Verdict::Done)
         }

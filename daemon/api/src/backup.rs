@@ -41,5 +41,7 @@ inline! {
         pub name: String,
         /// The name, in the state directory, that the ledger before has now.
         pub set_aside: String,
+        /// What holds of decisions about plugins where the copy knows others; null where it knows the same.
+        pub note: Option<String>,
     }
 }

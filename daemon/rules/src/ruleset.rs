@@ -11,7 +11,7 @@ use simbell_core::effect::Evaluation;
 use simbell_core::event::RuleResult;
 use simbell_core::ident::RuleName;
 use simbell_core::memory::Memory;
-use simbell_core::plugin::PluginStanding;
+use simbell_core::plugin::PluginStandings;
 use simbell_core::reminder::Finding;
 use simbell_core::view::{RuleDescription, RuleInput, Trigger};
 use simbell_core::watch::Watch;
@@ -51,7 +51,7 @@ pub struct LoadOptions {
     /// Folders of the owner's: a plugin copied there waits until somebody enables it, unless the configuration names it.
     pub owner_dirs: Vec<PathBuf>,
     /// What was decided about plugins, by name.
-    pub standings: BTreeMap<String, PluginStanding>,
+    pub standings: PluginStandings,
     /// Limits of each evaluation.
     pub limits: Limits,
     /// The owner's texts: `NAME/LANGUAGE.ftl` for the rule or plugin NAME.

@@ -348,7 +348,7 @@ impl ControlBackend for Fake {
                 hint: "`simbellctl backup list` lists them".into(),
             });
         }
-        Ok(RestoreReply { name, set_aside: "ledger.db.replaced-20261122T200000Z".into() })
+        Ok(RestoreReply { name, set_aside: "ledger.db.replaced-20261122T200000Z".into(), note: None })
     }
 
     async fn export(&self, _: Peer, question: ExportUsageParams) -> Answer<mpsc::Receiver<Answer<Vec<u8>>>> {

@@ -7,6 +7,7 @@ use simbell_core::effect::Change;
 use simbell_core::event::Event;
 use simbell_core::health::WarningCode;
 use simbell_core::ledger::{Gap, GapReason};
+use simbell_core::plugin::{Reconciled, reconciled};
 use simbell_core::time::Timestamp;
 use simbell_core::voice::{CallEnd, CallRecord};
 use simbell_store::{
@@ -120,7 +121,8 @@ impl Engine {
         let text = (!aside.is_empty()).then(|| {
             format!(
                 "The ledger was damaged and is set aside ({} in {}); the service went on from the last good copy, or \
-                 anew. What only it knew is missing, see the gaps in `simbellctl usage`. `sqlite3 FILE .recover` may save \
+                 anew. What only it knew is missing, see the gaps in `simbellctl usage`; what you decided about plugins may be \
+                 older than you remember, see `simbellctl plugins`. `sqlite3 FILE .recover` may save \
                  its contents. Once you have looked into it, move the file away and `simbellctl reload`.",
                 aside.join(", "),
                 self.ledger.path.parent().unwrap_or(Path::new(".")).display()
@@ -190,14 +192,14 @@ impl Engine {
         }
     }
 
-    /// Counts on from what another ledger holds.
-    fn rebase(&mut self, reason: GapReason) {
-        let Some(store) = &self.store else { return };
+    /// Counts on from what another ledger holds. Gives what holds of plugins where it decided otherwise about them.
+    fn rebase(&mut self, reason: GapReason) -> Option<String> {
+        let store = self.store.as_ref()?;
         let mut restored = match store.restore(&self.boot) {
             Ok(restored) => restored,
             Err(error) => {
                 tracing::error!(%error, "the copy of the ledger cannot be read");
-                return;
+                return None;
             }
         };
         let links = match self.links.resync() {
@@ -237,9 +239,16 @@ impl Engine {
             }
             _ => true,
         });
+        let plugins = reconciled(self.state.plugins(), &restored.plugin_decisions, self.stamp().wall);
         let fx = self.step(Event::LedgerReplaced { restored: Box::new(restored), links, reason });
         self.backlog.then.push(fx);
         self.tidied_boot_ms = None;
+        self.plugins_moved |= !plugins.back.is_empty();
+        let note = decided(&plugins);
+        if let Some(note) = &note {
+            tracing::warn!("{note}");
+        }
+        note
     }
 
     /// The daily copy, where it is due; or, without copies, the look through the ledger that comes with them.
@@ -354,11 +363,14 @@ impl Engine {
             Ok((store, aside)) => {
                 tracing::warn!(name = shown, "a copy of the ledger took its place, as asked");
                 self.store = Some(store);
-                self.rebase(GapReason::LedgerRestored);
+                let note = self.rebase(GapReason::LedgerRestored);
                 self.settle().await;
                 self.committed()?;
+                if std::mem::take(&mut self.plugins_moved) {
+                    self.read_rules().await;
+                }
                 let aside = aside.file_name().map(|name| name.to_string_lossy().into_owned());
-                Ok(RestoreReply { name: shown, set_aside: aside.unwrap_or_default() })
+                Ok(RestoreReply { name: shown, set_aside: aside.unwrap_or_default(), note })
             }
             Err(failed) => {
                 let (error, reopened) = *failed;
@@ -371,6 +383,18 @@ impl Engine {
             }
         }
     }
+}
+
+/// What holds of plugins that the copy decided otherwise about.
+fn decided(plugins: &Reconciled) -> Option<String> {
+    let kept = (!plugins.kept.is_empty()).then(|| {
+        format!("What was decided about plugins since the copy stays in force: {}.", plugins.kept.join(", "))
+    });
+    let back = (!plugins.back.is_empty()).then(|| {
+        format!("What the copy decided about plugins is in force again: {}.", plugins.back.join(", "))
+    });
+    let said: Vec<String> = kept.into_iter().chain(back).collect();
+    (!said.is_empty()).then(|| format!("{} `simbellctl plugins` shows them.", said.join(" ")))
 }
 
 fn log(recovery: &Recovery) {

@@ -27,7 +27,7 @@ use simbell_core::event::{Event, Recorded};
 use simbell_core::health::WarningCode;
 use simbell_core::ident::BootId;
 use simbell_core::modem::ModemView;
-use simbell_core::plugin::PluginStanding;
+use simbell_core::plugin::PluginStandings;
 use simbell_core::state::State;
 use simbell_core::time::{Span, Stamp};
 use simbell_modem::ModemCommands;
@@ -107,10 +107,8 @@ pub struct Parts {
 }
 
 /// Reads everything anew: with what was decided about plugins, beside the rules and the channels that run.
-pub type Reload = Box<
-    dyn FnMut(&BTreeMap<String, PluginStanding>, &RuleSet, &ScriptedChannels) -> Result<Reloaded, Vec<String>>
-        + Send,
->;
+pub type Reload =
+    Box<dyn FnMut(&PluginStandings, &RuleSet, &ScriptedChannels) -> Result<Reloaded, Vec<String>> + Send>;
 
 /// The engine.
 pub struct Engine {
@@ -145,6 +143,8 @@ pub struct Engine {
     recovery: Option<Recovery>,
     /// A damaged ledger was set aside, and the warning does not name it yet.
     damage_untold: bool,
+    /// Another ledger brought other decisions about plugins, and the rules were not read with them yet.
+    plugins_moved: bool,
     followers: broadcast::Sender<Arc<MonitorEvent>>,
     /// By `CLOCK_BOOTTIME`: so long counters are read for those who look on.
     followed_until: u64,
@@ -197,6 +197,7 @@ impl Engine {
             ledger: ledger::LedgerFile::new(parts.store.path(), parts.store_options),
             recovery: parts.recovery,
             damage_untold: false,
+            plugins_moved: false,
             store: Some(parts.store),
             followers: broadcast::channel(FOLLOWERS_BEHIND).0,
             followed_until: 0,
@@ -221,6 +222,9 @@ impl Engine {
             self.keep_armed().await;
             if std::mem::take(&mut self.damage_untold) {
                 self.tell_of_damage().await;
+            }
+            if std::mem::take(&mut self.plugins_moved) {
+                self.read_rules().await;
             }
         }
         self.end().await

@@ -228,6 +228,49 @@ async fn what_is_for_a_host_that_waits_to_be_approved_waits_with_it_and_arrives_
     assert_eq!((elsewhere.so_far(), near.so_far()), (vec![], vec![]));
 }
 
+/// Copies the ledger, once no other copy is being made, and gives the copy's name.
+async fn copied(client: &mut Client) -> String {
+    until("a copy", async || client.create_backup().await.ok()).await.name
+}
+
+/// Has a copy take the ledger's place, and gives what was said.
+async fn taken_back(home: &Home, name: &str) -> String {
+    until("the copy is the ledger", async || {
+        let (code, said, _) = ctl(home, &["backup", "restore", name]);
+        (code == 0).then_some(said)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_copy_of_the_ledger_brings_no_plugin_back_that_was_switched_off_and_its_own_at_once() {
+    let stage = Stage::new().await;
+    let home = home("");
+    copy(&home, "\"send-ussd\"");
+    let bell = stage.bell(&home).await;
+    let mut client = bell.client().await;
+    let undecided = copied(&mut client).await;
+    client.enable_plugin("helper", &["send-ussd".to_owned()]).await.unwrap();
+    let enabled = copied(&mut client).await;
+    client.disable_plugin("helper").await.unwrap();
+    let said = taken_back(&home, &enabled).await;
+    assert!(said.contains("decided about plugins since the copy stays in force: helper."), "{said}");
+    assert!(bell.rules().await.is_empty());
+    bell.kill();
+    let bell = stage.bell(&home).await;
+    assert!(bell.rules().await.is_empty(), "nor by a restart");
+    bell.stop().await;
+
+    // A ledger that knows nothing of it, and then the copy that does.
+    fs::copy(home.path("state/backups").join(&undecided), home.path("state/ledger.db")).unwrap();
+    let bell = stage.bell(&home).await;
+    assert!(bell.rules().await.is_empty());
+    let said = taken_back(&home, &enabled).await;
+    assert!(said.contains("the copy decided about plugins is in force again: helper."), "{said}");
+    assert_eq!(bell.rules().await.len(), 1, "at once, and not at the next start");
+    bell.stop().await;
+}
+
 #[tokio::test]
 async fn what_is_wrong_or_of_no_use_is_listed_checked_and_not_run() {
     let stage = Stage::new().await;

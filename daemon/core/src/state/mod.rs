@@ -38,7 +38,7 @@ use crate::memory::Memory;
 use crate::modem::{ModemView, SmsView};
 use crate::observation::{Observation, ObservationId};
 use crate::party::PartyKey;
-use crate::plugin::PluginStanding;
+use crate::plugin::{PluginStandings, standings};
 use crate::reminder::{Delivery, Reminder};
 use crate::settings::Settings;
 use crate::time::{Stamp, Timestamp};
@@ -78,7 +78,7 @@ pub struct State {
     memories: BTreeMap<RuleName, Arc<Memory>>,
     actions: BTreeMap<String, ActionRecord>,
     /// What was decided about plugins, by name.
-    plugins: BTreeMap<String, PluginStanding>,
+    plugins: PluginStandings,
     fleet: Fleet,
     /// News that the rules were not asked about yet.
     occasions: Vec<Trigger>,
@@ -147,7 +147,7 @@ impl State {
             failures: BTreeMap::new(),
             memories: restored.memories.into_iter().map(|(rule, memory)| (rule, Arc::new(memory))).collect(),
             actions: restored.actions.into_iter().map(|record| (record.key.clone(), record)).collect(),
-            plugins: plugins::standings(&restored.plugin_decisions),
+            plugins: standings(&restored.plugin_decisions),
             fleet: Fleet::restored(restored.modems),
             occasions: Vec::new(),
             reminders: restored.reminders.into_iter().map(|r| (r.key.clone(), r)).collect(),

@@ -4,6 +4,7 @@ mod billed;
 mod clock_steps;
 mod ledger;
 mod moments;
+mod plugins;
 mod power;
 mod random;
 mod reading;
