@@ -51,12 +51,13 @@ impl CtlError {
         Self::Failed { kind: "Io", message: message.into(), hint: None, source: Some(source) }
     }
 
-    /// The exit status: 1 failed, 2 usage, 3 not reachable, 4 not permitted.
+    /// The exit status: 1 failed (a name that nothing has, too), 2 usage, 3 not reachable, 4 not permitted.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Client(error) if error.is_unreachable() => 3,
             Self::Client(error) if error.is_not_permitted() => 4,
+            Self::Client(error) if error.is_misuse() => 2,
             Self::Client(_) | Self::Failed { .. } => 1,
             Self::Usage { .. } => 2,
             Self::ClosedPipe => 0,
@@ -107,11 +108,33 @@ impl CtlError {
         // Where standard error is closed there is nobody left to tell; the exit status still does.
         let _closed = io::stderr().write_all(said.as_bytes());
         if json {
-            let error = Failure { kind: self.kind().to_owned(), message: self.to_string(), hint };
-            let line = text::json(&FailureOutput { error });
-            let _closed = writeln!(io::stdout(), "{line}");
+            for_programs(Failure { kind: self.kind().to_owned(), message: self.to_string(), hint });
         }
     }
+}
+
+/// Tells what clap makes of the command line: help and version as they are, an error with `--json` as an object on
+/// standard output too.
+pub(crate) fn misunderstood(said: &clap::Error, json: bool) {
+    // A closed pipe is nobody's error.
+    let _closed = said.print();
+    if !json || !said.use_stderr() {
+        return;
+    }
+    let words = said.render().to_string();
+    let mut lines = words.lines().map(str::trim).filter(|line| !line.is_empty());
+    let message = lines.next().unwrap_or("the command line makes no sense");
+    let hint = lines.find_map(|line| line.strip_prefix("tip: "));
+    for_programs(Failure {
+        kind: "Usage".to_owned(),
+        message: message.strip_prefix("error: ").unwrap_or(message).to_owned(),
+        hint: Some(hint.unwrap_or("see --help").to_owned()),
+    });
+}
+
+fn for_programs(error: Failure) {
+    let line = text::json(&FailureOutput { error });
+    let _closed = writeln!(io::stdout(), "{line}");
 }
 
 /// Made harmless; the lines below the first are indented, so that the caret under a line of a file keeps its place.

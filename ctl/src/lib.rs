@@ -12,6 +12,15 @@ use std::process::ExitCode;
 pub use failure::CtlError;
 use out::Out;
 
+/// Tells that a command line was not understood, or gives the help that it asks for.
+#[must_use]
+pub fn misunderstood(said: &clap::Error) -> ExitCode {
+    // Clap gives no part of what it could not read whole.
+    let json = std::env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == "--json");
+    failure::misunderstood(said, json);
+    ExitCode::from(u8::try_from(said.exit_code()).unwrap_or(2))
+}
+
 /// Does what the command line asks.
 #[must_use]
 pub fn run(cli: cli::Cli) -> ExitCode {

@@ -2,9 +2,22 @@
 
 use std::str::FromStr;
 
-/// An amount of data: `6GB`, `500 MB`, `1.5GiB`.
+/// An amount of data as the configuration writes it: `6GB`, `500 MB`, `1.5GiB`. Exact to the byte, or refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Amount(pub u64);
+
+const UNITS: [(&str, u128); 10] = [
+    ("B", 1),
+    ("kB", 1_000),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
 
 impl FromStr for Amount {
     type Err = String;
@@ -16,33 +29,45 @@ impl FromStr for Amount {
             format!("{text:?} has no unit; write it like 6GB, 500MB, or 6000000000B for bytes")
         })?;
         let (number, unit) = trimmed.split_at(split);
-        let unit: u128 = match unit.trim().to_ascii_lowercase().as_str() {
-            "b" => 1,
-            "k" | "kb" => 1_000,
-            "m" | "mb" => 1_000_000,
-            "g" | "gb" => 1_000_000_000,
-            "t" | "tb" => 1_000_000_000_000,
-            "kib" => 1 << 10,
-            "mib" => 1 << 20,
-            "gib" => 1 << 30,
-            "tib" => 1 << 40,
-            _ => return Err(expected()),
-        };
+        let unit = unit_of(unit.trim()).map_err(|hint| {
+            hint.map_or_else(expected, |hint| format!("{text:?} can be read in two ways: {hint}"))
+        })?;
         let (whole, part) = number.split_once('.').unwrap_or((number, ""));
-        if whole.is_empty() || (number.contains('.') && part.is_empty()) || part.len() > 9 {
+        if whole.is_empty() || (number.contains('.') && part.is_empty()) || part.len() > 12 {
             return Err(expected());
         }
         let whole: u128 = whole.parse().map_err(|_| expected())?;
         let scale = 10_u128.pow(u32::try_from(part.len()).unwrap_or(0));
         let part: u128 = if part.is_empty() { 0 } else { part.parse().map_err(|_| expected())? };
         let scaled = whole.checked_mul(scale).and_then(|whole| whole.checked_add(part));
-        let bytes = scaled.and_then(|scaled| scaled.checked_mul(unit)).map(|product| product / scale);
-        bytes
-            .and_then(|bytes| u64::try_from(bytes).ok())
+        let scaled = scaled.and_then(|scaled| scaled.checked_mul(unit));
+        if scaled.is_some_and(|scaled| scaled % scale != 0) {
+            return Err(format!("{text:?} ends within a byte; write an amount that is whole in bytes"));
+        }
+        scaled
+            .and_then(|scaled| u64::try_from(scaled / scale).ok())
             .filter(|bytes| i64::try_from(*bytes).is_ok())
             .map(Self)
             .ok_or_else(|| format!("{text:?} is more than any SIM can use"))
     }
+}
+
+/// A unit's bytes; or why it could mean two things, where it could.
+fn unit_of(unit: &str) -> Result<u128, Option<&'static str>> {
+    if let Some((_, bytes)) = UNITS.iter().find(|(name, _)| *name == unit) {
+        return Ok(*bytes);
+    }
+    Err(match unit {
+        "b" | "kb" | "Kb" | "Mb" | "Gb" | "Tb" | "bit" | "kbit" | "Mbit" | "Gbit" | "Kib" | "Mib" | "Gib"
+        | "Tib" => Some("a small b is a bit; write B for bytes, such as 500MB"),
+        "k" | "K" | "m" | "M" | "g" | "G" | "t" | "T" | "Ki" | "Mi" | "Gi" | "Ti" => {
+            Some("write the whole unit: GB for powers of 1000, GiB for powers of 1024")
+        }
+        other if UNITS.iter().any(|(name, _)| name.eq_ignore_ascii_case(other)) => {
+            Some("mind the case: kB, MB, GB, TB, KiB, MiB, GiB, TiB")
+        }
+        _ => None,
+    })
 }
 
 /// The longest span that the service takes, in seconds: 366 days.
@@ -135,16 +160,28 @@ mod tests {
     fn amounts_are_exact() {
         for (text, bytes) in [
             ("6GB", 6_000_000_000),
-            ("500 mb", 500_000_000),
+            ("500 MB", 500_000_000),
             ("1.5GiB", 1_610_612_736),
             ("0.000000001GB", 1),
             ("7B", 7),
-            ("9.2tb", 9_200_000_000_000),
+            ("9.2TB", 9_200_000_000_000),
+            ("1KiB", 1_024),
+            ("0.000000000001TB", 1),
         ] {
             assert_eq!(text.parse(), Ok(Amount(bytes)), "{text}");
         }
         for text in ["6", "GB", "1.GB", ".5GB", "-1GB", "6XB", "", "1e3GB", "99999999999TB", "1.2.3GB"] {
             assert!(text.parse::<Amount>().is_err(), "{text}");
+        }
+        for (text, why) in [
+            ("10 Gb", "a small b is a bit"),
+            ("10kb", "a small b is a bit"),
+            ("10gb", "mind the case"),
+            ("10G", "write the whole unit"),
+            ("0.5B", "ends within a byte"),
+            ("1.0001kB", "ends within a byte"),
+        ] {
+            assert!(text.parse::<Amount>().unwrap_err().contains(why), "{text}");
         }
     }
 

@@ -31,6 +31,8 @@ struct Answers {
     period: Period,
     timezone: Option<String>,
     billing: String,
+    /// The plan that the SIM has now.
+    before: Option<String>,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,12 @@ pub(super) async fn run(socket: &Path, out: &mut Out, args: PlanAddArgs) -> Resu
     if out.json {
         out.json(&PlanAddOutput { toml, file: file.map(|file| file.display().to_string()) })?;
         return Ok(Verdict::Done);
+    }
+    if let Some(before) = &answers.before {
+        out.note(&format!(
+            "{} has the plan {before:?} already: take its block out, two blocks of one SIM are refused",
+            answers.sim
+        ));
     }
     match file {
         Some(file) => {
@@ -100,7 +108,7 @@ async fn answers(socket: &Path, ask: &Ask, args: &PlanAddArgs) -> Result<Answers
         None => None,
     };
     let billing = billing(args)?;
-    Ok(Answers { iccid: known.iccid, sim, name, data, period, timezone, billing })
+    Ok(Answers { iccid: known.iccid, sim, name, data, period, timezone, billing, before: known.plan })
 }
 
 /// How the carrier bills, as lines of the block; only what was asked for.
@@ -142,12 +150,13 @@ fn free(span: &str) -> Result<String, CtlError> {
 struct Chosen {
     iccid: String,
     name: Option<String>,
+    plan: Option<String>,
 }
 
 async fn which(socket: &Path, ask: &Ask, args: &PlanAddArgs) -> Result<Chosen, CtlError> {
     if let Some(given) = &args.iccid {
         let iccid = iccid(given).map_err(|message| CtlError::usage(message, "mend --iccid"))?;
-        return Ok(Chosen { iccid, name: None });
+        return Ok(Chosen { iccid, name: None, plan: None });
     }
     let sims: Vec<Sim> = match Client::connect(socket).await {
         Ok(mut client) => client.sims().await?,
@@ -155,10 +164,11 @@ async fn which(socket: &Path, ask: &Ask, args: &PlanAddArgs) -> Result<Chosen, C
         Err(_) if ask.may && args.sim.is_none() => Vec::new(),
         Err(error) => return Err(error.into()),
     };
-    let chosen = |sim: &Sim| Chosen { iccid: sim.iccid.clone(), name: sim.name.clone() };
+    let chosen = |sim: &Sim| Chosen { iccid: sim.iccid.clone(), name: sim.name.clone(), plan: sim.plan.clone() };
     if let Some(wanted) = &args.sim {
         return sims::named(&sims, wanted).map(chosen).ok_or_else(|| {
-            CtlError::usage(
+            CtlError::failed(
+                "UnknownSim",
                 format!("no SIM is called {wanted:?}"),
                 "see the names with `simbellctl sims`, or give the number on the card with --iccid",
             )
@@ -178,7 +188,7 @@ async fn which(socket: &Path, ask: &Ask, args: &PlanAddArgs) -> Result<Chosen, C
         let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
         match number.and_then(|at| sims.get(at)) {
             Some(sim) => Ok(chosen(sim)),
-            None => iccid(answer).map(|iccid| Chosen { iccid, name: None }),
+            None => iccid(answer).map(|iccid| Chosen { iccid, name: None, plan: None }),
         }
     };
     ask.needed("Which SIM (its number above, or its ICCID)", "--sim or --iccid", pick)
@@ -382,6 +392,11 @@ fn allowance(text: &str) -> Result<Option<String>, String> {
     }
     // Written as it was meant: what is not told exactly by two places keeps its own spelling.
     let parsed: Amount = text.parse()?;
+    if parsed.0 == 0 {
+        return Err("a plan of 0 B is used up before it begins; write unlimited where nothing is counted down, \
+                    or leave the plan out"
+            .to_owned());
+    }
     Ok(Some(exactly(parsed)))
 }
 
@@ -489,8 +504,9 @@ mod tests {
         assert_eq!(iccid("8949 0200 0012 3456 789f").unwrap(), "8949020000123456789");
         assert!(iccid("8949").is_err());
         assert_eq!(allowance("6GB").unwrap().unwrap(), "6 GB");
-        assert_eq!(allowance("1.5gib").unwrap().unwrap(), "1610612736 B");
+        assert_eq!(allowance("1.5GiB").unwrap().unwrap(), "1610612736 B");
         assert_eq!(allowance("Unlimited").unwrap(), None);
+        assert!(allowance("0 GB").is_err());
         assert_eq!(length("30days").unwrap(), "30 days");
         assert_eq!(length("4 Weeks").unwrap(), "4 weeks");
         assert_eq!(length("month").unwrap(), "month");

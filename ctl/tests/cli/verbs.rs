@@ -105,7 +105,7 @@ fn an_explanation_adds_up_and_says_so() {
     assert!(stdout(&wrong).contains("The parts do NOT add up"), "{}", stdout(&wrong));
     for (args, code, part) in [
         (&["usage", "explain"][..], 1, "name one with --sim"),
-        (&["usage", "explain", "--sim", "home", "--day", "never"], 1, "hint: write 2026-11-22"),
+        (&["usage", "explain", "--sim", "home", "--day", "never"], 2, "hint: write 2026-11-22"),
         (&["usage", "explain", "--day", "2026-11-22", "--from", "2026-11-01"], 2, "cannot be used with"),
         (&["usage", "explain", "--cycle", "2026-11-22", "--to", "2026-11-24"], 2, "cannot be used with"),
     ] {
@@ -113,6 +113,41 @@ fn an_explanation_adds_up_and_says_so() {
         assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(part), "{args:?}: {}", stderr(&output));
     }
+}
+
+#[test]
+fn programs_are_told_of_a_wrong_command_line_too() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    for (args, part) in [
+        (&["--json", "usage", "--bye", "day"][..], "unexpected argument '--bye' found"),
+        (&["usage", "set", "10Gb", "--json"], "a small b is a bit"),
+        (&["--json", "reminders", "snooze"], "required arguments were not provided"),
+        (&["--json", "plan", "add", "--iccid", fake::HOME, "--data", "0 B", "--day", "1"], "0 B is used up"),
+    ] {
+        let output = run(&socket, args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(told["error"]["kind"], "Usage", "{args:?}");
+        assert!(told["error"]["message"].as_str().unwrap().contains(part), "{args:?}: {told}");
+        assert!(!told["error"]["hint"].as_str().unwrap().is_empty(), "{args:?}");
+        assert!(!stderr(&output).is_empty());
+    }
+    let help = run(&socket, &["--json", "--help"]);
+    assert!(help.status.success() && stdout(&help).contains("Usage:"));
+    let plain = run(&socket, &["usage", "--bye", "--", "--json"]);
+    assert_eq!((plain.status.code(), stdout(&plain).as_str()), (Some(2), ""));
+}
+
+#[test]
+fn a_plan_for_a_sim_that_has_one_is_said_to_take_its_place() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    let output = run(&socket, &["plan", "add", "--sim", "home", "--data", "6GB", "--day", "1"]);
+    assert!(output.status.success() && stderr(&output).contains("home has the plan"), "{}", stderr(&output));
+    let output = run(&socket, &["plan", "add", "--sim", "nobody", "--data", "6GB", "--day", "1"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
 }
 
 #[test]

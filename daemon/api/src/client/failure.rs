@@ -116,6 +116,12 @@ impl ClientError {
         matches!(self, Self::NotPermitted { .. } | Self::Refused { error: ControlError::NotPermitted { .. } })
     }
 
+    /// Whether what was asked makes no sense whatever the service knows.
+    #[must_use]
+    pub const fn is_misuse(&self) -> bool {
+        matches!(self, Self::Refused { error: ControlError::InvalidArgument { .. } })
+    }
+
     pub(super) fn from_connect(path: &Path, error: zlink::Error) -> Self {
         let path = path.to_owned();
         let source = match error {
