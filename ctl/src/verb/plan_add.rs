@@ -164,7 +164,8 @@ async fn which(socket: &Path, ask: &Ask, args: &PlanAddArgs) -> Result<Chosen, C
         Err(_) if ask.may && args.sim.is_none() => Vec::new(),
         Err(error) => return Err(error.into()),
     };
-    let chosen = |sim: &Sim| Chosen { iccid: sim.iccid.clone(), name: sim.name.clone(), plan: sim.plan.clone() };
+    let chosen =
+        |sim: &Sim| Chosen { iccid: sim.iccid.clone(), name: sim.name.clone(), plan: sim.plan.clone() };
     if let Some(wanted) = &args.sim {
         return sims::named(&sims, wanted).map(chosen).ok_or_else(|| {
             CtlError::failed(
@@ -393,9 +394,11 @@ fn allowance(text: &str) -> Result<Option<String>, String> {
     // Written as it was meant: what is not told exactly by two places keeps its own spelling.
     let parsed: Amount = text.parse()?;
     if parsed.0 == 0 {
-        return Err("a plan of 0 B is used up before it begins; write unlimited where nothing is counted down, \
+        return Err(
+            "a plan of 0 B is used up before it begins; write unlimited where nothing is counted down, \
                     or leave the plan out"
-            .to_owned());
+                .to_owned(),
+        );
     }
     Ok(Some(exactly(parsed)))
 }

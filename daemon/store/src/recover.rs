@@ -31,7 +31,7 @@ pub enum Doubt {
 pub struct Recovery {
     /// What was wrong with it.
     pub why: String,
-    /// Where it lies now, with what its log held beside it.
+    /// Where it lies now, with what its log held beside it; an empty file where it was gone.
     pub aside: PathBuf,
     /// The copy that took its place; an empty ledger where none.
     pub from: Option<String>,
@@ -55,9 +55,9 @@ impl Store {
         // A file that no service ever held open may be anybody's.
         let ours = beside(path, "-lock").exists();
         let opened = match blank(path, backups) {
-            true if ours => Err(OpenError::Damaged {
+            Some(how) if ours => Err(OpenError::Damaged {
                 path: path.to_owned(),
-                detail: "it is empty, and copies of it are not".to_owned(),
+                detail: format!("it is {how}, and copies of it are not"),
             }),
             _ => Self::open(path, options),
         };
@@ -122,14 +122,16 @@ impl Store {
     }
 }
 
-/// Whether the file is there with nothing in it although copies were made of it: some file systems leave one so after a
-/// power cut. Without copies it is a ledger whose making was cut short.
-fn blank(path: &Path, backups: &Backups) -> bool {
-    let empty = |suffix| fs::metadata(beside(path, suffix)).map(|file| file.len() == 0);
-    empty("").unwrap_or(false)
-        && empty("-wal").unwrap_or(true)
-        && empty("-journal").unwrap_or(true)
-        && backups.list().is_ok_and(|copies| !copies.is_empty())
+/// How there is nothing in a ledger although copies were made of it: some file systems leave one empty after a power cut,
+/// or without its name. Without copies it is a ledger whose making was cut short. What its log may still hold would be
+/// thrown away with the opening: SQLite believes no log beside an empty file.
+fn blank(path: &Path, backups: &Backups) -> Option<&'static str> {
+    let how = match fs::metadata(path) {
+        Ok(file) if file.len() == 0 => "empty",
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "gone",
+        _ => return None,
+    };
+    backups.list().is_ok_and(|copies| !copies.is_empty()).then_some(how)
 }
 
 type Replaced = (PathBuf, Option<String>, Vec<(String, String)>);
@@ -215,19 +217,26 @@ fn swap(ledger: &Path, fresh: Option<&Path>, word: &str, now: Timestamp) -> io::
     }
     match fresh {
         Some(fresh) => {
-            if fs::hard_link(ledger, &aside).is_err() && ledger.exists() {
-                fs::rename(ledger, &aside)?;
+            if fs::hard_link(ledger, &aside).is_err() {
+                set_aside(ledger, &aside)?;
             }
             sync_directory(ledger)?;
             fs::rename(fresh, ledger)?;
         }
-        None if ledger.exists() => fs::rename(ledger, &aside)?,
-        None => {}
+        None => set_aside(ledger, &aside)?,
     }
     // The index is of the log that is gone.
     remove(&beside(ledger, "-shm"))?;
     sync_directory(ledger)?;
     Ok(aside)
+}
+
+/// One that is gone leaves an empty file, so that it is told of until somebody has looked.
+fn set_aside(ledger: &Path, aside: &Path) -> io::Result<()> {
+    match fs::rename(ledger, aside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => File::create_new(aside).map(drop),
+        done => done,
+    }
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use simbell_core::effect::Change;
@@ -111,19 +111,46 @@ fn without_a_good_copy_the_ledger_begins_anew_and_nothing_is_removed() {
 }
 
 #[test]
-fn an_emptied_ledger_is_not_taken_for_a_new_one() {
-    let dir = Dir::new("emptied");
+fn an_emptied_or_lost_ledger_is_not_taken_for_a_new_one() {
+    for (how, lost, log) in
+        [("empty", false, false), ("gone", true, false), ("gone", true, true), ("empty", false, true)]
+    {
+        let dir = Dir::new("emptied");
+        let backups = Backups::of(&dir.ledger());
+        let store = filled(&dir.ledger(), 10);
+        store.copy_to(&backups, Occasion::Daily, at(NOVEMBER)).unwrap();
+        drop(store);
+        fs::write(dir.ledger(), "").unwrap();
+        if lost {
+            fs::remove_file(dir.ledger()).unwrap();
+        }
+        if log {
+            fs::write(dir.path().join("ledger.db-wal"), "what was written last").unwrap();
+        }
+        let (store, recovery) = recover(&dir, false);
+        let recovery = recovery.unwrap();
+        assert!(recovery.why.contains(how), "{}", recovery.why);
+        assert!(recovery.from.is_some());
+        // Something lies there until somebody has looked.
+        assert_eq!(fs::metadata(&recovery.aside).unwrap().len(), 0);
+        let aside = PathBuf::from(format!("{}-wal", recovery.aside.display()));
+        assert_eq!(fs::read(aside).ok(), log.then(|| b"what was written last".to_vec()));
+        assert_eq!(received(&store), 100);
+    }
+}
+
+#[test]
+fn a_lost_ledger_without_a_good_copy_begins_anew_and_leaves_a_sign() {
+    let dir = Dir::new("lost");
     let backups = Backups::of(&dir.ledger());
-    let store = filled(&dir.ledger(), 10);
-    store.copy_to(&backups, Occasion::Daily, at(NOVEMBER)).unwrap();
-    drop(store);
-    fs::write(dir.ledger(), "").unwrap();
+    drop(filled(&dir.ledger(), 10));
+    fs::create_dir(backups.dir()).unwrap();
+    fs::write(backups.dir().join("daily-20261101T000000Z.db"), "no ledger at all").unwrap();
+    fs::remove_file(dir.ledger()).unwrap();
     let (store, recovery) = recover(&dir, false);
     let recovery = recovery.unwrap();
-    assert!(recovery.why.contains("empty"), "{}", recovery.why);
-    assert!(recovery.from.is_some());
+    assert_eq!((recovery.from, received(&store)), (None, 0));
     assert_eq!(fs::metadata(&recovery.aside).unwrap().len(), 0);
-    assert_eq!(received(&store), 100);
 }
 
 #[test]
