@@ -81,8 +81,16 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
             Some(UsageVerb::Withdraw { id, reason }) => {
                 carrier::withdraw(&mut connect(socket, out).await?, out, id, reason).await
             }
-            Some(UsageVerb::Calls(args)) => voice::calls(&mut connect(socket, out).await?, out, args).await,
-            Some(UsageVerb::Sms(args)) => voice::sms(&mut connect(socket, out).await?, out, args).await,
+            Some(UsageVerb::Calls(args)) => {
+                let verdict = voice::calls(&mut connect(socket, out).await?, out, args).await?;
+                usage::note_unwritten(socket, out).await;
+                Ok(verdict)
+            }
+            Some(UsageVerb::Sms(args)) => {
+                let verdict = voice::sms(&mut connect(socket, out).await?, out, args).await?;
+                usage::note_unwritten(socket, out).await;
+                Ok(verdict)
+            }
             Some(UsageVerb::Explain(args)) => {
                 let verdict = explain::run(&mut connect(socket, out).await?, out, args).await?;
                 usage::note_unwritten(socket, out).await;

@@ -30,8 +30,12 @@ pub(super) async fn observe(
         out.json(&taught)?;
     } else {
         let of = &taught.observation;
+        let corrected = match of.correction_bytes {
+            0 => String::new(),
+            bytes => format!(", {} of it by corrections, which the factor leaves aside", signed(bytes)),
+        };
         let text = format!(
-            "Kept as observation {}: the carrier says {}, billed by then were {}. {}\n{}",
+            "Kept as observation {}: the carrier says {}, billed by then were {}{corrected}. {}\n{}",
             of.id,
             amount(of.observed_bytes),
             amount(of.billed_bytes.saturating_add_signed(of.correction_bytes)),
@@ -174,8 +178,27 @@ pub(super) async fn undo(
             amount(undone.bytes),
             amount(undone.before_bytes)
         ))?;
+        // The answer stands without it.
+        let all = client.corrections(Some(undone.correction.iccid.clone())).await.unwrap_or_default();
+        if let Some(later) = later_than(id, &all) {
+            out.note(&later);
+        }
     }
     Ok(Verdict::Done)
+}
+
+/// What to know of those that were made after one that is taken back: each is an amount, which `usage set` works out from
+/// what was counted as it was made.
+fn later_than(id: i64, all: &[Correction]) -> Option<String> {
+    let later = all.iter().filter(|one| one.id > id && one.undoes.is_none() && one.undone_by.is_none());
+    let stay = match later.count() {
+        0 => return None,
+        1 => "a later correction stays".to_owned(),
+        many => format!("{many} later corrections stay"),
+    };
+    Some(format!(
+        "{stay}; a figure that was set so is off by this amount now: `simbellctl usage set` sets it anew"
+    ))
 }
 
 /// As measured beside as billed, span by span; nothing where no plan bills otherwise than it was measured.
@@ -266,6 +289,26 @@ fn factor(millionths: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_corrected_later_is_told_of() {
+        let one = |id, undoes, undone_by| Correction {
+            id,
+            iccid: "8949000000000000011".to_owned(),
+            sim: None,
+            at: "2026-11-22T21:00:00+01:00".to_owned(),
+            bytes: 1,
+            author: "uid 0".to_owned(),
+            reason: String::new(),
+            undoes,
+            undone_by,
+        };
+        let all = [one(1, None, Some(4)), one(2, None, None), one(3, None, Some(5)), one(4, Some(1), None)];
+        assert!(later_than(1, &all).unwrap().starts_with("a later correction stays; "));
+        assert_eq!(later_than(2, &all), None);
+        let all = [one(1, None, Some(4)), one(2, None, None), one(3, None, None), one(4, Some(1), None)];
+        assert!(later_than(1, &all).unwrap().starts_with("2 later corrections stay; "));
+    }
 
     #[test]
     fn factors_are_shares() {
