@@ -1,6 +1,6 @@
 """Measures simbelld beside vnstatd; started by contrib/bench in network, mount and process namespaces of its own.
 
-Each module that has METRICS measures some figures and says how: upkeep, history, instructions, rules, latency.
+Each module that has METRICS measures some figures and says how: upkeep, history, instructions, rules, latency, gigabit.
 METRICS names them with their goals: the greatest ratio of ours to the peer's; or, as (figure, unit), the greatest
 figure of ours; or none.
 """
@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import gigabit
 import history
 import instructions
 import latency
@@ -22,9 +23,9 @@ import rules
 import upkeep
 from common import run, say
 from scale import scale
-from traffic import cross, send, sink
+from traffic import cross, fill, send, sink
 
-ROOMS = [upkeep, history, instructions, rules, latency]
+ROOMS = [upkeep, history, instructions, rules, latency, gigabit]
 GOALS = {metric: goal for room in ROOMS for metric, goal in room.METRICS.items()}
 
 
@@ -127,6 +128,8 @@ if __name__ == "__main__":
         send(int(sys.argv[2]), int(sys.argv[3]))
     elif sys.argv[1:2] == ["--cross"]:
         cross(int(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4]))
+    elif sys.argv[1:2] == ["--fill"]:
+        fill(*map(int, sys.argv[2:5]), sys.argv[5])
     elif sys.argv[1:2] == ["--sink"]:
         sink()
     else:

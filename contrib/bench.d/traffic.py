@@ -48,6 +48,37 @@ def cross(rate, out, crossing):
         time.sleep(0.002)
 
 
+def fill(number, rate, away, out):
+    """Fills one interface at `rate` bytes a second as IP counts them, until two seconds past the frame that brings it
+    `away` bytes further; writes when that was, by CLOCK_MONOTONIC, and the rate that was reached."""
+    # 40 fragments: each call hands over many full frames.
+    payload = bytes(40 * 1480 - 8)
+    way = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    way.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+    way.connect((f"10.77.{number}.2", 9))
+    counters = [open(f"/sys/class/net/veth{number}/statistics/tx_{what}") for what in ("bytes", "packets")]
+
+    def passed():
+        both = []
+        for file in counters:
+            file.seek(0)
+            both.append(int(file.read()))
+        return both[0] - 14 * both[1]
+
+    start = passed()
+    began, done, crossed = time.monotonic_ns(), 0, None
+    while crossed is None or time.monotonic_ns() < crossed + 2_000_000_000:
+        owed = (time.monotonic_ns() - began) * rate // 1_000_000_000
+        while done < owed:
+            way.send(payload)
+            done = passed() - start
+            if crossed is None and done >= away:
+                crossed = time.monotonic_ns()
+        time.sleep(0.0005)
+    reached = done * 1_000_000_000 // (time.monotonic_ns() - began)
+    Path(out).write_text(json.dumps({"crossed": crossed, "rate": reached}))
+
+
 def sink():
     """Holds the peers' network namespace, and a port that takes datagrams without a word."""
     Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")

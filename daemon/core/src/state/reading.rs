@@ -1,15 +1,19 @@
 //! When the kernel's counters are read: by what is at stake.
 //!
-//! Nothing is read while no bearer uses a link. Otherwise the next reading comes a second after the nearest threshold
+//! Nothing is read while no bearer uses a link. Otherwise the next reading comes 0.9 s after the nearest threshold
 //! could be crossed at the line's rate, at most `sample_every` after the last: far from a threshold readings are
-//! rare, near one they come each second, and a crossing is noticed within a second of the line's rate.
+//! rare, near one they come each 0.9 s, and a crossing is noticed within a second of the line's rate.
 
 use super::State;
 use crate::ident::Iccid;
 use crate::time::{Span, Stamp, Timestamp};
 
-/// However near a threshold is, readings do not come faster.
+/// For what a power cut may cost readings do not come faster.
 pub(super) const FASTEST_MS: u64 = 1_000;
+
+/// A reading comes so long after a threshold could be crossed at the earliest; what is left of a second is for the reading,
+/// the rules and the commit.
+const NOTICED_MS: u64 = 900;
 
 /// While somebody follows the service.
 const FOLLOWED_MS: u64 = 2_000;
@@ -79,7 +83,7 @@ impl State {
             if let Some(bytes) = nearest {
                 let rate = u128::from(self.settings.line_rate.max(1));
                 let flight = u64::try_from(u128::from(bytes) * 1000 / rate).unwrap_or(u64::MAX);
-                within = within.min(flight.saturating_add(FASTEST_MS));
+                within = within.min(flight.saturating_add(NOTICED_MS));
             }
         }
         within.min(self.saved_within().max(FASTEST_MS))
