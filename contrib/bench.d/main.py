@@ -71,8 +71,8 @@ def table(found, window):
         ratio = "-" if row["ratio"] is None else f"{row['ratio']:.4g}"
         peer = "-" if row["peer"] is None else row["peer"]
         print(f"{metric:<20} {row['ours']:>10} {peer:>12} {row['unit']:<6} {ratio:>9}  {verdict(row)}")
-    print("\n* vnstatd; of sample_*: the bare RTM_GETSTATS dump; of rule_*: the bare call of the compiled function;")
-    print("  of rules_start: the start without rules.")
+    print("\n* vnstatd; of rss_modemmanager: that; of sample_*: the bare RTM_GETSTATS dump; of rule_*: the bare call of")
+    print("  the compiled function; of rules_start: the start without rules.")
 
 
 def show(what, count, figures):

@@ -10,6 +10,7 @@ syscalls_N           counted by strace -f -c on both, in a window of its own, si
 wakeups_idle         voluntary context switches of all threads; 8 modems registered, nothing connected, no traffic
 wakeups_connected    the same with 8 bearers connected and far from any threshold
 rss, private_dirty   smaps_rollup after all windows of 8 bearers
+rss_modemmanager     the same beside ModemManager itself, on a bus of its own and without any modem, which is the least it takes
 sample_N             median of one reading of N + 1 links, beside a bare RTM_GETSTATS dump into a fixed buffer
 rule_eval            median of asking data-thresholds far from a threshold, beside the bare call of its function
 device_writes        sectors written to an ext4 loop device of its own, 8 bearers, at an equal loss window: counters
@@ -18,17 +19,20 @@ device_writes        sectors written to an ext4 loop device of its own, 8 bearer
 device_writes_fifth  the same with a fifth of the loss window: read every 4 s, saved every 12 s
 """
 
+import os
+import subprocess
 import time
 
-from common import say
+from common import say, until
 from process import Switches, cpu_ns, memory, syscalls
 from room import Disk, Room
 
 # Past the first minute, in which everything is looked at once more than it will be.
 SETTLE = 90
 METRICS = {
-    "cpu_8": 0.25, "cpu_64": 0.05, "wakeups_idle": 0.5, "wakeups_connected": 1.0, "syscalls_8": 0.15, "syscalls_64": 0.02, "rss": 2.6,
-    "private_dirty": (2048, "kB"), "sample_1": 1.5, "sample_64": 1.5, "device_writes": 0.5,
+    "cpu_8": 0.25, "cpu_64": 0.05, "wakeups_idle": 0.5, "wakeups_connected": 1.0, "syscalls_8": 0.15, "syscalls_64": 0.02,
+    "rss": 2.6,
+    "rss_modemmanager": 0.85, "private_dirty": (2048, "kB"), "sample_1": 1.5, "sample_64": 1.5, "device_writes": 0.5,
     "device_writes_fifth": 1.0, "rule_eval": None,
 }
 
@@ -40,7 +44,7 @@ def measure(bench):
     if bench.wants("rule_eval"):
         bench.keep("rule_eval", *bench.inside("rule", "plugins/rules"), "ns")
     for count in (8, 64):
-        more = ("rss", "private_dirty", "wakeups_connected") if count == 8 else ()
+        more = ("rss", "rss_modemmanager", "private_dirty", "wakeups_connected") if count == 8 else ()
         if bench.wants(f"cpu_{count}", f"syscalls_{count}", *more):
             busy(bench, count)
     if bench.wants("wakeups_idle"):
@@ -79,11 +83,26 @@ def busy(bench, count):
     if bench.wants(f"syscalls_{count}"):
         counts = syscalls([ours, theirs], bench.window, room.dir)
         bench.keep(f"syscalls_{count}", *(bench.per_minute(n) for n in counts), "1/min")
-    if count == 8 and bench.wants("rss", "private_dirty"):
+    if count == 8 and bench.wants("rss", "rss_modemmanager", "private_dirty"):
         mine, other = memory(ours), memory(theirs)
         bench.keep("rss", mine["Rss"], other["Rss"], "kB")
+        if bench.wants("rss_modemmanager"):
+            bench.keep("rss_modemmanager", mine["Rss"], modem_manager(room), "kB")
         bench.keep("private_dirty", mine["Private_Dirty"], other["Private_Dirty"], "kB")
     room.leave()
+
+
+def modem_manager(room):
+    """Its resident memory."""
+    bus = room.start(["dbus-daemon", "--session", "--nofork", "--print-address"], "bus", stdout=subprocess.PIPE)
+    address = bus.stdout.readline().decode().strip()
+    env = os.environ | {"DBUS_SESSION_BUS_ADDRESS": address, "DBUS_SYSTEM_BUS_ADDRESS": address}
+    words = ["ModemManager", "--test-session", "--no-auto-scan"]
+    pid = room.start(words, "modemmanager", env=env).pid
+    # It has said that it is there, and started what it starts.
+    until(lambda: "starting in session bus" in (room.dir / "modemmanager.log").read_text(), "ModemManager")
+    time.sleep(5)
+    return memory(pid)["Rss"]
 
 
 def idle(bench):
