@@ -1,5 +1,6 @@
 //! One HTTP/1.1 client for every push: verified TLS, no redirects, no proxy, no connection kept open.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::path::PathBuf;
@@ -17,14 +18,19 @@ use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use simbell_core::request::HttpAnswer;
 use simbell_core::time::Span;
 
 use crate::channel::Receipt;
 use crate::error::{Problem, SendError, SendErrorKind, is_tls};
-use crate::redact::Redactor;
+use crate::redact::{LONGEST, Redactor};
+use crate::text::one_line;
 
 /// What is read of an answer: enough for its first line, or what a script looks for in it.
 const LONGEST_ANSWER: usize = 16 * 1024;
+
+/// Of where an answer points to, in characters.
+const LONGEST_TARGET: usize = 150;
 
 /// How long making a connection may take.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -158,13 +164,24 @@ impl Answer {
                 bytes.extend_from_slice(data);
             }
             if bytes.len() > LONGEST_ANSWER {
-                // Cut before a secret that the limit may have split.
-                bytes.truncate(LONGEST_ANSWER.saturating_sub(redactor.longest()));
+                bytes.truncate(LONGEST_ANSWER);
                 cut = true;
                 break;
             }
         }
-        Self { status, after, location, body: String::from_utf8_lossy(&bytes).into_owned(), cut }
+        let body = if cut {
+            // Neither a character nor a secret that the limit has split.
+            redactor.masked_to_the_cut(&without_split_character(&bytes))
+        } else {
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        Self { status, after, location, body, cut }
+    }
+
+    /// One of a status and a body alone; none where it is no status.
+    pub(crate) fn of(answer: &HttpAnswer) -> Option<Self> {
+        let status = StatusCode::from_u16(answer.status).ok()?;
+        Some(Self { status, after: None, location: None, body: answer.body.clone(), cut: false })
     }
 
     /// What the status means.
@@ -186,6 +203,15 @@ impl Answer {
             .or_else(|| text.lines().map(str::trim).find(|line| !line.is_empty()));
         redactor.clean(line.unwrap_or_default())
     }
+}
+
+/// Text without the character that a cut after its last byte has split.
+fn without_split_character(bytes: &[u8]) -> Cow<'_, str> {
+    let whole = match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => bytes.get(..error.valid_up_to()).unwrap_or_default(),
+        _ => bytes,
+    };
+    String::from_utf8_lossy(whole)
 }
 
 /// A time to wait that somebody else asks for, kept within reason.
@@ -211,16 +237,17 @@ fn judged(answer: &Answer, said: &str, place: &str, redactor: &Redactor) -> Send
     let answered = if said.is_empty() {
         format!("{place} answered {code}")
     } else {
-        format!("{place} answered {code}: {said}")
+        // With its beginning it may be longer than a text of an error is.
+        one_line(&format!("{place} answered {code}: {said}"), LONGEST)
     };
     if answer.status.is_redirection() {
         let target = answer.location.as_deref().unwrap_or("nowhere");
         let text = format!(
             "{place} answered {code} and points to {}; redirects are not followed: write the final address \
              to `url`",
-            redactor.clean(target),
+            one_line(&redactor.clean(target), LONGEST_TARGET),
         );
-        return SendError::for_good(SendErrorKind::Refused, text);
+        return SendError::for_good(SendErrorKind::Refused, one_line(&text, LONGEST));
     }
     match code {
         401 | 403 | 407 => SendError::for_good(SendErrorKind::Login, answered),
@@ -308,5 +335,28 @@ mod tests {
             assert_eq!((error.retry, error.kind), (retry, kind), "{code}");
             assert!(error.text.contains(&code.to_string()), "{}", error.text);
         }
+    }
+
+    #[test]
+    fn what_is_said_of_a_refusal_is_bounded_with_its_beginning() {
+        let long = "x".repeat(1_000);
+        for code in [301, 400, 503] {
+            let status = StatusCode::from_u16(code).unwrap();
+            let answer =
+                Answer { status, after: None, location: Some(long.clone()), body: long.clone(), cut: false };
+            let text =
+                answer.by_status("https://push.example.org:8443", &Redactor::default()).unwrap_err().text;
+            assert!(text.chars().count() <= LONGEST, "{} characters", text.chars().count());
+            assert!(text.starts_with(&format!("https://push.example.org:8443 answered {code}")), "{text}");
+            assert!(code != 301 || text.ends_with("write the final address to `url`"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_character_that_a_cut_has_split_is_left_out() {
+        let bytes = "aü".as_bytes();
+        assert_eq!(without_split_character(bytes), "aü");
+        assert_eq!(without_split_character(&bytes[..2]), "a");
+        assert_eq!(without_split_character(b"a\xff"), "a\u{fffd}");
     }
 }

@@ -32,6 +32,7 @@ pub use dispatch::{Dispatcher, Ended, QUEUE};
 pub use error::{ChannelError, SendError, SendErrorKind};
 pub use script::composer::{Composer, Composing, Judging};
 pub use script::fill::Outgoing;
+pub use script::script_outcome;
 pub use sms::gateway::{GatewayError, SmsGateway, SmsRequest, SmsSending};
 pub use sms::segments::{Encoding, Fitted, fit};
 pub use template::{DEFAULT_TEMPLATE, PLACEHOLDERS};

@@ -11,6 +11,9 @@ pub(crate) const LONGEST: usize = 300;
 
 const MASK: &str = "[secret]";
 
+/// So often a text of an answer may be escaped.
+const MOST_ESCAPES: usize = 4;
+
 /// The secrets of one channel, in each form in which a receiver may send them back.
 #[derive(Default)]
 pub(crate) struct Redactor {
@@ -38,14 +41,139 @@ impl Redactor {
         one_line(&self.masked(&one_line(&self.masked(text), usize::MAX)), LONGEST)
     }
 
-    /// The length in bytes of the longest form, so that a text cut off within one can be cut before it.
-    pub(crate) fn longest(&self) -> usize {
-        self.needles.first().map_or(0, |needle| needle.expose_secret().len())
+    /// As [`Self::masked`], of a text that was cut off: what may be the beginning of a secret at its end is taken away.
+    pub(crate) fn masked_to_the_cut(&self, text: &str) -> String {
+        let beginning = |needle: &SecretString, text: &str| {
+            let needle = needle.expose_secret();
+            let ends = needle.char_indices().rev().map(|(at, _)| at);
+            ends.into_iter().find(|at| needle.get(..*at).is_some_and(|beginning| text.ends_with(beginning)))
+        };
+        at_each_escape(text, |text| {
+            let mut masked = self.plain(without_split_escape(text));
+            let split = self.needles.iter().filter_map(|needle| beginning(needle, &masked)).max();
+            masked.truncate(masked.len().saturating_sub(split.unwrap_or(0)));
+            masked
+        })
     }
 
-    /// Returns `text` with every secret masked, and nothing else done to it.
+    /// An answer as a script may see it: masked, and JSON still where it was.
+    pub(crate) fn masked_answer(&self, body: &str) -> String {
+        let plain = self.plain(body);
+        match serde_json::from_str::<serde_json::Value>(&plain) {
+            Ok(mut json) if plain.contains('\\') => {
+                if self.mask_json(&mut json) {
+                    json.to_string()
+                } else {
+                    plain
+                }
+            }
+            Ok(_) => plain,
+            Err(_) => self.masked(&plain),
+        }
+    }
+
+    /// Whether anything was masked.
+    fn mask_json(&self, json: &mut serde_json::Value) -> bool {
+        use serde_json::Value;
+        let mask = |text: &mut String| {
+            let masked = self.masked(text);
+            let changed = masked != *text;
+            *text = masked;
+            changed
+        };
+        match json {
+            Value::String(text) => mask(text),
+            // Not `any`: each is to be masked.
+            Value::Array(list) => {
+                list.iter_mut().fold(false, |changed, value| self.mask_json(value) | changed)
+            }
+            Value::Object(map) => {
+                let mut changed = false;
+                for (mut name, mut value) in std::mem::take(map) {
+                    changed |= mask(&mut name);
+                    changed |= self.mask_json(&mut value);
+                    map.insert(name, value);
+                }
+                changed
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+
+    /// Returns `text` with every secret masked, however JSON escapes it. Where none is there, nothing is done to it.
     pub(crate) fn masked(&self, text: &str) -> String {
+        at_each_escape(text, |text| self.plain(text))
+    }
+
+    fn plain(&self, text: &str) -> String {
         self.needles.iter().fold(text.to_owned(), |text, needle| text.replace(needle.expose_secret(), MASK))
+    }
+}
+
+/// What `mask` makes of a text, or of the text that its escapes stand for where it finds something there only. JSON
+/// within JSON is escaped twice.
+fn at_each_escape(text: &str, mask: impl Fn(&str) -> String) -> String {
+    let mut shown = mask(text);
+    let mut level = shown.clone();
+    for _ in 0..MOST_ESCAPES {
+        let Some(below) = unescaped(&level) else { break };
+        level = mask(&below);
+        if level != below {
+            shown.clone_from(&level);
+        }
+    }
+    shown
+}
+
+/// `text` without an escape that a cut at its end has split.
+fn without_split_escape(text: &str) -> &str {
+    let Some((before, after)) = text.rsplit_once('\\') else { return text };
+    let escaped = before.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1;
+    let split = !escaped && (after.is_empty() || after.starts_with('u') && after.len() < 5);
+    if split { before } else { text }
+}
+
+/// The text that a text's escapes, as those of JSON, stand for; none where it has none.
+fn unescaped(text: &str) -> Option<String> {
+    let (first, mut rest) = text.split_once('\\')?;
+    let mut units: Vec<u16> = first.encode_utf16().collect();
+    loop {
+        let mut behind = rest.chars();
+        let unit = match behind.next() {
+            Some('u') => {
+                let digits =
+                    rest.get(1..5).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+                let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
+                if unit.is_some() {
+                    behind = rest.get(5..).unwrap_or_default().chars();
+                }
+                unit
+            }
+            Some('n') => Some(u16::from(b'\n')),
+            Some('r') => Some(u16::from(b'\r')),
+            Some('t') => Some(u16::from(b'\t')),
+            Some('b') => Some(0x08),
+            Some('f') => Some(0x0c),
+            Some(other @ ('"' | '\\' | '/')) => u16::try_from(u32::from(other)).ok(),
+            _ => None,
+        };
+        match unit {
+            Some(unit) => {
+                units.push(unit);
+                rest = behind.as_str();
+            }
+            None => units.push(u16::from(b'\\')),
+        }
+        match rest.split_once('\\') {
+            Some((before, after)) => {
+                units.extend(before.encode_utf16());
+                rest = after;
+            }
+            None => {
+                units.extend(rest.encode_utf16());
+                return Some(String::from_utf16_lossy(&units));
+            }
+        }
     }
 }
 
@@ -134,6 +262,46 @@ mod tests {
         ] {
             assert_eq!(redactor.clean(&format!("550 bad <{form}>\r\n")), "550 bad <[secret]>");
         }
+    }
+
+    #[test]
+    fn a_secret_that_a_cut_has_split_is_taken_away() {
+        let redactor = Redactor::new(["abcabc", "s3cr\"t/x"]);
+        for (text, masked) in [
+            ("x abcabc", "x [secret]"),
+            ("x abcab", "x "),
+            ("x abcabcab", "x [secret]"),
+            ("x s3cr", "x "),
+            ("x s3cr\\\"t", "x "),
+            ("x s3cr%22t%2", "x "),
+            ("x YWJjYW", "x "),
+            ("x y", "x y"),
+            ("", ""),
+        ] {
+            assert_eq!(redactor.masked_to_the_cut(text), masked, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_json_is_masked_however_it_is_escaped() {
+        let redactor = Redactor::new(["s3cr\"t/ü"]);
+        let escaped = r#"s3\u0063r\u0022t\/\u00fc"#;
+        let body = format!(r#"{{"error":"no {escaped}","a":[1.50,{{"{escaped}":"\\"}}]}}"#);
+        let masked = redactor.masked_answer(&body);
+        let json: serde_json::Value = serde_json::from_str(&masked).unwrap();
+        assert_eq!(json, serde_json::json!({ "error": "no [secret]", "a": [1.5, { "[secret]": "\\" }] }));
+        for untouched in [r#"{ "a" : "b\/c" }"#, r"no \json", r"\u12 \x \", "{}"] {
+            assert_eq!(redactor.masked_answer(untouched), untouched);
+            assert_eq!(redactor.masked(untouched), untouched);
+        }
+        // In what is no JSON, and twice.
+        assert_eq!(redactor.masked(&format!("x {escaped}")), "x [secret]");
+        assert_eq!(
+            redactor.clean(&format!(r#"{{"why":"{}"}}"#, escaped.replace('\\', r"\\"))),
+            r#"{"why":"[secret]"}"#
+        );
+        assert_eq!(redactor.masked_to_the_cut(r#"{"why":"s3cr\"t\"#), "{\"why\":\"");
+        assert_eq!(unescaped(r"\ud83d\ude00\/\n"), Some("😀/\n".to_owned()));
     }
 
     #[test]

@@ -96,12 +96,11 @@ impl Script {
 
     async fn judged(&self, answer: Answer, place: &str, redactor: &Redactor) -> Result<Receipt, SendError> {
         let code = answer.status.as_u16();
-        let by_status = |answer: &Answer| answer.by_status(place, redactor);
         if answer.status.is_redirection() {
-            return by_status(&answer);
+            return answer.by_status(place, redactor);
         }
         // The script is shown no secret, not even one that the receiver sends back.
-        let seen = HttpAnswer { status: code, body: redactor.masked(&answer.body) };
+        let seen = HttpAnswer { status: code, body: redactor.masked_answer(&answer.body) };
         let verdict = match self.config.composer.judge(seen).await {
             Ok(verdict) => verdict,
             Err(_) if !answer.status.is_success() => Verdict::ByStatus,
@@ -110,22 +109,97 @@ impl Script {
                 return Err(SendError::again(SendErrorKind::BadAnswer, redactor.clean(&text)));
             }
         };
-        let answered = |why: &str| redactor.clean(&format!("{place} answered {code}: {why}"));
-        match verdict {
-            Verdict::Accepted if answer.status.is_success() => by_status(&answer),
-            Verdict::Later { why, after } => Err(SendError {
-                kind: SendErrorKind::Busy,
-                retry: true,
-                after: after.or(answer.after).map(crate::http::bounded_after),
-                text: answered(&why),
-            }),
-            Verdict::Refused(Some(why)) => Err(SendError::for_good(SendErrorKind::Refused, answered(&why))),
-            Verdict::Refused(None) if answer.status.is_success() => {
-                let said = answer.said(redactor);
-                Err(SendError::for_good(SendErrorKind::Refused, answered(&said)))
-            }
-            // A script knows its service's words, not better than the status whether another try may succeed.
-            Verdict::Accepted | Verdict::Refused(None) | Verdict::ByStatus => by_status(&answer),
+        outcome_of(&answer, verdict, place, redactor)
+    }
+}
+
+/// What an answer from `place` comes to where the script says this of it.
+///
+/// # Errors
+/// Why the message was not taken, and whether another try may succeed.
+pub fn script_outcome(answer: &HttpAnswer, verdict: Verdict, place: &str) -> Result<Receipt, SendError> {
+    let Some(answer) = Answer::of(answer) else {
+        let text = format!("{place} answered {}, which is no status", answer.status);
+        return Err(SendError::again(SendErrorKind::BadAnswer, text));
+    };
+    outcome_of(&answer, verdict, place, &Redactor::default())
+}
+
+fn outcome_of(
+    answer: &Answer,
+    verdict: Verdict,
+    place: &str,
+    redactor: &Redactor,
+) -> Result<Receipt, SendError> {
+    let code = answer.status.as_u16();
+    let answered = |why: &str| redactor.clean(&format!("{place} answered {code}: {why}"));
+    match verdict {
+        Verdict::Later { why, after } => Err(SendError {
+            kind: SendErrorKind::Busy,
+            retry: true,
+            after: after.or(answer.after).map(crate::http::bounded_after),
+            text: answered(&why),
+        }),
+        Verdict::Refused(Some(why)) => Err(SendError::for_good(SendErrorKind::Refused, answered(&why))),
+        Verdict::Refused(None) if answer.status.is_success() => {
+            let said = answer.said(redactor);
+            Err(SendError::for_good(SendErrorKind::Refused, answered(&said)))
+        }
+        // A script knows its service's words, not better than the status whether another try may succeed.
+        Verdict::Accepted | Verdict::Refused(None) | Verdict::ByStatus => answer.by_status(place, redactor),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::script::composer::{Composer, Composing, Judging};
+
+    /// A script that repeats all it is shown.
+    #[derive(Debug, Default)]
+    struct Parrot(Mutex<String>);
+
+    impl Composer for Parrot {
+        fn compose<'a>(&'a self, _: &'a Message) -> Composing<'a> {
+            Box::pin(async { Err("nothing".to_owned()) })
+        }
+
+        fn judge(&self, answer: HttpAnswer) -> Judging<'_> {
+            self.0.lock().unwrap().clone_from(&answer.body);
+            Box::pin(async { Ok(Verdict::Refused(Some(answer.body))) })
+        }
+    }
+
+    #[tokio::test]
+    async fn neither_a_script_nor_a_text_shows_a_secret_that_a_receiver_escapes() {
+        let parrot = Arc::new(Parrot::default());
+        let token = "12:ab/cd\"ü";
+        let config = ScriptConfig {
+            plugin: "bell".to_owned(),
+            composer: Arc::<Parrot>::clone(&parrot),
+            values: BTreeMap::from([("token".to_owned(), ScriptValue::Secret(SecretString::from(token)))]),
+            reach: Vec::new(),
+            ca_file: None,
+            timeout: Duration::from_secs(1),
+        };
+        let script = Script::new(config, &mut HttpClients::default()).unwrap();
+        let redactor = Redactor::new(script.secrets.iter().map(String::as_str));
+        for (body, shown) in [
+            // As PHP writes it.
+            (r#"{"reason":"no 12:ab\/cd\"\u00fc"}"#, r#"{"reason":"no [secret]"}"#),
+            (r#"<p>no 12:ab\/cd\"\u00fc</p>"#, "<p>no [secret]</p>"),
+            (r#"{"reason":"no 12:ab/cd"}"#, r#"{"reason":"no 12:ab/cd"}"#),
+        ] {
+            let answer = || Answer::of(&HttpAnswer { status: 400, body: body.to_owned() }).unwrap();
+            let error = script.judged(answer(), "https://h", &redactor).await.unwrap_err();
+            assert_eq!(*parrot.0.lock().unwrap(), shown);
+            assert_eq!(error.text, format!("https://h answered 400: {shown}"));
+            assert_eq!(answer().by_status("https://h", &redactor).unwrap_err().text, error.text);
         }
     }
 }
