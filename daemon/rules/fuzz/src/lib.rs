@@ -2,18 +2,31 @@
 
 pub mod grammar;
 pub mod receiver;
+pub mod secrets;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// How names of the folders begin; a process's number follows.
+const FOLDER: &str = "simbell-fuzz-";
 
 /// A folder of this process alone, which the next input writes over.
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// Makes it.
+    /// Makes it, and removes those that processes left which are gone: libFuzzer ends its process without a word.
     #[must_use]
     pub fn new(files: &[(&str, &str)]) -> Self {
-        let path = std::env::temp_dir().join(format!("simbell-fuzz-{}", std::process::id()));
+        let parent = std::env::temp_dir();
+        for entry in fs::read_dir(&parent).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let id = name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.parse::<u32>().ok());
+            if id.is_some_and(|id| !Path::new("/proc").join(id.to_string()).exists()) {
+                // Another one that begins may be faster.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        let path = parent.join(format!("{FOLDER}{}", std::process::id()));
         fs::create_dir_all(&path).expect("the temporary folder can be made");
         let folder = Self(path);
         files.iter().for_each(|(name, text)| folder.write(name, text));

@@ -1,16 +1,59 @@
-//! A receiver on this machine: keeps the request as it came, and sends it back in its answer.
+//! A receiver on this machine: keeps the request as it came, and sends it back in its answer, in one form or another.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 /// Waits for one request at a time.
 pub struct Receiver {
     address: SocketAddr,
-    status: Arc<AtomicU16>,
+    answer: Arc<Mutex<(u16, Echo)>>,
     requests: mpsc::Receiver<Vec<u8>>,
+}
+
+/// How an answer repeats the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Echo {
+    /// As it came.
+    Plain,
+    /// As the error of a JSON object.
+    Json,
+    /// The same, each slash escaped and each character beyond ASCII, as PHP does.
+    Escaped,
+    /// The same, each character escaped.
+    Spelt,
+}
+
+impl Echo {
+    /// Each form.
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Json, Self::Escaped, Self::Spelt];
+
+    fn of(self, raw: &[u8]) -> Vec<u8> {
+        let escaped = |c: char| {
+            c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>()
+        };
+        let json = |keep: fn(char) -> bool| {
+            let text = String::from_utf8_lossy(raw);
+            let text: String = text
+                .chars()
+                .map(|c| match c {
+                    '"' | '\\' | '/' if keep(c) => format!("\\{c}"),
+                    c if keep(c) && c >= ' ' => c.to_string(),
+                    c => escaped(c),
+                })
+                .collect();
+            format!("{{\"error\":\"{text}\"}}").into_bytes()
+        };
+        match self {
+            Self::Plain => raw.to_vec(),
+            Self::Json => {
+                serde_json::json!({ "error": String::from_utf8_lossy(raw) }).to_string().into_bytes()
+            }
+            Self::Escaped => json(|c| c.is_ascii()),
+            Self::Spelt => json(|_| false),
+        }
+    }
 }
 
 /// Its request line, headers and body.
@@ -22,18 +65,19 @@ impl Receiver {
     pub fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let status = Arc::new(AtomicU16::new(200));
+        let answer = Arc::new(Mutex::new((200, Echo::Plain)));
         let (sender, requests) = mpsc::channel();
-        let answer = Arc::clone(&status);
+        let next = Arc::clone(&answer);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let request = serve(stream, answer.load(Ordering::Relaxed)).unwrap_or_default();
+                let (status, echo) = *next.lock().expect("no panic");
+                let request = serve(stream, status, echo).unwrap_or_default();
                 if sender.send(request).is_err() {
                     break;
                 }
             }
         });
-        Self { address, status, requests }
+        Self { address, answer, requests }
     }
 
     /// Where it listens.
@@ -42,9 +86,9 @@ impl Receiver {
         self.address
     }
 
-    /// The status of the next answer.
-    pub fn answer_with(&self, status: u16) {
-        self.status.store(status, Ordering::Relaxed);
+    /// What the next answer is to be.
+    pub fn answer_with(&self, status: u16, echo: Echo) {
+        *self.answer.lock().expect("no panic") = (status, echo);
     }
 
     /// What came.
@@ -84,7 +128,7 @@ fn length(headers: &[(String, Vec<u8>)]) -> Option<usize> {
     }
 }
 
-fn serve(mut stream: TcpStream, status: u16) -> std::io::Result<Vec<u8>> {
+fn serve(mut stream: TcpStream, status: u16, echo: Echo) -> std::io::Result<Vec<u8>> {
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     let (mut raw, mut buffer) = (Vec::new(), [0; 16 << 10]);
     while read_request(&raw).is_none() {
@@ -95,11 +139,12 @@ fn serve(mut stream: TcpStream, status: u16) -> std::io::Result<Vec<u8>> {
     }
     let first = raw.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let place: String = String::from_utf8_lossy(first).split(' ').nth(1).unwrap_or("/").to_owned();
+    let answer = echo.of(&raw);
     let head = format!(
         "HTTP/1.1 {status} X\r\nlocation: {place}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        raw.len()
+        answer.len()
     );
     stream.write_all(head.as_bytes())?;
-    stream.write_all(&raw)?;
+    stream.write_all(&answer)?;
     Ok(raw)
 }
