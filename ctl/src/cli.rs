@@ -399,9 +399,9 @@ pub enum RulesVerb {
         #[arg(long, value_name = "PATH")]
         config: Option<PathBuf>,
     },
-    /// Run the tests of rules, without the service
+    /// Run the tests of rules and channels, without the service
     Test {
-        /// Rules' files, plugins' folders, or names; every configured and shipped rule unless given
+        /// Rules' files, plugins' folders, or names; every configured and shipped one unless given
         #[arg(value_name = "FILE|FOLDER|NAME")]
         rules: Vec<String>,
         /// Only tests whose name holds this

@@ -40,7 +40,7 @@ pub enum Command {
     },
     /// Run a rule over the past.
     Replay(ReplayOptions),
-    /// Run the tests of rules, offline.
+    /// Run the tests of rules and channels, offline.
     Tests(Tests),
     /// Ask a rule again on what a record says that it saw, offline.
     Trace {
@@ -73,7 +73,7 @@ pub enum Command {
     },
 }
 
-/// Which tests of rules are run, and how.
+/// Which tests are run, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tests {
     /// The configuration, as for the service.
@@ -127,8 +127,8 @@ Options:
 check reads the configuration, the rules and the plugins without running anything; read-vnstat
 prints what a vnStat database says of an interface, for `simbellctl import`; replay runs a rule over
 the past of a ledger, or of standard input, for `simbellctl rules replay`; rules test runs the tests
-of rules, and rules trace asks a rule again on a record of `simbellctl rules why --json`;
-new-rule and reference are `simbellctl rules new` and `simbellctl rules reference`.
+of rules and channels, and rules trace asks a rule again on a record of
+`simbellctl rules why --json`; new-rule and reference are `simbellctl rules new` and `simbellctl rules reference`.
 Exit status: 0 done, 1 failed, 2 usage, 78 the configuration has errors.
 ";
 

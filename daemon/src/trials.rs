@@ -1,5 +1,6 @@
-//! `simbelld rules test`: the tests of rules, run without the service. What simbellctl executes for `rules test`.
+//! `simbelld rules test`: the tests of rules and channels, run without the service. What simbellctl executes for `rules test`.
 
+mod sender;
 mod shown;
 mod watch;
 
@@ -13,7 +14,11 @@ use simbell_rules::{Subject, TrialOptions, TrialReport, run_tests, subjects};
 use crate::app::{load_config, looked_in, rule_options};
 use crate::config::{Environment, zone_rules};
 use crate::options::Tests;
+use sender::Rehearsed;
 use shown::Shown;
+
+#[cfg(test)]
+mod tests;
 
 /// The usage was wrong.
 const USAGE: u8 = 2;
@@ -38,7 +43,7 @@ impl Sum {
     }
 }
 
-/// Which rules are to be tested.
+/// Which rules and channels are to be tested.
 struct Chosen {
     subjects: Vec<Subject>,
     /// Whether they were named one by one: then each has to have tests.
@@ -110,6 +115,7 @@ fn chosen(tests: &Tests) -> Result<Chosen, ExitCode> {
             zone_rules(&env.zoneinfo_dir, name).map_err(|error| format!("\"{name}\" {error}"))
         }),
         filter: tests.filter.clone(),
+        sender: Some(Arc::new(Rehearsed)),
     };
     if tests.rules.is_empty() {
         return Ok(Chosen { subjects: all.into_values().collect(), named: false, options });

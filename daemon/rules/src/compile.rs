@@ -190,6 +190,7 @@ impl Parts {
             texts,
             run,
             stage: None,
+            desk: None,
         }
     }
 

@@ -49,5 +49,6 @@ pub use ruleset::{IdleRule, LoadOptions, Outcome, RuleSet, is_rule};
 pub use scaffold::{NewFile, NewRuleError, new_rule};
 pub use trace::{Trace, TracedLine, read_record, trace};
 pub use trial::{
-    Failure, Ran, Subject, TrialOptions, TrialReport, Unreached, ZoneSource, run_tests, subjects,
+    Failure, Fate, Ran, Sender, Subject, TrialOptions, TrialReport, Unreached, ZoneSource, run_tests,
+    subjects,
 };

@@ -127,7 +127,7 @@ fn what_is_not_there_is_told_by_name() {
     let manifest = "api = 1\nname = \"ringer\"\nkind = \"channel\"\ndescription = \"Rings.\"\nhosts = [\"example.org\"]\n";
     fs::write(channel.join("plugin.toml"), manifest).expect("a manifest");
     let channel = ctl(&home, &[channel.to_str().expect("text")]);
-    assert!(said(&home, &channel.stdout).contains("only rules have tests"), "{channel:?}");
+    assert!(said(&home, &channel.stdout).contains("fn test_sends_title_and_text()"), "{channel:?}");
     let empty = Home::new("").with_rule("half", RULE);
     let untested = ctl(&empty, &[]);
     assert_eq!(untested.status.code(), Some(1));

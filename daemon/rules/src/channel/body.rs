@@ -137,13 +137,34 @@ pub(super) fn percent(text: &str) -> String {
     encoded
 }
 
+/// A value as a body of JSON would have it.
+///
+/// # Errors
+/// What JSON does not know.
+pub(crate) fn json_of(value: &Dynamic) -> Result<serde_json::Value, String> {
+    let text: String = Pieces::json(value)?
+        .into_iter()
+        .map(|piece| match piece {
+            Piece::Text(text) => text,
+            // Only a script of a channel is given marks.
+            Piece::Sealed(_) => String::new(),
+        })
+        .collect();
+    serde_json::from_str(&text).map_err(|error| error.to_string())
+}
+
 /// The JSON of an answer as a script sees it; an empty map where it is none, or no map.
 pub(super) fn read(body: &str) -> Map {
     let Ok(serde_json::Value::Object(object)) = serde_json::from_str(body) else {
         return Map::new();
     };
+    value_of(serde_json::Value::Object(object)).try_cast().unwrap_or_default()
+}
+
+/// A value of JSON as a script sees it.
+pub(crate) fn value_of(json: serde_json::Value) -> Dynamic {
     let mut left = MOST_VALUES;
-    seen(serde_json::Value::Object(object), 0, &mut left).try_cast().unwrap_or_default()
+    seen(json, 0, &mut left)
 }
 
 fn seen(value: serde_json::Value, depth: usize, left: &mut usize) -> Dynamic {

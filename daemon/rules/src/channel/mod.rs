@@ -11,6 +11,7 @@ mod plugin;
 mod script;
 mod try_out;
 
+pub(crate) use body::{json_of, value_of};
 pub use hosts::{Host, HostError};
 pub use plugin::{ChannelPlugin, ChannelSetting, ChannelSettingKind, Given, channel_plugins};
 pub(crate) use script::{CHANNEL_HOOKS, book};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rhai::Dynamic;
 
@@ -10,6 +11,8 @@ use super::hosts::Host;
 use super::marks;
 use super::script::{ChannelEngine, ChannelScript};
 use crate::check::manifest;
+use crate::limits::Limits;
+use crate::lines::Trail;
 use crate::manifest::{Declared, Manifest, PluginKind};
 use crate::problem::Problem;
 use crate::settings::{Kind, Raw, Settings};
@@ -133,6 +136,24 @@ impl ChannelPlugin {
     /// The script with a channel's settings; what is not given has its default, or is absent.
     #[must_use]
     pub fn script(&self, engine: &ChannelEngine, given: &BTreeMap<String, Given>) -> ChannelScript {
+        ChannelScript::new(engine, &self.main(), &self.values(given))
+    }
+
+    /// The script with a channel's settings, whose lines tell a trail that they run.
+    pub(crate) fn followed(
+        &self,
+        limits: &Limits,
+        given: &BTreeMap<String, Given>,
+        trail: &Arc<Trail>,
+    ) -> ChannelScript {
+        ChannelScript::followed(limits, &self.main(), &self.values(given), trail)
+    }
+
+    fn main(&self) -> PathBuf {
+        self.dir.join("main.rhai")
+    }
+
+    fn values(&self, given: &BTreeMap<String, Given>) -> Settings {
         let values = self.manifest.settings.iter().map(|(name, declared)| {
             let value = match given.get(name) {
                 Some(Given::Sealed) => Some(marks::setting(name).into()),
@@ -145,7 +166,7 @@ impl ChannelPlugin {
             };
             (name.clone(), value.unwrap_or(Dynamic::UNIT))
         });
-        ChannelScript::new(engine, &self.dir.join("main.rhai"), &Settings::new(values.collect()))
+        Settings::new(values.collect())
     }
 
     /// Made-up values for every setting, to try the script with.

@@ -14,6 +14,7 @@ use crate::compile::{ModulePlaces, Parts, parts, position_of};
 use crate::engine;
 use crate::evaluate::{Failure, guarded};
 use crate::limits::Limits;
+use crate::lines::{self, Trail};
 use crate::meter::RunMeter;
 use crate::modules::{Shelf, settle};
 use crate::problem::{Problem, Source, nearest};
@@ -94,8 +95,31 @@ fn build(limits: &Limits) -> Engine {
 impl ChannelScript {
     pub(super) fn new(engine: &ChannelEngine, path: &Path, settings: &Settings) -> Self {
         let file = path.display().to_string();
-        let compiled = compile(engine, &file, path, settings);
-        Self { engine: engine.clone(), file, compiled }
+        // One of its own: loading leaves traces in it that another script's calls must not find.
+        let mut own = build(&engine.limits);
+        let compiled = compile(&mut own, &engine.limits, &engine.shelf, &file, path, settings);
+        Self { engine: engine.clone(), file, compiled: compiled.map(|(compiled, _)| compiled) }
+    }
+
+    /// A copy whose lines tell a trail that they run.
+    pub(super) fn followed(limits: &Limits, path: &Path, settings: &Settings, trail: &Arc<Trail>) -> Self {
+        let ChannelEngine { limits, mut shelf, .. } = ChannelEngine::new(limits);
+        let file = path.display().to_string();
+        let mut engine = build(&limits);
+        shelf.follow(Some(trail));
+        let compiled = compile(&mut engine, &limits, &shelf, &file, path, settings);
+        let compiled = compiled.map(|(mut compiled, text)| {
+            let mut scope = Scope::new();
+            for name in compiled.parts.constants.keys() {
+                scope.push(name.as_str(), ());
+            }
+            let source = Source { file: &file, text: Some(&text) };
+            let mut functions = lines::followed(&mut engine, &compiled.parts.ast, &source, &scope, trail);
+            functions.clear_statements();
+            compiled.parts.set_functions(functions);
+            compiled
+        });
+        Self { engine: ChannelEngine { engine: Arc::new(engine), shelf, limits }, file, compiled }
     }
 
     /// Why it cannot run, if it cannot.
@@ -178,20 +202,20 @@ impl ChannelScript {
     }
 }
 
+/// The script, and its text.
 fn compile(
-    channels: &ChannelEngine,
+    engine: &mut Engine,
+    limits: &Limits,
+    shelf: &Shelf,
     file: &str,
     path: &Path,
     settings: &Settings,
-) -> Result<Compiled, Problem> {
-    let ChannelEngine { limits, shelf, .. } = channels;
+) -> Result<(Compiled, String), Problem> {
     let text = read(&PathBuf::from(path), limits)
         .map_err(|error| Source { file, text: None }.problem(None, error))?;
     let source = Source { file, text: Some(&text) };
-    // One of its own: loading leaves traces in it that another script's calls must not find.
-    let mut engine = build(limits);
     let places = ModulePlaces { home: path.parent(), shelf };
-    let parts = parts(&mut engine, limits, &source, &text, settings, places)?;
+    let parts = parts(engine, limits, &source, &text, settings, places)?;
     let Parts { ast, functions, .. } = &parts;
     let arity = |name: &str| ast.iter_functions().find(|f| f.name == name).map(|f| f.params.len());
     match arity(SEND) {
@@ -218,5 +242,5 @@ fn compile(
         }
     };
     let places = [SEND, ACCEPTED].map(|name| (name, position_of(&source, &text, &["fn", name])));
-    Ok(Compiled { parts, judges, places })
+    Ok((Compiled { parts, judges, places }, text))
 }

@@ -60,7 +60,9 @@ pub(crate) struct Tag {
     /// The evaluation; none while a file is loaded.
     pub(crate) run: Option<Run>,
     /// The story that is told; none but in tests.
-    pub(crate) stage: Option<crate::trial::Stage>,
+    pub(crate) stage: Option<crate::trial::Stage<crate::trial::Story>>,
+    /// The channel that is tried; none but in tests of channels.
+    pub(crate) desk: Option<crate::trial::Stage<crate::trial::Desk>>,
 }
 
 /// One evaluation: what it sees, and what it has found so far. Rules reach it only through host functions.

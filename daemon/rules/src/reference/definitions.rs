@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Entry, EntryKind, STANDARD, channel_entries, test_entries};
+use super::{Entry, EntryKind, STANDARD, channel_entries, channel_test_entries, test_entries};
 use crate::compile::{HOOKS, SCHEDULE_FUNCTION};
 use crate::registry::Book;
 
@@ -69,10 +69,16 @@ pub fn channel_definitions() -> String {
     of_entries(&channel_entries(), &typed)
 }
 
-/// Functions, types and properties that tests have beyond rules.
+/// Functions, types and properties that tests, of rules or of channels, have beyond rules.
 #[must_use]
 pub fn test_definitions() -> String {
-    of_entries(&test_entries(), &[])
+    let mut entries = test_entries();
+    let others = channel_test_entries();
+    // What both have is declared once.
+    let more: Vec<Entry> =
+        others.into_iter().filter(|other| !entries.iter().any(|entry| entry.form == other.form)).collect();
+    entries.extend(more);
+    of_entries(&entries, &[])
 }
 
 fn of_entries(entries: &[Entry], typed: &[(&str, &str)]) -> String {

@@ -1,6 +1,6 @@
 //! `plugins/REFERENCE.md`.
 
-use super::{Entry, EntryKind, channel_entries, rule_entries, test_entries};
+use super::{Entry, EntryKind, channel_entries, channel_test_entries, rule_entries, test_entries};
 use crate::manifest::API;
 
 /// The reference as a page.
@@ -14,7 +14,7 @@ pub fn markdown() -> String {
          words mean, and how to write a rule, is told in [README.md](README.md).\n\n\
          - [Hooks](#hooks)\n- [Functions](#functions)\n- [Types](#types)\n- [Operators](#operators)\n\
          - [What Rhai brings](#what-rhai-brings)\n- [Settings](#settings)\n- [Limits](#limits)\n\
-         - [Channels](#channels)\n- [Tests](#tests)\n\n\
+         - [Channels](#channels)\n- [Tests](#tests)\n- [Tests of channels](#tests-of-channels)\n\n\
          A type with `?` behind it may be absent, `()`: test it before you compare it or look into it. `any` is any\n\
          value, `A | B` either.\n\n## Hooks\n\nFunctions of a rule that the service calls. A rule has one at least.\n"
     );
@@ -62,6 +62,9 @@ pub fn markdown() -> String {
     page += "\n## Tests\n\nWhat `tests.rhai` and `NAME.test.rhai` have beside all that rules have: a story is told, and \
              expectations are\nmet in between.\n";
     page += &chapter(&test_entries());
+    page += "\n## Tests of channels\n\nWhat `tests.rhai` of a channel plugin has beside units, dates and texts: messages are \
+             sent and answered, and\nexpectations are met in between. `[NAME]` stands for the secret or address NAME.\n";
+    page += &chapter(&channel_test_entries());
     page
 }
 

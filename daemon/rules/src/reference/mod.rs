@@ -74,12 +74,13 @@ impl EntryKind {
 /// Operators that compare: any two values of one kind.
 const COMPARISONS: [&str; 6] = ["==", "!=", "<", "<=", ">", ">="];
 
-/// Everything that rules, channels and tests know, in the order of the reference.
+/// Everything that rules, channels and their tests know, in the order of the reference.
 #[must_use]
 pub fn entries() -> Vec<Entry> {
     let mut entries = rule_entries();
     entries.extend(channel_entries());
     entries.extend(test_entries());
+    entries.extend(channel_test_entries());
     entries
 }
 
@@ -99,6 +100,11 @@ fn channel_entries() -> Vec<Entry> {
 /// What tests of rules know beyond rules.
 fn test_entries() -> Vec<Entry> {
     beyond_rules(crate::trial::book())
+}
+
+/// What tests of channels know beyond rules.
+fn channel_test_entries() -> Vec<Entry> {
+    beyond_rules(crate::trial::channel_book())
 }
 
 fn beyond_rules(book: &Book) -> Vec<Entry> {

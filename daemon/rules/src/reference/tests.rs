@@ -58,6 +58,7 @@ fn forms_and_types_are_those_registered() {
     // The types of values are told by the book of rules.
     let mut all = rules;
     crate::trial::note(&mut all);
+    crate::trial::note_channel(&mut all);
     told_truly(&all);
 }
 

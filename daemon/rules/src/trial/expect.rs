@@ -19,20 +19,21 @@ const ACTION_KEYS: [&str; 7] = ["kind", "to", "text", "contains", "code", "refus
 
 type Ctx<'a> = NativeCallContext<'a>;
 
-pub(super) fn register(registry: &mut Registry<'_>) {
+/// Expectations of any value, in tests of whatever: with a call of each.
+pub(super) fn plain(registry: &mut Registry<'_>, [holds, says, equals]: [&'static str; 3]) {
     registry
-        .function("expect(holds: bool)", "expect(home.used() > 8.GB)", "That holds.", |holds: bool| {
+        .function("expect(holds: bool)", holds, "That holds.", |holds: bool| {
             expect(holds, "it does not hold")
         })
         .function(
             "expect(holds: bool, message: string)",
-            "expect(home.used() > 8.GB, \"too little\")",
+            says,
             "That holds; a text says what is wrong where it does not.",
             |holds: bool, message: &str| expect(holds, message),
         )
         .function(
             "expect_equal(a: any, b: any)",
-            "expect_equal(home.used(), 8.GB)",
+            equals,
             "The first is the second.",
             |c: Ctx<'_>, a: Dynamic, b: Dynamic| {
                 if value::equal(&a, &b)? {
@@ -44,7 +45,17 @@ pub(super) fn register(registry: &mut Registry<'_>) {
                 };
                 fail(format!("expected {}, found {}", short(&shown(b)?), short(&shown(a)?)))
             },
-        )
+        );
+}
+
+pub(super) fn register(registry: &mut Registry<'_>) {
+    let such_as = [
+        "expect(home.used() > 8.GB)",
+        "expect(home.used() > 8.GB, \"too little\")",
+        "expect_equal(home.used(), 8.GB)",
+    ];
+    plain(registry, such_as);
+    registry
         .function(
             "expect_reminder(key: string)",
             "expect_reminder(\"data-80\")",
@@ -244,7 +255,8 @@ impl Wanted {
     }
 }
 
-fn list(value: &Dynamic) -> Vec<String> {
+/// One text, or a list of them.
+pub(super) fn list(value: &Dynamic) -> Vec<String> {
     match value.read_lock::<Array>() {
         Some(list) => list.iter().map(ToString::to_string).collect(),
         None => vec![value.to_string()],

@@ -49,14 +49,17 @@ pub(crate) fn note(book: &mut Book) {
 }
 
 /// The stage of the story that a function was called in.
-pub(super) fn stage(context: &NativeCallContext<'_>) -> Fallible<Stage> {
+pub(super) fn stage(context: &NativeCallContext<'_>) -> Fallible<Stage<Story>> {
     let stage = context.tag().and_then(|tag| tag.read_lock::<Tag>().and_then(|tag| tag.stage.clone()));
     match stage {
         Some(stage) => Ok(stage),
-        None => {
-            fail(format!("`{}` can only be called in a test: move it into a function", context.fn_name()))
-        }
+        None => not_in_a_test(context),
     }
+}
+
+/// What is said of a call at the top of the file.
+pub(super) fn not_in_a_test<T>(context: &NativeCallContext<'_>) -> Fallible<T> {
+    fail(format!("`{}` can only be called in a test: move it into a function", context.fn_name()))
 }
 
 type Ctx<'a> = NativeCallContext<'a>;
@@ -271,7 +274,7 @@ fn setting_values(given: &Map) -> Fallible<SettingValues> {
     Ok(values)
 }
 
-fn setting(value: &Dynamic) -> Fallible<serde_json::Value> {
+pub(super) fn setting(value: &Dynamic) -> Fallible<serde_json::Value> {
     use serde_json::Value;
     if let Some(list) = value.read_lock::<Array>() {
         return list.iter().map(setting).collect::<Fallible<Vec<_>>>().map(Value::from);

@@ -1,9 +1,11 @@
-//! Tests of rules, in the rule's own folder and language: `tests.rhai` of a plugin, `NAME.test.rhai` beside a single
-//! file. Each function `test_…` is a story told to a [`crate::Rehearsal`], with expectations of what it rings.
+//! Tests of rules and channels, in their own folder and language: `tests.rhai` of a plugin, `NAME.test.rhai` beside a
+//! single file. Each function `test_…` is a story told to a [`crate::Rehearsal`], with expectations of what it rings; of
+//! a channel, messages sent and answered, with expectations of requests and of what becomes of the message.
 //!
-//! A story runs in the same sandbox as a rule, with more time; the world it plays in lives on a thread of its own, so
-//! that the limits of the story and those of the rule it asks do not mix.
+//! A test runs in the same sandbox as a rule, with more time; the world it plays in lives on a thread of its own, so
+//! that the limits of the test and those of the script it asks do not mix.
 
+mod channel;
 mod expect;
 mod history;
 mod language;
@@ -26,16 +28,20 @@ use crate::host::{Constants, Tag};
 use crate::limits::Limits;
 use crate::lines::Trail;
 use crate::meter::RunMeter;
-use crate::modules::ModuleConstants;
 use crate::problem::{Problem, Source};
-use crate::registry::Registry;
+use crate::registry::{Book, Registry};
 use crate::ruleset::{is_rule, read};
-use crate::texts::Texts;
+pub(crate) use channel::Desk;
+pub(crate) use channel::book as channel_book;
+#[cfg(test)]
+pub(crate) use channel::note as note_channel;
+pub use channel::{Fate, Sender};
 pub(crate) use language::book;
 #[cfg(test)]
 pub(crate) use language::note;
 pub(crate) use stage::Stage;
 use story::Setup;
+pub(crate) use story::Story;
 
 /// Gives the rules of a time zone by its name, or says what is wrong with that.
 pub type ZoneSource = Arc<dyn Fn(&str) -> Result<ZoneRules, String> + Send + Sync>;
@@ -60,9 +66,11 @@ pub struct TrialOptions {
     pub zones: ZoneSource,
     /// Only tests whose name holds this.
     pub filter: Option<String>,
+    /// What a channel's request and the answer come to; none where only rules are tested.
+    pub sender: Option<Arc<dyn Sender>>,
 }
 
-/// A rule and its tests.
+/// A rule, or a channel's plugin, and its tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     /// The rule's name.
@@ -153,8 +161,8 @@ impl Subject {
     }
 }
 
-/// The rules at a path: a rule's file or that of its tests, a plugin's folder, or a folder with any of them, in the
-/// order of their names. Channels are not among them.
+/// The rules and channels at a path: a rule's file or that of its tests, a plugin's folder, or a folder with any of them,
+/// in the order of their names.
 #[must_use]
 pub fn subjects(path: &Path) -> Vec<Subject> {
     if path.is_file() {
@@ -169,7 +177,7 @@ pub fn subjects(path: &Path) -> Vec<Subject> {
     if path.join("plugin.toml").is_file() {
         return vec![Subject::of(path)];
     }
-    let mut entries: Vec<PathBuf> = [path.to_owned(), path.join("rules")]
+    let mut entries: Vec<PathBuf> = [path.to_owned(), path.join("rules"), path.join("channels")]
         .iter()
         .flat_map(fs::read_dir)
         .flatten()
@@ -179,19 +187,12 @@ pub fn subjects(path: &Path) -> Vec<Subject> {
     entries.sort();
     entries
         .iter()
-        .filter(|entry| {
-            let plugin = || {
-                crate::check::manifest(entry).map_or(entry.join("plugin.toml").is_file(), |manifest| {
-                    manifest.kind != crate::PluginKind::Channel
-                })
-            };
-            if entry.is_dir() { plugin() } else { is_rule(entry) }
-        })
+        .filter(|entry| if entry.is_dir() { entry.join("plugin.toml").is_file() } else { is_rule(entry) })
         .map(|entry| Subject::of(entry))
         .collect()
 }
 
-/// Runs the tests of a rule.
+/// Runs the tests of a rule or a channel.
 #[must_use]
 pub fn run_tests(subject: &Subject, options: &TrialOptions) -> TrialReport {
     let mut report = TrialReport {
@@ -204,36 +205,24 @@ pub fn run_tests(subject: &Subject, options: &TrialOptions) -> TrialReport {
         unreached: Vec::new(),
         statements: 0,
     };
-    let file = subject.tests.display().to_string();
-    if let Ok(manifest) = crate::check::manifest(&subject.path)
-        && manifest.kind != crate::PluginKind::Rule
-    {
-        report.problem = Some(format!(
-            "{}: only rules have tests; `simbellctl plugins check` tries a channel on made-up messages",
-            subject.path.display()
-        ));
-        return report;
-    }
-    let script = match Script::read(&subject.tests, &file) {
-        Ok(script) => script,
+    let trail = Arc::new(Trail::default());
+    let (script, world) = match read_tests(subject, options, &trail) {
+        Ok(read) => read,
         Err(problem) => {
-            report.problem = Some(problem.to_string());
+            report.problem = Some(problem);
             return report;
         }
     };
-    let trail = Arc::new(Trail::default());
-    let setup = Setup::new(subject, options, &trail);
-    if let Err(problem) = setup.check() {
-        report.problem = Some(problem);
-        return report;
-    }
     for name in &script.tests {
         if options.filter.as_ref().is_some_and(|filter| !name.contains(filter.as_str())) {
             report.filtered = report.filtered.saturating_add(1);
             continue;
         }
         let began = Instant::now();
-        let failure = script.run(name, &setup);
+        let failure = match &world {
+            World::Rule(setup) => script.run::<Story>(name, setup.clone()),
+            World::Channel(setup) => script.run::<Desk>(name, setup.clone()),
+        };
         report.ran.push(Ran { name: name.clone(), failure, took: began.elapsed() });
     }
     report.statements = trail.statements().len();
@@ -251,8 +240,111 @@ pub fn run_tests(subject: &Subject, options: &TrialOptions) -> TrialReport {
     report
 }
 
+/// What each test of a file begins with.
+enum World {
+    Rule(Setup),
+    Channel(channel::Setup),
+}
+
+/// The tests, and what they are told to.
+fn read_tests(
+    subject: &Subject,
+    options: &TrialOptions,
+    trail: &Arc<Trail>,
+) -> Result<(Script, World), String> {
+    let kind = crate::check::manifest(&subject.path).map(|manifest| manifest.kind);
+    let file = subject.tests.display().to_string();
+    let read = |tongue| Script::read(&subject.tests, &file, tongue).map_err(|problem| problem.to_string());
+    match kind {
+        Ok(crate::PluginKind::Carrier) => {
+            Err(format!("{}: only rules and channels have tests", subject.path.display()))
+        }
+        Ok(crate::PluginKind::Channel) => {
+            let script = read(Tongue::Channels)?;
+            Ok((script, World::Channel(channel::Setup::new(subject, options, trail)?)))
+        }
+        Ok(crate::PluginKind::Rule) | Err(_) => {
+            let script = read(Tongue::Rules)?;
+            let setup = Setup::new(subject, options, trail);
+            setup.check()?;
+            Ok((script, World::Rule(setup)))
+        }
+    }
+}
+
+/// Which functions tests have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tongue {
+    Rules,
+    Channels,
+}
+
+impl Tongue {
+    fn limits(self) -> Limits {
+        match self {
+            Self::Rules => story_limits(),
+            // A request is one text, and longer than any of a rule.
+            Self::Channels => Limits { string_bytes: 256 << 10, ..story_limits() },
+        }
+    }
+
+    fn engine(self) -> Engine {
+        let mut engine = engine::build(&self.limits());
+        let mut registry = Registry::new(&mut engine, None);
+        match self {
+            Self::Rules => language::register(&mut registry),
+            Self::Channels => channel::register(&mut registry),
+        }
+        engine
+    }
+
+    fn book(self) -> &'static Book {
+        match self {
+            Self::Rules => book(),
+            Self::Channels => channel_book(),
+        }
+    }
+
+    fn how_to_begin(self) -> String {
+        match self {
+            Self::Rules => how_to_begin(),
+            Self::Channels => channel::how_to_begin(),
+        }
+    }
+}
+
+/// Where a test's functions play: a rule's story, or a channel.
+trait Place: Sized + 'static {
+    type Setup: Send + 'static;
+
+    fn begin(setup: Self::Setup) -> Self;
+
+    /// What goes along with each call of the test.
+    fn at(stage: Stage<Self>, tag: Tag) -> Tag;
+
+    /// What helps whoever reads of a failure, and what happened.
+    fn told(&mut self) -> (Option<String>, Vec<String>);
+}
+
+impl Place for Story {
+    type Setup = Setup;
+
+    fn begin(setup: Setup) -> Self {
+        Self::new(setup)
+    }
+
+    fn at(stage: Stage<Self>, tag: Tag) -> Tag {
+        Tag { stage: Some(stage), ..tag }
+    }
+
+    fn told(&mut self) -> (Option<String>, Vec<String>) {
+        (self.take_hint(), self.happened())
+    }
+}
+
 /// A file of tests, compiled.
 struct Script {
+    tongue: Tongue,
     file: String,
     text: String,
     ast: AST,
@@ -263,18 +355,18 @@ struct Script {
 }
 
 impl Script {
-    fn read(path: &Path, file: &str) -> Result<Self, Problem> {
+    fn read(path: &Path, file: &str, tongue: Tongue) -> Result<Self, Problem> {
         let nowhere = Source { file, text: None };
         if !path.exists() {
-            return Err(nowhere.problem(None, "there are no tests").hint(how_to_begin()));
+            return Err(nowhere.problem(None, "there are no tests").hint(tongue.how_to_begin()));
         }
-        let text = read(path, &story_limits()).map_err(|error| nowhere.problem(None, error))?;
+        let text = read(path, &tongue.limits()).map_err(|error| nowhere.problem(None, error))?;
         let source = Source { file, text: Some(&text) };
-        let mut engine = Self::engine();
+        let mut engine = tongue.engine();
         let mut scope = Scope::new();
         engine.set_strict_variables(false);
         let top = engine.compile(&text).map_err(|error| source.parse(&error, &[]))?;
-        let meter = RunMeter::start(&story_limits());
+        let meter = RunMeter::start(&tongue.limits());
         let ran = engine.run_ast_with_scope(&mut scope, &top);
         drop(meter);
         ran.map_err(|error| source.run(&error, &[]))?;
@@ -293,7 +385,7 @@ impl Script {
             .iter_functions()
             .map(|function| function.name.to_owned())
             .filter(|name| !name.starts_with("anon$"))
-            .chain(book().function_names().chain(["date", "print"]).map(str::to_owned))
+            .chain(tongue.book().function_names().chain(["date", "print"]).map(str::to_owned))
             .collect();
         let mut tests: Vec<(usize, String)> = Vec::new();
         for function in ast.iter_functions().filter(|function| function.name.starts_with("test")) {
@@ -311,20 +403,14 @@ impl Script {
                 0 => "the file has no test: a function whose name begins with `test`".to_owned(),
                 many => format!("the file has {many} tests; {MOST_TESTS} are enough for one"),
             };
-            return Err(source.problem(None, message).hint(how_to_begin()));
+            return Err(source.problem(None, message).hint(tongue.how_to_begin()));
         }
         let tests = tests.into_iter().map(|(_, name)| name).collect();
-        Ok(Self { file: file.to_owned(), text, ast, constants, functions, tests })
-    }
-
-    fn engine() -> Engine {
-        let mut engine = engine::build(&story_limits());
-        language::register(&mut Registry::new(&mut engine, None));
-        engine
+        Ok(Self { tongue, file: file.to_owned(), text, ast, constants, functions, tests })
     }
 
     /// Tells one story on a thread of its own.
-    fn run(&self, name: &str, setup: &Setup) -> Option<Failure> {
+    fn run<P: Place>(&self, name: &str, setup: P::Setup) -> Option<Failure> {
         let source = Source { file: &self.file, text: Some(&self.text) };
         let fault = |what: String| Failure {
             problem: source
@@ -332,7 +418,7 @@ impl Script {
                 .hint("this is a fault of simbell: please report it".to_owned()),
             happened: Vec::new(),
         };
-        let stage = match Stage::open(setup.clone()) {
+        let stage = match Stage::open(move || P::begin(setup)) {
             Ok(stage) => stage,
             Err(error) => return Some(fault(format!("a thread could not be made: {error}"))),
         };
@@ -352,22 +438,16 @@ impl Script {
             Ok(Some(problem)) => problem,
             Err(what) => return Some(fault(what)),
         };
-        let (hint, happened) = stage.ask(|story| (story.take_hint(), story.happened())).unwrap_or_default();
+        let (hint, happened) = stage.ask(P::told).unwrap_or_default();
         let problem = if hint.is_some() { problem.hint(hint) } else { problem };
         Some(Failure { problem, happened })
     }
 
-    fn tell(&self, name: &str, source: &Source<'_>, stage: Stage) -> Option<Problem> {
-        let engine = Self::engine();
-        let tag = Tag {
-            constants: Arc::clone(&self.constants),
-            texts: Texts::default(),
-            modules: ModuleConstants::default(),
-            run: None,
-            stage: Some(stage),
-        };
+    fn tell<P: Place>(&self, name: &str, source: &Source<'_>, stage: Stage<P>) -> Option<Problem> {
+        let engine = self.tongue.engine();
+        let tag = P::at(stage, Tag { constants: Arc::clone(&self.constants), ..Tag::default() });
         let options = CallFnOptions::new().eval_ast(false).with_tag(tag);
-        let meter = RunMeter::start(&story_limits());
+        let meter = RunMeter::start(&self.tongue.limits());
         let called = engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &self.ast, name, ());
         drop(meter);
         called.err().map(|error| source.test(&error, &self.functions))

@@ -78,6 +78,7 @@ fn the_tests_of_the_guide_pass_and_reach_every_line() {
         limits: Limits::default(),
         zones: Arc::new(|name: &str| Err(format!("there is no zone {name}"))),
         filter: None,
+        sender: None,
     };
     let report = run_tests(&Subject::of(&path), &options);
     let failed: Vec<_> = report.ran.iter().filter_map(|ran| ran.failure.as_ref()).collect();

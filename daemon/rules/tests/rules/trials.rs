@@ -22,7 +22,7 @@ pub fn options() -> TrialOptions {
         }),
         other => Err(format!("there is no zone {other}")),
     };
-    TrialOptions { limits: Limits::default(), zones: Arc::new(zones), filter: None }
+    TrialOptions { limits: Limits::default(), zones: Arc::new(zones), filter: None, sender: None }
 }
 
 /// Everything that failed, as text.
