@@ -177,7 +177,7 @@ fn each_expectation_fails_in_its_own_words() {
         ("answer(200, 5);", "an answer's body is a text, a map or a list, not 5"),
         ("answer(200, #{ wait: \"x\" });", "the channel failed:"),
         ("settings(#{ tokn: \"x\" });", "the plugin has no setting `tokn`"),
-        ("settings(#{ room: 5.GB });", "the setting `room`: expected"),
+        ("settings(#{ room: [\"a\"] });", "the setting `room`: expected"),
         ("settings(#{ url: \"bell\" }); send();", "the setting `url` is no address"),
         ("send(#{ titel: \"x\" });", "a message has no `titel`: did you mean `title`?"),
         ("send(#{ urgency: \"high\" });", "a message's `urgency` is"),
