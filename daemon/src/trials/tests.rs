@@ -159,13 +159,16 @@ fn each_expectation_fails_in_its_own_words() {
         ("expect_delivered();", "no answer was given"),
         (
             "answer(200, #{ }); expect_delivered();",
-            "the message is refused for good: the service answered 200",
+            "the message was expected to be delivered; it is refused for good: the service answered 200",
         ),
         (
             "answer(503); expect_refused();",
-            "is to be tried again: the service answered 503, not refused for good",
+            "was expected to be refused for good; it is to be tried again: the service answered 503",
         ),
-        ("answer(404); expect_retry();", "refused for good: the service answered 404, not to be tried again"),
+        (
+            "answer(404); expect_retry();",
+            "was expected to be tried again; it is refused for good: the service answered 404",
+        ),
         (
             "answer(404, \"gone\"); expect_refused(#{ contains: \"away\" });",
             "the reason does not contain \"away\"",

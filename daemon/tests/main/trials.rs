@@ -137,6 +137,23 @@ fn what_is_not_there_is_told_by_name() {
 }
 
 #[test]
+fn a_channel_is_tested_by_its_name() {
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    let home = Home::new("");
+    let config = format!("[rules]\nplugin_dirs = [{plugins:?}]\n");
+    fs::write(etc(&home).join("conf.d/10-shipped.toml"), config).expect("written");
+    let output = ctl(&home, &["gotify"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = said(&home, &output.stdout);
+    assert!(
+        said.contains("  ok      test_urgency_is_the_priority\n") && said.contains("every line reached"),
+        "{said}"
+    );
+    let wrong = ctl(&home, &["gotif"]);
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean `gotify`?"), "{wrong:?}");
+}
+
+#[test]
 fn watching_runs_them_again_when_a_file_changes() {
     let home = home(TESTS);
     let mut child = Command::new(beside("simbelld"))

@@ -282,7 +282,7 @@ impl Wanted {
         match self {
             Self::Delivered => "delivered",
             Self::Refused => "refused for good",
-            Self::Retried => "to be tried again",
+            Self::Retried => "tried again",
         }
     }
 }
@@ -308,7 +308,8 @@ fn fate(context: &Ctx<'_>, wanted: Wanted, how: &Map) -> Fallible<()> {
             }
         };
         if found != wanted {
-            return Err(format!("the message is {}, not {}", quoted_fate(fate), wanted.words()));
+            let wanted = wanted.words();
+            return Err(format!("the message was expected to be {wanted}; it is {}", quoted_fate(fate)));
         }
         if let Some(missing) = contains.iter().find(|part| !why.contains(part.as_str())) {
             return Err(format!("the reason does not contain {}: {}", quoted(missing), quoted(why)));
