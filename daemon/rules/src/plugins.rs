@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use simbell_core::plugin::PluginStanding;
+use simbell_core::plugin::{PluginDecided, PluginPlace};
 
 use crate::manifest::{Manifest, PluginKind};
 use crate::ruleset::LoadOptions;
@@ -20,6 +20,8 @@ pub struct Plugin {
     pub kind: Option<PluginKind>,
     /// Its folder.
     pub dir: PathBuf,
+    /// Whose folder that is in.
+    pub place: PluginPlace,
     /// What it does, in the language of texts.
     pub description: String,
     /// Languages that its manifest names.
@@ -36,6 +38,8 @@ pub struct Plugin {
     pub problem: Option<String>,
     /// Whether what it asks for was never looked at, and counts as approved since the configuration names it.
     pub first_seen: bool,
+    /// Whether what holds of it was decided before it was kept about which place.
+    pub unplaced: bool,
 }
 
 /// Who decided whether a plugin runs.
@@ -112,6 +116,7 @@ impl Plugin {
             name: harmless(&name, 64),
             kind: None,
             dir: dir.to_owned(),
+            place: PluginPlace::Owner,
             description: String::new(),
             languages: Vec::new(),
             enabled: false,
@@ -120,6 +125,7 @@ impl Plugin {
             settings: Vec::new(),
             problem: Some(problem),
             first_seen: false,
+            unplaced: false,
         }
     }
 
@@ -128,8 +134,6 @@ impl Plugin {
         let listed = |list: &[String]| list.iter().any(|named| named == name);
         // A kind of channel that the service has itself may be called like a plugin, too.
         let used = manifest.kind == PluginKind::Channel && listed(&options.used);
-        let nothing = PluginStanding::default();
-        let standing = options.standings.get(name).unwrap_or(&nothing);
         // The folder that holds it, as it is written and as it is in truth: the owner's may be a link, and so may be a
         // folder in it.
         let holder = dir.parent().and_then(|parent| parent.canonicalize().ok());
@@ -139,6 +143,10 @@ impl Plugin {
                 || resolved.zip(holder.as_ref()).is_some_and(|(owner, holder)| holder.starts_with(owner))
         };
         let waits = options.owner_dirs.iter().any(within);
+        let place = if waits { PluginPlace::Owner } else { PluginPlace::Shipped };
+        let decided_of = options.standings.get(name);
+        // What was decided about another plugin of this name is no word about this one.
+        let standing = decided_of.map(|decided| decided.at(place)).unwrap_or_default();
         let (enabled, decided) = if listed(&options.disabled) {
             (false, Decided::Configuration)
         } else if listed(&options.enabled) || used {
@@ -154,7 +162,7 @@ impl Plugin {
             || used
             || options.allowed.get(name).is_some_and(|allowed| !allowed.is_empty());
         // Nothing asked for counts, too: what is asked for later is then more than was approved.
-        let first_seen = standing.approved.is_none() && named;
+        let first_seen = named && !decided_of.is_some_and(PluginDecided::was_looked_at);
         let actions = |permission: &str| {
             let allowed = options.allowed.get(name).map(Vec::as_slice).unwrap_or_default();
             permission.starts_with("host:") || allowed.iter().any(|one| one.as_str() == permission)
@@ -169,6 +177,7 @@ impl Plugin {
             name: name.to_owned(),
             kind: Some(manifest.kind),
             dir: dir.to_owned(),
+            place,
             description: harmless(&manifest.summary(&options.language), 200),
             languages: manifest.languages.clone(),
             enabled: enabled && manifest.kind != PluginKind::Carrier,
@@ -177,6 +186,7 @@ impl Plugin {
             settings: settings(manifest, options),
             problem: None,
             first_seen,
+            unplaced: decided_of.is_some_and(PluginDecided::is_unplaced),
         }
     }
 }

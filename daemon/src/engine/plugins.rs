@@ -14,6 +14,8 @@ use crate::control::Answer;
 
 /// Who approved what the configuration named as it first appeared.
 const CONFIGURATION: &str = "configuration";
+/// Who says of what place older decisions are.
+const UPGRADE: &str = "upgrade";
 
 impl Engine {
     /// Rules, plugins and texts as they are on disk now take the place of those that run, all at once.
@@ -74,9 +76,22 @@ impl Engine {
     /// Remembers what plugins ask for that the configuration names for the first time, and warns of what waits.
     pub(super) async fn look_at_plugins(&mut self) {
         let rules = Arc::clone(&self.rules);
+        // What an older ledger says of a name holds from now on for the plugin that has it, and for no other.
+        for plugin in rules.plugins().filter(|plugin| plugin.unplaced) {
+            self.feed(Event::PluginDecided(PluginDecision {
+                plugin: plugin.name.clone(),
+                place: Some(plugin.place),
+                at: self.stamp().wall,
+                author: UPGRADE.to_owned(),
+                what: PluginChoice::Approve,
+                approved: None,
+            }))
+            .await;
+        }
         for plugin in rules.plugins().filter(|plugin| plugin.first_seen) {
             self.feed(Event::PluginDecided(PluginDecision {
                 plugin: plugin.name.clone(),
+                place: Some(plugin.place),
                 at: self.stamp().wall,
                 author: CONFIGURATION.to_owned(),
                 what: PluginChoice::Approve,
@@ -119,6 +134,7 @@ impl Engine {
         }
         self.feed(Event::PluginDecided(PluginDecision {
             plugin: plugin.name.clone(),
+            place: Some(plugin.place),
             at: self.stamp().wall,
             author: format!("uid {uid}"),
             what: choice,

@@ -272,6 +272,42 @@ async fn a_copy_of_the_ledger_brings_no_plugin_back_that_was_switched_off_and_it
 }
 
 #[tokio::test]
+async fn a_plugin_that_takes_the_place_of_another_has_to_be_approved_anew() {
+    let stage = Stage::new().await;
+    let home = home("");
+    let shipped = "[rules]\nplugin_dirs = [\"../shipped\", \"../plugins\"]\n";
+    fs::write(home.path("etc/conf.d/90-plugins.toml"), shipped).unwrap();
+    copy(&home, "\"send-ussd\"");
+    fs::create_dir(home.path("etc/shipped")).unwrap();
+    fs::rename(home.path("etc/plugins/helper"), home.path("etc/shipped/helper")).unwrap();
+    let bell = stage.bell(&home).await;
+    bell.client().await.approve_plugin("helper", &["send-ussd".to_owned()]).await.unwrap();
+    plugin_is(&bell, "is approved", |plugin| plugin.permissions.iter().all(|one| one.approved)).await;
+    // As a ledger of before places were kept has it.
+    bell.stop().await;
+    home.sql("UPDATE plugin_decision SET place = NULL, choice = 'enable'");
+    let bell = stage.bell(&home).await;
+    plugin_is(&bell, "is on", |plugin| plugin.enabled && plugin.decided_by == "person").await;
+    bell.stop().await;
+    let placed = home.sql("SELECT place, choice, author FROM plugin_decision WHERE place IS NOT NULL");
+    assert_eq!(placed, "shipped|approve|upgrade");
+
+    let bell = stage.bell(&home).await;
+    copy(&home, "\"send-ussd\"");
+    let swapped = plugin_is(&bell, "is another", |plugin| plugin.folder.contains("/plugins/")).await;
+    assert!(!swapped.enabled && !swapped.permissions[0].approved, "{swapped:?}");
+    assert!(bell.rules().await.is_empty());
+    // The other way round, too.
+    bell.client().await.enable_plugin("helper", &["send-ussd".to_owned()]).await.unwrap();
+    plugin_is(&bell, "is on", |plugin| plugin.enabled).await;
+    bell.client().await.disable_plugin("helper").await.unwrap();
+    fs::remove_dir_all(home.path("etc/plugins/helper")).unwrap();
+    let back = plugin_is(&bell, "is the one before", |plugin| plugin.folder.contains("shipped")).await;
+    assert!(!back.enabled, "what was switched off does not come back by itself: {back:?}");
+    bell.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_wrong_or_of_no_use_is_listed_checked_and_not_run() {
     let stage = Stage::new().await;
     let home = home("");

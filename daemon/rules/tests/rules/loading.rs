@@ -1,5 +1,7 @@
 //! Rules and plugins from folders: what is loaded, what is left out, and what is said of the rest.
 
+use simbell_core::plugin::{PluginChoice, PluginDecision, PluginPlace, standings};
+use simbell_core::time::Timestamp;
 use simbell_rules::{LoadOptions, RuleSet, SettingValues, check_plugin};
 
 use crate::inputs::{Folder, input, on_usage, rule, sim};
@@ -252,4 +254,56 @@ fn a_plugin_waits_however_its_folder_is_reached_and_whatever_else_its_name_means
     assert!(!plugin.enabled && !plugin.first_seen, "{plugin:?}");
     assert_eq!(plugin.waiting().collect::<Vec<_>>(), ["send-sms"]);
     assert!(rules.descriptions().is_empty());
+}
+
+#[test]
+fn a_plugin_of_the_same_name_in_the_other_folder_inherits_nothing() {
+    let manifest = |more: &str| {
+        format!(
+            "api = 1\nname = \"helper\"\nkind = \"rule\"\ndescription = \"x\"\npermissions = [\"send-sms\"]\n{more}"
+        )
+    };
+    let folder = Folder::new();
+    folder.write("shipped/helper/plugin.toml", &manifest("enabled = false\n"));
+    folder.write("shipped/helper/main.rhai", "fn on_usage(sim) { }");
+    let owner = folder.path().join("owner");
+    let mut options = LoadOptions {
+        plugin_dirs: vec![folder.path().join("shipped"), owner.clone()],
+        owner_dirs: vec![owner],
+        allowed: [("helper".to_owned(), vec![simbell_core::action::Permission::SendSms])].into(),
+        ..LoadOptions::default()
+    };
+    let approved = |place| PluginDecision {
+        plugin: "helper".to_owned(),
+        place,
+        at: Timestamp::from_millis(0),
+        author: "uid 0".to_owned(),
+        what: PluginChoice::Enable,
+        approved: Some(["send-sms".to_owned()].into()),
+    };
+    options.standings = standings(&[approved(Some(PluginPlace::Shipped))]);
+    let rules = RuleSet::load(&options);
+    let plugin = rules.plugin("helper").expect("it is found");
+    assert!(plugin.enabled && plugin.place == PluginPlace::Shipped && plugin.waiting().next().is_none());
+
+    // Another one takes its place; that the configuration names it is no reason to trust it unseen.
+    folder.write("owner/helper/plugin.toml", &manifest(""));
+    folder.write("owner/helper/main.rhai", "fn on_usage(sim) { }");
+    let rules = RuleSet::load(&options);
+    let plugin = rules.plugin("helper").expect("it is found");
+    assert!(!plugin.enabled && !plugin.first_seen && plugin.place == PluginPlace::Owner, "{plugin:?}");
+    assert_eq!(plugin.waiting().collect::<Vec<_>>(), ["send-sms"]);
+    assert!(rules.descriptions().is_empty());
+    options.enabled = vec!["helper".to_owned()];
+    let rules = RuleSet::load(&options);
+    let plugin = rules.plugin("helper").expect("it is found");
+    assert!(plugin.enabled && !plugin.first_seen, "{plugin:?}");
+    assert_eq!(plugin.waiting().collect::<Vec<_>>(), ["send-sms"]);
+    assert!(rules.descriptions()[0].may.is_empty(), "what it asks for was approved of another");
+
+    // What an older ledger says, which knows no place, holds for what is there.
+    options.standings = standings(&[approved(None)]);
+    let rules = RuleSet::load(&options);
+    let plugin = rules.plugin("helper").expect("it is found");
+    assert!(plugin.enabled && plugin.unplaced && plugin.waiting().next().is_none(), "{plugin:?}");
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use simbell_core::effect::{Change, TotalsQuery};
 use simbell_core::ident::OperatorCode;
 use simbell_core::ledger::{EpochId, Volume, Zone};
-use simbell_core::plugin::{PluginChoice, PluginDecision};
+use simbell_core::plugin::{PluginChoice, PluginDecision, PluginPlace};
 use simbell_store::{APPLICATION_ID, ErrorKind, OpenError, SCHEMA_VERSION, Store, StoreOptions};
 
 use crate::changes::baseline;
@@ -91,6 +91,24 @@ fn upgraded(name: &str, old: &[u8], from: i32) {
 }
 
 #[test]
+fn decisions_of_a_ledger_of_version_4_have_no_place() {
+    let dir = Dir::new("v4");
+    drop(open(&dir.ledger()));
+    let now = schema(&dir.ledger());
+    let conn = Connection::open(dir.ledger()).unwrap();
+    let old = "ALTER TABLE plugin_decision DROP COLUMN place;
+               INSERT INTO plugin_decision VALUES (1, 'bell', 0, 'uid 0', 'enable', '[\"send-sms\"]')";
+    conn.execute_batch(old).unwrap();
+    conn.pragma_update(None, "user_version", 4).unwrap();
+    drop(conn);
+    let store = open(&dir.ledger());
+    let kept = store.restore(&boot("boot-1")).unwrap().plugin_decisions;
+    assert_eq!((kept.len(), kept[0].place, kept[0].what), (1, None, PluginChoice::Enable));
+    drop(store);
+    assert_eq!(schema(&dir.ledger()), now);
+}
+
+#[test]
 fn a_ledger_of_version_3_learns_of_plugins_and_of_months_of_calls() {
     for without in ["DROP TABLE plugin_decision", "DROP TABLE plugin_decision; DROP TABLE voice_month"] {
         learns_what_version_3_lacks(without);
@@ -108,6 +126,7 @@ fn learns_what_version_3_lacks(without: &str) {
     let mut store = open(&dir.ledger());
     let decision = PluginDecision {
         plugin: "bell".to_owned(),
+        place: Some(PluginPlace::Owner),
         at: at(1_790_000_000_000),
         author: "uid 1000".to_owned(),
         what: PluginChoice::Enable,
@@ -148,7 +167,7 @@ fn a_newer_schema_is_refused_untouched() {
     assert_eq!(error.kind(), ErrorKind::Newer);
     let text = error.to_string();
     assert!(
-        text.contains("version 5") && text.contains("up to 4") && text.contains("install that"),
+        text.contains("version 6") && text.contains("up to 5") && text.contains("install that"),
         "{text}"
     );
     assert_eq!(files(&dir), before);
@@ -168,7 +187,7 @@ fn a_newer_schema_that_lies_in_the_log_alone_is_refused_untouched() {
     drop(conn);
     let before = files(&dir);
     assert!(!before["ledger.db-wal"].is_empty());
-    assert!(matches!(refused(&dir.ledger()), OpenError::Newer { found: 11, known: SCHEMA_VERSION, .. }));
+    assert!(matches!(refused(&dir.ledger()), OpenError::Newer { found: 12, known: SCHEMA_VERSION, .. }));
     assert_eq!(files(&dir), before);
 }
 
