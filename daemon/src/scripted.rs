@@ -48,7 +48,7 @@ impl ScriptedChannels {
             if let Some(before) = before.and_then(|before| before.channels.get(name)) {
                 channel.keep_running(before);
             }
-            approve(&mut channel.config, rules);
+            approve(&mut channel.config.reach, rules.plugin(&channel.config.plugin));
             service.channels.insert(name.clone(), ChannelConfig::Script(channel.config.clone()));
         }
         Self { dirs: service.rules.plugin_dirs.clone(), limits: service.rules.limits, channels }
@@ -74,7 +74,7 @@ impl ScriptedChannels {
                 )),
             };
             let made = remade.and_then(|mut config| {
-                approve(&mut config, rules);
+                approve(&mut config.reach, rules.plugin(&config.plugin));
                 let made = build_channels([(name.clone(), ChannelConfig::Script(config.clone()))], None);
                 made.map(|made| (config, made)).map_err(|errors| lines(&errors))
             });
@@ -185,11 +185,17 @@ impl Scripted {
     }
 }
 
-/// A channel sends to hosts that were approved. What is for another one waits in the outbox until it is, too.
-fn approve(config: &mut ScriptConfig, rules: &RuleSet) {
-    let waiting: Vec<&str> = rules.plugin(&config.plugin).into_iter().flat_map(Plugin::waiting).collect();
-    for reach in &mut config.reach {
-        reach.approved = !waiting.contains(&reach.permission.as_str());
+/// A channel sends to hosts that were approved. What is for another one waits in the outbox until it is, too. The manifest
+/// may have been written anew since `plugin` was read of it: what that does not name is not approved.
+fn approve(reach: &mut [Reach], plugin: Option<&Plugin>) {
+    let approved: Vec<&str> = plugin
+        .into_iter()
+        .flat_map(|plugin| &plugin.permissions)
+        .filter(|permission| permission.approved)
+        .map(|permission| permission.name.as_str())
+        .collect();
+    for reach in reach {
+        reach.approved = approved.contains(&reach.permission.as_str());
     }
 }
 
@@ -226,4 +232,46 @@ pub(crate) fn reach(plugin: &ChannelPlugin, values: &BTreeMap<String, ScriptValu
 
 fn lines(problems: &[impl ToString]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use simbell_core::plugin::PluginPlace;
+    use simbell_rules::{Decided, PluginKind, PluginPermission};
+
+    use super::*;
+
+    #[test]
+    fn a_host_that_nobody_approved_is_not_sent_to_whichever_reading_of_the_manifest_names_it() {
+        let permission =
+            |name: &str, approved| PluginPermission { name: name.to_owned(), approved, allowed: true };
+        let plugin = Plugin {
+            name: "ringer".to_owned(),
+            kind: Some(PluginKind::Channel),
+            dir: PathBuf::new(),
+            place: PluginPlace::Owner,
+            description: String::new(),
+            languages: Vec::new(),
+            enabled: true,
+            decided: Decided::Configuration,
+            permissions: vec![permission("host:a.example", true), permission("host:b.example", false)],
+            settings: Vec::new(),
+            problem: None,
+            first_seen: false,
+            unplaced: false,
+        };
+        let reach = |host: &str| Reach {
+            host: host.to_owned(),
+            port: 443,
+            plain: false,
+            permission: format!("host:{host}"),
+            approved: true,
+        };
+        // The third was added between two readings.
+        let mut all = ["a.example", "b.example", "c.example"].map(reach);
+        approve(&mut all, Some(&plugin));
+        assert_eq!(all.each_ref().map(|reach| reach.approved), [true, false, false]);
+        approve(&mut all, None);
+        assert_eq!(all.each_ref().map(|reach| reach.approved), [false; 3]);
+    }
 }
