@@ -143,8 +143,8 @@ pub(crate) fn compile(
     let hooks = hooks(&parts.ast, source, text)?;
     let mut version = DefaultHasher::new();
     (text, format!("{settings:?}"), texts.digest()).hash(&mut version);
-    for id in parts.modules.keys() {
-        (id, modules::text_of(id)).hash(&mut version);
+    if let Some(imported) = parts.imported {
+        imported.hash(&mut version);
     }
     let compiled = Compiled {
         parts,
@@ -177,6 +177,8 @@ pub(crate) struct Parts {
     pub(crate) constants: Constants,
     /// The constants of the modules that it uses.
     pub(crate) modules: ModuleConstants,
+    /// Tells the texts of its modules from others, where it has any.
+    pub(crate) imported: Option<u64>,
     /// What brings the modules in before a function is called; none where there are none.
     head: Option<AST>,
 }
@@ -260,8 +262,9 @@ fn compile_importing(
         ast.iter_functions().filter(|f| !f.name.starts_with("anon$")).map(|f| f.name.to_owned()).collect();
     functions.extend(imported.functions.iter().cloned());
     ast.clear_source();
-    let Imported { head, constants: modules, .. } = imported;
-    let mut parts = Parts { ast: AST::empty(), functions, constants, modules, head };
+    let Imported { head, constants: modules, digest, .. } = imported;
+    let imported = head.as_ref().map(|_| digest);
+    let mut parts = Parts { ast: AST::empty(), functions, constants, modules, imported, head };
     parts.set_functions(ast);
     Ok(parts)
 }

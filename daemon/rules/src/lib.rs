@@ -9,6 +9,7 @@ mod check;
 mod compile;
 mod engine;
 mod evaluate;
+mod files;
 mod fixture;
 mod host;
 mod limits;
@@ -39,6 +40,7 @@ pub use check::{
     check_file, check_file_within, check_manifest, check_plugin, check_plugin_within, check_text,
     plugin_permissions,
 };
+pub use files::{Links, Unread, read_text};
 pub use limits::Limits;
 pub use manifest::{API, PluginKind, SettingValues};
 pub use meter::Stats;

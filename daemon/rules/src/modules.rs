@@ -8,6 +8,7 @@ mod library;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -18,12 +19,12 @@ use rhai::{
 };
 
 use crate::compile::{constants, parameters_of};
+use crate::files::{read_again, read_itself};
 use crate::host::{Constants, Tag};
 use crate::limits::{Limits, limit};
 use crate::lines::{self, Trail};
 use crate::meter::RunMeter;
 use crate::problem::{Problem, Source, nearest};
-use crate::ruleset::read;
 use crate::text::short;
 
 /// Longest path of an import.
@@ -50,6 +51,8 @@ struct Kept {
     constants: ModuleConstants,
     /// The functions that others can call.
     functions: Arc<[String]>,
+    /// Tells its text, and those of what it imports, from others.
+    digest: u64,
 }
 
 /// What a rule's imports come to.
@@ -60,6 +63,8 @@ pub(crate) struct Imported {
     pub(crate) constants: ModuleConstants,
     /// The functions that the rule can call, as it calls them: `lib::name`.
     pub(crate) functions: Vec<String>,
+    /// Tells the texts of its modules from others.
+    pub(crate) digest: u64,
 }
 
 /// One `import`.
@@ -121,7 +126,8 @@ pub(crate) fn load(
     }
     let head = engine.compile(head).map_err(|error| source.parse(&error, &[]))?;
     engine.set_module_resolver(Paths::new(&imports, &kept));
-    Ok(Imported { head: Some(head), constants: Arc::new(constants), functions })
+    let digest = digest(&kept, "");
+    Ok(Imported { head: Some(head), constants: Arc::new(constants), functions, digest })
 }
 
 impl Shelf {
@@ -145,7 +151,7 @@ pub(crate) fn settle(engine: &mut Engine, shelf: &Shelf) {
 pub(crate) fn text_of(id: &str) -> Option<String> {
     match library::text(id) {
         Some(text) => Some(text.to_owned()),
-        None => fs::read_to_string(id).ok(),
+        None => read_again(Path::new(id)),
     }
 }
 
@@ -234,7 +240,8 @@ impl Loader<'_> {
         let open =
             ast.iter_functions().filter(|f| f.access == FnAccess::Public && !f.name.starts_with("anon$"));
         let functions = open.map(|f| f.name.to_owned()).collect();
-        Ok(Kept { module: module.into(), constants: Arc::new(known), functions })
+        let digest = digest(&kept, &found.text);
+        Ok(Kept { module: module.into(), constants: Arc::new(known), functions, digest })
     }
 
     /// Where a module's text is: in the library, or in the plugin's folder and nowhere else.
@@ -270,7 +277,8 @@ impl Loader<'_> {
                 format!("the module `{}` is a link that leads out of the plugin's folder", short(path));
             return Err((message, Some("copy the file into the folder".to_owned())));
         }
-        match read(&real, self.limits) {
+        // Where the way leads was judged: a link that took the file's place since is not followed.
+        match read_itself(&real, self.limits) {
             Ok(text) => Ok(Found { id: file.display().to_string(), text }),
             Err(error) => Err((format!("the module `{}`: {error}", short(path)), None)),
         }
@@ -323,6 +331,16 @@ fn imports(ast: &AST, source: &Source<'_>, limits: &Limits) -> Result<Vec<Import
     Ok(top)
 }
 
+/// Of a text and of what it imports.
+fn digest(imported: &[(String, Kept)], text: &str) -> u64 {
+    let mut digest = DefaultHasher::new();
+    for (id, kept) in imported {
+        (id, kept.digest).hash(&mut digest);
+    }
+    text.hash(&mut digest);
+    digest.finish()
+}
+
 fn place(position: Position) -> Option<(usize, usize)> {
     position.line().map(|line| (line, position.position().unwrap_or(1)))
 }
@@ -360,6 +378,10 @@ impl Shelf {
     /// Has the lines of modules that are loaded from now on told to a trail.
     pub(crate) fn follow(&mut self, trail: Option<&Arc<Trail>>) {
         self.trail = trail.cloned();
+    }
+
+    pub(crate) const fn follows(&self) -> bool {
+        self.trail.is_some()
     }
 
     fn get(&self, id: &str) -> Option<Kept> {

@@ -16,11 +16,12 @@ use simbell_core::reminder::Finding;
 use simbell_core::view::{RuleDescription, RuleInput, Trigger};
 use simbell_core::watch::Watch;
 
-use crate::compile::{Compiled, ModulePlaces, compile, schedules, too_large};
+use crate::compile::{Compiled, ModulePlaces, compile, schedules};
 use crate::engine;
 use crate::evaluate;
+use crate::files::{read, read_again};
 use crate::host::changed;
-use crate::limits::{Limits, limit};
+use crate::limits::Limits;
 use crate::lines::{self, Trail};
 use crate::manifest::{Manifest, PluginKind, SettingValues};
 use crate::meter::Stats;
@@ -107,6 +108,8 @@ pub struct RuleSet {
     before: BTreeMap<RuleName, Rule>,
     /// The modules of what ran before.
     before_shelf: Shelf,
+    /// The texts of rules whose lines are followed, as they were compiled.
+    followed: BTreeMap<RuleName, String>,
 }
 
 #[derive(Debug, Clone)]
@@ -187,6 +190,7 @@ impl RuleSet {
             problems: Vec::new(),
             before: BTreeMap::new(),
             before_shelf: Shelf::default(),
+            followed: BTreeMap::new(),
         }
     }
 
@@ -212,10 +216,10 @@ impl RuleSet {
             set.load_file(&options, path);
         }
         if let Some(trail) = trail {
-            let Self { engine, rules, .. } = &mut set;
-            for rule in rules.values_mut() {
+            let Self { engine, rules, followed, .. } = &mut set;
+            for (name, rule) in rules {
                 let own = rule.compiled.as_mut().and_then(Arc::get_mut);
-                let (Some(compiled), Ok(text)) = (own, read(&rule.path, &options.limits)) else {
+                let (Some(compiled), Some(text)) = (own, followed.remove(name)) else {
                     continue;
                 };
                 let mut scope = Scope::new();
@@ -299,7 +303,7 @@ impl RuleSet {
                 let text = if rule.description.outdated.is_some() {
                     None // the file is another one by now
                 } else {
-                    fs::read_to_string(&rule.path).ok()
+                    read_again(&rule.path)
                 };
                 let source = Source { file: &rule.description.file, text: text.as_deref() };
                 failure.problem(&source, &compiled.parts.functions).to_string()
@@ -403,6 +407,7 @@ impl RuleSet {
         }
         let compiled = match &text {
             Ok(text) => self.texts(options, name.as_str(), None).and_then(|texts| {
+                self.follow(&name, text);
                 let source = Source { file: &file, text: Some(text) };
                 let places = ModulePlaces { home: None, shelf: &self.shelf };
                 compile(&mut self.engine, &self.limits, &source, text, &Settings::default(), &texts, places)
@@ -486,10 +491,20 @@ impl RuleSet {
         })?;
         let text = read(main, &self.limits).map_err(|error| vec![source.problem(None, error)])?;
         let texts = self.texts(options, &manifest.name, main.parent())?;
+        if let Ok(name) = RuleName::new(&manifest.name) {
+            self.follow(&name, &text);
+        }
         let source = Source { file, text: Some(&text) };
         let places = ModulePlaces { home: main.parent(), shelf: &self.shelf };
         compile(&mut self.engine, &self.limits, &source, &text, &settings, &texts, places)
             .map_err(|problem| vec![problem])
+    }
+
+    /// Keeps what was compiled, where its lines are followed: the file may be another one by then.
+    fn follow(&mut self, name: &RuleName, text: &str) {
+        if self.shelf.follows() {
+            self.followed.insert(name.clone(), text.to_owned());
+        }
     }
 
     /// The texts of a rule or plugin; what is wrong with those that the owner adds does not keep it from running.
@@ -590,23 +605,6 @@ impl RuleSet {
 pub fn is_rule(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.ends_with(".rhai") && !name.ends_with(".test.rhai")
-}
-
-/// A text file of bounded size.
-pub(crate) fn read(path: &Path, limits: &Limits) -> Result<String, String> {
-    let size = fs::metadata(path).map_err(|error| format!("the file cannot be read: {error}"))?;
-    if !size.is_file() {
-        return Err("this is not a file".to_owned());
-    }
-    if size.len() > u64::try_from(limits.source_bytes).unwrap_or(u64::MAX) {
-        return Err(format!("{}: {}", too_large(limits), limit("file")));
-    }
-    let text = fs::read_to_string(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => "the file is not UTF-8 text".to_owned(),
-        _ => format!("the file cannot be read: {error}"),
-    })?;
-    // Some editors put a byte order mark in front.
-    Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
 }
 
 /// The first line of the comment at the top of a file.

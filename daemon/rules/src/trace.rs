@@ -7,8 +7,9 @@ use std::sync::Arc;
 use simbell_core::decision::Decision;
 use simbell_core::ident::RuleName;
 
+use crate::files::read;
 use crate::lines::Trail;
-use crate::ruleset::{LoadOptions, RuleSet, read};
+use crate::ruleset::{LoadOptions, RuleSet};
 
 /// Every line of a rule, and what it did.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use simbell_rules::{Links, Unread};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -12,7 +12,7 @@ use super::merged::{Entry, Node, Place, Table, Value};
 use super::problem::{Problem, ProblemKind, Show};
 
 /// Largest file that is read.
-const MAX_FILE: u64 = 1 << 20;
+const MAX_FILE: usize = 1 << 20;
 
 /// Most files that are read.
 const MAX_FILES: usize = 256;
@@ -157,22 +157,13 @@ fn files_of(dir: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
 
 fn read_text(path: &Path) -> Result<String, Box<Problem>> {
     let refuse = |message: String| Box::new(Problem::in_file(ProblemKind::Unreadable, path, message));
-    let found = fs::metadata(path).map_err(|error| Box::new(unreadable(path, &error)))?;
-    if !found.is_file() {
-        return Err(refuse("is not a regular file; put a TOML file there".to_owned()));
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(MAX_FILE.saturating_add(1)).read_to_end(&mut bytes))
-        .map_err(|error| Box::new(unreadable(path, &error)))?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE {
-        return Err(refuse(
-            "is larger than 1 MiB, which no configuration needs; is it the right file?".to_owned(),
-        ));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        refuse(format!("is not UTF-8 text (from byte {at} on); save it as UTF-8"))
+    simbell_rules::read_text(path, MAX_FILE, Links::Followed).map_err(|unread| match unread {
+        Unread::Failed(error) => Box::new(unreadable(path, &error)),
+        Unread::NoFile => refuse("is not a regular file; put a TOML file there".to_owned()),
+        Unread::TooLarge => {
+            refuse("is larger than 1 MiB, which no configuration needs; is it the right file?".to_owned())
+        }
+        Unread::NoText(at) => refuse(format!("is not UTF-8 text (from byte {at} on); save it as UTF-8")),
     })
 }
 

@@ -1,5 +1,7 @@
 //! A channel's script tried on made-up messages and answers.
 
+use std::path::Path;
+
 use simbell_core::reminder::{Message, Urgency};
 use simbell_core::request::{HttpAnswer, HttpRequest, Piece, Sealed};
 use simbell_core::time::Timestamp;
@@ -7,6 +9,7 @@ use simbell_core::time::Timestamp;
 use super::hosts::Host;
 use super::plugin::{ChannelPlugin, ChannelSettingKind};
 use super::script::{ChannelEngine, ChannelScript};
+use crate::files::read_again;
 use crate::limits::Limits;
 use crate::problem::{Problem, Source};
 
@@ -75,7 +78,7 @@ fn problem_of(plugin: &ChannelPlugin, script: &ChannelScript, request: &HttpRequ
 }
 
 fn excerpted(mut problem: Problem) -> Problem {
-    if let (Ok(text), Some((line, _))) = (std::fs::read_to_string(&problem.file), problem.at) {
+    if let (Some(text), Some((line, _))) = (read_again(Path::new(&problem.file)), problem.at) {
         let source = Source { file: &problem.file, text: Some(&text) };
         problem.excerpt = source.problem(problem.at, "").excerpt;
         debug_assert!(line > 0);

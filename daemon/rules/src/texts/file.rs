@@ -59,6 +59,14 @@ impl TextFile {
     pub(super) fn read(path: &Path, limits: &Limits) -> Result<Self, Vec<Problem>> {
         let name = path.display().to_string();
         let text = read_text(path, limits).map_err(|problem| vec![problem])?;
+        Self::parsed(name, text)
+    }
+
+    /// Parses the text of a file.
+    ///
+    /// # Errors
+    /// Every problem, each with its line.
+    pub(super) fn parsed(name: String, text: String) -> Result<Self, Vec<Problem>> {
         let source = Source { file: &name, text: Some(&text) };
         bounded(&source, &text).map_err(|problem| vec![problem])?;
         let parsed = FluentResource::try_new(text.clone());

@@ -18,9 +18,9 @@ use unic_langid::LanguageIdentifier;
 
 pub(crate) use calls::check_calls;
 
+use crate::files::read;
 use crate::limits::Limits;
 use crate::problem::{Problem, Source, nearest};
-use crate::ruleset::read;
 use crate::text::short;
 use file::{Needs, TextFile};
 
@@ -70,6 +70,14 @@ impl Texts {
         if !problems.is_empty() {
             return Err(problems);
         }
+        // What is in a bundle cannot be taken out, and an added file may turn out to be wrong.
+        let below: BTreeMap<String, (String, String)> = own
+            .iter()
+            .filter(|_| places.added.is_some())
+            .map(|(language, file)| {
+                (language.clone(), (file.name.clone(), file.resource.source().to_owned()))
+            })
+            .collect();
         let mut spoken = BTreeMap::new();
         let mut digest = DefaultHasher::new();
         for (language, file) in own {
@@ -88,10 +96,9 @@ impl Texts {
             places.added.map(|dir| files(dir, places.language, limits, &mut problems)).unwrap_or_default();
         for (language, file) in added {
             (&language, file.resource.source()).hash(&mut digest);
-            // Read again: what is in a bundle cannot be taken out, and the added file may turn out to be wrong.
-            let path =
-                places.own.map(|dir| dir.join(format!("{language}.ftl"))).filter(|path| path.is_file());
-            let below = path.and_then(|path| TextFile::read(&path, limits).ok());
+            let below = below
+                .get(&language)
+                .and_then(|(name, text)| TextFile::parsed(name.clone(), text.clone()).ok());
             match Spoken::of(&language, below.into_iter().chain([file]).collect()) {
                 Ok(one) => {
                     spoken.insert(language, one);

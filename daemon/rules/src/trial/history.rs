@@ -1,7 +1,6 @@
 //! A recorded history beside a test, as `simbellctl usage export` writes it: CSV, or one JSON object a line.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Component, Path};
 
 use chrono::DateTime;
@@ -9,11 +8,12 @@ use simbell_core::ledger::{Volume, Zone};
 use simbell_core::time::Timestamp;
 
 use super::story::{Story, TestSim};
+use crate::files::{Links, Unread, read_text};
 use crate::rehearsal::Flow;
 use crate::text::short;
 
 /// Largest file: years of hours.
-const MOST_BYTES: u64 = 16 << 20;
+const MOST_BYTES: usize = 16 << 20;
 
 /// One row of usage.
 #[derive(Debug, PartialEq, Eq)]
@@ -108,13 +108,19 @@ fn read(dir: &Path, file: &str) -> Result<Vec<Row>, String> {
         return Err(format!("`{}` is no file beside the test: write its name alone", short(file)));
     }
     let path = dir.join(path);
-    let wrong = |error: String| format!("`{}` cannot be read: {error}", short(file));
     // A link could lead anywhere.
-    let about = fs::symlink_metadata(&path).map_err(|error| wrong(error.to_string()))?;
-    if !about.is_file() || about.len() > MOST_BYTES {
-        return Err(wrong(format!("it is no file of {} MiB at most", MOST_BYTES >> 20)));
-    }
-    let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+    let text = read_text(&path, MOST_BYTES, Links::Refused).map_err(|unread| {
+        let why = match unread {
+            Unread::NoFile => {
+                "this is not a file, or a link to one; copy the file beside the test".to_owned()
+            }
+            Unread::TooLarge => {
+                format!("it is larger than {} MiB; export fewer days", MOST_BYTES >> 20)
+            }
+            other => other.to_string(),
+        };
+        format!("`{}` cannot be read: {why}", short(file))
+    })?;
     let rows = if text.trim_start().starts_with('{') { json(&text) } else { csv(&text) };
     let rows = rows.map_err(|(line, why)| format!("`{}`, line {line}: {why}", short(file)))?;
     if rows.is_empty() {

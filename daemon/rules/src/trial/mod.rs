@@ -24,13 +24,14 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
 use simbell_core::zone::ZoneRules;
 
 use crate::engine;
+use crate::files::read;
 use crate::host::{Constants, Tag};
 use crate::limits::Limits;
 use crate::lines::Trail;
 use crate::meter::RunMeter;
 use crate::problem::{Problem, Source};
 use crate::registry::{Book, Registry};
-use crate::ruleset::{is_rule, read};
+use crate::ruleset::is_rule;
 pub(crate) use channel::Desk;
 pub(crate) use channel::book as channel_book;
 #[cfg(test)]
