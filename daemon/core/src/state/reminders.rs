@@ -22,6 +22,8 @@ const REMEMBERED: Span = Span::secs(7 * 86_400);
 impl State {
     /// All that one step asked for: a rule that failed for each SIM failed once.
     pub(super) fn rules_evaluated(&mut self, results: &[RuleResult], at: Stamp, fx: &mut Effects) {
+        // Once for all of them: what they resolve now is remembered.
+        self.forget_resolved(at);
         let mut failed: BTreeMap<&RuleName, &str> = BTreeMap::new();
         for result in results {
             let asked = self.asked.entry(result.rule.clone()).or_insert(0);
@@ -71,7 +73,6 @@ impl State {
             self.resolve_named(result, key, &raised, at, fx);
         }
         self.take_wishes(result, at, fx);
-        self.forget_resolved(at);
     }
 
     /// What a trigger stood for is done with, in the same transaction as what came of it.
@@ -260,21 +261,35 @@ impl State {
             return;
         }
         let sim = result.trigger.sim();
-        let over: Vec<ReminderKey> = self
-            .reminders
-            .values()
-            .filter(|r| {
-                r.rule == result.rule
-                    && r.trigger == result.trigger.kind()
-                    && r.sim.as_ref() == sim
-                    && !matches!(r.state, ReminderState::Resolved { .. })
-                    && !raised.contains(&r.key)
-            })
-            .map(|r| r.key.clone())
-            .collect();
+        let kind = result.trigger.kind();
+        let over = |r: &Reminder| r.trigger == kind && r.sim.as_ref() == sim;
+        self.resolve_of(&result.rule, raised, over, at, fx);
+    }
+
+    /// Ends what a rule raised before and does not raise now. Keys begin with the rule's name: no other rule's are looked at.
+    fn resolve_of(
+        &mut self,
+        rule: &RuleName,
+        raised: &[ReminderKey],
+        over: impl Fn(&Reminder) -> bool,
+        at: Stamp,
+        fx: &mut Effects,
+    ) {
+        let live = |r: &&Reminder| !matches!(r.state, ReminderState::Resolved { .. });
+        let own = self.reminders_of(rule).filter(live).filter(|r| over(r) && !raised.contains(&r.key));
+        let over: Vec<ReminderKey> = own.map(|r| r.key.clone()).collect();
         for key in over {
             self.resolve(&key, at, fx);
         }
+    }
+
+    /// What a rule raised, in order of key.
+    fn reminders_of(&self, rule: &RuleName) -> impl Iterator<Item = &Reminder> {
+        let prefix = format!("{rule}/");
+        let from = ReminderKey::new(&prefix).ok();
+        let from = from.map(|from| self.reminders.range(from..)).into_iter().flatten();
+        let own = from.map(|(_, reminder)| reminder).take_while(move |r| r.key.as_str().starts_with(&prefix));
+        own.filter(|r| r.rule == *rule)
     }
 
     /// A rule says itself that what it raised is over, whatever the occasion it raised it on.
@@ -288,21 +303,15 @@ impl State {
     ) {
         let sim = result.trigger.sim();
         let whole = format!("{}/{key}", result.rule);
-        let named = |r: &&Reminder| {
+        let named = |r: &Reminder| {
             // What is about a SIM has the end of its ICCID behind it.
             let own = match sim {
                 Some(_) => r.key.as_str().rsplit_once('/').map(|(own, _)| own),
                 None => Some(r.key.as_str()),
             };
-            own == Some(whole.as_str())
-                && r.sim.as_ref() == sim
-                && !matches!(r.state, ReminderState::Resolved { .. })
-                && !raised.contains(&r.key)
+            own == Some(whole.as_str()) && r.sim.as_ref() == sim
         };
-        let over: Vec<ReminderKey> = self.reminders.values().filter(named).map(|r| r.key.clone()).collect();
-        for key in over {
-            self.resolve(&key, at, fx);
-        }
+        self.resolve_of(&result.rule, raised, named, at, fx);
     }
 
     /// Reminders of a rule that is no longer there, or no longer asked on that occasion, hold for nobody.

@@ -213,6 +213,19 @@ fn what_is_no_longer_raised_is_resolved_and_may_ring_anew() {
 }
 
 #[test]
+fn rules_whose_names_begin_alike_end_what_is_their_own_alone() {
+    let names = ["q", "r", "r-2", "r.x", "r0", "rr"];
+    let mut bench = Bench::new(settings(), &names.map(|name| rule(name, "usage", vec![])));
+    for name in names {
+        bench.evaluated(name, usage(), vec![finding("eighty"), finding("ninety")]);
+    }
+    bench.evaluated("r", usage(), vec![finding("ninety")]);
+    let over = |r: &&Reminder| matches!(r.state, ReminderState::Resolved { .. });
+    let keys: Vec<&str> = bench.state.reminders().filter(over).map(|r| r.key.as_str()).collect();
+    assert_eq!(keys, ["r/eighty/0017"]);
+}
+
+#[test]
 fn it_repeats_until_acknowledged() {
     let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
     let repeating = Finding { repeat: Repeat::Every(Span::secs(3600)), ..finding("eighty") };
