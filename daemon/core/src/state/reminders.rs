@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::State;
 use crate::effect::{Change, Effects, Notice};
 use crate::event::RuleResult;
-use crate::ident::{ChannelName, ReminderKey, RuleName};
+use crate::ident::{ChannelName, Iccid, ReminderKey, RuleName};
 use crate::reminder::{Finding, Reminder, ReminderState, Repeat, Urgency};
 use crate::time::{Span, Stamp, Timestamp};
 use crate::view::Trigger;
@@ -68,6 +68,9 @@ impl State {
         }
         if result.trigger.is_level() {
             self.resolve_others(result, &raised, at, fx);
+        }
+        if let Trigger::SimChanged { before, .. } = &result.trigger {
+            self.resolve_changed_from(result, before, &raised, at, fx);
         }
         for key in &result.resolved {
             self.resolve_named(result, key, &raised, at, fx);
@@ -290,6 +293,23 @@ impl State {
         let from = from.map(|from| self.reminders.range(from..)).into_iter().flatten();
         let own = from.map(|(_, reminder)| reminder).take_while(move |r| r.key.as_str().starts_with(&prefix));
         own.filter(|r| r.rule == *rule)
+    }
+
+    /// That a SIM came into use is no news any more once the modem uses another one.
+    fn resolve_changed_from(
+        &mut self,
+        result: &RuleResult,
+        before: &Iccid,
+        raised: &[ReminderKey],
+        at: Stamp,
+        fx: &mut Effects,
+    ) {
+        if self.modem_with(before).is_some() {
+            return;
+        }
+        let kind = result.trigger.kind();
+        let over = |r: &Reminder| r.trigger == kind && r.sim.as_ref() == Some(before);
+        self.resolve_of(&result.rule, raised, over, at, fx);
     }
 
     /// A rule says itself that what it raised is over, whatever the occasion it raised it on.

@@ -226,6 +226,23 @@ fn rules_whose_names_begin_alike_end_what_is_their_own_alone() {
 }
 
 #[test]
+fn that_a_sim_came_into_use_is_over_with_the_next_change() {
+    let travel = Iccid::new("8900100000000000025").unwrap();
+    let mut bench =
+        Bench::new(settings(), &[rule("r", "sim-change", vec![]), rule("s", "sim-change", vec![])]);
+    let changed =
+        |sim: &Iccid, before: &Iccid| Trigger::SimChanged { sim: sim.clone(), before: before.clone() };
+    let about = |sim: &Iccid| Finding { sim: Some(sim.clone()), ..finding("changed") };
+    for name in ["r", "s"] {
+        bench.evaluated(name, changed(&travel, &iccid()), vec![about(&travel)]);
+    }
+    bench.evaluated("r", changed(&iccid(), &travel), vec![about(&iccid())]);
+    let firing = |r: &&Reminder| r.state == ReminderState::Firing;
+    let keys: Vec<&str> = bench.state.reminders().filter(firing).map(|r| r.key.as_str()).collect();
+    assert_eq!(keys, ["r/changed/0017", "s/changed/0025"], "of another rule nothing is known");
+}
+
+#[test]
 fn it_repeats_until_acknowledged() {
     let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
     let repeating = Finding { repeat: Repeat::Every(Span::secs(3600)), ..finding("eighty") };
