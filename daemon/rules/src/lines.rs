@@ -13,6 +13,9 @@ const MARK: &str = "__line";
 /// So many lines are kept in the order in which they ran.
 const MOST_IN_ORDER: usize = 10_000;
 
+/// So often a file is compiled at most to find marks that do not fit.
+const MOST_TRIES: usize = 200;
+
 /// What ran.
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
@@ -93,6 +96,7 @@ pub(crate) fn followed(
     engine.set_max_expr_depths(0, 0);
     // A `return` at the end is a line, too.
     engine.set_optimization_level(OptimizationLevel::None);
+    let engine = &*engine;
     let compiled = |marks: &[Mark]| engine.compile_with_scope(scope, marked(file, text, marks)).ok();
     let all = match engine.compile_with_scope(scope, text) {
         Ok(mut ast) => {
@@ -106,19 +110,37 @@ pub(crate) fn followed(
         Some(followed) => (all, followed),
         None => {
             // Some form of the language is not known here: whichever marks do not fit are left out.
+            let mut tries = MOST_TRIES;
             let mut kept: Vec<Mark> = Vec::new();
-            for mark in all {
-                kept.push(mark);
-                if compiled(&kept).is_none() {
-                    kept.pop();
-                }
+            fitting(&mut kept, &all, &mut tries, &|marks| compiled(marks).is_some());
+            match compiled(&kept) {
+                Some(followed) => (kept, followed),
+                None => (Vec::new(), ast.clone()),
             }
-            let followed = compiled(&kept).unwrap_or_else(|| ast.clone());
-            (kept, followed)
         }
     };
     trail.with(|inner| inner.statements.extend(kept.iter().map(|mark| (file, mark.line))));
     followed
+}
+
+/// Adds to `kept` those of the marks behind it that fit. They are tried together, and by halves where they do not fit so:
+/// a few that do not fit among many are found by few tries. Once the tries are used up the rest is left out.
+fn fitting(kept: &mut Vec<Mark>, marks: &[Mark], tries: &mut usize, fits: &dyn Fn(&[Mark]) -> bool) {
+    if marks.is_empty() || *tries == 0 {
+        return;
+    }
+    *tries = tries.saturating_sub(1);
+    let before = kept.len();
+    kept.extend_from_slice(marks);
+    if fits(kept) {
+        return;
+    }
+    kept.truncate(before);
+    if marks.len() > 1 {
+        let (first, second) = marks.split_at(marks.len() / 2);
+        fitting(kept, first, tries, fits);
+        fitting(kept, second, tries, fits);
+    }
 }
 
 /// Where a mark goes.
@@ -367,6 +389,27 @@ mod tests {
                 assert_eq!(found, expected);
             }
         }
+    }
+
+    #[test]
+    fn marks_that_do_not_fit_are_found_by_few_tries() {
+        let all: Vec<Mark> = (0..2_000).map(|n| Mark { offset: n, line: n, whole: true }).collect();
+        let of = |bad: &dyn Fn(usize) -> bool| {
+            let tried = std::cell::Cell::new(0);
+            let fits = |marks: &[Mark]| {
+                tried.set(tried.get() + 1);
+                assert!(marks.is_sorted(), "in the order of the text");
+                !marks.iter().any(|mark| bad(mark.offset))
+            };
+            let (mut kept, mut tries) = (Vec::new(), MOST_TRIES);
+            fitting(&mut kept, &all, &mut tries, &fits);
+            (kept.iter().map(|mark| mark.offset).collect::<Vec<_>>(), tried.get())
+        };
+        let (kept, tried) = of(&|n| [3, 700, 1_999].contains(&n));
+        assert_eq!((kept.len(), kept.contains(&700)), (1_997, false));
+        assert!(tried < 80, "{tried}");
+        let (kept, tried) = of(&|_| true);
+        assert_eq!((kept.len(), tried), (0, MOST_TRIES), "and no more, whatever the file");
     }
 
     #[test]
