@@ -18,9 +18,31 @@ const MARKS: u32 = 500;
 /// Before anything that a ledger holds.
 const EVER: Timestamp = Timestamp::from_millis(0);
 
+/// So often a ledger is read that is written meanwhile.
+const TRIES: u32 = 5;
+
 /// Reads the past of every SIM.
 pub(super) fn read(path: &Path, settings: &Settings, wanted: &Wanted) -> Result<Past, ReplayError> {
+    steady(path, |reader| all(reader, settings, wanted))
+}
+
+/// What is read of a ledger that nobody writes meanwhile: where somebody does, such as a service that is started, all of it
+/// is read again.
+fn steady<T>(path: &Path, mut read: impl FnMut(&Reader) -> Result<T, ReplayError>) -> Result<T, ReplayError> {
+    for _ in 1..TRIES {
+        let reader = Reader::open_aside(path)?;
+        let found = read(&reader);
+        if reader.is_unchanged() {
+            return found;
+        }
+    }
     let reader = Reader::open_aside(path)?;
+    let found = read(&reader);
+    // Beside a service that writes all the time each question is answered of one state, if not all of the same.
+    if reader.is_unchanged() || reader.is_beside_a_writer() { found } else { Err(ReplayError::Written) }
+}
+
+fn all(reader: &Reader, settings: &Settings, wanted: &Wanted) -> Result<Past, ReplayError> {
     let known: Vec<SimRecord> = reader.sims()?;
     let newest = reader.newest()?.ok_or_else(|| ReplayError::Empty)?;
     // To the end of the hour that it lies in: usage is known by the hour.
@@ -31,11 +53,11 @@ pub(super) fn read(path: &Path, settings: &Settings, wanted: &Wanted) -> Result<
         let sim = past.sim(settings, &record.iccid);
         sim.operator.clone_from(&record.operator);
         sim.first_seen = Some(record.first_seen);
-        usage(&reader, &record.iccid, window, sim)?;
-        voice(&reader, &record.iccid, window, sim)?;
-        marks(&reader, Some(&record.iccid), &mut past)?;
+        usage(reader, &record.iccid, window, sim)?;
+        voice(reader, &record.iccid, window, sim)?;
+        marks(reader, Some(&record.iccid), &mut past)?;
     }
-    marks(&reader, None, &mut past)?;
+    marks(reader, None, &mut past)?;
     past.observations = reader.newest_observations()?;
     past.sims.values_mut().for_each(SimPast::settle);
     Ok(past)
@@ -91,5 +113,68 @@ fn marks(reader: &Reader, iccid: Option<&Iccid>, past: &mut Past) -> Result<(), 
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use simbell_core::effect::Change;
+    use simbell_store::{Store, StoreOptions};
+
+    use super::*;
+
+    fn sim(iccid: &str) -> Change {
+        Change::KeepSim(SimRecord {
+            iccid: Iccid::new(iccid).unwrap(),
+            imsi: None,
+            eid: None,
+            operator: None,
+            first_seen: EVER,
+            last_seen: EVER,
+        })
+    }
+
+    /// A folder that is removed with this value.
+    struct Folder(std::path::PathBuf);
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _gone = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_ledger_that_a_service_opens_meanwhile_is_read_again() {
+        let folder = Folder(std::env::temp_dir().join(format!("simbell-steady-{}", std::process::id())));
+        std::fs::create_dir_all(&folder.0).unwrap();
+        let path = folder.0.join("ledger.db");
+        let open = || Store::open(&path, &StoreOptions::default()).unwrap();
+        open().apply(&[sim("8900100000000000017")]).unwrap();
+        let mut service = None;
+        let mut counts = Vec::new();
+        let found = steady(&path, |reader| {
+            let count = reader.sims()?.len();
+            counts.push(count);
+            if service.is_none() {
+                let mut store = open();
+                store.apply(&[sim("8900100000000000025")]).unwrap();
+                service = Some(store);
+            }
+            Ok(count)
+        });
+        assert_eq!((found.unwrap(), counts), (2, vec![1, 2]));
+
+        // One that came and went is noticed as well, and one that never rests on a still file is an error.
+        drop(service);
+        let mut next = 100;
+        let mut told = Vec::new();
+        let found = steady(&path, |reader| {
+            told.push(reader.is_beside_a_writer());
+            open().apply(&[sim(&format!("8900100000000000{next}"))]).unwrap();
+            next += 1;
+            Ok(())
+        });
+        assert!(matches!(found, Err(ReplayError::Written)), "{found:?}");
+        assert_eq!(told, [false; 5]);
     }
 }

@@ -71,6 +71,11 @@ enum ReplayError {
     /// The ledger cannot be read.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// Somebody writes it again and again.
+    #[error(
+        "the ledger was written each time that it was read: replay a copy of it, which `simbellctl backup` makes"
+    )]
+    Written,
     /// Nothing has happened yet.
     #[error("the ledger is empty: nothing was ever measured, so there is nothing to replay")]
     Empty,

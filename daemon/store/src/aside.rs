@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use rusqlite::OpenFlags;
 use simbell_core::effect::SimRecord;
@@ -22,41 +23,98 @@ use crate::rows::QueryError;
 
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
+/// A ledger that is read as it lies.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    path: PathBuf,
+    seen: Seen,
+    commits: i64,
+}
+
+/// What tells that a file was written or replaced. SQLite counts no change in the file of a ledger that has a log.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    file: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    /// Whether a log lies beside it: somebody has it open, or ended without closing it.
+    log: bool,
+}
+
+impl Seen {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let about = std::fs::metadata(path)?;
+        Ok(Self {
+            file: (about.dev(), about.ino()),
+            size: about.len(),
+            modified: (about.mtime(), about.mtime_nsec()),
+            changed: (about.ctime(), about.ctime_nsec()),
+            log: beside(path, "-wal").exists(),
+        })
+    }
+}
+
 impl Reader {
     /// Opens any ledger of this schema for reading, whether or not a service has it. One that nobody has open is read as
-    /// a file that does not change: no lock is taken, and no file put beside it.
+    /// a file that does not change: no lock is taken, and no file put beside it. Whether it did not is asked for by
+    /// [`Self::is_unchanged`] once everything is read.
     ///
     /// # Errors
     /// When it is not there, belongs to another program, is damaged, or has another schema.
     pub fn open_aside(path: &Path) -> Result<Self, OpenError> {
         let file = |source| OpenError::File { path: path.to_owned(), action: "read", source };
+        let seen = Seen::of(path).map_err(file)?;
         let mut head = Vec::with_capacity(MAGIC.len());
         let length = u64::try_from(MAGIC.len()).unwrap_or_default();
         File::open(path).map_err(file)?.take(length).read_to_end(&mut head).map_err(file)?;
         // Beside a log the file's own head may not be written yet.
-        let has_log = beside(path, "-wal").exists();
-        if !has_log && head != MAGIC {
+        if !seen.log && head != MAGIC {
             return Err(OpenError::Foreign { path: path.to_owned() });
         }
         let failed = |error| sqlite_failure(path, "opened", error);
-        let reader = if has_log {
+        let reader = if seen.log {
             Self::connect(path.as_os_str(), OpenFlags::empty())
         } else {
             Self::connect(&still(path), OpenFlags::SQLITE_OPEN_URI)
         };
-        let reader = reader.map_err(failed)?;
+        let mut reader = reader.map_err(failed)?;
         let asked = |pragma| reader.conn.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
         let (application, version) =
             (asked("application_id").map_err(failed)?, asked("user_version").map_err(failed)?);
         let path = path.to_owned();
         match (application, version) {
-            (APPLICATION_ID, SCHEMA_VERSION) => Ok(reader),
+            (APPLICATION_ID, SCHEMA_VERSION) => {
+                let commits = reader.commits().map_err(failed)?;
+                reader.aside = Some(Aside { path, seen, commits });
+                Ok(reader)
+            }
             (APPLICATION_ID, found) if found > SCHEMA_VERSION => {
                 Err(OpenError::Newer { path, found, known: SCHEMA_VERSION })
             }
             (APPLICATION_ID, found) => Err(OpenError::Older { path, found, known: SCHEMA_VERSION }),
             _ => Err(OpenError::Foreign { path }),
         }
+    }
+
+    /// Whether nobody wrote the ledger since it was opened by [`Self::open_aside`]: only then what was read of it by several
+    /// questions belongs together; and where it was read as a file that does not change, only then it was a ledger at all.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        let Some(aside) = &self.aside else { return true };
+        let same = Seen::of(&aside.path).is_ok_and(|now| now == aside.seen);
+        if aside.seen.log { self.commits().is_ok_and(|now| now == aside.commits) } else { same }
+    }
+
+    /// Whether it is read beside whoever writes it, so that each question is answered of one state.
+    #[must_use]
+    pub fn is_beside_a_writer(&self) -> bool {
+        self.aside.as_ref().is_none_or(|aside| aside.seen.log)
+    }
+
+    /// Moves with each commit of others.
+    fn commits(&self) -> rusqlite::Result<i64> {
+        self.conn.pragma_query_value(None, "data_version", |row| row.get(0))
     }
 
     /// The last instant that anything in it speaks of; none of an empty ledger.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::aside::Aside;
 use crate::rows::QueryError;
 
 /// Memory for pages of a reader, in KiB: a page of usage is read from a hundred pages of the ledger.
@@ -16,6 +17,8 @@ const CACHE_KIB: i64 = 512;
 #[derive(Debug)]
 pub struct Reader {
     pub(crate) conn: Connection,
+    /// Of a ledger that is read as it lies: what it was as it was opened.
+    pub(crate) aside: Option<Aside>,
 }
 
 impl Reader {
@@ -38,6 +41,6 @@ impl Reader {
         conn.pragma_update(None, "temp_store", "MEMORY")?;
         conn.pragma_update(None, "trusted_schema", false)?;
         conn.pragma_update(None, "cell_size_check", true)?;
-        Ok(Self { conn })
+        Ok(Self { conn, aside: None })
     }
 }
