@@ -31,7 +31,7 @@ pub struct Scripted {
 }
 
 /// Every channel by plugin of the configuration in use.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ScriptedChannels {
     dirs: Vec<PathBuf>,
     limits: Limits,

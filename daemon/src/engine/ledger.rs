@@ -366,9 +366,6 @@ impl Engine {
                 let note = self.rebase(GapReason::LedgerRestored);
                 self.settle().await;
                 self.committed()?;
-                if std::mem::take(&mut self.plugins_moved) {
-                    self.read_rules().await;
-                }
                 let aside = aside.file_name().map(|name| name.to_string_lossy().into_owned());
                 Ok(RestoreReply { name: shown, set_aside: aside.unwrap_or_default(), note })
             }

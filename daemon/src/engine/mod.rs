@@ -15,6 +15,7 @@ mod import;
 pub mod ledger;
 mod perform;
 mod plugins;
+mod readings;
 mod recording;
 mod request;
 mod why;
@@ -134,7 +135,9 @@ pub struct Engine {
     source: Arc<RuleSource>,
     /// Plugins that wait for something to be approved, as was told.
     waiting: BTreeSet<String>,
-    reload: Reload,
+    /// None while it reads, and where that ended unexpectedly.
+    reload: Option<Reload>,
+    readings: readings::Readings,
     notifier: Notifier,
     boot: BootId,
     history: HistorySettings,
@@ -189,7 +192,8 @@ impl Engine {
             requests: parts.requests,
             source: parts.source,
             waiting: BTreeSet::new(),
-            reload: parts.reload,
+            reload: Some(parts.reload),
+            readings: readings::Readings::default(),
             notifier: parts.notifier,
             boot: parts.boot,
             history: parts.history,
@@ -224,7 +228,7 @@ impl Engine {
                 self.tell_of_damage().await;
             }
             if std::mem::take(&mut self.plugins_moved) {
-                self.read_rules().await;
+                self.read(readings::Then::Nothing);
             }
         }
         self.end().await
@@ -286,6 +290,7 @@ impl Engine {
                 self.settle().await;
             },
             _ = self.ledger.copies.recv() => self.copy_ended(),
+            found = self.readings.ended() => self.was_read(found).await,
             () = sleep_until(self.commit_again) => self.commit_backlog().await,
             // Last: callers who never stop asking must not keep a reminder from being said.
             request = self.requests.recv() => match request {

@@ -1,16 +1,19 @@
 //! Rules and plugins that changed on disk, and what is approved of what plugins ask for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use simbell_api::{ControlError, DecidePluginParams, PluginReply};
 use simbell_core::event::Event;
 use simbell_core::health::WarningCode;
+use simbell_core::ident::ChannelName;
 use simbell_core::plugin::{PluginChoice, PluginDecision};
+use simbell_notify::Channel;
 use simbell_rules::{Decided, Plugin, PluginKind, RuleSet};
 
 use super::Engine;
 use crate::control::Answer;
+use crate::scripted::ScriptedChannels;
 
 /// Who approved what the configuration named as it first appeared.
 const CONFIGURATION: &str = "configuration";
@@ -18,23 +21,29 @@ const CONFIGURATION: &str = "configuration";
 const UPGRADE: &str = "upgrade";
 
 impl Engine {
-    /// Rules, plugins and texts as they are on disk now take the place of those that run, all at once.
-    pub(super) async fn read_rules(&mut self) {
-        let rules = self.source.load(self.state.plugins(), Some(&self.rules));
+    /// Rules, plugins and texts as they are on disk take the place of those that run, all at once.
+    pub(super) async fn take_rules(
+        &mut self,
+        rules: RuleSet,
+        scripted: ScriptedChannels,
+        renewed: BTreeMap<ChannelName, Channel>,
+    ) {
         let told: Vec<String> = self.rules.problems().iter().map(ToString::to_string).collect();
         for problem in rules.problems().iter().map(ToString::to_string).filter(|one| !told.contains(one)) {
             tracing::warn!("{problem}");
         }
+        // Where no rule is another one none is asked anew.
         let same = rules.descriptions() == self.rules.descriptions();
-        self.take_rules(rules, same).await;
-    }
-
-    /// The channels that go by plugins, as those are on disk and approved now.
-    fn read_channels(&mut self) {
-        let renewed = self.scripted.read_anew(&self.rules);
+        self.rules = Arc::new(rules);
+        self.scripted = scripted;
         if let Some(dispatcher) = &mut self.dispatcher {
             dispatcher.renew(renewed);
         }
+        if !same {
+            tracing::info!(rules = self.rules.descriptions().len(), "rules were read anew");
+            self.feed(Event::RulesLoaded(self.rules.descriptions())).await;
+        }
+        self.look_at_plugins().await;
     }
 
     /// Warns of what is wrong on disk and was left out: plugins of channels, and the owner's own texts.
@@ -60,17 +69,6 @@ impl Engine {
                 self.report(over.0, &over.1, None).await;
             }
         }
-    }
-
-    /// `same`: no rule is another one, so that none is asked anew.
-    async fn take_rules(&mut self, rules: RuleSet, same: bool) {
-        self.rules = Arc::new(rules);
-        self.read_channels();
-        if !same {
-            tracing::info!(rules = self.rules.descriptions().len(), "rules were read anew");
-            self.feed(Event::RulesLoaded(self.rules.descriptions())).await;
-        }
-        self.look_at_plugins().await;
     }
 
     /// Remembers what plugins ask for that the configuration names for the first time, and warns of what waits.
@@ -119,15 +117,13 @@ impl Engine {
         self.rules.plugins().map(|plugin| self.shown(plugin)).collect()
     }
 
-    /// Somebody decides about a plugin: it is in the ledger, and has its effect, before the answer.
+    /// Somebody decides about a plugin: it is in the ledger, and the rules are read with it, before the answer.
     pub(super) async fn decide_plugin(
         &mut self,
         choice: PluginChoice,
         which: &DecidePluginParams,
         uid: u32,
-    ) -> Answer<PluginReply> {
-        // What is on disk now is what is decided about.
-        self.read_rules().await;
+    ) -> Answer<()> {
         let plugin = self.plugin_named(&which.name)?;
         if choice != PluginChoice::Disable {
             may_be_approved(&plugin, which, choice)?;
@@ -141,9 +137,12 @@ impl Engine {
             approved: (choice != PluginChoice::Disable).then(|| plugin.asks_for()),
         }))
         .await;
-        self.committed()?;
-        self.read_rules().await;
-        let plugin = self.plugin_named(&which.name)?;
+        self.committed()
+    }
+
+    /// What came of a decision.
+    pub(super) fn plugin_decided(&self, choice: PluginChoice, name: &str) -> Answer<PluginReply> {
+        let plugin = self.plugin_named(name)?;
         Ok(PluginReply { note: note(&plugin, choice), plugin: self.shown(&plugin) })
     }
 

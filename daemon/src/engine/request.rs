@@ -24,6 +24,7 @@ use simbell_rules::RuleSet;
 use simbell_store::Store;
 use tokio::sync::oneshot;
 
+use super::readings::Then;
 use super::{CarrierRequest, Engine};
 use crate::clock::Trust;
 use crate::config::HistorySettings;
@@ -171,10 +172,14 @@ impl Engine {
             Request::Backups(reply) => {
                 let _ = reply.send(self.list_backups());
             }
-            Request::RestoreBackup(name, reply) => {
-                let answer = self.restore_backup(&name).await;
-                let _ = reply.send(answer);
-            }
+            Request::RestoreBackup(name, reply) => match self.restore_backup(&name).await {
+                Ok(done) if std::mem::take(&mut self.plugins_moved) => {
+                    self.read(Then::Restored(done, reply));
+                }
+                answer => {
+                    let _ = reply.send(answer);
+                }
+            },
             Request::Export(question, reply) => {
                 self.fresh().await;
                 self.flush().await;
@@ -231,8 +236,8 @@ impl Engine {
                 let _ = reply.send(Ok(self.plugins_shown()));
             }
             Request::DecidePlugin(choice, which, uid, reply) => {
-                let answer = self.decide_plugin(choice, &which, uid).await;
-                let _ = reply.send(answer);
+                // What is on disk now is what is decided about.
+                self.read(Then::Decide(choice, which, uid, reply));
             }
             Request::Reminders(reply) => {
                 let _ = reply.send(Ok(convert::reminders(&self.state)));
@@ -280,10 +285,9 @@ impl Engine {
                 self.feed(Event::FollowerArrived).await;
             }
             Request::Reload(reply) => {
-                let answer = self.reload().await;
-                let _ = reply.send(answer);
+                self.read(Then::Configuration(reply));
             }
-            Request::FilesChanged => self.read_rules().await,
+            Request::FilesChanged => self.read(Then::Nothing),
             Request::BugReport(reply) => {
                 let lines = super::pseudonymised(self.recording.iter().cloned());
                 let _ = reply.send(Ok(lines));
@@ -458,9 +462,11 @@ impl Engine {
         ChannelTest { state: state.to_owned(), error }
     }
 
-    pub(super) async fn reload(&mut self) -> Answer<ReloadReply> {
-        self.notifier.reloading();
-        let result = (self.reload)(self.state.plugins(), &self.rules, &self.scripted);
+    /// What was read of the configuration takes the place of what is in use, where it is right.
+    pub(super) async fn take_configuration(
+        &mut self,
+        result: Result<Reloaded, Vec<String>>,
+    ) -> Answer<ReloadReply> {
         let answer = match result {
             Ok(new) => {
                 self.clock.set_trust(new.trust);

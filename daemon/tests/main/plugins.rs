@@ -272,6 +272,38 @@ async fn a_copy_of_the_ledger_brings_no_plugin_back_that_was_switched_off_and_it
 }
 
 #[tokio::test]
+async fn others_are_answered_while_rules_are_compiled() {
+    let stage = Stage::new().await;
+    let home = home("");
+    copy(&home, "\"send-ussd\"");
+    let line = "    if sms.text.contains(\"x\") { remind(\"k\", `${sms.text} ${sim.name}`); }\n";
+    let many = format!("// One of many.\nfn on_sms(sim, sms) {{\n{}}}\n", line.repeat(100));
+    for nth in 0..60 {
+        home.rule(&format!("many-{nth}"), &many);
+    }
+    let bell = stage.bell(&home).await;
+    let (mut client, mut other) = (bell.client().await, bell.client().await);
+    let asked = ["send-ussd".to_owned()];
+    let enabling = client.enable_plugin("helper", &asked);
+    tokio::pin!(enabling);
+    let mut answered = 0;
+    let reply = loop {
+        tokio::select! {
+            biased;
+            reply = &mut enabling => break reply.unwrap(),
+            status = other.status() => {
+                status.unwrap();
+                answered += 1;
+            }
+        }
+    };
+    assert!(reply.plugin.enabled, "it has its effect before the answer");
+    // One by one, so that the engine has to come round for each; one or two may have been there first.
+    assert!(answered > 5, "{answered}");
+    bell.stop().await;
+}
+
+#[tokio::test]
 async fn a_plugin_that_takes_the_place_of_another_has_to_be_approved_anew() {
     let stage = Stage::new().await;
     let home = home("");
