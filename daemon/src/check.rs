@@ -80,11 +80,12 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
     };
     found.files = files.len();
     found.nothing_at = Some(PathBuf::from(CONFIG)).filter(|path| config.is_none() && !path.exists());
-    if what == What::Config {
-        return;
-    }
     let options = rule_options(&service, &settings);
     let set = RuleSet::load(&options);
+    if what == What::Config {
+        found.warnings.extend(set.language_problem().map(ToString::to_string));
+        return;
+    }
     found.warnings.extend(set.problems().iter().map(ToString::to_string));
     let problems: BTreeSet<&String> =
         service.scripted.values().filter_map(|one| one.problem.as_ref()).collect();

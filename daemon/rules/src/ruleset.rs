@@ -29,7 +29,10 @@ use crate::modules::Shelf;
 use crate::plugins::Plugin;
 use crate::problem::{Problem, Source, nearest};
 use crate::settings::Settings;
-use crate::texts::{Places, Texts};
+use crate::texts::{Places, Texts, languages_in, speaks};
+
+/// What a problem with the configured language is told of.
+const LANGUAGE: &str = "language";
 
 /// Where rules are, and what the configuration says of them.
 #[derive(Debug, Clone, Default)]
@@ -108,6 +111,8 @@ pub struct RuleSet {
     before: BTreeMap<RuleName, Rule>,
     /// The modules of what ran before.
     before_shelf: Shelf,
+    /// Languages that rules have files of texts in.
+    languages: BTreeSet<String>,
     /// The texts of rules whose lines are followed, as they were compiled.
     followed: BTreeMap<RuleName, String>,
 }
@@ -168,6 +173,7 @@ impl RuleSet {
             }
         }
         set.check_names(options);
+        set.check_language(&options.language);
         set.before.clear();
         set.before_shelf = Shelf::default();
         set
@@ -190,6 +196,7 @@ impl RuleSet {
             problems: Vec::new(),
             before: BTreeMap::new(),
             before_shelf: Shelf::default(),
+            languages: BTreeSet::new(),
             followed: BTreeMap::new(),
         }
     }
@@ -269,6 +276,12 @@ impl RuleSet {
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// What is wrong with the language of the configuration.
+    #[must_use]
+    pub fn language_problem(&self) -> Option<&Problem> {
+        self.problems.iter().find(|problem| problem.file == LANGUAGE)
     }
 
     /// Asks one rule. Runs on the calling thread until the rule ends or a limit ends it, so call it on a thread that
@@ -516,6 +529,7 @@ impl RuleSet {
     ) -> Result<Texts, Vec<Problem>> {
         let own = dir.map(|dir| dir.join("texts"));
         let added = options.texts_dir.as_ref().map(|dir| dir.join(name));
+        self.languages.extend(own.iter().chain(&added).flat_map(|dir| languages_in(dir)));
         let places =
             Places { own: own.as_deref(), added: added.as_deref(), language: options.language.as_str() };
         let (texts, problems) = Texts::load(&places, &self.limits)?;
@@ -578,6 +592,24 @@ impl RuleSet {
                 None
             }
         }
+    }
+
+    /// A language that nothing is written in gives another one, which nobody asked for.
+    fn check_language(&mut self, wanted: &str) {
+        let known = &self.languages;
+        if wanted.is_empty() || known.is_empty() || known.iter().any(|known| speaks(known, wanted)) {
+            return;
+        }
+        let all: Vec<String> = known.iter().take(20).map(|known| crate::text::short(known)).collect();
+        let wanted = crate::text::short(wanted);
+        let message =
+            format!("`language` is \"{wanted}\", and no rule has texts in it: they are said in English");
+        let hint = format!(
+            "there are: {}; another is added as {wanted}.ftl in /etc/simbell/texts/NAME, for the rule NAME",
+            all.join(", ")
+        );
+        let source = Source { file: LANGUAGE, text: None };
+        self.problems.push(source.problem(None, message).hint(hint).warning());
     }
 
     fn check_names(&mut self, options: &LoadOptions) {

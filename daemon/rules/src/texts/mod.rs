@@ -212,6 +212,21 @@ fn chain(language: &str) -> Vec<String> {
     chain
 }
 
+/// Whether texts in `language` are said where `wanted` is asked for, and not only for want of better ones.
+pub(crate) fn speaks(language: &str, wanted: &str) -> bool {
+    let whole = wanted.replace('_', "-");
+    let primary = whole.split('-').next().unwrap_or_default();
+    [whole.as_str(), primary].into_iter().any(|one| one.eq_ignore_ascii_case(language))
+}
+
+/// The languages that a folder of texts has files in, in no order.
+pub(crate) fn languages_in(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "ftl"));
+    let stem = |path: std::path::PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    paths.filter_map(stem).take(MOST_LANGUAGES).collect()
+}
+
 fn unknown<'a>(message: &str, known: impl Iterator<Item = &'a String>) -> String {
     let hint = nearest(message, known).map_or_else(String::new, |near| format!(": did you mean `{near}`?"));
     format!("there is no message `{}` in the texts of this rule{hint}", short(message))

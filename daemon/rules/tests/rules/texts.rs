@@ -65,8 +65,28 @@ fn the_language_asked_for_or_english() {
     ] {
         let rules = load(&folder, language);
         assert_eq!(says(&rules, "told", language).as_deref(), Ok(expected), "{language}");
-        assert_eq!(rules.problems(), []);
+        assert_eq!(rules.problems().is_empty(), language != "de", "{language}");
     }
+}
+
+#[test]
+fn a_language_that_nothing_is_written_in_is_told_with_those_that_are_there() {
+    let folder = Folder::new();
+    told(&folder, MAIN, &[("en", EN), ("zh", ZH)]);
+    let said = problems(load(&folder, "cn").problems().to_vec());
+    let [said] = said.as_slice() else { panic!("{said:?}") };
+    assert!(said.starts_with("language: `language` is \"cn\", and no rule has texts in it"), "{said}");
+    assert!(
+        said.contains("there are: en, zh;") && said.contains("cn.ftl in /etc/simbell/texts/NAME"),
+        "{said}"
+    );
+    assert!(load(&folder, "cn").language_problem().is_some());
+    // What the owner adds counts, and a rule of one's own that writes its texts itself is nobody's business.
+    folder.write("texts/told/fr.ftl", "used = { $sim } : { $used }.\n");
+    assert_eq!(load(&folder, "fr-CA").problems(), []);
+    let own = Folder::new();
+    own.write("rules.d/own.rhai", "fn on_usage(sim) { remind(\"k\", #{ fr: \"bonjour\" }); }");
+    assert_eq!(load(&own, "fr").problems(), []);
 }
 
 #[test]
