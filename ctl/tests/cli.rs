@@ -56,6 +56,21 @@ impl Drop for Scratch {
     }
 }
 
+/// Copies a program. Not by this process: what it has open for writing, so may have what another test starts just now, and
+/// then the program cannot be run.
+fn install(from: &Path, to: &Path) {
+    let copied = Command::new("install").args(["-m", "755"]).arg(from).arg(to).status().unwrap();
+    assert!(copied.success());
+}
+
+/// A program that is a script.
+fn executable(path: &Path, text: &str) {
+    let plain = path.with_extension("text");
+    std::fs::write(&plain, text).unwrap();
+    install(&plain, path);
+    std::fs::remove_file(plain).unwrap();
+}
+
 /// A server on a thread of its own, ended when dropped.
 struct Served {
     fake: Arc<Fake>,

@@ -1,7 +1,5 @@
 //! Verbs that need no service: plans for the configuration, and checking.
 
-use std::os::unix::fs::PermissionsExt;
-
 use simbelld::config::{Environment, load};
 
 use super::*;
@@ -168,12 +166,10 @@ fn checking_is_what_simbelld_says() {
     assert!(stderr(&missing).contains("install the package simbell"), "{}", stderr(&missing));
 
     let fake = bin.join("simbelld");
-    std::fs::write(
+    executable(
         &fake,
         "#!/bin/sh\necho \"args: $*\"\necho 'simbell.toml:3:1: wrong' >&2\nexit ${CHECK:-78}\n",
-    )
-    .unwrap();
-    std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).unwrap();
+    );
     let wrong = run(&bin, &["config", "check", "/some/where"]);
     assert_eq!(wrong.status.code(), Some(1));
     assert_eq!(stdout(&wrong), "args: check --only config --config /some/where\n");

@@ -1,7 +1,5 @@
 //! `rules replay`: what is passed on to simbelld, and how what it says is shown. A script stands in for simbelld.
 
-use std::os::unix::fs::PermissionsExt;
-
 use simbell_api::{PastLine, ReplayDay, ReplayFailure, ReplayLine, ReplayRing, ReplaySummary, ReplayedRule};
 
 use super::*;
@@ -19,7 +17,7 @@ impl Stand {
         std::fs::create_dir_all(&own).unwrap();
         std::fs::create_dir_all(&bin).unwrap();
         let program = own.join("simbellctl");
-        std::fs::copy(env!("CARGO_BIN_EXE_simbellctl"), &program).unwrap();
+        install(Path::new(env!("CARGO_BIN_EXE_simbellctl")), &program);
         let text: Vec<String> =
             lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
         std::fs::write(scratch.0.join("said"), text.concat()).unwrap();
@@ -31,8 +29,7 @@ impl Stand {
     fn script(&self, commands: &str) {
         let simbelld = self.scratch.0.join("bin/simbelld");
         let text = format!("#!/bin/sh\ncd '{}'\n{commands}\n", self.scratch.0.display());
-        std::fs::write(&simbelld, text).unwrap();
-        std::fs::set_permissions(&simbelld, std::fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&simbelld, &text);
     }
 
     fn run(&self, args: &[&str]) -> Output {

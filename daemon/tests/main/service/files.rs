@@ -266,7 +266,9 @@ fn install_refuses_with_a_reason() {
     let copy = std::env::temp_dir().join(format!("simbell-install-{}", std::process::id()));
     fs::create_dir_all(&copy).unwrap();
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
-    fs::copy(contrib().join("install"), copy.join("install")).unwrap();
+    // Not by this process: what it has open for writing, so may have what another test starts just now.
+    let copied = Command::new("cp").arg(contrib().join("install")).arg(&copy).status().unwrap();
+    assert!(copied.success());
     let output = run(Command::new("setpriv")
         .args(["--reuid=65534", "--clear-groups", "--"])
         .arg(copy.join("install"))
