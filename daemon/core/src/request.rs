@@ -1,7 +1,25 @@
 //! An HTTP request as a value: what a channel's script wants sent. Whoever sends it decides whether, and alone knows
 //! what its sealed pieces stand for.
 
+use std::fmt::Write as _;
+
 use crate::time::Span;
+
+/// Headers that say how a request travels, or who sends it. They are the service's own: nobody else gives them.
+pub const OWN_HEADERS: [&str; 12] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "upgrade",
+    "te",
+    "trailer",
+    "expect",
+    "proxy-authorization",
+    "user-agent",
+    "idempotency-key",
+];
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,5 +128,67 @@ impl HttpMethod {
             Self::Post => "POST",
             Self::Put => "PUT",
         }
+    }
+}
+
+/// Percent-encodes each byte that `keep` does not keep (RFC 3986, section 2.1).
+#[must_use]
+pub fn percent(text: &str, keep: fn(u8) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if keep(byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// Unreserved characters of RFC 3986, section 2.3.
+#[must_use]
+pub const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// The inside of a JSON string.
+#[must_use]
+pub fn json_escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            control if control < ' ' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            plain => out.push(plain),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_escaped_is_as_a_json_writer_has_it(text in "[\u{0}-\u{ff}]{0,40}|.{0,40}") {
+            let quoted = serde_json::Value::from(text.as_str()).to_string();
+            prop_assert_eq!(format!("\"{}\"", json_escape(&text)), quoted);
+        }
+    }
+
+    #[test]
+    fn what_is_not_kept_is_percent_encoded() {
+        assert_eq!(percent("a-Z_~. /é%", is_unreserved), "a-Z_~.%20%2F%C3%A9%25");
     }
 }

@@ -1,8 +1,7 @@
 //! Keeps a channel's secrets out of every text it returns.
 
-use std::fmt::Write as _;
-
 use secrecy::{ExposeSecret, SecretString};
+use simbell_core::request::{is_unreserved, json_escape, percent};
 
 use crate::text::one_line;
 
@@ -193,33 +192,9 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// Percent-encodes each byte that `keep` does not keep (RFC 3986, section 2.1).
-pub(crate) fn percent(text: &str, keep: fn(u8) -> bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if keep(byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
-}
-
-/// Unreserved characters of RFC 3986, section 2.3.
-pub(crate) const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
 /// What a segment of a path may hold as it is, of what tokens are made of (RFC 3986, section 3.3).
 pub(crate) const fn in_segment(byte: u8) -> bool {
     is_unreserved(byte) || byte == b':'
-}
-
-/// The inside of a JSON string.
-pub(crate) fn json_escape(text: &str) -> String {
-    let quoted = serde_json::Value::from(text).to_string();
-    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
 
 /// A name for `id` in 32 hexadecimal digits, the same in every run and version: FNV-1a, 128 bits.

@@ -1,9 +1,9 @@
 //! Texts with placeholders, filled in with the escapes their place needs.
 
 use simbell_core::reminder::Message;
+use simbell_core::request::{is_unreserved, json_escape, percent};
 
 use crate::channel::urgency_word;
-use crate::redact::{is_unreserved, json_escape, percent};
 use crate::text::{lines, one_line};
 
 /// The placeholders, written `{{title}}`.

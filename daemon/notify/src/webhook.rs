@@ -9,27 +9,17 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT
 use hyper::{Method, Request, Uri};
 use secrecy::ExposeSecret;
 use simbell_core::reminder::Message;
+use simbell_core::request::{OWN_HEADERS, percent};
 
 use crate::channel::{AGENT, Receipt, http_url, plain_http_caution};
 use crate::config::WebhookConfig;
 use crate::error::{Problem, SendError, SendErrorKind};
 use crate::http::{HttpClient, HttpClients};
-use crate::redact::{Redactor, percent};
+use crate::redact::Redactor;
 use crate::template::{DEFAULT_TEMPLATE, Escape, Template};
 
 /// The header that carries the dedupe key.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// Headers that the request makes itself.
-pub(crate) const OWN_HEADERS: [&str; 7] = [
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "host",
-    "content-type",
-    "idempotency-key",
-    "upgrade",
-];
 
 pub(crate) struct Webhook {
     client: Arc<HttpClient>,
@@ -158,7 +148,8 @@ fn headers(config: &WebhookConfig) -> Result<(HeaderMap, Vec<String>), Problem> 
         let name = HeaderName::try_from(header.name.as_str()).map_err(|_| {
             Problem::new("headers", "the name of a header may hold letters, digits and `-` only")
         })?;
-        if OWN_HEADERS.contains(&name.as_str()) {
+        // Who sends it the owner may say otherwise; what it holds has a key of its own.
+        if OWN_HEADERS.contains(&name.as_str()) && name != USER_AGENT || name == CONTENT_TYPE {
             return Err(Problem::new("headers", format!("`{name}` is set by the service itself; remove it")));
         }
         let text = header.value.expose_secret();

@@ -8,12 +8,14 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Request, Uri};
 use ring::hmac;
 use secrecy::ExposeSecret;
-use simbell_core::request::{BodyKind, HttpRequest, Piece, Sealed};
+use simbell_core::request::{
+    BodyKind, HttpRequest, OWN_HEADERS, Piece, Sealed, is_unreserved, json_escape, percent,
+};
 
 use crate::channel::AGENT;
 use crate::config::{Reach, ScriptValue};
-use crate::redact::{base64, in_segment, is_unreserved, json_escape, percent};
-use crate::webhook::{IDEMPOTENCY_KEY, OWN_HEADERS, idempotency_key};
+use crate::redact::{base64, in_segment};
+use crate::webhook::{IDEMPOTENCY_KEY, idempotency_key};
 
 /// The most bytes of a request's body, and of all its headers.
 const MOST_BODY: usize = 64 << 10;
@@ -78,7 +80,7 @@ impl Filler<'_> {
         for (name, pieces) in &request.headers {
             let header =
                 HeaderName::try_from(name.as_str()).map_err(|_| wrong("a header has no valid name"))?;
-            if OWN_HEADERS.contains(&header.as_str()) && header != CONTENT_TYPE || header == USER_AGENT {
+            if OWN_HEADERS.contains(&header.as_str()) {
                 return Err(Refusal::Wrong(format!("the header `{header}` is the service's own")));
             }
             let text = self.text(pieces, ToOwned::to_owned, MOST_HEADERS, HEADERS_TOO_LONG, &mut secrets)?;

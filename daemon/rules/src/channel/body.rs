@@ -2,7 +2,7 @@
 
 use rhai::{Array, Dynamic, Map};
 use rust_decimal::Decimal;
-use simbell_core::request::Piece;
+use simbell_core::request::{self, Piece, json_escape};
 
 use super::marks;
 use crate::value::kind;
@@ -124,17 +124,9 @@ pub(super) fn scalar(value: &Dynamic, name: &str) -> Result<String, String> {
         .map_err(|_| format!("`{}` is {}, not a text", crate::text::short(name), kind(value)))
 }
 
-/// Percent-encoded but for the unreserved characters (RFC 3986, section 2.3).
+/// Percent-encoded but for the unreserved characters.
 pub(super) fn percent(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    request::percent(text, request::is_unreserved)
 }
 
 /// A value as a body of JSON would have it.
@@ -199,9 +191,4 @@ fn seen(value: serde_json::Value, depth: usize, left: &mut usize) -> Dynamic {
 
 fn decimal(value: &Dynamic) -> Result<String, &'static str> {
     value.as_decimal().map(|number: Decimal| number.normalize().to_string())
-}
-
-fn json_escape(text: &str) -> String {
-    let quoted = serde_json::Value::from(text).to_string();
-    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }

@@ -2,7 +2,7 @@
 
 use rhai::{Dynamic, ImmutableString, Map};
 use simbell_core::reminder::{Message, Urgency};
-use simbell_core::request::{BodyKind, HttpAnswer, HttpBody, HttpMethod, HttpRequest, Verdict};
+use simbell_core::request::{BodyKind, HttpAnswer, HttpBody, HttpMethod, HttpRequest, OWN_HEADERS, Verdict};
 use simbell_core::time::{Span as CoreSpan, Timestamp};
 
 use super::body::{MOST_BODY, Pieces, percent, read, scalar};
@@ -303,22 +303,6 @@ fn kind_of(media: &str) -> BodyKind {
         _ => BodyKind::Text,
     }
 }
-
-/// Headers that say how a request travels, or who sends it.
-const OWN_HEADERS: [&str; 12] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "upgrade",
-    "te",
-    "trailer",
-    "expect",
-    "proxy-authorization",
-    "user-agent",
-    "idempotency-key",
-];
 
 /// A token (RFC 9110, section 5.6.2).
 fn is_token(name: &str) -> bool {
