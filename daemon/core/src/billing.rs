@@ -19,6 +19,8 @@ use crate::schedule::TimeOfDay;
 use crate::time::Timestamp;
 use crate::zone::ZoneRules;
 
+const DAY_MS: i64 = 86_400_000;
+
 /// The step that a plan bills in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Increment {
@@ -354,13 +356,12 @@ impl Edges {
     /// The first of them after `at`.
     #[must_use]
     pub fn next(&self, at: Timestamp) -> Timestamp {
-        let today = self.zone.date(at);
-        let dates = std::iter::successors(Some(today), NaiveDate::succ_opt).take(3);
-        let times = dates.flat_map(|date| {
-            self.times.iter().map(move |time| self.zone.instant(date.and_time(time.to_time())))
-        });
-        let far = Timestamp::from_millis(i64::MAX);
-        let edge = times.filter(|edge| *edge > at).min().unwrap_or(far);
+        // By the offset of now, since a local time may come twice; that the clock is set is an edge itself.
+        let local = self.zone.civil(at).time();
+        let later = self.times.iter().map(|time| time.to_time()).find(|time| *time > local);
+        let into = later.unwrap_or(NaiveTime::MIN).signed_duration_since(local).num_milliseconds();
+        let into = if later.is_some() { into } else { into.saturating_add(DAY_MS) };
+        let edge = Timestamp::from_millis(at.as_millis().saturating_add(into));
         let set = self.zone.transitions_within(at, edge).first();
         set.map_or(edge, |(from, _)| Timestamp::from_secs(*from).min(edge))
     }

@@ -358,3 +358,17 @@ proptest! {
         prop_assert_eq!(best, Some(fewest));
     }
 }
+
+/// In São Paulo the clock was set back at midnight, so that 23:00 to 24:00 of that Saturday came twice.
+#[test]
+fn an_edge_that_comes_twice_is_met_twice() {
+    let (set, minute) = (1_550_368_800, 60);
+    let (zone, plan) = (sao_paulo(), plan(Counts::Both, None, vec![free("00:00", "23:46", &[6])]));
+    let edges = Edges::of(&Tariff { plan: &plan, zone: &zone }).unwrap();
+    let at = |secs: i64| Timestamp::from_secs(secs);
+    assert_eq!(edges.next(at(set - 20 * minute)), at(set - 14 * minute));
+    assert_eq!(edges.next(at(set - 14 * minute)), at(set), "the clock is set");
+    assert_eq!(edges.next(at(set)), at(set + 46 * minute), "23:46 once more");
+    assert_eq!(edges.next(at(set + 46 * minute)), at(set + 60 * minute), "midnight");
+    assert_eq!(edges.last(at(set + 50 * minute)), at(set + 46 * minute));
+}
