@@ -1,5 +1,7 @@
 //! Memory that a start needs and an always-on service does not.
 
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::ops::Range;
 
 /// Has all threads allocate from one heap: another for each would hold what that thread once needed for good. To be
@@ -17,19 +19,81 @@ const STACK_IN_USE: usize = 16 * 1024;
 
 /// Returns free pages of the heap to the kernel, and those of the main thread's stack that deeper calls once used where
 /// it is called on that thread; lets go of the program's code: what runs again is mapped again, 64 kB at a time, from
-/// the kernel's cache. Says how many bytes of code were let go of.
+/// the kernel's cache. Code that is not as in its file, such as where a debugger has a breakpoint, stays. Says how many
+/// bytes of code were let go of.
 pub fn give_back() -> usize {
     #[cfg(target_env = "gnu")]
-    // SAFETY: it returns pages that hold no allocation.
-    unsafe {
-        libc::malloc_trim(0);
+    {
+        empty_cache();
+        // SAFETY: it returns pages that hold no allocation.
+        unsafe {
+            libc::malloc_trim(0);
+        }
     }
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let here = std::ptr::from_ref(&maps).addr();
-    if let Some(unused) = maps.lines().find_map(|line| stack_below(line, here)) {
+    let here = 0_u8;
+    let here = std::ptr::from_ref(std::hint::black_box(&here)).addr();
+    let Ok(found) = File::open("/proc/self/smaps").and_then(|smaps| look(BufReader::new(smaps), here)) else {
+        return 0;
+    };
+    if let Some(unused) = found.stack {
         let_go_of_stack(unused);
     }
-    maps.lines().filter_map(code).filter_map(let_go).sum()
+    found.code.into_iter().filter_map(let_go).sum()
+}
+
+/// Empties what glibc keeps for this thread of freed blocks, seven of each size up to 1,032 bytes: after a start they lie
+/// all over the heap, and keep whole pages. They are taken out by allocating them, and freed by a thread that ends,
+/// which has its own returned to the heap.
+#[cfg(target_env = "gnu")]
+fn empty_cache() {
+    let sizes = (24..=1_032).step_by(16);
+    let blocks: Vec<Vec<u8>> =
+        sizes.flat_map(|size| std::iter::repeat_n(size, 7)).map(Vec::with_capacity).collect();
+    // Without the thread they are as they were.
+    if let Ok(thread) = std::thread::Builder::new().spawn(move || drop(std::hint::black_box(blocks))) {
+        let _ = thread.join();
+    }
+}
+
+/// What can be let go of.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Found {
+    stack: Option<Range<usize>>,
+    code: Vec<Range<usize>>,
+}
+
+/// Looks through `/proc/PID/smaps`: a line of `/proc/PID/maps` for each mapping, and below it lines of figures.
+fn look(mut smaps: impl BufRead, here: usize) -> io::Result<Found> {
+    let mut found = Found::default();
+    let mut line = Vec::new();
+    // Code whose figures follow: how many of the two that tell of changed pages, those in memory and those swapped out,
+    // were 0.
+    let mut asked: Option<(Range<usize>, u32)> = None;
+    loop {
+        line.clear();
+        if smaps.read_until(b'\n', &mut line)? == 0 {
+            return Ok(found);
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end();
+        match text.split_once(':').map(|(name, figure)| (name, figure.trim())) {
+            Some(("Anonymous" | "Swap", "0 kB")) => {
+                if let Some((range, zeros)) = asked.take() {
+                    match zeros.saturating_add(1) {
+                        2 => found.code.push(range),
+                        zeros => asked = Some((range, zeros)),
+                    }
+                }
+            }
+            Some(("Anonymous" | "Swap", _)) => asked = None,
+            // A figure's name is one word; a mapping's line begins with addresses, and has colons further on.
+            Some((name, _)) if !name.contains(' ') => {}
+            _ => {
+                asked = code(text).map(|range| (range, 0));
+                found.stack = found.stack.or_else(|| stack_below(text, here));
+            }
+        }
+    }
 }
 
 /// The addresses of a line of `/proc/PID/maps` that is of the main thread's stack, below what is in use where `here` is
@@ -55,8 +119,8 @@ fn let_go_of_stack(unused: Range<usize>) {
     }
 }
 
-/// The addresses of a line of `/proc/PID/maps` that is of code as it is in its file: readable, executable, private, and
-/// not writable.
+/// The addresses of a line of `/proc/PID/maps` that is of code from a file: readable, executable, private, and not
+/// writable. A debugger may have changed it all the same.
 fn code(line: &str) -> Option<Range<usize>> {
     let mut fields = line.split_ascii_whitespace();
     let (range, kind) = (fields.next()?, fields.next()?);
@@ -70,15 +134,20 @@ fn code(line: &str) -> Option<Range<usize>> {
 fn let_go(code: Range<usize>) -> Option<usize> {
     let length = code.end.checked_sub(code.start)?;
     let start = std::ptr::without_provenance_mut(code.start);
-    // SAFETY: the pages are of a file and cannot be written, so they are the file's: whoever runs them next, on this
-    // thread or another, finds the same.
+    // SAFETY: the pages are of a file, this program cannot write them, and none was a copy of its own a moment ago, so they
+    // are the file's: whoever runs them next, on this thread or another, finds the same.
     let done = unsafe { libc::madvise(start, length, libc::MADV_DONTNEED) };
     (done == 0).then_some(length)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, PoisonError};
+
     use super::*;
+
+    /// Held by who changes code, and by who lets go of it: in between the one would be lost.
+    static ONE: Mutex<()> = Mutex::new(());
 
     #[test]
     fn only_code_of_files_is_let_go_of() {
@@ -96,6 +165,60 @@ mod tests {
     }
 
     #[test]
+    fn code_that_was_changed_is_kept() {
+        let mapping = |start: &str, end: &str, figures: &[(&str, u32)]| {
+            let line = format!("{start}-{end} r-xp 0022b000 fe:00 12034059   /usr/bin/simbelld\n");
+            figures.iter().fold(line, |text, (name, kb)| format!("{text}{name}: {kb:>8} kB\n"))
+                + "THPeligible:           0\nVmFlags: rd ex mr mw me sd\n"
+        };
+        let smaps = [
+            // Not yet written to the disk: the file's all the same.
+            mapping("1000", "3000", &[("Rss", 8), ("Private_Dirty", 8), ("Anonymous", 0), ("Swap", 0)]),
+            mapping("3000", "5000", &[("Rss", 8), ("Private_Dirty", 4), ("Anonymous", 4), ("Swap", 0)]),
+            mapping("5000", "7000", &[("Rss", 8), ("Private_Dirty", 0), ("Anonymous", 0), ("Swap", 4)]),
+            // Nothing is said of changes.
+            mapping("7000", "9000", &[("Rss", 8), ("Anonymous", 0)]),
+            "9000-a000 rw-p 00000000 fe:00 1 /x: y\nAnonymous: 0 kB\nSwap: 0 kB\n".to_owned(),
+            mapping("a000", "b000", &[("Rss", 4), ("Anonymous", 0), ("Swap", 0)]),
+        ];
+        let found = look(smaps.concat().as_bytes(), 0).expect("it is read");
+        assert_eq!(found, Found { stack: None, code: vec![0x1000..0x3000, 0xa000..0xb000] });
+    }
+
+    /// As a debugger does, in memory that it may not write: the page becomes this process's own.
+    #[test]
+    fn a_breakpoint_stays_where_it_is() {
+        #[inline(never)]
+        extern "C" fn patched() -> u32 {
+            std::hint::black_box(7)
+        }
+        let at = (patched as extern "C" fn() -> u32 as *const ()).addr();
+        let holds = |range: &Range<usize>| range.contains(&at);
+        let looked = || {
+            let smaps = File::open("/proc/self/smaps").expect("/proc is there");
+            look(BufReader::new(smaps), 0).expect("it is read")
+        };
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(patched(), 7);
+        assert!(looked().code.iter().any(holds), "as in its file");
+        let memory = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/proc/self/mem")
+            .expect("its own memory");
+        let place = u64::try_from(at).expect("an address");
+        let mut byte = [0];
+        std::os::unix::fs::FileExt::read_exact_at(&memory, &mut byte, place).expect("it is read");
+        // The same byte: the page counts as changed, and the program runs on.
+        std::os::unix::fs::FileExt::write_all_at(&memory, &byte, place)
+            .expect("it is written as a debugger would");
+        assert!(!looked().code.iter().any(holds), "changed");
+        give_back();
+        assert!(!looked().code.iter().any(holds), "the change is still there");
+        assert_eq!(patched(), 7);
+    }
+
+    #[test]
     fn only_the_stack_below_what_runs_is_let_go_of() {
         let line = "7ffd4b9a0000-7ffd4b9f2000 rw-p 00000000 00:00 0                          [stack]";
         assert_eq!(stack_below(line, 0x7ffd_4b9e_d5a8), Some(0x7ffd_4b9a_0000..0x7ffd_4b9e_8000));
@@ -108,6 +231,7 @@ mod tests {
 
     #[test]
     fn a_program_goes_on_after_it() {
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         use_one_arena();
         let kept = vec![7_u8; 1_000_000];
         let working = std::thread::spawn(|| (0..200_000_u64).map(|n| n.to_string().len()).sum::<usize>());
