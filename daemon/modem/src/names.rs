@@ -98,3 +98,14 @@ pub fn kept(interface: &str) -> &'static [&'static str] {
         _ => &[],
     }
 }
+
+/// The entries of the dictionary `property` that are read; the others are dropped as it arrives.
+#[must_use]
+pub fn entries(property: &str) -> &'static [&'static str] {
+    match property {
+        "Ip4Config" | "Ip6Config" => &["method"],
+        "Properties" => &["apn"],
+        "Stats" => &["duration", "rx-bytes", "start-date", "tx-bytes"],
+        _ => &[],
+    }
+}

@@ -1,6 +1,6 @@
 //! Properties as received, read with a type check and a fallback: a wrong type is like a missing property.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use zbus::{OwnedVariant, Variant};
 
@@ -14,9 +14,17 @@ const LIST_MOST: usize = 4096;
 /// Property names and values as D-Bus gives them.
 pub type Raw = HashMap<String, OwnedVariant>;
 
-/// The kept properties of one interface of one object.
+/// The kept properties of one interface of one object: few, for as long as the object is there, so without a tree's empty
+/// places.
 #[derive(Debug, Default, PartialEq)]
-pub struct Props(BTreeMap<&'static str, OwnedVariant>);
+pub struct Props(Vec<(&'static str, Kept)>);
+
+#[derive(Debug, PartialEq)]
+enum Kept {
+    Whole(OwnedVariant),
+    /// Of a dictionary the entries that are read.
+    Entries(Box<[(&'static str, OwnedVariant)]>),
+}
 
 impl Props {
     /// Takes over the kept ones of `raw`, and tells which of them changed.
@@ -30,22 +38,37 @@ impl Props {
                 tracing::warn!(interface, property = name, "a property is too big and is left out");
                 continue;
             }
-            if self.0.get(name) != Some(&value) {
-                self.0.insert(name, value);
-                changed.push(*name);
+            let Some(value) = Kept::of(name, value) else {
+                continue;
+            };
+            match self.0.iter_mut().find(|(known, _)| *known == *name) {
+                Some((_, known)) if *known == value => continue,
+                Some((_, known)) => *known = value,
+                None => {
+                    self.0.reserve_exact(1);
+                    self.0.push((*name, value));
+                }
             }
+            changed.push(*name);
         }
         changed
     }
 
+    fn get(&self, name: &str) -> Option<&Variant<'_>> {
+        match self.0.iter().find(|(known, _)| *known == name)? {
+            (_, Kept::Whole(value)) => Some(value),
+            (_, Kept::Entries(_)) => None,
+        }
+    }
+
     /// A text that is not empty, cut after `most` characters.
     pub fn text(&self, name: &str, most: usize) -> Option<String> {
-        text_of(self.0.get(name)?, most)
+        text_of(self.get(name)?, most)
     }
 
     /// An unsigned number of 32 bits.
     pub fn number(&self, name: &str) -> Option<u32> {
-        match &**self.0.get(name)? {
+        match self.get(name)? {
             Variant::U32(number) => Some(*number),
             _ => None,
         }
@@ -53,7 +76,7 @@ impl Props {
 
     /// A signed number of 32 bits.
     pub fn signed(&self, name: &str) -> Option<i32> {
-        match &**self.0.get(name)? {
+        match self.get(name)? {
             Variant::I32(number) => Some(*number),
             _ => None,
         }
@@ -61,7 +84,7 @@ impl Props {
 
     /// A truth value.
     pub fn flag(&self, name: &str) -> Option<bool> {
-        match &**self.0.get(name)? {
+        match self.get(name)? {
             Variant::Bool(flag) => Some(*flag),
             _ => None,
         }
@@ -69,7 +92,7 @@ impl Props {
 
     /// One object path; `/` is none.
     pub fn path(&self, name: &str) -> Option<&str> {
-        path_of(self.0.get(name)?)
+        path_of(self.get(name)?)
     }
 
     /// A list of object paths; `/`, an empty place, is none.
@@ -84,7 +107,7 @@ impl Props {
 
     /// The elements of a list.
     pub fn list(&self, name: &str) -> &[Variant<'_>] {
-        match self.0.get(name).map(|value| &**value) {
+        match self.get(name) {
             Some(Variant::Array(array)) => array.inner(),
             _ => &[],
         }
@@ -92,17 +115,33 @@ impl Props {
 
     /// The fields of a structure.
     pub fn fields(&self, name: &str) -> &[Variant<'_>] {
-        self.0.get(name).map(|value| fields_of(value)).unwrap_or_default()
+        self.get(name).map(fields_of).unwrap_or_default()
     }
 
-    /// A value of a dictionary from texts to variants.
+    /// A value of a dictionary from texts to variants, one of those that are kept ([`names::entries`]).
     pub fn entry(&self, name: &str, key: &str) -> Option<&Variant<'_>> {
-        let Variant::Dict(dict) = &**self.0.get(name)? else {
-            return None;
+        match self.0.iter().find(|(known, _)| *known == name)? {
+            (_, Kept::Entries(entries)) => {
+                entries.iter().find(|(found, _)| *found == key).map(|(_, value)| &**value)
+            }
+            (_, Kept::Whole(_)) => None,
+        }
+    }
+}
+
+impl Kept {
+    /// What is kept of a property; nothing where it cannot be.
+    fn of(name: &str, value: OwnedVariant) -> Option<Self> {
+        let read = names::entries(name);
+        let Variant::Dict(dict) = &*value else {
+            return Some(Self::Whole(value));
         };
-        dict.iter()
-            .find(|(found, _)| matches!(found, Variant::Str(found) if found.as_str() == key))
-            .map(|(_, value)| inner(value))
+        let entry = |(key, value): (&Variant<'_>, &Variant<'_>)| {
+            let Variant::Str(key) = key else { return None };
+            let key = read.iter().find(|read| **read == key.as_str())?;
+            Some(inner(value).try_to_owned().map(|value| (*key, value)))
+        };
+        dict.iter().filter_map(entry).collect::<Result<_, _>>().ok().map(Self::Entries)
     }
 }
 
@@ -210,6 +249,22 @@ mod tests {
         );
         assert_eq!(props.merge(names::SIM, raw(vec![("Imsi", own("310410"))])), [""; 0]);
         assert_eq!(props.text("Imsi", 3).as_deref(), Some("310"));
+    }
+
+    #[test]
+    fn of_a_dictionary_only_what_is_read_is_kept() {
+        let stats = |rx: u64, attempts: u32| {
+            let dict =
+                HashMap::from([("rx-bytes", Variant::from(rx)), ("attempts", Variant::from(attempts))]);
+            HashMap::from([("Stats".to_owned(), own(dict))])
+        };
+        let mut props = Props::default();
+        assert_eq!(props.merge(names::BEARER, stats(7, 1)), ["Stats"]);
+        assert_eq!(props.entry("Stats", "rx-bytes").and_then(number_of), Some(7));
+        assert_eq!(props.entry("Stats", "attempts"), None);
+        assert_eq!(props.merge(names::BEARER, stats(7, 2)), [""; 0], "nothing that is read changed");
+        assert_eq!(props.merge(names::BEARER, stats(8, 2)), ["Stats"]);
+        assert_eq!(props.entry("Stats", "rx-bytes").and_then(number_of), Some(8));
     }
 
     #[test]

@@ -7,19 +7,18 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 use simbell_core::counter::LinkCounters;
 
 use super::wire::{self, Framed, LinkMessage, Message};
-use super::{BUFFER, LinksError, connect, receive};
+use super::{LinksError, connect, receive};
 
 /// How often a list that changed while it was told is asked for again.
 const ATTEMPTS: u32 = 4;
 /// The kernel never makes a datagram of a dump bigger than this by far.
 const BUFFER_MOST: usize = 1024 * 1024;
 
-/// A socket for dumps, with its buffer.
+/// A socket for dumps. They are read into the caller's buffer, [`super::BUFFER`] long or longer.
 pub struct Dump {
     /// Absent after a dump that went wrong: the kernel may not have ended it, and answers nothing else.
     socket: Option<Socket>,
     sequence: u32,
-    buffer: Vec<u8>,
 }
 
 /// How a list was told.
@@ -33,14 +32,18 @@ enum Told {
 impl Dump {
     /// Opens the socket.
     pub fn open() -> Result<Self, LinksError> {
-        Ok(Self { socket: Some(open_socket()?), sequence: 0, buffer: vec![0; BUFFER] })
+        Ok(Self { socket: Some(open_socket()?), sequence: 0 })
     }
 
     /// The counters of every link by interface index into `found`: `RTM_GETSTATS`, two system calls on a small
     /// system.
-    pub fn counters(&mut self, found: &mut Vec<(u32, LinkCounters)>) -> Result<(), LinksError> {
+    pub fn counters(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        found: &mut Vec<(u32, LinkCounters)>,
+    ) -> Result<(), LinksError> {
         // Each figure is right whatever came or went meanwhile, so an interrupted dump is as good.
-        self.ask("counters", wire::stats_request, found, |message| match message {
+        self.ask("counters", wire::stats_request, buffer, found, |message| match message {
             Message::Stats(ifindex, counters) => Some((ifindex, counters)),
             _ => None,
         })?;
@@ -48,13 +51,14 @@ impl Dump {
     }
 
     /// Every link with its name, type and counters: `RTM_GETLINK`.
-    pub fn links(&mut self) -> Result<Vec<LinkMessage>, LinksError> {
+    pub fn links(&mut self, buffer: &mut Vec<u8>) -> Result<Vec<LinkMessage>, LinksError> {
         let mut found = Vec::new();
         for _ in 0..ATTEMPTS {
-            let told = self.ask("links", wire::links_request, &mut found, |message| match message {
-                Message::NewLink(link) => Some(*link),
-                _ => None,
-            })?;
+            let told =
+                self.ask("links", wire::links_request, buffer, &mut found, |message| match message {
+                    Message::NewLink(link) => Some(*link),
+                    _ => None,
+                })?;
             if told == Told::Whole {
                 break;
             }
@@ -66,12 +70,13 @@ impl Dump {
         &mut self,
         what: &'static str,
         request: fn(u32) -> [u8; N],
+        buffer: &mut Vec<u8>,
         found: &mut Vec<T>,
         pick: fn(Message) -> Option<T>,
     ) -> Result<Told, LinksError> {
-        let mut asked = self.ask_once(what, request, found, pick);
+        let mut asked = self.ask_once(what, request, buffer, found, pick);
         if matches!(asked, Err(LinksError::NoEnd { .. })) {
-            asked = self.ask_once(what, request, found, pick);
+            asked = self.ask_once(what, request, buffer, found, pick);
         }
         asked
     }
@@ -80,6 +85,7 @@ impl Dump {
         &mut self,
         what: &'static str,
         request: fn(u32) -> [u8; N],
+        buffer: &mut Vec<u8>,
         found: &mut Vec<T>,
         pick: fn(Message) -> Option<T>,
     ) -> Result<Told, LinksError> {
@@ -96,7 +102,7 @@ impl Dump {
         let mut told = Told::Whole;
         loop {
             // A dump is told synchronously: nothing to read means that nothing will come.
-            let length = match receive(&socket, &mut self.buffer) {
+            let length = match receive(&socket, buffer) {
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -104,13 +110,13 @@ impl Dump {
                 }
                 Err(source) => return Err(LinksError::Socket { action: "read the kernel's answer", source }),
             };
-            if length > self.buffer.len() {
+            if length > buffer.len() {
                 let room = length.next_power_of_two().min(BUFFER_MOST);
-                self.buffer.resize(room.max(self.buffer.len()), 0);
+                buffer.resize(room.max(buffer.len()), 0);
                 return Err(LinksError::NoEnd { what });
             }
             for Framed { sequence, interrupted, message } in
-                wire::messages(self.buffer.get(..length).unwrap_or_default())
+                wire::messages(buffer.get(..length).unwrap_or_default())
             {
                 if sequence != self.sequence {
                     continue;

@@ -48,6 +48,7 @@ pub enum LinkEvent {
 pub struct Links {
     dump: Dump,
     listen: TokioSocket,
+    /// What either socket tells is taken in before the next is received, so that one is enough.
     buffer: Vec<u8>,
     /// Kept for its room.
     counted: Vec<(u32, LinkCounters)>,
@@ -111,7 +112,7 @@ impl Links {
     /// When the kernel does not answer; the next reading may succeed, nothing is lost.
     pub fn read(&mut self, wanted: Option<&[IfIndex]>) -> Result<Vec<LinkReading>, LinksError> {
         // The dump comes first: whatever happened before it is then in the listening socket's queue.
-        self.dump.counters(&mut self.counted)?;
+        self.dump.counters(&mut self.buffer, &mut self.counted)?;
         self.drain();
         Ok(self.readings(wanted, false).unwrap_or_default())
     }
@@ -122,7 +123,7 @@ impl Links {
     /// # Errors
     /// As [`Links::read`].
     pub fn sample(&mut self) -> Result<Vec<LinkReading>, LinksError> {
-        self.dump.counters(&mut self.counted)?;
+        self.dump.counters(&mut self.buffer, &mut self.counted)?;
         if let Some(readings) = self.readings(None, true) {
             return Ok(readings);
         }
@@ -202,7 +203,7 @@ impl Links {
                 _ => {}
             }
         }
-        let found = self.dump.links()?;
+        let found = self.dump.links(&mut self.buffer)?;
         self.inventory.clear();
         self.pending.clear();
         self.overrun = false;
