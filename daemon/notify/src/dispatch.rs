@@ -53,7 +53,8 @@ enum Phase {
 }
 
 struct Worker {
-    queue: mpsc::Sender<Delivery>,
+    /// Boxed: a queue holds room for 32 of what it carries, however empty it is.
+    queue: mpsc::Sender<Box<Delivery>>,
     channel: watch::Sender<Option<Arc<Channel>>>,
     pending: Pending,
     task: JoinHandle<()>,
@@ -138,7 +139,7 @@ impl Dispatcher {
         if !lock(&worker.pending).insert(delivery.id.clone()) {
             return Ok(());
         }
-        worker.queue.try_send(delivery).map_err(|error| {
+        worker.queue.try_send(Box::new(delivery)).map_err(|error| {
             let (delivery, kind, text) = match error {
                 mpsc::error::TrySendError::Full(delivery) => {
                     let text = format!("{QUEUE} messages wait for channel {} already", delivery.channel);
@@ -220,7 +221,7 @@ impl Dispatcher {
 /// What a worker has.
 struct Work {
     name: ChannelName,
-    waiting: mpsc::Receiver<Delivery>,
+    waiting: mpsc::Receiver<Box<Delivery>>,
     current: watch::Receiver<Option<Arc<Channel>>>,
     pending: Pending,
     outcomes: mpsc::Sender<Ended>,

@@ -12,7 +12,7 @@ use lettre::message::{Mailbox, MessageBuilder};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{
-    AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters, TlsVersion,
+    AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters, TlsParametersBuilder, TlsVersion,
 };
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
@@ -38,7 +38,8 @@ pub(crate) struct Email {
     port: u16,
     place: String,
     tls: SmtpTls,
-    parameters: TlsParameters,
+    /// What TLS is made of for each connection: made, it takes 25 kB for a mail in weeks.
+    parameters: TlsParametersBuilder,
     login: Option<Login>,
     from: Mailbox,
     to: Vec<Mailbox>,
@@ -135,7 +136,7 @@ impl Email {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
-        let implicit = (self.tls == SmtpTls::Tls).then(|| self.parameters.clone());
+        let implicit = (self.tls == SmtpTls::Tls).then(|| self.tls_parameters()).transpose()?;
         let mut server =
             connect(&self.host, self.port, &self.hello, implicit, self.timeout).await.map_err(|error| {
                 match error {
@@ -163,10 +164,7 @@ impl Email {
                     ),
                 ));
             }
-            server
-                .starttls(self.parameters.clone(), &self.hello)
-                .await
-                .map_err(|error| self.error(&error))?;
+            server.starttls(self.tls_parameters()?, &self.hello).await.map_err(|error| self.error(&error))?;
         }
         if let Some(login) = &self.login {
             let credentials = Credentials::new(login.user.clone(), login.password.expose_secret().to_owned());
@@ -182,6 +180,10 @@ impl Email {
             }
         }
         Ok(server)
+    }
+
+    fn tls_parameters(&self) -> Result<TlsParameters, SendError> {
+        self.parameters.clone().build_rustls().map_err(|error| self.error(&error))
     }
 
     /// Offers the mail to every recipient not yet reached, and sends it where at least one takes it.
@@ -341,7 +343,7 @@ fn mailbox(key: &'static str, text: &str) -> Result<Mailbox, Problem> {
     })
 }
 
-fn parameters(host: &str, ca_file: Option<&Path>) -> Result<TlsParameters, Problem> {
+fn parameters(host: &str, ca_file: Option<&Path>) -> Result<TlsParametersBuilder, Problem> {
     let builder = TlsParameters::builder(host.to_owned()).set_min_tls_version(TlsVersion::Tlsv12);
     let builder = match ca_file {
         None => builder.certificate_store(CertificateStore::WebpkiRoots),
@@ -352,7 +354,11 @@ fn parameters(host: &str, ca_file: Option<&Path>) -> Result<TlsParameters, Probl
             builder.certificate_store(CertificateStore::None).add_root_certificate(certificate)
         }
     };
-    builder.build_rustls().map_err(|error| Problem::new("ca_file", format!("TLS cannot be set up: {error}")))
+    // Made once now: what is wrong with it is told at the start.
+    match builder.clone().build_rustls() {
+        Ok(_) => Ok(builder),
+        Err(error) => Err(Problem::new("ca_file", format!("TLS cannot be set up: {error}"))),
+    }
 }
 
 fn raw(name: &'static str, value: &'static str) -> HeaderValue {
