@@ -211,6 +211,15 @@ impl Store {
         self.index.is_some()
     }
 
+    /// Returns the memory of what is prepared and of pages that are not in use; what is asked next costs a little more.
+    ///
+    /// # Errors
+    /// As SQLite says; nothing is lost.
+    pub fn give_back(&self) -> rusqlite::Result<()> {
+        self.conn.flush_prepared_statement_cache();
+        self.conn.execute_batch("PRAGMA shrink_memory")
+    }
+
     /// Where the ledger lies.
     #[must_use]
     pub fn path(&self) -> &Path {

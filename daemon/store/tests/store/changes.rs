@@ -489,3 +489,16 @@ fn sessions_are_found_by_the_span_they_touch() {
     assert_eq!(ids(11, 21), [2, 4]);
     assert_eq!(ids(40, 50), [3, 4], "what lasts, and what has no date yet");
 }
+
+#[test]
+fn after_memory_was_given_back_all_goes_on() {
+    let dir = Dir::new("gives-back");
+    let mut store = open(&dir.ledger());
+    store.apply(&[Change::KeepSim(sim(1)), Change::OpenEpoch(epoch(1, 1))]).unwrap();
+    for round in 1..=3 {
+        store.apply(&[usage(1, 1, NOVEMBER, 10, 1)]).unwrap();
+        assert_eq!(sum(&store.totals(&ever(1)).unwrap()), (round * 10, round));
+        store.give_back().unwrap();
+        assert_eq!(sum(&store.totals(&ever(1)).unwrap()), (round * 10, round));
+    }
+}
