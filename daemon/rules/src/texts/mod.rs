@@ -29,9 +29,9 @@ const MOST_LANGUAGES: usize = 32;
 /// What every chain of languages ends with.
 const LAST_LANGUAGE: &str = "en";
 
-/// The texts of one rule.
+/// The texts of one rule. Boxed: a map has room for eleven languages, however few there are.
 #[derive(Clone, Default)]
-pub(crate) struct Texts(Option<Arc<BTreeMap<String, Spoken>>>, u64);
+pub(crate) struct Texts(Option<Arc<BTreeMap<String, Box<Spoken>>>>, u64);
 
 /// The texts of one language.
 struct Spoken {
@@ -84,7 +84,7 @@ impl Texts {
             (&language, file.resource.source()).hash(&mut digest);
             match Spoken::of(&language, vec![file]) {
                 Ok(one) => {
-                    spoken.insert(language, one);
+                    spoken.insert(language, Box::new(one));
                 }
                 Err(wrong) => problems.extend(wrong),
             }
@@ -101,7 +101,7 @@ impl Texts {
                 .and_then(|(name, text)| TextFile::parsed(name.clone(), text.clone()).ok());
             match Spoken::of(&language, below.into_iter().chain([file]).collect()) {
                 Ok(one) => {
-                    spoken.insert(language, one);
+                    spoken.insert(language, Box::new(one));
                 }
                 Err(wrong) => problems.extend(wrong),
             }
