@@ -74,6 +74,10 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
         ledger::open(&service.state_dir.join(LEDGER), &store_options, crate::clock::wall())
             .map_err(anyhow::Error::from)?;
     let restored = store.restore(&boot).context("the ledger cannot be read")?;
+    // What comes next takes the place of what only that took.
+    if let Err(error) = store.give_back() {
+        tracing::debug!(%error, "the ledger gives no memory back");
+    }
     let clock = Clock::new(service.clock_trust, restored.newest);
     let simulator = match &options.simulate {
         Some(scenario) => Some(Simulator::start(scenario, room.path()).await?),
@@ -134,8 +138,8 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     // Tasks of their own: to wake the runtime's outermost future costs a system call each time.
     let serving = tokio::spawn(control::serve(listener, backend, Limits::default()));
     let following = follower.map(|follower| tokio::spawn(follower.run(requests.clone())));
+    let frugal = tokio::spawn(frugal(requests.clone()));
     let signals = tokio::spawn(signals(requests));
-    let frugal = tokio::spawn(frugal());
     tracing::info!(socket = %service.socket.display(), "simbelld {} serves", env!("CARGO_PKG_VERSION"));
     let ending = tokio::spawn(engine.run()).await;
     serving.abort();
@@ -158,18 +162,19 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
 }
 
 /// Gives memory back that only the start needed, and once an hour what came since.
-async fn frugal() {
+async fn frugal(requests: mpsc::Sender<Box<Request>>) {
     let mut after = SETTLED;
     loop {
         tokio::time::sleep(after).await;
-        let code = simbell_alloc::give_back();
-        tracing::debug!(code, "memory was given back");
+        if requests.send(Box::new(Request::GiveBack)).await.is_err() {
+            return;
+        }
         after = HOUR;
     }
 }
 
 /// `SIGTERM` and `SIGINT` stop the service, `SIGHUP` has it read everything anew.
-async fn signals(requests: mpsc::Sender<Request>) {
+async fn signals(requests: mpsc::Sender<Box<Request>>) {
     let (Ok(mut term), Ok(mut int), Ok(mut hup)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
     else {
@@ -190,7 +195,7 @@ async fn signals(requests: mpsc::Sender<Request>) {
                 Request::Reload(reply)
             }
         };
-        if requests.send(request).await.is_err() {
+        if requests.send(Box::new(request)).await.is_err() {
             return;
         }
     }

@@ -24,7 +24,7 @@ const TEST_WAIT: Duration = Duration::from_secs(20);
 /// Hands requests to the engine and waits for its answers.
 #[derive(Debug, Clone)]
 pub struct Backend {
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<Box<Request>>,
     shared: Arc<RwLock<Shared>>,
 }
 
@@ -40,7 +40,7 @@ pub struct Shared {
 impl Backend {
     /// A backend that asks by `requests`.
     #[must_use]
-    pub fn new(requests: mpsc::Sender<Request>, shared: Arc<RwLock<Shared>>) -> Self {
+    pub fn new(requests: mpsc::Sender<Box<Request>>, shared: Arc<RwLock<Shared>>) -> Self {
         Self { requests, shared }
     }
 
@@ -50,7 +50,7 @@ impl Backend {
             message: "the service is stopping".to_owned(),
             hint: "try again when it is up: `systemctl status simbell`".to_owned(),
         };
-        self.requests.send(request(reply)).await.map_err(|_| busy())?;
+        self.requests.send(Box::new(request(reply))).await.map_err(|_| busy())?;
         answer.await.map_err(|_| busy())?
     }
 }

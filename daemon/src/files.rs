@@ -89,7 +89,7 @@ impl Follower {
     }
 
     /// Tells the engine of each change, until it has gone away.
-    pub async fn run(mut self, requests: mpsc::Sender<Request>) {
+    pub async fn run(mut self, requests: mpsc::Sender<Box<Request>>) {
         loop {
             tokio::select! {
                 changed = self.roots.changed() => {
@@ -108,7 +108,7 @@ impl Follower {
             // Before they are read: what happens from here on is told again.
             let now = self.roots.borrow_and_update().clone();
             self.files.look(&now);
-            if requests.send(Request::FilesChanged).await.is_err() {
+            if requests.send(Box::new(Request::FilesChanged)).await.is_err() {
                 return;
             }
         }

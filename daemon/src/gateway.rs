@@ -10,13 +10,13 @@ use crate::engine::Request;
 #[derive(Debug, Clone)]
 pub struct Gateway {
     commands: ModemCommands,
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<Box<Request>>,
 }
 
 impl Gateway {
     /// A gateway that asks the engine which modem carries a SIM.
     #[must_use]
-    pub const fn new(commands: ModemCommands, requests: mpsc::Sender<Request>) -> Self {
+    pub const fn new(commands: ModemCommands, requests: mpsc::Sender<Box<Request>>) -> Self {
         Self { commands, requests }
     }
 
@@ -24,7 +24,7 @@ impl Gateway {
         let not_now = |text: &str| GatewayError::NotSent { text: text.to_owned(), retry: true };
         let (reply, answer) = oneshot::channel();
         let asked = Request::ModemForSms(request.via.map(str::to_owned), reply);
-        self.requests.send(asked).await.map_err(|_| not_now("the service is stopping"))?;
+        self.requests.send(Box::new(asked)).await.map_err(|_| not_now("the service is stopping"))?;
         let modem = answer
             .await
             .map_err(|_| not_now("the service is stopping"))?
@@ -33,21 +33,23 @@ impl Gateway {
         match self.commands.send_sms(&modem, &to, request.text).await {
             Ok(receipt) => {
                 // The engine may be stopping; the message has left all the same.
-                let _ = self.requests.send(Request::SmsLeft { modem, parts: receipt.parts, to }).await;
-                let _ = self.requests.send(Request::SmsRefused(None)).await;
+                let _ =
+                    self.requests.send(Box::new(Request::SmsLeft { modem, parts: receipt.parts, to })).await;
+                let _ = self.requests.send(Box::new(Request::SmsRefused(None))).await;
                 Ok(receipt.parts)
             }
             Err(error) => {
                 if matches!(error, CommandError::NotAuthorized { .. }) {
                     let text = format!("Messages cannot leave: {error}.");
-                    let _ = self.requests.send(Request::SmsRefused(Some(text))).await;
+                    let _ = self.requests.send(Box::new(Request::SmsRefused(Some(text)))).await;
                 }
                 let tried =
                     matches!(error, CommandError::OutcomeUnknown { .. } | CommandError::Refused { .. });
                 if tried {
                     let parts = simbell_core::segments::parts(request.text);
                     let unknown = matches!(error, CommandError::OutcomeUnknown { .. });
-                    let _ = self.requests.send(Request::SmsFailed { modem, parts, to, unknown }).await;
+                    let _ =
+                        self.requests.send(Box::new(Request::SmsFailed { modem, parts, to, unknown })).await;
                 }
                 Err(failure(&error))
             }

@@ -20,11 +20,11 @@ mod recording;
 mod request;
 mod why;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use simbell_core::event::{Event, Recorded};
+use simbell_core::event::Event;
 use simbell_core::health::WarningCode;
 use simbell_core::ident::BootId;
 use simbell_core::modem::ModemView;
@@ -47,7 +47,6 @@ use crate::service::Notifier;
 use simbell_api::MonitorEvent;
 
 pub use carrier::CarrierRequest;
-pub use recording::pseudonymised;
 pub use request::{Reloaded, Request};
 
 /// How far a follower of the control socket may fall behind.
@@ -88,7 +87,7 @@ pub struct Parts {
     /// Ends of deliveries.
     pub ended: mpsc::Receiver<Ended>,
     /// What callers of the control socket and signals ask for.
-    pub requests: mpsc::Receiver<Request>,
+    pub requests: mpsc::Receiver<Box<Request>>,
     /// Reads rules and plugins.
     pub source: Arc<RuleSource>,
     /// Reads configuration, rules and channels again.
@@ -131,7 +130,7 @@ pub struct Engine {
     /// Ends of actions: both halves, since each action's task takes one.
     acted: (mpsc::Sender<act::Acted>, mpsc::Receiver<act::Acted>),
     decisions: decisions::Decisions,
-    requests: mpsc::Receiver<Request>,
+    requests: mpsc::Receiver<Box<Request>>,
     source: Arc<RuleSource>,
     /// Plugins that wait for something to be approved, as was told.
     waiting: BTreeSet<String>,
@@ -151,7 +150,7 @@ pub struct Engine {
     followers: broadcast::Sender<Arc<MonitorEvent>>,
     /// By `CLOCK_BOOTTIME`: so long counters are read for those who look on.
     followed_until: u64,
-    recording: VecDeque<Recorded>,
+    recording: recording::Recording,
     frugal: frugal::Frugal,
     backlog: commit::Backlog,
     commit_again: Option<tokio::time::Instant>,
@@ -205,7 +204,7 @@ impl Engine {
             store: Some(parts.store),
             followers: broadcast::channel(FOLLOWERS_BEHIND).0,
             followed_until: 0,
-            recording: VecDeque::new(),
+            recording: recording::Recording::default(),
             frugal: frugal::Frugal::default(),
             backlog: commit::Backlog::default(),
             commit_again: None,
@@ -293,7 +292,8 @@ impl Engine {
             found = self.readings.ended() => self.was_read(found).await,
             () = sleep_until(self.commit_again) => self.commit_backlog().await,
             // Last: callers who never stop asking must not keep a reminder from being said.
-            request = self.requests.recv() => match request {
+            request = self.requests.recv() => match request.map(|request| *request) {
+                Some(Request::GiveBack) => self.give_back(),
                 Some(request) => {
                     self.frugal.asked(self.stamp().boot_ms);
                     self.serve(request).await;
@@ -315,9 +315,19 @@ impl Engine {
             self.feed(Event::WakeReached).await;
         }
         if self.frugal.due(at.boot_ms) {
-            let code = simbell_alloc::give_back();
-            tracing::debug!(code, "memory was given back after questions");
+            self.give_back();
         }
+    }
+
+    /// Returns memory that nothing needs now; what is asked of the ledger next is prepared and read anew.
+    fn give_back(&self) {
+        if let Some(store) = &self.store
+            && let Err(error) = store.give_back()
+        {
+            tracing::debug!(%error, "the ledger gives no memory back");
+        }
+        let code = simbell_alloc::give_back();
+        tracing::debug!(code, "memory was given back");
     }
 
     fn next_read(&self, at: Stamp) -> Option<Span> {
@@ -435,7 +445,7 @@ impl Engine {
                     () = &mut stopped => break,
                     Some(one) = self.ended.recv() => last.push(one),
                     // A short message on its way asks which modem it leaves by; everybody else is told to come again.
-                    Some(request) = self.requests.recv() => match request {
+                    Some(request) = self.requests.recv() => match *request {
                         Request::ModemForSms(via, reply) => {
                             let _ = reply.send(self.modem_for_sms(via.as_deref()));
                         }
@@ -451,7 +461,7 @@ impl Engine {
             last.push(one);
         }
         while let Ok(request) = self.requests.try_recv() {
-            if let Request::SmsLeft { modem, parts, to } = request {
+            if let Request::SmsLeft { modem, parts, to } = *request {
                 drop(self.step(Event::SmsSent { modem, parts, to: Some(to) }));
             }
         }

@@ -8,7 +8,7 @@ use simbell_core::event::{DeliveryOutcome, Event, Recorded, RuleResult};
 use simbell_core::ledger::Source;
 use simbell_core::reminder::Delivery;
 
-use super::{Engine, recording};
+use super::Engine;
 use crate::{billed, convert};
 
 impl Engine {
@@ -22,7 +22,7 @@ impl Engine {
     pub(super) fn step(&mut self, event: Event) -> Effects {
         let at = self.stamp();
         let mut fx = self.state.step(at, &event);
-        recording::keep(&mut self.recording, Recorded { at, event });
+        self.recording.keep(Recorded { at, event });
         self.backlog.changes.append(&mut fx.changes);
         fx
     }

@@ -2,40 +2,78 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use simbell_core::event::{Event, Recorded};
+use simbell_core::event::{Event, Recorded, RuleResult};
 
-/// So many events are kept.
+/// So many events are kept, and as many bytes of them at most.
 const KEPT: usize = 500;
+const KEPT_BYTES: usize = 64 * 1024;
 
-pub(super) fn keep(recording: &mut VecDeque<Recorded>, recorded: Recorded) {
-    // Settings and rules are long, are on disk, and tell more of a person than a bug needs.
-    if matches!(
-        recorded.event,
-        Event::SettingsLoaded(_) | Event::RulesLoaded(_) | Event::LedgerReplaced { .. }
-    ) {
-        return;
-    }
-    // Of a run of readings the first and the last say it all: counters only grow, or the last shows that one fell.
-    let reading =
-        |kept: Option<&Recorded>| kept.is_some_and(|kept| matches!(kept.event, Event::LinksRead(_)));
-    let before = recording.len().checked_sub(2).and_then(|place| recording.get(place));
-    if reading(Some(&recorded)) && reading(recording.back()) && reading(before) {
-        recording.pop_back();
-    }
-    if recording.len() >= KEPT {
-        recording.pop_front();
-    }
-    recording.push_back(recorded);
+/// The last events, as they would be written: a value of the largest kind of event is several times as long, and all but
+/// a few are never looked at.
+#[derive(Debug, Default)]
+pub(super) struct Recording {
+    kept: VecDeque<Kept>,
+    bytes: usize,
 }
 
-/// Writes events as JSON lines in which every run of five digits or more, every text a stranger wrote and every
+#[derive(Debug)]
+struct Kept {
+    reading: bool,
+    json: Box<[u8]>,
+}
+
+impl Recording {
+    pub(super) fn keep(&mut self, mut recorded: Recorded) {
+        match &mut recorded.event {
+            // Settings and rules are long, are on disk, and tell more of a person than a bug needs.
+            Event::SettingsLoaded(_) | Event::RulesLoaded(_) | Event::LedgerReplaced { .. } => return,
+            // Every rule is asked of every SIM again and again, and nearly all have nothing to say.
+            Event::RulesEvaluated(results) => results.retain(says_something),
+            _ => {}
+        }
+        // Of a run of readings the first and the last say it all: counters only grow, or the last shows that one fell.
+        let reading = matches!(recorded.event, Event::LinksRead(_));
+        if reading && self.kept.len() >= 2 && self.kept.iter().rev().take(2).all(|kept| kept.reading) {
+            self.forget(VecDeque::pop_back);
+        }
+        let Ok(json) = serde_json::to_vec(&recorded) else {
+            return;
+        };
+        // Copied: cut to its length, it would leave a hole behind it.
+        let json: Box<[u8]> = json.as_slice().into();
+        self.bytes = self.bytes.saturating_add(json.len());
+        self.kept.push_back(Kept { reading, json });
+        // The newest stays, however long it is.
+        while self.kept.len() > KEPT || self.bytes > KEPT_BYTES && self.kept.len() > 1 {
+            self.forget(VecDeque::pop_front);
+        }
+    }
+
+    fn forget(&mut self, which: fn(&mut VecDeque<Kept>) -> Option<Kept>) {
+        if let Some(gone) = which(&mut self.kept) {
+            self.bytes = self.bytes.saturating_sub(gone.json.len());
+        }
+    }
+
+    /// As JSON lines, pseudonymised.
+    pub(super) fn lines(&self) -> Vec<String> {
+        pseudonymised(self.kept.iter().filter_map(|kept| serde_json::from_slice(&kept.json).ok()))
+    }
+}
+
+fn says_something(result: &RuleResult) -> bool {
+    !result.findings.is_empty()
+        || !result.resolved.is_empty()
+        || !result.actions.is_empty()
+        || result.memory.is_some()
+        || result.error.is_some()
+}
+
+/// Events as JSON lines in which every run of five digits or more, every text a stranger wrote and every
 /// telephone number stands for itself no more: each gets a stand-in, the same one throughout.
-#[must_use]
-pub fn pseudonymised(events: impl IntoIterator<Item = Recorded>) -> Vec<String> {
+fn pseudonymised(events: impl Iterator<Item = serde_json::Value>) -> Vec<String> {
     let mut names = Pseudonyms::default();
     events
-        .into_iter()
-        .filter_map(|recorded| serde_json::to_value(&recorded).ok())
         .map(|mut value| {
             names.replace(None, &mut value);
             value.to_string()
@@ -141,21 +179,57 @@ mod tests {
     use simbell_core::ident::ModemId;
     use simbell_core::modem::SmsView;
     use simbell_core::time::{Stamp, Timestamp};
+    use simbell_core::view::Trigger;
 
     use super::*;
 
+    fn at(secs: i64) -> Stamp {
+        Stamp { wall: Timestamp::from_secs(secs), boot_ms: 0, trusted: true }
+    }
+
+    fn kept(recording: &Recording) -> Vec<Recorded> {
+        recording.kept.iter().map(|kept| serde_json::from_slice(&kept.json).unwrap()).collect()
+    }
+
     #[test]
     fn of_a_run_of_readings_the_first_and_the_last_are_kept() {
-        let mut kept = VecDeque::new();
+        let mut recording = Recording::default();
         let readings =
             [Event::LinksRead(Vec::new()), Event::LinksRead(Vec::new()), Event::LinksRead(Vec::new())];
         let events = readings.clone().into_iter().chain([Event::ClockChanged]).chain(readings);
         for (secs, event) in (1..).zip(events) {
-            let at = Stamp { wall: Timestamp::from_secs(secs), boot_ms: 0, trusted: true };
-            keep(&mut kept, Recorded { at, event });
+            recording.keep(Recorded { at: at(secs), event });
         }
-        let at: Vec<i64> = kept.iter().map(|recorded| recorded.at.wall.as_secs()).collect();
+        let at: Vec<i64> = kept(&recording).iter().map(|recorded| recorded.at.wall.as_secs()).collect();
         assert_eq!(at, [1, 3, 4, 5, 7]);
+    }
+
+    #[test]
+    fn a_recording_is_bounded_in_events_and_in_bytes() {
+        let mut recording = Recording::default();
+        (0..600).for_each(|secs| recording.keep(Recorded { at: at(secs), event: Event::ClockChanged }));
+        let first = kept(&recording).first().map(|recorded| recorded.at.wall.as_secs());
+        assert_eq!((recording.kept.len(), first), (KEPT, Some(100)));
+        let long = |length: usize| Event::UssdReceived {
+            modem: ModemId::new("352999001761481").unwrap(),
+            text: "x".repeat(length),
+        };
+        recording.keep(Recorded { at: at(600), event: long(KEPT_BYTES * 2) });
+        assert_eq!(recording.kept.len(), 1, "the newest stays");
+        (0..10).for_each(|_| recording.keep(Recorded { at: at(601), event: long(KEPT_BYTES / 4) }));
+        assert_eq!(recording.kept.len(), 3);
+        assert_eq!(recording.bytes, recording.kept.iter().map(|kept| kept.json.len()).sum::<usize>());
+    }
+
+    #[test]
+    fn of_evaluations_only_what_was_said_is_kept() {
+        let rule = |name: &str| simbell_core::ident::RuleName::new(name).unwrap();
+        let quiet = RuleResult::nothing(rule("quiet"), Trigger::Health);
+        let failed =
+            RuleResult { error: Some("a".to_owned()), ..RuleResult::nothing(rule("bad"), Trigger::Health) };
+        let mut recording = Recording::default();
+        recording.keep(Recorded { at: at(1), event: Event::RulesEvaluated(vec![quiet, failed.clone()]) });
+        assert_eq!(kept(&recording)[0].event, Event::RulesEvaluated(vec![failed]));
     }
 
     #[test]
@@ -170,7 +244,10 @@ mod tests {
             },
         };
         let at = Stamp { wall: Timestamp::from_secs(1_793_491_200), boot_ms: 5, trusted: true };
-        let lines = pseudonymised([Recorded { at, event: event.clone() }, Recorded { at, event }]);
+        let mut recording = Recording::default();
+        recording.keep(Recorded { at, event: event.clone() });
+        recording.keep(Recorded { at, event });
+        let lines = recording.lines();
         for secret in ["352999001761481", "491711234567", "4711", "Ada"] {
             assert!(!lines.concat().contains(secret), "{secret} is in {lines:?}");
         }

@@ -119,6 +119,8 @@ pub enum Request {
     DeliveryState(String, Reply<ChannelTest>),
     /// The state and what follows.
     Monitor(Reply<Following>),
+    /// Give memory back that only the start needed, or what came since.
+    GiveBack,
     /// Rules, plugins or texts changed on disk.
     FilesChanged,
     /// Read everything anew.
@@ -287,9 +289,10 @@ impl Engine {
             Request::Reload(reply) => {
                 self.read(Then::Configuration(reply));
             }
+            Request::GiveBack => self.give_back(),
             Request::FilesChanged => self.read(Then::Nothing),
             Request::BugReport(reply) => {
-                let lines = super::pseudonymised(self.recording.iter().cloned());
+                let lines = self.recording.lines();
                 let _ = reply.send(Ok(lines));
             }
             Request::ModemForSms(via, reply) => {
