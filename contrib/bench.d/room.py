@@ -122,7 +122,7 @@ plugin_dirs = ["{Path.cwd()}/plugins/rules"]
         control = self.dir / f"{state.name}.sock"
         words = [str(self.programs / "simbelld"), "--config", str(config), "--state-dir", str(state)]
         words += ["--socket", str(control), "--bus", self.address]
-        clean = {key: value for key, value in os.environ.items() if key in ("PATH", "LANG", "TZ")}
+        clean = {key: value for key, value in os.environ.items() if key in ("PATH", "LANG", "TZ")} | of_unit()
         process = self.start(words, f"simbelld-{state.name}", env=clean)
         return process.pid, control
 
@@ -143,6 +143,13 @@ plugin_dirs = ["{Path.cwd()}/plugins/rules"]
             process.terminate()
             process.wait()
         until(lambda: not list(Path("/sys/class/net").glob("veth*")), "the interfaces to go")
+
+
+def of_unit():
+    """The environment that the program is given where it is installed."""
+    lines = Path("contrib/systemd/simbell.service").read_text().splitlines()
+    given = [line.removeprefix("Environment=") for line in lines if line.startswith("Environment=")]
+    return dict(one.split("=", 1) for one in given)
 
 
 def ask_sims(control):
