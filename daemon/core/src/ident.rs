@@ -43,13 +43,6 @@ macro_rules! text_ident {
             }
         }
 
-        /// In a map by this name a text is found as it is: both are in the order of their bytes.
-        impl std::borrow::Borrow<str> for $name {
-            fn borrow(&self) -> &str {
-                &self.0
-            }
-        }
-
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 if $private {

@@ -1,7 +1,6 @@
 //! Findings to reminders: one per key, said again as often as asked, until somebody answers or it no longer holds.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use super::State;
 use crate::effect::{Change, Effects, Notice};
@@ -290,7 +289,8 @@ impl State {
     /// What a rule raised, in order of key.
     fn reminders_of(&self, rule: &RuleName) -> impl Iterator<Item = &Reminder> {
         let prefix = format!("{rule}/");
-        let from = self.reminders.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        let from = ReminderKey::new(&prefix).ok();
+        let from = from.map(|from| self.reminders.range(from..)).into_iter().flatten();
         let own = from.map(|(_, reminder)| reminder).take_while(move |r| r.key.as_str().starts_with(&prefix));
         own.filter(|r| r.rule == *rule)
     }
