@@ -185,7 +185,8 @@ impl RuleSet {
         Self::alone(options, path, None)
     }
 
-    fn empty(options: &LoadOptions) -> Self {
+    /// No rule at all.
+    pub(crate) fn empty(options: &LoadOptions) -> Self {
         Self {
             engine: engine::build(&options.limits),
             shelf: Shelf::default(),

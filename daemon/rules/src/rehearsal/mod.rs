@@ -28,7 +28,7 @@ use simbell_core::state::State;
 use simbell_core::state::restored::Restored;
 use simbell_core::time::{Span, Timestamp};
 
-use crate::ruleset::RuleSet;
+use crate::ruleset::{LoadOptions, RuleSet};
 use clock::FakeClock;
 use ledger::Ledger;
 use seat::Seat;
@@ -88,14 +88,39 @@ impl Rehearsal {
     ///
     /// # Errors
     /// When the rules are so busy that the bound is met at once.
-    pub fn begin(
+    pub fn begin(settings: Settings, rules: Arc<RuleSet>, began: Timestamp) -> Result<Self, RehearsalError> {
+        let mut rehearsal = Self::warming(settings, rules, began)?;
+        rehearsal.power_on()?;
+        rehearsal.advance_to(began)?;
+        Ok(rehearsal)
+    }
+
+    /// As [`Rehearsal::begin`], but the rules are asked nothing before `began`: whatever they do belongs to the story. The
+    /// shadow is asked the same from the first asking on.
+    pub(crate) fn begin_story(
+        settings: Settings,
+        rules: Arc<RuleSet>,
+        shadow: Arc<RuleSet>,
+        began: Timestamp,
+    ) -> Result<Self, RehearsalError> {
+        let none = Arc::new(RuleSet::empty(&LoadOptions::default()));
+        let mut rehearsal = Self::warming(settings, none, began)?;
+        rehearsal.power_on()?;
+        rehearsal.advance_to(began)?;
+        rehearsal.shadow(Some(shadow));
+        rehearsal.set_rules(rules)?;
+        Ok(rehearsal)
+    }
+
+    /// What is switched on an hour before `began`.
+    fn warming(
         mut settings: Settings,
         rules: Arc<RuleSet>,
         began: Timestamp,
     ) -> Result<Self, RehearsalError> {
         // Each reading is committed: nothing is ever waiting for it.
         settings.max_unsaved_bytes = Some(1);
-        let mut rehearsal = Self {
+        Ok(Self {
             state: State::restored(settings, Restored::empty()),
             rules,
             shadow: None,
@@ -108,10 +133,7 @@ impl Rehearsal {
             timeline: Vec::new(),
             steps: 0,
             most_steps: 5_000_000,
-        };
-        rehearsal.power_on()?;
-        rehearsal.advance_to(began)?;
-        Ok(rehearsal)
+        })
     }
 
     /// Bounds how often the state may be stepped from now on.

@@ -186,10 +186,9 @@ impl Story {
             let rules = Arc::new(self.setup.load(&self.choices, None)?);
             let shadow = Arc::new(self.setup.load(&self.choices, Some(&self.setup.trail))?);
             let began = self.now();
-            let mut world =
-                Rehearsal::begin(self.settings.clone(), rules, began).map_err(|error| error.to_string())?;
+            let mut world = Rehearsal::begin_story(self.settings.clone(), rules, shadow, began)
+                .map_err(|error| error.to_string())?;
             world.bound(MOST_STEPS);
-            world.shadow(Some(shadow));
             self.world = Some(world);
         }
         self.world.as_mut().ok_or_else(|| "there is no world".to_owned())
@@ -363,6 +362,8 @@ impl Story {
         if self.sims >= MOST_SIMS {
             return Err(format!("a story has {MOST_SIMS} SIMs at most"));
         }
+        // Before the SIM is known: the first is added to a world that is there, as any other is.
+        self.world()?;
         self.sims = self.sims.saturating_add(1);
         let iccid =
             Iccid::new(format!("894900000000000{:04}", self.sims)).map_err(|error| error.to_string())?;

@@ -156,7 +156,6 @@ fn a_rule_that_fails_fails_its_test_at_its_own_line() {
 fn files_without_tests_and_with_mistakes_say_what_to_write() {
     for (rule, tests, expected) in [
         (RULE, "// none yet\n", "the file has no test"),
-        (RULE, "fn test_a(x) { }\n", "takes values"),
         (RULE, "fn test_a() {\n  let\n}\n", "half.test.rhai:3:1"),
         (RULE, "fn test_a() { hoem.uses(1.GB); }\n", "unknown variable `hoem`"),
         ("fn on_usage(sim) { \n", "fn test_a() { }\n", "half.rhai:1:18"),
@@ -202,6 +201,29 @@ fn lines_that_no_test_reached_are_listed() {
     let report =
         passes(rule, "fn test_a() { sim(\"home\"); sim(\"a\", #{ plan: #{ data: \"1 GB\" } }).uses(2.GB); }");
     assert_eq!(report.unreached, []);
+}
+
+#[test]
+fn what_is_asked_as_a_sim_appears_belongs_to_the_story() {
+    let rule = "fn on_usage(sim) {\n    if recall(\"x\") == () {\n        remember(\"x\", sim.used);\n        \
+                return;\n    }\n    remind(\"again\", \"x\");\n}\n";
+    let report = passes(
+        rule,
+        "fn test_a() {\n    let home = sim(\"home\", #{ plan: #{ data: \"10 GB\" } });\n    home.uses(8.GB);\n    \
+         expect_reminder(\"again\", #{ at: \"2026-11-01 00:00\" });\n}\n",
+    );
+    assert_eq!(report.unreached, [], "what runs as the first SIM appears is seen");
+    passes(
+        "fn on_usage(sim) { remind(`${sim.name}`, \"x\"); }",
+        "fn test_a() {\n    sim(\"home\");\n    expect_reminder(\"home\", #{ at: \"2026-11-01 00:00\" });\n    \
+         advance(1.hours);\n    sim(\"other\");\n    expect_reminder(\"other\", #{ at: \"2026-11-01 01:00\" });\n    \
+         expect_count(\"*\", 2);\n}\n",
+    );
+    passes(
+        "fn schedule() { cron(\"30 * * * *\") }\nfn on_schedule() { remind(\"look\", \"x\"); }",
+        "fn test_a() {\n    advance(1.minutes);\n    expect_no_reminder();\n    advance(30.minutes);\n    \
+         expect_reminder(\"look\", #{ at: \"2026-11-01 00:30\" });\n    expect_count(\"look\", 1);\n}\n",
+    );
 }
 
 #[test]
