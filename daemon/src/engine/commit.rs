@@ -6,7 +6,7 @@ use simbell_core::effect::{Change, Effects, TotalsQuery};
 use simbell_core::event::Event;
 use simbell_core::health::WarningCode;
 use simbell_core::ledger::Baseline;
-use simbell_store::{ApplyError, ErrorKind};
+use simbell_store::{ApplyError, ErrorKind, Store};
 
 use super::{COMMIT_AGAIN, Engine};
 
@@ -127,6 +127,9 @@ impl Engine {
         if self.backlog.failing && !self.stopping && self.commit_again.is_some() {
             return false;
         }
+        if let Err(why) = self.put_back().await {
+            return self.cannot_commit(&why);
+        }
         let Some(mut store) = self.store.take() else { return false };
         let changes = std::mem::take(&mut self.backlog.changes);
         let tidy = self.tidy_due();
@@ -187,21 +190,61 @@ impl Engine {
             Ok((store, changes, Err(error), _)) => {
                 self.store = Some(store);
                 self.backlog.changes = changes;
-                self.backlog.compact();
-                self.commit_again = Some(tokio::time::Instant::now() + COMMIT_AGAIN);
-                if !self.backlog.failing {
-                    self.backlog.failing = true;
-                    tracing::error!(%error, "the ledger cannot be written; changes are kept and tried again");
-                    let fx = self.step(Event::CommitFailed(error.to_string()));
-                    self.backlog.then.push(fx);
-                }
-                false
+                self.cannot_commit(&error.to_string())
             }
             Err(panic) => {
                 tracing::error!(%panic, "the ledger's task ended unexpectedly");
                 self.stopping = true;
                 false
             }
+        }
+    }
+
+    /// Changes are kept, and tried again.
+    fn cannot_commit(&mut self, error: &str) -> bool {
+        self.backlog.compact();
+        self.commit_again = Some(tokio::time::Instant::now() + COMMIT_AGAIN);
+        if !self.backlog.failing {
+            self.backlog.failing = true;
+            tracing::error!(%error, "the ledger cannot be written; changes are kept and tried again");
+            let fx = self.step(Event::CommitFailed(error.to_owned()));
+            self.backlog.then.push(fx);
+        }
+        false
+    }
+
+    /// A ledger whose file was taken away while it is open goes on in a new one in its place, with all that it held.
+    async fn put_back(&mut self) -> Result<(), String> {
+        if self.store.as_ref().is_none_or(Store::is_in_place) {
+            return Ok(());
+        }
+        let Some(store) = self.store.take() else { return Ok(()) };
+        let (path, options, now) = (self.ledger.path.clone(), self.ledger.options.clone(), self.stamp().wall);
+        let done = tokio::task::spawn_blocking(move || match store.put_back(now) {
+            Ok(()) => {
+                drop(store);
+                Ok(Store::open(&path, &options))
+            }
+            Err(error) => Err((store, error)),
+        })
+        .await;
+        let gone = |why: String| format!("its file was taken away while it was open, and {why}");
+        match done {
+            Ok(Ok(Ok(store))) => {
+                tracing::error!(
+                    "the file of the ledger was taken away while the service had it open; all that it held was written \
+                     to its place again"
+                );
+                self.store = Some(store);
+                Ok(())
+            }
+            // The next try opens it, or goes on from a copy.
+            Ok(Ok(Err(error))) => Err(gone(format!("the new one cannot be opened: {error}"))),
+            Ok(Err((store, error))) => {
+                self.store = Some(store);
+                Err(gone(format!("cannot be written anew: {error}")))
+            }
+            Err(panic) => Err(gone(panic.to_string())),
         }
     }
 

@@ -31,8 +31,8 @@ const LEAVE_FREE: u64 = 4 * 1024 * 1024;
 /// What the engine knows of the ledger's file.
 #[derive(Debug)]
 pub(super) struct LedgerFile {
-    path: PathBuf,
-    options: StoreOptions,
+    pub(super) path: PathBuf,
+    pub(super) options: StoreOptions,
     /// Where damage is told that was met beside the engine.
     pub(super) damage: mpsc::Sender<String>,
     /// It was found whole although a statement said otherwise.

@@ -1,6 +1,7 @@
 //! Opening the ledger: made, migrated or refused.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub struct Store {
     unsettled: bool,
     index: Option<File>,
     path: PathBuf,
+    /// Device and inode of the ledger.
+    file: Option<(u64, u64)>,
     _lock: WriterLock,
 }
 
@@ -189,7 +192,7 @@ impl Store {
             source,
         })?;
         conn.set_prepared_statement_cache_capacity(48);
-        Ok(Self { conn, unsettled, index, path: path.to_owned(), _lock: lock })
+        Ok(Self { conn, unsettled, index, path: path.to_owned(), file: identity(path), _lock: lock })
     }
 
     /// Moves what an earlier writer left in the log into the ledger, once.
@@ -220,11 +223,24 @@ impl Store {
         self.conn.execute_batch("PRAGMA shrink_memory")
     }
 
+    /// Whether the file that is written still is the one of its name: what is written to another is gone with the process.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        match std::fs::metadata(&self.path) {
+            Ok(found) => self.file.is_none_or(|file| file == (found.dev(), found.ino())),
+            Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+        }
+    }
+
     /// Where the ledger lies.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// See [`Store::settle`].

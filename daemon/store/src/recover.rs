@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use simbell_core::time::Timestamp;
 
-use crate::backup::{self, sync_directory};
+use crate::backup::{self, BackupError, sync_directory};
 use crate::backups::Backups;
 use crate::failure::ErrorKind;
 use crate::lock::beside;
@@ -55,11 +55,11 @@ impl Store {
         // A file that no service ever held open may be anybody's.
         let ours = beside(path, "-lock").exists();
         let opened = match blank(path, backups) {
-            Some(how) if ours => Err(OpenError::Damaged {
+            Some(how) => Err(OpenError::Damaged {
                 path: path.to_owned(),
                 detail: format!("it is {how}, and copies of it are not"),
             }),
-            _ => Self::open(path, options),
+            None => Self::open(path, options),
         };
         let why = match opened {
             Ok(store) => match (doubt, store.trouble(*doubt == Doubt::Look)) {
@@ -96,6 +96,23 @@ impl Store {
         })?;
         drop(lock);
         Ok((Self::open(path, options)?, aside))
+    }
+
+    /// Writes all that the ledger holds to a file of its own in the ledger's place, which somebody took the ledger from.
+    /// What lies there by now is set aside (`PATH.replaced-TIME`). This one is to be dropped, and the ledger opened anew.
+    ///
+    /// # Errors
+    /// When the copy cannot be made or put there.
+    pub fn put_back(&self, now: Timestamp) -> Result<(), BackupError> {
+        let path = self.path();
+        let file = |source| BackupError::File { path: path.to_owned(), source };
+        let fresh = beside(path, ".new");
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            remove(&beside(&fresh, suffix)).map_err(file)?;
+        }
+        backup::copy(&self.conn, &fresh)?;
+        swap(path, Some(&fresh), "replaced", now).map_err(file)?;
+        Ok(())
     }
 
     /// What is wrong with an open ledger; none when nothing was found.

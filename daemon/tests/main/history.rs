@@ -92,6 +92,29 @@ async fn a_ledger_damaged_under_way_is_set_aside_and_counting_goes_on() {
 }
 
 #[tokio::test]
+async fn a_ledger_that_is_removed_under_way_is_put_back_with_all_that_it_held() {
+    let scene = Scene::new("removed", modem_spec(), SMALL_STEPS).await;
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(500_000, 1);
+    traffic.is_counted(&daemon).await;
+    for suffix in ["", "-wal", "-shm", "-lock"] {
+        let _none = fs::remove_file(scene.place.state().join(format!("ledger.db{suffix}")));
+    }
+    let set = simbell_api::SetUsageParams { sim: Some(HOME.to_owned()), bytes: 6_000_000_000, reason: None };
+    let change = daemon.client().await.set_usage(&set).await.unwrap();
+    assert_eq!(change.bytes, 6_000_000_000);
+    assert!(scene.place.log().contains("all that it held was written to its place again"));
+    daemon.kill();
+    let daemon = Daemon::start(&scene.place, None).await;
+    let corrections = daemon.client().await.corrections(None).await.unwrap();
+    assert_eq!(corrections.len(), 1, "what was answered is there");
+    traffic.pass(80_000, 3);
+    until("it is counted", async || (daemon.counted(HOME).await == traffic.total).then_some(())).await;
+    assert_eq!(scene.place.gaps(), [""; 0]);
+}
+
+#[tokio::test]
 async fn without_any_copy_it_begins_anew_and_says_so() {
     let scene = Scene::new("damaged-anew", modem_spec(), SMALL_STEPS).await;
     let mut daemon = Daemon::start(&scene.place, None).await;

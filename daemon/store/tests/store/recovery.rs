@@ -124,6 +124,8 @@ fn an_emptied_or_lost_ledger_is_not_taken_for_a_new_one() {
         if lost {
             fs::remove_file(dir.ledger()).unwrap();
         }
+        // Whoever removes all that is called ledger removes this, too.
+        fs::remove_file(dir.path().join("ledger.db-lock")).unwrap();
         if log {
             fs::write(dir.path().join("ledger.db-wal"), "what was written last").unwrap();
         }
@@ -136,6 +138,33 @@ fn an_emptied_or_lost_ledger_is_not_taken_for_a_new_one() {
         let aside = PathBuf::from(format!("{}-wal", recovery.aside.display()));
         assert_eq!(fs::read(aside).ok(), log.then(|| b"what was written last".to_vec()));
         assert_eq!(received(&store), 100);
+    }
+}
+
+#[test]
+fn a_ledger_that_is_taken_away_while_it_is_open_is_put_back() {
+    for another in [false, true] {
+        let dir = Dir::new("taken");
+        let mut store = filled(&dir.ledger(), 10);
+        assert!(store.is_in_place());
+        for suffix in ["", "-wal", "-shm", "-lock"] {
+            let _none = fs::remove_file(format!("{}{suffix}", dir.ledger().display()));
+        }
+        if another {
+            fs::write(dir.ledger(), "another").unwrap();
+        }
+        assert!(!store.is_in_place());
+        store.apply(&[usage(1, 1, NOVEMBER, 1, 0)]).unwrap();
+        store.put_back(at(NOVEMBER)).unwrap();
+        drop(store);
+        let store = open(&dir.ledger());
+        assert_eq!(received(&store), 101);
+        assert!(store.is_in_place());
+        let names =
+            fs::read_dir(dir.path()).unwrap().map(|one| one.unwrap().file_name().into_string().unwrap());
+        let aside: Vec<_> = names.filter(|name| name.contains(".replaced-")).collect();
+        let [aside] = &aside[..] else { panic!("{aside:?}") };
+        assert_eq!(fs::read(dir.path().join(aside)).unwrap(), if another { &b"another"[..] } else { b"" });
     }
 }
 
