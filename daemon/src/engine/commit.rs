@@ -225,7 +225,7 @@ impl Engine {
                 drop(store);
                 Ok(Store::open(&path, &options))
             }
-            Err(error) => Err((store, error)),
+            Err(error) => Err(Box::new((store, error))),
         })
         .await;
         let gone = |why: String| format!("its file was taken away while it was open, and {why}");
@@ -240,7 +240,8 @@ impl Engine {
             }
             // The next try opens it, or goes on from a copy.
             Ok(Ok(Err(error))) => Err(gone(format!("the new one cannot be opened: {error}"))),
-            Ok(Err((store, error))) => {
+            Ok(Err(failed)) => {
+                let (store, error) = *failed;
                 self.store = Some(store);
                 Err(gone(format!("cannot be written anew: {error}")))
             }
