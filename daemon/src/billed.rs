@@ -7,7 +7,7 @@ use simbell_api::{BilledPage, GetUsageParams};
 use simbell_core::billing::{Tariff, Units};
 use simbell_core::cycle::cycle_at;
 use simbell_core::ident::Iccid;
-use simbell_core::ledger::When;
+use simbell_core::ledger::{EpochId, When};
 use simbell_core::observation::Spent;
 use simbell_core::plan::Plan;
 use simbell_core::state::State;
@@ -22,6 +22,9 @@ use walk::Walk;
 
 /// A page ends where so many slots were looked at, in the midst of a cycle too: it is answered soon, whatever it spans.
 const SLOTS_LOOKED_AT: usize = 4_000;
+
+/// Where a bucket with no end is looked at: after all that a ledger holds.
+const FAR: Timestamp = Timestamp::from_secs(7_258_118_400);
 
 /// What a SIM carried in a half-open span, by what its plan rounds; nothing where sums by zone say it all.
 ///
@@ -83,6 +86,39 @@ pub fn spent(
         .iter()
         .try_fold(0_i64, |sum, (_, bytes)| sum.checked_add(*bytes))
         .ok_or(QueryError::Overflow { what: "corrections" })?;
+    Ok(Some(Spent { cycle_start, billed, corrections }))
+}
+
+/// What the whole cycle that `at` lies in came to, as a SIM's plan bills it; without a plan as measured in the month. An
+/// imported epoch can be left out. None where it lies in no cycle.
+///
+/// # Errors
+/// When the ledger cannot be read, or a sum does not fit.
+pub fn spent_by_end(
+    state: &State,
+    store: &Store,
+    iccid: &Iccid,
+    at: Timestamp,
+    without: Option<EpochId>,
+) -> Result<Option<Spent>, QueryError> {
+    let zone = state.zone_of(iccid);
+    let Some(cycle) = cycle_at(&state.period_of(iccid), zone.date(at)) else { return Ok(None) };
+    let (cycle_start, end) = cycle.bounds(zone);
+    let tariff = state.tariff(iccid);
+    let (mut units, mut measured, mut fits) = (Units::default(), Some(0_u64), true);
+    store.session_slots(iccid, cycle_start, end, |slot| {
+        if without == Some(slot.session) {
+            return true;
+        }
+        measured = measured.zip(slot.volume.both()).and_then(|(sum, more)| sum.checked_add(more));
+        fits = measured.is_some() && tariff.as_ref().is_none_or(|tariff| add(tariff, &mut units, &slot));
+        fits
+    })?;
+    let billed = measured.filter(|_| fits).ok_or_else(overflow)?;
+    let billed = tariff.map_or(billed, |tariff| units.billed(tariff.plan.counts));
+    let corrections = store.corrections_between(iccid, cycle_start, end.unwrap_or(FAR))?;
+    let corrections = corrections.iter().try_fold(0_i64, |sum, (_, bytes)| sum.checked_add(*bytes));
+    let corrections = corrections.ok_or(QueryError::Overflow { what: "corrections" })?;
     Ok(Some(Spent { cycle_start, billed, corrections }))
 }
 

@@ -65,6 +65,7 @@ fn sim_reply(state: &State, iccid: &Iccid) -> Option<Sim> {
         used_bytes: facts.used_bytes,
         measured_bytes: facts.measured_bytes,
         billed_bytes: facts.plan.as_ref().map(|_| facts.billed_bytes),
+        overdrawn_bytes: state.overdrawn(iccid),
         calibrated_bytes: facts.calibrated_bytes,
         calibration: calibration(state, iccid),
         remaining_bytes: facts.remaining_bytes,

@@ -2,7 +2,7 @@
 //! as billed.
 
 use simbell_api::{
-    BilledSpan, Calibration, Client, Correction, Observation, ObservationReply, ObserveUsageParams,
+    BilledSpan, Calibration, Client, Correction, Observation, ObservationReply, ObserveUsageParams, Sim,
     UndoCorrectionParams, WithdrawObservationParams,
 };
 
@@ -230,6 +230,19 @@ pub(super) fn billed(spans: &[BilledSpan], by: By, name: impl Fn(&str) -> String
         ]);
     }
     format!("\n{}", table.render(out.width, out.color))
+}
+
+/// Where corrections of a SIM's cycle are more than what was counted, so that its usage shows as 0; nothing elsewhere.
+pub(super) fn overdrawn(sim: &Sim, columns: usize) -> Option<String> {
+    let missing = amount(sim.overdrawn_bytes?);
+    Some(paragraph(
+        &format!(
+            "{}: corrections exceed what was counted in the cycle by {missing}; the next {missing} will not show. Say \
+             what was used with `simbellctl usage set`.",
+            sims::called(sim)
+        ),
+        columns,
+    ))
 }
 
 /// How far the carrier counts beside what is billed, in a line; nothing where that is not known.

@@ -40,6 +40,16 @@ fn page(whole: &ExplainPage, columns: usize) -> String {
         0,
         &format!("{name}, {span}: {} bytes{}", exact_signed(whole.sum.bytes, ""), rounded(whole.sum.bytes)),
     );
+    if whole.span.cycle && whole.sum.bytes < 0 {
+        let missing = amount(whole.sum.bytes.unsigned_abs());
+        text.line(
+            0,
+            &format!(
+                "Corrections exceed what was counted by {missing}: the cycle's usage shows as 0. Say what was used \
+                 with `simbellctl usage set`."
+            ),
+        );
+    }
     if let Some(billed) = whole.span.billed_bytes {
         text.line(0, &format!("As the plan bills it: {} bytes ({})", exact(billed), amount(billed)));
     }

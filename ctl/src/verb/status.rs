@@ -2,7 +2,7 @@
 
 use simbell_api::{Channel, Client, Reminder, StatusOutput};
 
-use super::{Verdict, channels, sims, voice};
+use super::{Verdict, carrier, channels, sims, voice};
 use crate::failure::CtlError;
 use crate::out::Out;
 use crate::show::{records, text, time};
@@ -46,6 +46,9 @@ fn page(status: &StatusOutput, out: &Out) -> String {
         page.push_str("No SIM has been seen yet.\n");
     } else {
         page.push_str(&sims::summary(&status.sims, out));
+        for line in status.sims.iter().filter_map(|sim| carrier::overdrawn(sim, out.width)) {
+            page.push_str(&line);
+        }
         for line in status.sims.iter().filter_map(voice::summary) {
             page.push_str(&line);
             page.push('\n');

@@ -34,6 +34,10 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, args: &UsageArgs) ->
         usage.billed = client.billed(&question).await?;
     }
     let known = if out.json && args.check.is_none() { Vec::new() } else { client.sims().await? };
+    let asked: Vec<&Sim> = match &args.sim {
+        Some(wanted) => sims::named(&known, wanted).into_iter().collect(),
+        None => known.iter().collect(),
+    };
     if out.json {
         out.json(&usage)?;
     } else {
@@ -42,12 +46,11 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, args: &UsageArgs) ->
         };
         let mut page = page(&usage, args.by, name, out);
         page.push_str(&carrier::billed(&usage.billed, args.by, name, out));
+        for sim in &asked {
+            page.push_str(&carrier::overdrawn(sim, out.width).unwrap_or_default());
+        }
         out.text(&page)?;
     }
-    let asked: Vec<&Sim> = match &args.sim {
-        Some(wanted) => sims::named(&known, wanted).into_iter().collect(),
-        None => known.iter().collect(),
-    };
     if args.check.is_some() && args.sim.is_some() && asked.is_empty() {
         // It was there a moment ago: that nothing is reached must not be said of it.
         return Err(CtlError::failed("UnknownSim", "the SIM is not known any more", "ask again"));
@@ -131,11 +134,15 @@ fn page(usage: &UsageOutput, by: By, name: impl Fn(&str) -> String + Copy, out: 
         0 => String::new(),
         bytes => format!(", corrections {}", signed(bytes)),
     };
-    let sum = total.rx_bytes.saturating_add(total.tx_bytes).saturating_add_signed(total.correction_bytes);
+    let counted = total.rx_bytes.saturating_add(total.tx_bytes);
+    // Below 0 where corrections are more than what was counted: 0 would be no sum of the lines above.
+    let sum = match counted.checked_add_signed(total.correction_bytes) {
+        Some(sum) => amount(sum),
+        None => format!("-{}", amount(total.correction_bytes.unsigned_abs().saturating_sub(counted))),
+    };
     format!(
-        "{}\nTotal {}: received {}, sent {}{corrected}\n{}",
+        "{}\nTotal {sum}: received {}, sent {}{corrected}\n{}",
         table.render(out.width, out.color),
-        amount(sum),
         amount(total.rx_bytes),
         amount(total.tx_bytes),
         gaps(usage, out.width)

@@ -81,6 +81,9 @@ named! {
         /// Bytes used in this cycle as rules and thresholds see them: as billed, calibrated where the plan says so, as
         /// measured without a plan.
         pub used_bytes: u64,
+        /// By so many bytes the corrections of this cycle are more than what was counted in it: usage shows as 0, and as
+        /// much of what follows does not show. Null where they are not.
+        pub overdrawn_bytes: Option<u64>,
         /// Bytes of this cycle as the carrier is likely to count them; null where its figures teach nothing.
         pub calibrated_bytes: Option<u64>,
         /// What the carrier's own figures teach; its members are null where nothing can be said.

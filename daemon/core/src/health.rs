@@ -57,6 +57,8 @@ pub enum WarningCode {
     TaskRestarted,
     /// A sum does not fit and was not booked.
     Overflow,
+    /// Corrections take more from a cycle than was counted in it: usage does not show.
+    Overdrawn,
     /// A modem is failed or locked.
     ModemUnusable,
     /// Traffic bypasses the kernel's counters; ModemManager's figures count instead.
@@ -88,6 +90,7 @@ impl WarningCode {
             Self::NotAuthorized => "not-authorized",
             Self::TaskRestarted => "task-restarted",
             Self::Overflow => "overflow",
+            Self::Overdrawn => "overdrawn",
             Self::ModemUnusable => "modem-unusable",
             Self::CountersBypassed => "counters-bypassed",
             Self::QuotaHelper => "quota-helper",

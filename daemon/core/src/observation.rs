@@ -103,6 +103,46 @@ pub struct Spent {
     pub corrections: i64,
 }
 
+impl Spent {
+    /// What was used of the cycle, corrections included. Below 0 where those are more than what was counted.
+    #[must_use]
+    pub fn used(self) -> i128 {
+        i128::from(self.billed) + i128::from(self.corrections)
+    }
+
+    /// Judges a correction of the cycle. One that adds is always right: it can only mend.
+    ///
+    /// # Errors
+    /// When less than nothing would be left: so much of what follows would not be seen.
+    pub fn corrected_by(self, bytes: i64) -> Result<(), Overdrawn> {
+        let after = self.used() + i128::from(bytes);
+        if bytes >= 0 || after >= 0 {
+            return Ok(());
+        }
+        let bytes_of = |amount: i128| Bytes(u64::try_from(amount.max(0)).unwrap_or(u64::MAX));
+        Err(Overdrawn {
+            taken: Bytes(bytes.unsigned_abs()),
+            used: bytes_of(self.used()),
+            missing: bytes_of(after.saturating_neg()),
+        })
+    }
+}
+
+/// Why usage is not taken away from a cycle: more than there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "that would take {taken} from a cycle in which {used} are used: {missing} less than nothing, and as much of what \
+     follows would not be seen"
+)]
+pub struct Overdrawn {
+    /// To be taken away.
+    pub taken: Bytes,
+    /// Used in the cycle, corrections included; at least 0.
+    pub used: Bytes,
+    /// What there is too little of.
+    pub missing: Bytes,
+}
+
 /// Why an observation is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ObserveError {

@@ -4,12 +4,13 @@ use simbell_api::{
     BilledPage, ControlError, CorrectionsPage, EntriesParams, GetUsageParams, ObservationReply,
     ObservationsPage, ObserveUsageParams, UndoCorrectionParams, UndoneReply, WithdrawObservationParams,
 };
+use simbell_core::cycle::cycle_at;
 use simbell_core::effect::Change;
 use simbell_core::event::Event;
 use simbell_core::ident::Iccid;
 use simbell_core::ledger::Correction;
 use simbell_core::observation::{
-    Observation, ObservationId, ObservationSource, ObserveError, Observed, Spent, plain,
+    Observation, ObservationId, ObservationSource, ObserveError, Observed, Overdrawn, Spent, plain,
 };
 use simbell_core::time::Timestamp;
 use simbell_store::QueryError;
@@ -120,6 +121,10 @@ impl Engine {
             .ok_or_else(|| convert::internal("the amount is too large"))?;
         self.fresh().await;
         let iccid = kept.correction.iccid;
+        // Judged by the state that takes it: nothing happens in between.
+        if let Some(spent) = self.cycle_of(&iccid, kept.correction.at)? {
+            spent.corrected_by(bytes).map_err(|error| overdrawn(which.id, error))?;
+        }
         let before = self.state.used(&iccid);
         let correction = Correction {
             iccid: iccid.clone(),
@@ -139,6 +144,25 @@ impl Engine {
             before_bytes: before,
             bytes: self.state.used(&iccid),
         })
+    }
+
+    /// What the cycle that an instant lies in came to, what the ledger does not have yet included: of that of now as the
+    /// state knows it. None in no cycle.
+    fn cycle_of(&self, iccid: &Iccid, at: Timestamp) -> Answer<Option<Spent>> {
+        let bounds = self.state.sims().find(|sim| sim.record.iccid == *iccid).and_then(|sim| sim.bounds);
+        if bounds.is_some_and(|(start, end)| at >= start && end.is_none_or(|end| at < end)) {
+            return Ok(self.state.spent(iccid));
+        }
+        let spent = billed::spent_by_end(&self.state, self.ledger()?, iccid, at, None).map_err(unreadable)?;
+        let cycle = |at| cycle_at(&self.state.period_of(iccid), self.state.zone_of(iccid).date(at));
+        let waiting = self.backlog.changes.iter().filter_map(|change| match change {
+            Change::AppendCorrection(other) if other.iccid == *iccid && cycle(other.at) == cycle(at) => {
+                Some(other.bytes)
+            }
+            _ => None,
+        });
+        let waiting = waiting.fold(0_i64, i64::saturating_add);
+        Ok(spent.map(|spent| Spent { corrections: spent.corrections.saturating_add(waiting), ..spent }))
     }
 
     async fn observe(&mut self, figure: ObserveUsageParams, uid: u32) -> Answer<ObservationReply> {
@@ -251,10 +275,21 @@ fn unknown(message: &str, list: &str) -> ControlError {
 
 fn undone(message: &str, again: &str, by: i64) -> ControlError {
     let hint = match again {
-        "undo" => format!("take {by} back in turn if it is to hold again: `simbellctl usage undo {by}`"),
+        "undo" => format!(
+            "take {by} back in turn if it is to hold again: `simbellctl usage undo {by} --reason TEXT`"
+        ),
         _ => "if it is to hold again, observe it anew: `simbellctl usage observe`".to_owned(),
     };
     ControlError::AlreadyUndone { message: message.to_owned(), hint }
+}
+
+fn overdrawn(id: i64, error: Overdrawn) -> ControlError {
+    usage::invalid(
+        "id",
+        &format!("correction {id} is not taken back: {error}"),
+        "take the later ones back first, newest first (`simbellctl usage corrections` lists them); or say what was used: \
+         `simbellctl usage set`",
+    )
 }
 
 fn waiting(message: &str) -> ControlError {

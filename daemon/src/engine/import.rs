@@ -2,6 +2,7 @@
 
 use chrono::{Datelike, Days, Months, NaiveDateTime, TimeDelta};
 use simbell_api::{ImportReply, ImportUsageParams, ImportedRow, UndoImportParams};
+use simbell_core::cycle::cycle_at;
 use simbell_core::event::Event;
 use simbell_core::ident::Iccid;
 use simbell_core::ledger::Volume;
@@ -12,7 +13,7 @@ use super::Engine;
 use super::request::no_ledger;
 use crate::config::{Environment, system_zone, zone_rules};
 use crate::control::Answer;
-use crate::{convert, usage};
+use crate::{billed, convert, usage};
 
 /// Most rows of one call.
 const MOST: usize = 500;
@@ -51,6 +52,10 @@ impl Engine {
     pub(super) async fn undo_import(&mut self, question: UndoImportParams) -> Answer<ImportReply> {
         let iccid = self.sim_named(question.sim.as_deref())?;
         named(&question.interface)?;
+        self.fresh().await;
+        self.flush().await;
+        self.committed()?;
+        self.may_be_taken_out(&iccid, &question.interface)?;
         let store = self.store.as_mut().ok_or_else(no_ledger)?;
         let done = store.undo_import(&iccid, &question.interface);
         let done = done.map_err(|error| convert::internal(&format!("nothing was taken out: {error}")))?;
@@ -58,6 +63,35 @@ impl Engine {
             self.feed(Event::HistoryChanged).await;
         }
         Ok(reply(&iccid, done))
+    }
+
+    /// Whether each cycle has enough without what was imported: a person may have corrected it with that in view.
+    fn may_be_taken_out(&self, iccid: &Iccid, interface: &str) -> Answer<()> {
+        let store = self.ledger()?;
+        let failed = |error| convert::internal(&format!("nothing was taken out: {error}"));
+        let Some((epoch, starts)) = store.imported(iccid, interface).map_err(failed)? else { return Ok(()) };
+        let mut looked_at = None;
+        for at in starts {
+            let spent = |without| {
+                billed::spent_by_end(&self.state, store, iccid, at, without)
+                    .map_err(|error| usage::unreadable(&error))
+            };
+            let cycle = cycle_at(&self.state.period_of(iccid), self.state.zone_of(iccid).date(at));
+            if cycle.is_none() || looked_at == cycle {
+                continue;
+            }
+            looked_at = cycle;
+            let Some((with, without)) = spent(None)?.zip(spent(Some(epoch))?) else { continue };
+            let taken = i64::try_from(without.used().saturating_sub(with.used())).unwrap_or(i64::MIN);
+            with.corrected_by(taken).map_err(|error| {
+                usage::invalid(
+                    "interface",
+                    &format!("what was imported of {interface} stays: {error}"),
+                    "take corrections of that cycle back first: `simbellctl usage corrections` lists them",
+                )
+            })?;
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 use simbell_core::ident::Iccid;
-use simbell_core::ledger::{Source, Volume, Zone};
+use simbell_core::ledger::{EpochId, Source, Volume, Zone};
 use simbell_core::time::{Span, Timestamp};
 
 use crate::columns::next_generation;
@@ -77,6 +77,26 @@ impl Store {
             tx.commit()?;
         }
         Ok(done)
+    }
+
+    /// What was imported of an interface: its epoch, and where its rows begin. None where nothing was.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn imported(
+        &self,
+        iccid: &Iccid,
+        interface: &str,
+    ) -> Result<Option<(EpochId, Vec<Timestamp>)>, PruneError> {
+        let tx = self.conn.unchecked_transaction()?;
+        let Some(epoch) = epoch(&tx, iccid, interface)? else { return Ok(None) };
+        let mut rows = tx.prepare(
+            "SELECT start_ms FROM usage WHERE iccid = ?1 AND epoch = ?2 AND start_ms IS NOT NULL ORDER BY start_ms",
+        )?;
+        let starts = rows.query_map(params![iccid.as_str(), epoch], |row| row.get(0))?;
+        let starts =
+            starts.map(|start| start.map(Timestamp::from_millis)).collect::<rusqlite::Result<_>>()?;
+        Ok(Some((EpochId(epoch), starts)))
     }
 
     /// Takes out again what was imported of an interface: how many rows, and what they carried.

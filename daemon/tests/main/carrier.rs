@@ -170,3 +170,57 @@ async fn a_correction_is_taken_back_once_however_many_try() {
     let again = UndoCorrectionParams { id: all[0].id, reason: "it was right".to_owned() };
     assert_eq!(client.undo_correction(&again).await.unwrap().bytes, 5_000_000);
 }
+
+/// The figures of a person who mistyped: what was set last is kept, and nothing ends below 0.
+#[tokio::test]
+async fn a_correction_is_not_taken_back_from_under_those_that_build_on_it() {
+    let scene = Scene::new("overdrawn", modem_spec(), &plan()).await;
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    daemon.sim_is("the SIM is in use", HOME, |sim| sim.active == Some(true)).await;
+    let mut client = daemon.client().await;
+    for bytes in [3_000_000_000, 50_000_000_000, 3_000_000_000] {
+        client.set_usage(&SetUsageParams { sim: None, bytes, reason: None }).await.unwrap();
+    }
+    let undo = |id| UndoCorrectionParams { id, reason: "was a typo".to_owned() };
+    let refused = refusal(client.undo_correction(&undo(2)).await);
+    let ControlError::InvalidArgument { argument, message, hint } = &refused else { panic!("{refused:?}") };
+    assert_eq!(argument, "id");
+    assert!(message.contains("47.00 GB") && message.contains("3.00 GB are used"), "{message}");
+    assert!(hint.contains("usage corrections") && hint.contains("usage set"), "{hint}");
+    assert_eq!(client.corrections(None).await.unwrap().len(), 3, "nothing was written");
+    assert_eq!(daemon.sim(HOME).await.used_bytes, 3_000_000_000);
+    // Newest first it works.
+    assert_eq!(client.undo_correction(&undo(3)).await.unwrap().bytes, 50_000_000_000);
+    assert_eq!(client.undo_correction(&undo(2)).await.unwrap().bytes, 3_000_000_000);
+
+    // In a cycle gone by the ledger says it.
+    daemon.kill();
+    let change = |sql: &str| scene.place.ledger().execute_batch(sql).unwrap();
+    change("UPDATE correction SET at_ms = at_ms - 90 * 86400000");
+    daemon = Daemon::start(&scene.place, None).await;
+    let mut client = daemon.client().await;
+    assert_eq!(daemon.sim(HOME).await.used_bytes, 0);
+    let refused = refusal(client.undo_correction(&undo(4)).await);
+    assert!(refused.message().contains("3.00 GB are used"), "{refused:?}");
+
+    // A ledger that is so already is told of wherever usage is shown, until it is not so any more.
+    daemon.kill();
+    change("UPDATE correction SET at_ms = at_ms + 90 * 86400000, bytes = -43900000000 WHERE id = 1");
+    daemon = Daemon::start(&scene.place, None).await;
+    daemon.warned("overdrawn").await;
+    let shown = |arguments: &[&str]| {
+        let output = scene.place.ctl(arguments);
+        String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(daemon.sim(HOME).await.overdrawn_bytes, Some(43_900_000_000));
+    let note = "home: corrections exceed what was counted in the cycle by 43.90 GB; the next 43.90 GB will not show.";
+    for arguments in [&["usage"][..], &["usage", "--by", "cycle"], &["status"]] {
+        let said = shown(arguments);
+        assert!(said.contains(note), "{said}");
+    }
+    assert!(shown(&["usage"]).contains("Total -43.90 GB"), "{}", shown(&["usage"]));
+    assert!(shown(&["usage", "explain"]).contains("the cycle's usage shows as 0"));
+    let set = SetUsageParams { sim: None, bytes: 1_000, reason: None };
+    assert_eq!(daemon.client().await.set_usage(&set).await.unwrap().bytes, 1_000);
+    daemon.well("overdrawn").await;
+}

@@ -267,3 +267,21 @@ proptest! {
         let _ = (calibration(factor).apply(bytes), calibration(factor).least_for(bytes));
     }
 }
+
+/// A correction that takes more than there is would hide as much of what follows; one that adds only mends.
+#[test]
+fn a_correction_takes_no_more_than_there_is() {
+    let spent = |billed, corrections| Spent { cycle_start: Timestamp::from_secs(0), billed, corrections };
+    assert_eq!(spent(1_100, 1_900).corrected_by(-3_000), Ok(()));
+    let error = spent(1_100_000_000, 1_900_000_000).corrected_by(-47_000_000_000).unwrap_err();
+    assert_eq!(error.missing, Bytes(44_000_000_000));
+    assert_eq!(
+        error.to_string(),
+        "that would take 47.00 GB from a cycle in which 3.00 GB are used: 44.00 GB less than nothing, and as much of \
+         what follows would not be seen"
+    );
+    assert_eq!(spent(0, -5).corrected_by(3), Ok(()));
+    assert_eq!(spent(5, -9).corrected_by(-1).unwrap_err().used, Bytes(0));
+    assert!(spent(0, i64::MIN).corrected_by(i64::MIN).is_err());
+    assert_eq!(spent(u64::MAX, i64::MAX).corrected_by(i64::MIN), Ok(()));
+}

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::State;
 use super::usage::corrected;
 use crate::billing::{Tariff, Unit};
+use crate::bytes::Bytes;
 use crate::effect::{Change, Effects, Notice};
+use crate::health::WarningCode;
 use crate::ident::Iccid;
 use crate::ledger::When;
 use crate::observation::{
@@ -142,6 +144,46 @@ impl State {
         let (cycle_start, _) = sim.bounds?;
         let billed = sim.totals.uncorrected(self.plan_of(iccid));
         Some(Spent { cycle_start, billed, corrections: sim.totals.corrections })
+    }
+
+    /// By how much the corrections of a SIM's cycle are more than what was counted in it: so much of what follows does not
+    /// show. None where they are not.
+    #[must_use]
+    pub fn overdrawn(&self, iccid: &Iccid) -> Option<u64> {
+        let totals = &self.sims.get(iccid)?.totals;
+        if totals.corrections >= 0 {
+            return None;
+        }
+        let missing =
+            totals.corrections.unsigned_abs().checked_sub(totals.uncorrected(self.plan_of(iccid)))?;
+        (missing > 0).then_some(missing)
+    }
+
+    /// A ledger that holds such corrections already, or whose counted side shrank, is told of: nothing else would show it.
+    pub(super) fn look_at_corrections(&mut self, fx: &mut Effects) {
+        let code = WarningCode::Overdrawn;
+        let warned = |state: &Self| state.warnings.keys().any(|(other, _)| *other == code);
+        if !self.sims.values().any(|sim| sim.totals.corrections < 0) && !warned(self) {
+            return;
+        }
+        let known: Vec<Iccid> =
+            self.sims.iter().filter(|(_, sim)| sim.is_summed()).map(|(iccid, _)| iccid.clone()).collect();
+        for iccid in known {
+            if self.overdrawn(&iccid).is_none() {
+                self.well(code, iccid.as_str(), fx);
+                continue;
+            }
+            // Without what is missing, which changes with each byte: a warning is told anew whenever its words change.
+            let corrections = self.sims.get(&iccid).map_or(0, |sim| sim.totals.corrections);
+            let text = format!(
+                "The corrections of the cycle of {}, -{} together, take more away than was counted in it: its usage \
+                 shows as 0, and what follows does not show until as much is counted. `simbellctl usage set` says \
+                 what was used; `simbellctl usage corrections` shows them.",
+                self.sim_name(&iccid),
+                Bytes(corrections.unsigned_abs())
+            );
+            self.warn(code, iccid.as_str(), text, fx);
+        }
     }
 
     pub(super) fn usage_observed(&mut self, observation: &Observation, fx: &mut Effects) {

@@ -348,6 +348,7 @@ impl State {
             }
             self.say_due_reminders(at, fx);
             self.evaluate_modems(at, fx);
+            self.look_at_corrections(fx);
             self.evaluate_health(at, fx);
             self.deliver_due(at, fx);
         }

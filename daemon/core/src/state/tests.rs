@@ -439,6 +439,30 @@ fn a_rule_with_an_error_is_disabled_alone() {
     assert_eq!(at.wall.as_secs(), bench.secs);
 }
 
+/// Of a ledger that holds such corrections already: nothing but a warning would show it.
+#[test]
+fn corrections_that_take_more_than_was_counted_are_warned_of_until_they_do_not() {
+    let mut bench = Bench::new(settings(), &[]);
+    let mut correct = |bytes| {
+        bench.feed(&Event::UsageCorrected(crate::ledger::Correction {
+            iccid: iccid(),
+            at: Timestamp::from_secs(bench.secs),
+            bytes,
+            author: "uid 0".to_owned(),
+            reason: String::new(),
+            undoes: None,
+        }));
+        let warned =
+            bench.state.warnings().find(|w| w.code == WarningCode::Overdrawn).map(|w| w.text.clone());
+        (bench.state.overdrawn(&iccid()), warned)
+    };
+    assert_eq!(correct(900), (None, None));
+    let (missing, text) = correct(-2_000_000_900);
+    assert_eq!(missing, Some(2_000_000_000));
+    assert!(text.unwrap().contains("-2.00 GB together"));
+    assert_eq!(correct(2_000_000_000), (None, None));
+}
+
 fn modem(registration: Registration, connected: bool) -> ModemView {
     ModemView {
         id: ModemId::new("350000000000017").unwrap(),

@@ -89,6 +89,11 @@ impl Sim {
         self.cycle_known = false;
     }
 
+    /// Whether the ledger has said what was used: until then the sums say nothing.
+    pub(super) const fn is_summed(&self) -> bool {
+        self.awaited.is_none()
+    }
+
     /// Whether what began then counts in the current cycle. What has no date yet is read from the ledger once it has.
     pub(super) fn counts_now(&self, began: Option<Timestamp>) -> bool {
         began.is_some_and(|began| self.bounds.is_some_and(|(start, _)| began >= start))
