@@ -3,6 +3,8 @@
 //! A factor is exact to a millionth, rounded half up. What persons corrected is the carrier's already: it is left out
 //! on both sides, and added unchanged. Nothing that was measured is ever changed by an observation.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
@@ -143,11 +145,38 @@ pub struct Overdrawn {
     pub missing: Bytes,
 }
 
+/// A figure of the carrier, which is compared without what was corrected: `3.00 GB (53.00 GB without the corrections of
+/// -50.00 GB)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figure {
+    /// As it was given.
+    pub said: Bytes,
+    /// Σ of the corrections, signed bytes.
+    pub corrections: i64,
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.said.fmt(f)?;
+        if self.corrections == 0 {
+            return Ok(());
+        }
+        let sign = if self.corrections < 0 { "-" } else { "" };
+        let corrections = Bytes(self.corrections.unsigned_abs());
+        match u64::try_from(i128::from(self.said.0) - i128::from(self.corrections)) {
+            Ok(left) => write!(f, " ({} without the corrections of {sign}{corrections})", Bytes(left)),
+            Err(_) => write!(f, " (nothing without the corrections of {sign}{corrections})"),
+        }
+    }
+}
+
 /// Why an observation is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ObserveError {
     /// The SIM has no plan.
-    #[error("the SIM has no plan, so there is no cycle that the carrier's figure could be about")]
+    #[error(
+        "the SIM has no plan: the carrier's figure is compared with what a plan bills, and there is none"
+    )]
     NoPlan,
     /// The clock is not trusted yet.
     #[error("the clock cannot be believed yet, so the cycle is not known")]
@@ -166,11 +195,11 @@ pub enum ObserveError {
     Nothing,
     /// The figure is more than ten times what was billed, or less than a tenth.
     #[error(
-        "the carrier's figure, {observed}, is too far from the {billed} billed by then to be about the same usage"
+        "the carrier's figure, {figure}, is too far from the {billed} billed by then to be about the same usage"
     )]
     TooFar {
-        /// The carrier's figure less what was corrected.
-        observed: Bytes,
+        /// The carrier's figure.
+        figure: Figure,
         /// Billed by then, corrections apart.
         billed: Bytes,
     },
@@ -346,9 +375,10 @@ pub fn observe(
     let near = (ONE / FARTHEST)..=(ONE * FARTHEST);
     if observation.is_significant(plan) && !observation.factor().is_some_and(|factor| near.contains(&factor))
     {
-        let carrier = i128::from(observation.bytes) - i128::from(observation.corrections);
-        let observed = Bytes(u64::try_from(carrier).unwrap_or(0));
-        return Err(ObserveError::TooFar { observed, billed: Bytes(observation.billed) });
+        return Err(ObserveError::TooFar {
+            figure: Figure { said: Bytes(observation.bytes), corrections: observation.corrections },
+            billed: Bytes(observation.billed),
+        });
     }
     Ok(observation)
 }

@@ -213,7 +213,7 @@ fn every_error_has_a_kind_of_its_own_and_says_what_to_do() {
         ObserveError::OutsideCycles,
         ObserveError::BeforeMeasurement,
         ObserveError::Nothing,
-        ObserveError::TooFar { observed: Bytes(1), billed: Bytes(2) },
+        ObserveError::TooFar { figure: Figure { said: Bytes(1), corrections: 0 }, billed: Bytes(2) },
         ObserveError::TooLarge,
         ObserveError::Note(NoteError::Unprintable),
     ];
@@ -284,4 +284,25 @@ fn a_correction_takes_no_more_than_there_is() {
     assert_eq!(spent(5, -9).corrected_by(-1).unwrap_err().used, Bytes(0));
     assert!(spent(0, i64::MIN).corrected_by(i64::MIN).is_err());
     assert_eq!(spent(u64::MAX, i64::MAX).corrected_by(i64::MIN), Ok(()));
+}
+
+/// A refusal names the figure that was given, not what is left of it.
+#[test]
+fn a_figure_that_is_too_far_is_named_as_it_was_given() {
+    let refusal = |said, corrections| {
+        let figure = Figure { said: Bytes(said), corrections };
+        let text = ObserveError::TooFar { figure, billed: Bytes(1_100 * MB) }.to_string();
+        text.strip_suffix(" is too far from the 1.10 GB billed by then to be about the same usage")
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(refusal(3_000 * MB, 0), "the carrier's figure, 3.00 GB,");
+    assert_eq!(
+        refusal(3_000 * MB, -50_000_000_000),
+        "the carrier's figure, 3.00 GB (53.00 GB without the corrections of -50.00 GB),"
+    );
+    assert_eq!(
+        refusal(3_000 * MB, 4_000_000_000),
+        "the carrier's figure, 3.00 GB (nothing without the corrections of 4.00 GB),"
+    );
 }
