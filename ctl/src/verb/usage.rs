@@ -38,6 +38,9 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, args: &UsageArgs) ->
         Some(wanted) => sims::named(&known, wanted).into_iter().collect(),
         None => known.iter().collect(),
     };
+    if let Some(Threshold::Share(_)) = args.check {
+        needs_allowance(&asked, out)?;
+    }
     if out.json {
         out.json(&usage)?;
     } else {
@@ -58,6 +61,26 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, args: &UsageArgs) ->
     let reached =
         |limit: Threshold| asked.iter().any(|sim| limit.reached(sim.used_bytes, sim.allowance_bytes));
     Ok(Verdict::check(args.check.is_some(), args.check.is_some_and(reached)))
+}
+
+/// A share of no allowance is never reached: where nothing has one the question is wrong, and where some have none it is
+/// said of which it says nothing.
+fn needs_allowance(asked: &[&Sim], out: &Out) -> Result<(), CtlError> {
+    let without: Vec<String> =
+        asked.iter().filter(|sim| sim.allowance_bytes.is_none()).map(|sim| sims::called(sim)).collect();
+    if without.is_empty() {
+        return Ok(());
+    }
+    let have = if without.len() == 1 { "has" } else { "have" };
+    let none = format!("{} {have} no allowance", without.join(", "));
+    if without.len() == asked.len() {
+        return Err(CtlError::usage(
+            format!("{none}, so there is no share of it"),
+            "give an amount such as 5GB, or the plan an allowance: `simbellctl plan add`",
+        ));
+    }
+    out.note(&format!("{none} and cannot reach a share of it: the others are checked"));
+    Ok(())
 }
 
 /// Says it where the ledger lacks what was measured last: the answer alone would look complete. Asked after it, for the
