@@ -62,15 +62,30 @@ pub fn write(wanted: &NewRule) -> ExitCode {
             say(&text);
             ExitCode::SUCCESS
         }
-        Err((message, hint)) => failed(&message, &hint, wanted.json),
+        Err(refused) => {
+            failed(&refused.message, &refused.hint, wanted.json);
+            ExitCode::from(refused.status)
+        }
     }
 }
 
 type Written = (PathBuf, Vec<String>, Option<String>);
 
-fn written(wanted: &NewRule) -> Result<Written, (String, String)> {
+/// Why nothing is written.
+struct Refused {
+    message: String,
+    hint: String,
+    /// 2 where what is asked for makes no sense.
+    status: u8,
+}
+
+fn written(wanted: &NewRule) -> Result<Written, Refused> {
     let kind = wanted.kind.as_deref().unwrap_or("usage");
-    let files = new_rule(&wanted.name, kind, wanted.plugin).map_err(|error| (error.message, error.hint))?;
+    let files = new_rule(&wanted.name, kind, wanted.plugin).map_err(|error| Refused {
+        message: error.message,
+        hint: error.hint,
+        status: 2,
+    })?;
     let (dir, why) = place(wanted);
     // All or nothing: looked at before anything is written, and made only where nothing is.
     if let Some(there) = files.iter().map(|file| dir.join(&file.path)).find(|path| path.exists()) {
@@ -83,18 +98,22 @@ fn written(wanted: &NewRule) -> Result<Written, (String, String)> {
         let path = dir.join(&file.path);
         make(&path, &file.text).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => there_already(&path),
-            _ => (
-                format!("{} cannot be written: {error}", path.display()),
-                "choose another folder with --dir, or run it as root".to_owned(),
-            ),
+            _ => Refused {
+                message: format!("{} cannot be written: {error}", path.display()),
+                hint: "choose another folder with --dir, or run it as root".to_owned(),
+                status: 1,
+            },
         })?;
     }
     Ok((dir, files.into_iter().map(|file| file.path).collect(), why))
 }
 
-fn there_already(path: &Path) -> (String, String) {
-    let message = format!("{} is there already, and is left as it is", path.display());
-    (message, "take another name, or another folder with --dir".to_owned())
+fn there_already(path: &Path) -> Refused {
+    Refused {
+        message: format!("{} is there already, and is left as it is", path.display()),
+        hint: "take another name, or another folder with --dir".to_owned(),
+        status: 1,
+    }
 }
 
 fn make(path: &Path, text: &str) -> io::Result<()> {

@@ -20,9 +20,6 @@ use shown::Shown;
 #[cfg(test)]
 mod tests;
 
-/// The usage was wrong.
-const USAGE: u8 = 2;
-
 const EX_CONFIG: u8 = 78;
 
 /// What came of a run.
@@ -51,8 +48,8 @@ struct Chosen {
     options: TrialOptions,
 }
 
-/// Runs the tests, prints what came of them, and gives the exit status: 0 all passed, 1 some failed or there are none,
-/// 2 a name or path names nothing, 78 the configuration has errors.
+/// Runs the tests, prints what came of them, and gives the exit status: 0 all passed, 1 some failed, there are
+/// none, or a name or path names nothing, 78 the configuration has errors.
 #[must_use]
 pub fn run(tests: &Tests) -> ExitCode {
     if tests.watch {
@@ -142,7 +139,7 @@ fn chosen(tests: &Tests) -> Result<Chosen, ExitCode> {
                         looked_in(tests.config.as_deref())
                     ),
                 }
-                return Err(ExitCode::from(USAGE));
+                return Err(ExitCode::FAILURE);
             }
         }
     }

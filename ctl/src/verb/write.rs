@@ -45,5 +45,9 @@ fn run(out: &Out, mut command: Command, name: Option<&str>) -> Result<Verdict, C
     }
     let status = command.stdin(Stdio::null()).status();
     let status = status.map_err(|error| cannot(Path::new(command.get_program()), error))?;
-    Ok(if status.success() { Verdict::Done } else { Verdict::Failed })
+    Ok(match status.code() {
+        Some(0) => Verdict::Done,
+        Some(2) => Verdict::WrongUsage,
+        _ => Verdict::Failed,
+    })
 }

@@ -48,7 +48,7 @@ pub enum ControlError {
         /// What to do.
         hint: String,
     },
-    /// No correction or observation has this number, or it is of another kind.
+    /// No correction, observation or copy of the ledger is called so, or it is of another kind.
     UnknownEntry {
         /// Which was asked for.
         message: String,

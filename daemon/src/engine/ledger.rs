@@ -337,8 +337,7 @@ impl Engine {
     pub(super) async fn restore_backup(&mut self, name: &str) -> Answer<RestoreReply> {
         let shown: String = name.chars().take(80).collect();
         let found =
-            self.ledger.backups().find(name).ok().flatten().ok_or_else(|| ControlError::InvalidArgument {
-                argument: "name".to_owned(),
+            self.ledger.backups().find(name).ok().flatten().ok_or_else(|| ControlError::UnknownEntry {
                 message: format!("there is no copy of the ledger called {shown:?}"),
                 hint: "`simbellctl backup list` lists them".to_owned(),
             })?;

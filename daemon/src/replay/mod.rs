@@ -248,8 +248,10 @@ fn load(path: &Path, options: &LoadOptions, asked: &ReplayOptions) -> Result<Rul
     let found = find(path, options, asked.config.as_deref())?;
     let given = &asked.settings;
     let mut options = options.clone();
+    let mut sound = false;
     if !given.is_empty() {
         let name = RuleSet::load_one(&options, &found).descriptions().into_iter().next();
+        sound = name.as_ref().is_some_and(|rule| rule.problem.is_none());
         let name = name.filter(|rule| rule.plugin).map(|rule| rule.name.to_string()).ok_or_else(|| {
             ReplayError::Usage(format!("{} has no settings: it is no plugin", found.display()))
         })?;
@@ -271,6 +273,8 @@ fn load(path: &Path, options: &LoadOptions, asked: &ReplayOptions) -> Result<Rul
             found.display()
         ))),
         [rule] => match &rule.problem {
+            // What was given is what is wrong.
+            Some(problem) if sound => Err(ReplayError::Usage(problem.clone())),
             Some(problem) => Err(ReplayError::Rule(problem.clone())),
             None => Ok(set),
         },

@@ -174,8 +174,10 @@ async fn a_copy_is_made_and_taken_back_under_traffic() {
         .unwrap();
     for other in ["../ledger.db", "/etc/passwd", "nosuch"] {
         let refused = client.restore_backup(other).await.unwrap_err();
-        assert_eq!(refused.kind(), "InvalidArgument", "{other}: {refused}");
+        assert_eq!(refused.kind(), "UnknownEntry", "{other}: {refused}");
     }
+    let nameless = scene.place.ctl(&["backup", "restore", "nosuch"]);
+    assert_eq!(nameless.status.code(), Some(1), "nothing has the name: {nameless:?}");
     ctl(&scene, &["backup", "restore", &name]);
     // The correction came after the copy; what was carried since is told by the counter.
     traffic.pass(10, 10);

@@ -404,7 +404,7 @@ fn two_versions_of_a_plugin_are_compared_with_its_settings() {
         [("limit=much", "the setting `limit` of `big-day` is"), ("limt=1 GB", "did you mean `limit`?")]
     {
         let (status, said) = refused(&place, &["--ledger", &ledger, "--set", setting, &new]);
-        assert_eq!(status, Some(1));
+        assert_eq!(status, Some(2), "what was given is wrong, not the rule");
         assert!(said.contains(part), "{said}");
     }
 }

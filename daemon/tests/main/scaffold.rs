@@ -44,6 +44,9 @@ fn a_new_rule_is_written_once_and_says_what_to_do_next() {
     assert_eq!(answer["ok"], false);
     assert!(answer["error"].as_str().unwrap().contains("../x"), "{answer}");
     assert!(!dir.join("x.rhai").exists());
+    assert_eq!(bad.status.code(), Some(2), "what is asked for makes no sense");
+    let kind = simbelld(&dir, &["new-rule", "--kind", "foo", "--dir", "own", "x"]);
+    assert_eq!(kind.status.code(), Some(2), "{kind:?}");
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn programs_get_objects_of_the_schemas() {
 fn what_is_not_there_is_told_by_name() {
     let home = home(TESTS);
     let none = ctl(&home, &["hal"]);
-    assert_eq!(none.status.code(), Some(2));
+    assert_eq!(none.status.code(), Some(1));
     let told = String::from_utf8_lossy(&none.stderr).into_owned();
     assert!(told.contains("\"hal\"") && told.contains("did you mean `half`?"), "{told}");
     let filtered = ctl(&home, &["--filter", "nosuch"]);
