@@ -10,6 +10,7 @@ use crate::cli::ImportVerb;
 use crate::failure::CtlError;
 use crate::out::Out;
 use crate::show::amount::amount;
+use crate::show::text::safe;
 
 /// Rows of one call: what it may hold.
 const ROWS: usize = 400;
@@ -43,7 +44,13 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, verb: ImportVerb) ->
             say(out, &done, would)
         }
         ImportVerb::Undo { interface, sim } => {
-            let done = client.undo_import(&UndoImportParams { sim, interface }).await?;
+            let params = UndoImportParams { sim, interface };
+            let done = client.undo_import(&params).await?;
+            if done.rows == 0 && !out.json {
+                let interface = safe(&params.interface);
+                out.text(&format!("Nothing was imported of {interface}: nothing was taken out.\n"))?;
+                return Ok(Verdict::Done);
+            }
             say(out, &done, "are taken out again")
         }
     }

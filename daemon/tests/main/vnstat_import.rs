@@ -73,9 +73,22 @@ async fn a_vnstat_database_is_taken_in_once_to_the_byte_and_out_again() {
         (Some(6_112), Some(613))
     );
 
-    let (code, said, _) = ctl(&scene.place, &["import", "undo", "--interface", "wwan9", "--sim", "home"]);
+    // A person took some of it off: without it that would be less than nothing.
+    let undo = ["import", "undo", "--interface", "wwan9", "--sim", "home"];
+    let corrected = "INSERT INTO correction (iccid, at_ms, bytes, author, reason)
+                     SELECT iccid, start_ms, -4, 'uid 0', 'x' FROM usage WHERE source = 'import' AND rx_bytes = 5";
+    assert_eq!(total().execute(corrected, []).unwrap(), 1);
+    let (code, _, error) = ctl(&scene.place, &undo);
+    assert!(code == 2 && error.contains("what was imported of wwan9 stays"), "{code} {error}");
+    assert!(error.contains("4 B less than nothing") && error.contains("usage corrections"), "{error}");
+    assert_eq!(in_ledger(all), (5, 6_112, 613), "nothing was taken out");
+    total().execute("DELETE FROM correction", []).unwrap();
+
+    let (code, said, _) = ctl(&scene.place, &undo);
     assert!(code == 0 && said.contains("5 rows"), "{said}");
     assert_eq!(in_ledger(all), (0, 0, 0));
+    let (code, said, _) = ctl(&scene.place, &["import", "undo", "--interface", "wwan9", "--sim", "home"]);
+    assert!(code == 0 && said.starts_with("Nothing was imported of wwan9"), "{said}");
 
     for (arguments, says) in [
         (["import", "vnstat", path, "--interface", "eth7"], "knows no interface"),
