@@ -125,7 +125,7 @@ pub enum UsageVerb {
     /// Take a correction back, by another one
     Undo {
         /// Its number, from `usage corrections`
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = crate::parse::entry)]
         id: i64,
         /// Why, for the ledger
         #[arg(long, value_name = "TEXT")]
@@ -155,7 +155,7 @@ pub enum UsageVerb {
     /// Take one of the carrier's figures back
     Withdraw {
         /// Its number, from `usage observations`
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = crate::parse::entry)]
         id: i64,
         /// Why, for the ledger
         #[arg(long, value_name = "TEXT")]

@@ -124,11 +124,15 @@ pub(crate) fn misunderstood(said: &clap::Error, json: bool) {
     let words = said.render().to_string();
     let mut lines = words.lines().map(str::trim).filter(|line| !line.is_empty());
     let message = lines.next().unwrap_or("the command line makes no sense");
-    let hint = lines.find_map(|line| line.strip_prefix("tip: "));
+    let rest: Vec<&str> = lines.collect();
+    let tip = rest.iter().find_map(|line| line.strip_prefix("tip: "));
+    let values = rest.iter().find_map(|line| line.strip_prefix("[possible values: ")?.strip_suffix(']'));
+    let values = values.map(|values| format!("possible values: {values}"));
+    let hint: Vec<&str> = tip.into_iter().chain(values.as_deref()).collect();
     for_programs(Failure {
         kind: "Usage".to_owned(),
         message: message.strip_prefix("error: ").unwrap_or(message).to_owned(),
-        hint: Some(hint.unwrap_or("see --help").to_owned()),
+        hint: Some(if hint.is_empty() { "see --help".to_owned() } else { hint.join("; ") }),
     });
 }
 

@@ -112,6 +112,13 @@ impl FromStr for Span {
     }
 }
 
+/// The number of an entry of the ledger.
+pub fn entry(text: &str) -> Result<i64, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| format!("{text:?} is no number of an entry; write it like 3, as the list shows it"))
+}
+
 /// What `usage --check` compares with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threshold {

@@ -281,6 +281,11 @@ fn write(file: &Path, toml: &str) -> Result<(), CtlError> {
             format!("you may not write {}", file.display()),
             "run this as root, or leave --write out and paste the block",
         ),
+        io::ErrorKind::NotFound => CtlError::failed(
+            "NoFolder",
+            format!("{} cannot be written: its folder is not there", file.display()),
+            "make the folder, name another file, or leave --write out and paste the block",
+        ),
         _ => CtlError::io(format!("{} cannot be written", file.display()), error),
     };
     opened.and_then(|mut file| file.write_all(toml.as_bytes())).map_err(cannot)

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use simbell_api::{Client, ClientError, ExportPart, ExportUsageParams};
 use tokio::sync::mpsc;
@@ -12,6 +12,7 @@ use super::Verdict;
 use crate::cli::{By, ExportArgs, ExportFormat};
 use crate::failure::CtlError;
 use crate::out::Out;
+use crate::show::amount::amount;
 use crate::show::export::{Form, HEADING, write};
 
 /// Written at once, bytes.
@@ -60,7 +61,9 @@ pub(super) async fn run(client: Client, out: &mut Out, args: &ExportArgs) -> Res
         .await
         .map_err(|error| CtlError::io("the export cannot be written", io::Error::other(error)))??;
     read?;
-    to.end()?;
+    if let Some((path, bytes)) = to.end()? {
+        out.note(&format!("wrote {} ({})", path.display(), amount(bytes)));
+    }
     Ok(Verdict::Done)
 }
 
@@ -84,7 +87,7 @@ fn write_parts(form: Form, mut parts: mpsc::Receiver<ExportPart>, mut to: To) ->
 /// Standard output, or a file that is whole or not there under its name.
 enum To {
     Stdout(io::Stdout),
-    File { file: File, part: std::path::PathBuf, path: std::path::PathBuf },
+    File { file: File, part: PathBuf, path: PathBuf },
 }
 
 impl To {
@@ -92,18 +95,18 @@ impl To {
         let Some(path) = path else { return Ok(Self::Stdout(io::stdout())) };
         let mut name = path.as_os_str().to_owned();
         name.push(".part");
-        let part = std::path::PathBuf::from(name);
+        let part = PathBuf::from(name);
         let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&part);
         match made {
             Ok(file) => Ok(Self::File { file, part, path: path.to_owned() }),
-            Err(error) => Err(CtlError::io(format!("{} cannot be made", part.display()), error)),
+            Err(error) => Err(CtlError::io(format!("{} cannot be made", path.display()), error)),
         }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), CtlError> {
         let (written, name) = match self {
             Self::Stdout(out) => (out.lock().write_all(bytes), "standard output".to_owned()),
-            Self::File { file, part, .. } => (file.write_all(bytes), part.display().to_string()),
+            Self::File { file, path, .. } => (file.write_all(bytes), path.display().to_string()),
         };
         written.map_err(|error| match (error.kind(), &self) {
             (io::ErrorKind::BrokenPipe, Self::Stdout(_)) => CtlError::ClosedPipe,
@@ -111,17 +114,20 @@ impl To {
         })
     }
 
-    fn end(self) -> Result<(), CtlError> {
+    /// The file, where there is one, and its size.
+    fn end(self) -> Result<Option<(PathBuf, u64)>, CtlError> {
         match self {
-            Self::Stdout(out) => out.lock().flush().map_err(|error| match error.kind() {
+            Self::Stdout(out) => out.lock().flush().map(|()| None).map_err(|error| match error.kind() {
                 io::ErrorKind::BrokenPipe => CtlError::ClosedPipe,
                 _ => CtlError::io("standard output cannot be written", error),
             }),
             Self::File { file, part, path } => {
+                let bytes = file.metadata().map_or(0, |data| data.len());
                 drop(file);
                 std::fs::rename(&part, &path).map_err(|error| {
                     CtlError::io(format!("{} cannot be put in place", path.display()), error)
-                })
+                })?;
+                Ok(Some((path, bytes)))
             }
         }
     }

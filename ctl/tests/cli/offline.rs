@@ -97,6 +97,20 @@ fn every_plan_that_is_added_is_a_configuration() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_told_with_the_way_out() {
+    let scratch = Scratch::new();
+    let file = scratch.0.join("conf.d/plan.toml");
+    let args = ["plan", "add", "--iccid", fake::HOME, "--data", "6GB", "--day", "1", "--write"];
+    let output = run(&scratch.socket(), &[&args[..], &[file.to_str().unwrap()]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("its folder is not there\nhint: make the folder"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn what_is_not_given_is_asked_for() {
     let scratch = Scratch::new();
     let socket = scratch.socket();

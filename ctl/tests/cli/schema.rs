@@ -123,6 +123,10 @@ fn every_record_of_an_export_keeps_its_schema() {
         records.push(record);
     }
     assert_eq!(records, ["usage", "correction", "gap", "usage", "correction", "gap", "gap"]);
+    let told = stderr(&run(&socket, &["usage", "export", "--output", file.to_str().unwrap()]));
+    assert!(told.starts_with(&format!("note: wrote {} (", file.display())), "{told}");
+    let nowhere = stderr(&run(&socket, &["usage", "export", "-o", "/nonexist/x.csv"]));
+    assert!(nowhere.contains("/nonexist/x.csv cannot be made") && !nowhere.contains(".part"), "{nowhere}");
     let csv = good(&socket, &["usage", "export", "--format", "csv"]);
     assert_eq!(csv.matches("\r\n").count(), 8, "{csv}");
     let refused = run(&socket, &["usage", "export", "--format", "csv", "--json"]);

@@ -133,6 +133,16 @@ fn programs_are_told_of_a_wrong_command_line_too() {
         assert!(!told["error"]["hint"].as_str().unwrap().is_empty(), "{args:?}");
         assert!(!stderr(&output).is_empty());
     }
+    for (args, part) in [
+        (&["--json", "usage", "--by", "week"][..], "possible values: hour, day, cycle"),
+        (&["--json", "usage", "--by", "dya"], "possible values: hour, day, cycle"),
+        (&["--json", "usage", "--bye", "day"], "a similar argument exists: '--by'"),
+    ] {
+        let told: Value = serde_json::from_str(&stdout(&run(&socket, args))).unwrap();
+        assert!(told["error"]["hint"].as_str().unwrap().contains(part), "{args:?}: {told}");
+    }
+    let id = run(&socket, &["usage", "undo", "abc", "--reason", "x"]);
+    assert!(stderr(&id).contains("\"abc\" is no number of an entry; write it like 3"), "{}", stderr(&id));
     let help = run(&socket, &["--json", "--help"]);
     assert!(help.status.success() && stdout(&help).contains("Usage:"));
     let plain = run(&socket, &["usage", "--bye", "--", "--json"]);
@@ -180,12 +190,21 @@ fn conditions_give_their_own_exit_status() {
         (&["usage", "--check", "4.9GB"], 5),
         (&["usage", "--check", "4.91GB"], 0),
         (&["usage", "--json", "--check", "80%"], 5),
+        (&["usage", "--check", "99%"], 0),
+        (&["usage", "--check", "100MB", "--sim", &fake::TRAVEL[12..]], 5),
         (&["status"], 0),
     ] {
         let output = run(&socket, args);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
         assert!(!output.stdout.is_empty(), "{args:?}");
     }
+    // A share of nothing is never reached: that is no answer to a script that waits for it.
+    let none = run(&socket, &["usage", "--check", "5%", "--sim", &fake::TRAVEL[12..]]);
+    assert_eq!((none.status.code(), stdout(&none).as_str()), (Some(2), ""));
+    assert!(stderr(&none).contains("SIM …0022 has no allowance"), "{}", stderr(&none));
+    assert!(stderr(&none).contains("hint: give an amount such as 5GB"), "{}", stderr(&none));
+    let some = stderr(&run(&socket, &["usage", "--check", "99%"]));
+    assert!(some.contains("note: SIM …0022 has no allowance"), "{some}");
     drop(served);
     let _well = Served::start(&socket, Fake::new(16).well());
     assert_eq!(run(&socket, &["status", "--check"]).status.code(), Some(0));
