@@ -254,6 +254,7 @@ mod tests {
             languages: Vec::new(),
             enabled: true,
             decided: Decided::Configuration,
+            used: true,
             permissions: vec![permission("host:a.example", true), permission("host:b.example", false)],
             settings: Vec::new(),
             problem: None,

@@ -36,7 +36,7 @@ pub(super) async fn list(client: &mut Client, out: &mut Out) -> Result<Verdict, 
         if let Some(problem) = &plugin.problem {
             below.push_str(&format!("\n! {}\n{}", safe(&plugin.name), records::problem(problem, out.width)));
         }
-        if plugin.enabled && !waiting(plugin).is_empty() {
+        if plugin.enabled && !waiting(plugin).is_empty() && !available(plugin) {
             let words = format!(
                 "It asks for {}, which is not approved: `simbellctl plugins approve {}`.",
                 waiting(plugin).join(", "),
@@ -45,7 +45,10 @@ pub(super) async fn list(client: &mut Client, out: &mut Out) -> Result<Verdict, 
             below.push_str(&format!("\n! {}\n{}", safe(&plugin.name), paragraph(&words, out.width)));
         }
         if plugin.decided_by == "nobody" && plugin.problem.is_none() && plugin.kind != "carrier" {
-            let words = format!("It waits to be enabled: `simbellctl plugins enable {}`.", plugin.name);
+            let mut words = format!("It waits to be enabled: `simbellctl plugins enable {}`.", plugin.name);
+            if let Some(other) = plugins.iter().find(|other| other.name == plugin.name && other.enabled) {
+                words.push_str(&format!(" Until then the one in {} runs on.", other.folder));
+            }
             below.push_str(&format!("\n! {}\n{}", safe(&plugin.name), paragraph(&words, out.width)));
         }
     }
@@ -55,11 +58,22 @@ pub(super) async fn list(client: &mut Client, out: &mut Out) -> Result<Verdict, 
 }
 
 pub(super) async fn show(client: &mut Client, out: &mut Out, name: &str) -> Result<Verdict, CtlError> {
-    let plugin = named(client, name).await?;
+    // One that waits to be enabled is shown after the one that runs.
+    let Named { counts, later } = named(client, name).await?;
     if out.json {
-        out.json(&plugin)?;
+        [Some(counts), later].iter().flatten().try_for_each(|plugin| out.json(plugin))?;
         return Ok(Verdict::Done);
     }
+    let mut text = page(&counts, out);
+    if let Some(later) = later {
+        text.push('\n');
+        text.push_str(&page(&later, out));
+    }
+    out.text(&text)?;
+    Ok(Verdict::Done)
+}
+
+fn page(plugin: &Plugin, out: &Out) -> String {
     let api = plugin.api.map_or_else(String::new, |api| format!(", api {api}"));
     let decided = match plugin.decided_by.as_str() {
         "configuration" => ", by the configuration",
@@ -72,7 +86,7 @@ pub(super) async fn show(client: &mut Client, out: &mut Out, name: &str) -> Resu
         safe(&plugin.name),
         safe(&plugin.description),
         safe(&plugin.kind),
-        state(&plugin),
+        state(plugin),
         safe(&plugin.folder)
     );
     if !plugin.languages.is_empty() {
@@ -81,7 +95,7 @@ pub(super) async fn show(client: &mut Client, out: &mut Out, name: &str) -> Resu
     if plugin.kind == "carrier" {
         page.push_str("  This version has no use for carrier plugins: nothing runs it.\n");
     }
-    page.push_str(&permissions(&plugin));
+    page.push_str(&permissions(plugin));
     if !plugin.settings.is_empty() {
         let mut table = Table::new(vec![
             ("SETTING", Column::Text),
@@ -112,8 +126,7 @@ pub(super) async fn show(client: &mut Client, out: &mut Out, name: &str) -> Resu
     if let Some(problem) = &plugin.problem {
         page.push_str(&format!("\n! {}", records::problem(problem, out.width)));
     }
-    out.text(&page)?;
-    Ok(Verdict::Done)
+    page
 }
 
 pub(super) async fn enable(
@@ -122,7 +135,7 @@ pub(super) async fn enable(
     name: &str,
     yes: bool,
 ) -> Result<Verdict, CtlError> {
-    let plugin = named(client, name).await?;
+    let plugin = named(client, name).await?.newest();
     let asked = agreed(&plugin, yes, "enable")?;
     let reply = client.enable_plugin(name, &asked).await?;
     let said = if reply.plugin.enabled { "is on" } else { "stays off" };
@@ -141,7 +154,7 @@ pub(super) async fn approve(
     name: &str,
     yes: bool,
 ) -> Result<Verdict, CtlError> {
-    let plugin = named(client, name).await?;
+    let plugin = named(client, name).await?.counts;
     let asked = agreed(&plugin, yes, "approve")?;
     let reply = client.approve_plugin(name, &asked).await?;
     let said = if asked.is_empty() { "asks for nothing" } else { "has its permissions approved" };
@@ -153,14 +166,28 @@ pub(super) async fn check(socket: &Path, out: &mut Out, plugin: &str) -> Result<
         return checker::rules(out, Some(Path::new(plugin)), None);
     }
     let mut client = super::connect(socket, out).await?;
-    let folder = named(&mut client, plugin).await?.folder;
+    let folder = named(&mut client, plugin).await?.newest().folder;
     checker::rules(out, Some(Path::new(&folder)), None)
 }
 
-async fn named(client: &mut Client, name: &str) -> Result<Plugin, CtlError> {
+/// The plugins of one name: that which counts, and one that waits to be enabled while it runs.
+struct Named {
+    counts: Plugin,
+    later: Option<Plugin>,
+}
+
+impl Named {
+    fn newest(self) -> Plugin {
+        self.later.unwrap_or(self.counts)
+    }
+}
+
+async fn named(client: &mut Client, name: &str) -> Result<Named, CtlError> {
     let plugins = client.plugins().await?;
-    let known: Vec<String> = plugins.iter().map(|plugin| plugin.name.clone()).collect();
-    plugins.into_iter().find(|plugin| plugin.name == name).ok_or_else(|| {
+    let mut known: Vec<String> = plugins.iter().map(|plugin| plugin.name.clone()).collect();
+    known.dedup();
+    let mut all = plugins.into_iter().filter(|plugin| plugin.name == name);
+    all.next().map(|counts| Named { counts, later: all.next() }).ok_or_else(|| {
         let hint = if known.is_empty() {
             "copy its folder into /etc/simbell/plugins".to_owned()
         } else {
@@ -237,12 +264,18 @@ fn state(plugin: &Plugin) -> String {
     let state = match plugin {
         Plugin { problem: Some(_), .. } => "broken",
         Plugin { kind, .. } if kind == "carrier" => "not used",
+        plugin if available(plugin) => "available",
         Plugin { enabled: true, .. } if !waiting(plugin).is_empty() => "on, waits",
         Plugin { enabled: true, .. } => "on",
         Plugin { decided_by, .. } if decided_by == "nobody" => "new",
         _ => "off",
     };
     state.to_owned()
+}
+
+/// A kind of channel that nobody decided about and the configuration does not use: nothing waits for it.
+fn available(plugin: &Plugin) -> bool {
+    plugin.kind == "channel" && plugin.enabled && plugin.decided_by == "manifest"
 }
 
 fn waiting(plugin: &Plugin) -> Vec<&str> {

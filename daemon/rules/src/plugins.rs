@@ -30,6 +30,8 @@ pub struct Plugin {
     pub enabled: bool,
     /// Who decided that.
     pub decided: Decided,
+    /// Whether a channel of the configuration goes by it.
+    pub used: bool,
     /// What it may ask for.
     pub permissions: Vec<PluginPermission>,
     /// What can be set.
@@ -110,20 +112,35 @@ impl Plugin {
         self.permissions.iter().map(|one| one.name.clone()).collect()
     }
 
-    pub(crate) fn broken(dir: &Path, problem: String) -> Self {
+    /// Whether it only lies there: of one that runs under its name already, that one runs on.
+    pub(crate) fn is_for_later(&self) -> bool {
+        !self.enabled && self.decided == Decided::Nobody && self.place == PluginPlace::Owner
+    }
+
+    pub(crate) fn broken(dir: &Path, problem: String, options: &LoadOptions) -> Self {
         let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let place = place_of(dir, options);
+        let standing = options.standings.get(&name).map(|decided| decided.at(place)).unwrap_or_default();
+        let configured = [&options.disabled, &options.enabled, &options.used];
         Self {
+            decided: if configured.iter().any(|list| list.contains(&name)) {
+                Decided::Configuration
+            } else if standing.enabled.is_some() {
+                Decided::Person
+            } else {
+                Decided::Nobody
+            },
             name: harmless(&name, 64),
             kind: None,
             dir: dir.to_owned(),
-            place: PluginPlace::Owner,
+            place,
             description: String::new(),
             languages: Vec::new(),
             enabled: false,
-            decided: Decided::Nobody,
             permissions: Vec::new(),
             settings: Vec::new(),
             problem: Some(problem),
+            used: false,
             first_seen: false,
             unplaced: false,
         }
@@ -134,16 +151,7 @@ impl Plugin {
         let listed = |list: &[String]| list.iter().any(|named| named == name);
         // A kind of channel that the service has itself may be called like a plugin, too.
         let used = manifest.kind == PluginKind::Channel && listed(&options.used);
-        // The folder that holds it, as it is written and as it is in truth: the owner's may be a link, and so may be a
-        // folder in it.
-        let holder = dir.parent().and_then(|parent| parent.canonicalize().ok());
-        let within = |owner: &PathBuf| {
-            let resolved = owner.canonicalize().ok();
-            dir.starts_with(owner)
-                || resolved.zip(holder.as_ref()).is_some_and(|(owner, holder)| holder.starts_with(owner))
-        };
-        let waits = options.owner_dirs.iter().any(within);
-        let place = if waits { PluginPlace::Owner } else { PluginPlace::Shipped };
+        let place = place_of(dir, options);
         let decided_of = options.standings.get(name);
         // What was decided about another plugin of this name is no word about this one.
         let standing = decided_of.map(|decided| decided.at(place)).unwrap_or_default();
@@ -153,7 +161,7 @@ impl Plugin {
             (true, Decided::Configuration)
         } else if let Some(enabled) = standing.enabled {
             (enabled, Decided::Person)
-        } else if waits {
+        } else if place == PluginPlace::Owner {
             (false, Decided::Nobody)
         } else {
             (manifest.enabled, Decided::Manifest)
@@ -182,6 +190,7 @@ impl Plugin {
             languages: manifest.languages.clone(),
             enabled: enabled && manifest.kind != PluginKind::Carrier,
             decided,
+            used,
             permissions: permissions.collect(),
             settings: settings(manifest, options),
             problem: None,
@@ -189,6 +198,18 @@ impl Plugin {
             unplaced: decided_of.is_some_and(PluginDecided::is_unplaced),
         }
     }
+}
+
+/// Whose folder a plugin lies in. The folder that holds it counts as it is written and as it is in truth: the owner's may
+/// be a link, and so may be a folder in it.
+fn place_of(dir: &Path, options: &LoadOptions) -> PluginPlace {
+    let holder = dir.parent().and_then(|parent| parent.canonicalize().ok());
+    let within = |owner: &PathBuf| {
+        let resolved = owner.canonicalize().ok();
+        dir.starts_with(owner)
+            || resolved.zip(holder.as_ref()).is_some_and(|(owner, holder)| holder.starts_with(owner))
+    };
+    if options.owner_dirs.iter().any(within) { PluginPlace::Owner } else { PluginPlace::Shipped }
 }
 
 fn settings(manifest: &Manifest, options: &LoadOptions) -> Vec<PluginSetting> {

@@ -40,7 +40,7 @@ pub struct LoadOptions {
     /// The folder of the user's own rules, one `.rhai` file each; a folder that is not there has none.
     pub user_dir: Option<PathBuf>,
     /// Folders of plugins, each plugin a folder of its own in it or in its `rules`. Of two plugins of one name the
-    /// later folder's is taken.
+    /// later folder's is taken, unless it waits to be enabled and the other runs.
     pub plugin_dirs: Vec<PathBuf>,
     /// Rules to run that would not run by themselves.
     pub enabled: Vec<String>,
@@ -106,6 +106,8 @@ pub struct RuleSet {
     rules: BTreeMap<RuleName, Rule>,
     idle: Vec<IdleRule>,
     plugins: BTreeMap<String, Plugin>,
+    /// Plugins that wait to be enabled while another of their name runs.
+    later: BTreeMap<String, Plugin>,
     problems: Vec<Problem>,
     /// What ran before, while a set is loaded: it runs on where a file is wrong now.
     before: BTreeMap<RuleName, Rule>,
@@ -194,6 +196,7 @@ impl RuleSet {
             rules: BTreeMap::new(),
             idle: Vec::new(),
             plugins: BTreeMap::new(),
+            later: BTreeMap::new(),
             problems: Vec::new(),
             before: BTreeMap::new(),
             before_shelf: Shelf::default(),
@@ -262,7 +265,7 @@ impl RuleSet {
         &self.idle
     }
 
-    /// Every plugin, by name.
+    /// Every plugin, by name; of several of one name the one that counts.
     pub fn plugins(&self) -> impl Iterator<Item = &Plugin> {
         self.plugins.values()
     }
@@ -271,6 +274,12 @@ impl RuleSet {
     #[must_use]
     pub fn plugin(&self, name: &str) -> Option<&Plugin> {
         self.plugins.get(name)
+    }
+
+    /// The plugin that waits to be enabled while another of its name runs.
+    #[must_use]
+    pub fn later(&self, name: &str) -> Option<&Plugin> {
+        self.later.get(name)
     }
 
     /// What is wrong besides single rules: folders that cannot be read, names in the configuration that no rule has.
@@ -449,7 +458,10 @@ impl RuleSet {
             Ok(manifest) => manifest,
             Err(problems) => {
                 let said = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
-                let plugin = Plugin::broken(dir, said);
+                let plugin = Plugin::broken(dir, said, options);
+                let Some(plugin) = self.unless_later(plugin) else {
+                    return;
+                };
                 self.plugins.insert(plugin.name.clone(), plugin);
                 if let Some(name) = self.name(&folder, &manifest_file) {
                     let about = About { plugin: true, ..About::default() };
@@ -458,7 +470,9 @@ impl RuleSet {
                 return;
             }
         };
-        let plugin = Plugin::of(&manifest, dir, options);
+        let Some(plugin) = self.unless_later(Plugin::of(&manifest, dir, options)) else {
+            return;
+        };
         let (enabled, approved): (bool, BTreeSet<String>) = (
             plugin.enabled,
             plugin.permissions.iter().filter(|one| one.approved).map(|one| one.name.clone()).collect(),
@@ -487,6 +501,17 @@ impl RuleSet {
             .copied()
             .collect();
         self.keep(name, file, &main, About { plugin: true, summary, may }, compiled);
+    }
+
+    /// The plugin, unless it waits to be enabled while another of its name runs: that runs on.
+    fn unless_later(&mut self, plugin: Plugin) -> Option<Plugin> {
+        let runs = self.plugins.get(&plugin.name).is_some_and(|other| other.enabled);
+        if runs && plugin.is_for_later() {
+            self.later.insert(plugin.name.clone(), plugin);
+            return None;
+        }
+        self.later.remove(&plugin.name);
+        Some(plugin)
     }
 
     fn compile_plugin(

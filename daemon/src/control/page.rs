@@ -32,6 +32,11 @@ pub(super) fn page<T: Serialize>(
         }
         fits = fits.saturating_add(1);
     }
+    // What has the same key stays together: the next page begins after the key.
+    let parted = |fits: usize| items.get(..fits).and_then(<[T]>::last).zip(items.get(fits));
+    while parted(fits).is_some_and(|(last, next)| key(last) == key(next)) {
+        fits = fits.saturating_add(1);
+    }
     let more = fits < items.len();
     items.truncate(fits);
     let next = if more { items.last().map(|item| key(item).to_owned()) } else { None };
@@ -63,6 +68,13 @@ mod tests {
         let mut sorted = items.clone();
         sorted.sort();
         assert_eq!(pages.concat(), sorted);
+    }
+
+    #[test]
+    fn what_has_the_same_key_is_in_one_page() {
+        let items = ["b", "a", "b", "b"].map(str::to_owned);
+        assert_eq!(all(&items, Some(2)), [vec!["a", "b", "b", "b"]]);
+        assert_eq!(all(&items, Some(1)), [vec!["a"], vec!["b", "b", "b"]]);
     }
 
     #[test]

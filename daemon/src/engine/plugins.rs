@@ -99,7 +99,12 @@ impl Engine {
         }
         self.tell_of_outdated().await;
         let mut waiting = BTreeSet::new();
-        for plugin in rules.plugins().filter(|plugin| plugin.enabled && plugin.waiting().next().is_some()) {
+        // Of a kind of channel that no channel is of, nothing waits.
+        let of_use = |plugin: &&Plugin| plugin.kind != Some(PluginKind::Channel) || plugin.used;
+        for plugin in rules.plugins().filter(of_use) {
+            if !plugin.enabled || plugin.waiting().next().is_none() {
+                continue;
+            }
             waiting.insert(plugin.name.clone());
             self.report(WarningCode::PermissionWaits, &plugin.name, Some(waits(plugin))).await;
         }
@@ -114,7 +119,8 @@ impl Engine {
 impl Engine {
     /// Every plugin, as callers see it.
     pub(super) fn plugins_shown(&self) -> Vec<simbell_api::Plugin> {
-        self.rules.plugins().map(|plugin| self.shown(plugin)).collect()
+        let all = self.rules.plugins().flat_map(|plugin| [Some(plugin), self.rules.later(&plugin.name)]);
+        all.flatten().map(|plugin| self.shown(plugin)).collect()
     }
 
     /// Somebody decides about a plugin: it is in the ledger, and the rules are read with it, before the answer.
@@ -124,7 +130,11 @@ impl Engine {
         which: &DecidePluginParams,
         uid: u32,
     ) -> Answer<()> {
-        let plugin = self.plugin_named(&which.name)?;
+        let plugin = match self.rules.later(&which.name) {
+            // Which of one's name is to run is what this one waits for.
+            Some(later) if choice == PluginChoice::Enable => later.clone(),
+            _ => self.plugin_named(&which.name)?,
+        };
         if choice != PluginChoice::Disable {
             may_be_approved(&plugin, which, choice)?;
         }
@@ -148,7 +158,9 @@ impl Engine {
 
     fn shown(&self, plugin: &Plugin) -> simbell_api::Plugin {
         let mut shown = shown(plugin);
-        shown.problem = shown.problem.or_else(|| self.scripted.problem_of(&plugin.name));
+        if self.rules.later(&plugin.name).is_none_or(|later| later.dir != plugin.dir) {
+            shown.problem = shown.problem.or_else(|| self.scripted.problem_of(&plugin.name));
+        }
         shown
     }
 

@@ -326,12 +326,47 @@ async fn a_plugin_that_takes_the_place_of_another_has_to_be_approved_anew() {
 
     let bell = stage.bell(&home).await;
     copy(&home, "\"send-ussd\"");
-    let swapped = plugin_is(&bell, "is another", |plugin| plugin.folder.contains("/plugins/")).await;
-    assert!(!swapped.enabled && !swapped.permissions[0].approved, "{swapped:?}");
-    assert!(bell.rules().await.is_empty());
-    // The other way round, too.
+    // It waits, and that which runs runs on.
+    let both = until("both are listed", async || {
+        let plugins = bell.client().await.plugins().await.unwrap();
+        (plugins.len() == 2).then_some(plugins)
+    })
+    .await;
+    assert!(both[0].folder.contains("/shipped/") && both[0].enabled && both[0].permissions[0].approved);
+    let copied = &both[1];
+    assert!(copied.folder.contains("/plugins/") && !copied.permissions[0].approved, "{copied:?}");
+    assert!(!copied.enabled && copied.decided_by == "nobody", "{copied:?}");
+    assert_eq!(bell.rules().await.len(), 1);
+    assert!(bell.rules().await[0].file.contains("/shipped/"));
+    let (_, said, _) = ctl(&home, &["plugins"]);
+    assert!(
+        said.contains("It waits to be enabled: `simbellctl plugins enable helper`. Until then"),
+        "{said}"
+    );
+    assert!(said.contains("shipped/helper runs on."), "{said}");
+    let (_, said, _) = ctl(&home, &["plugins", "show", "helper"]);
+    assert!(said.contains("state     on, by decision") && said.contains("state     new"), "{said}");
+    let (code, _, said) = ctl(&home, &["plugins", "enable", "helper"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("send-ussd") && said.contains("--yes"), "it is another one: {said}");
+    // Once removed it leaves nothing behind.
+    fs::remove_dir_all(home.path("etc/plugins/helper")).unwrap();
+    let left = until("one is left", async || {
+        let plugins = bell.client().await.plugins().await.unwrap();
+        (plugins.len() == 1).then_some(plugins)
+    })
+    .await;
+    assert!(left[0].folder.contains("/shipped/") && left[0].enabled, "{left:?}");
+    assert_eq!(bell.rules().await.len(), 1);
+    // It can take the place of the other, and is switched off there.
+    copy(&home, "\"send-ussd\"");
+    until("both are listed", async || {
+        (bell.client().await.plugins().await.unwrap().len() == 2).then_some(())
+    })
+    .await;
     bell.client().await.enable_plugin("helper", &["send-ussd".to_owned()]).await.unwrap();
-    plugin_is(&bell, "is on", |plugin| plugin.enabled).await;
+    plugin_is(&bell, "is the copy", |plugin| plugin.enabled && plugin.folder.contains("/plugins/")).await;
+    assert_eq!(bell.rules().await.len(), 1);
     bell.client().await.disable_plugin("helper").await.unwrap();
     fs::remove_dir_all(home.path("etc/plugins/helper")).unwrap();
     let back = plugin_is(&bell, "is the one before", |plugin| plugin.folder.contains("shipped")).await;
@@ -368,5 +403,48 @@ async fn what_is_wrong_or_of_no_use_is_listed_checked_and_not_run() {
     let (code, _, said) = ctl(&home, &["plugins", "check", dir.join("wrong").to_str().unwrap()]);
     assert_eq!(code, 1);
     assert!(said.contains("version 2 of the rule language"), "{said}");
+    bell.stop().await;
+}
+
+#[tokio::test]
+async fn a_kind_of_channel_that_nothing_uses_is_there_and_waits_for_nobody() {
+    let stage = Stage::new().await;
+    let home = Home::new("");
+    let channel = |name: &str| {
+        let dir = home.path("etc/shipped").join(name);
+        fs::create_dir_all(&dir).unwrap();
+        let manifest = format!(
+            "api = 1\nname = \"{name}\"\nkind = \"channel\"\ndescription = \"Rings.\"\nhosts = [\"{{url}}\"]\n\
+             [settings.url]\ntype = \"url\"\ndescription = \"Where.\"\n"
+        );
+        fs::write(dir.join("plugin.toml"), manifest).unwrap();
+        let script = "fn send(message) { http_post(settings.url, #{ text: message.text }) }\n";
+        fs::write(dir.join("main.rhai"), script).unwrap();
+    };
+    channel("ringer");
+    channel("gong");
+    let config = "[rules]\nplugin_dirs = [\"../shipped\"]\n[channels.ring]\nkind = \"ringer\"\n\
+                  url = \"http://127.0.0.1:9\"\nallow_plaintext = true\n[reminders]\nchannels = [\"ring\"]\n";
+    fs::write(home.path("etc/conf.d/90-plugins.toml"), config).unwrap();
+    let bell = stage.bell(&home).await;
+    let (_, said, _) = ctl(&home, &["plugins"]);
+    let states: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().take(3).collect()).collect();
+    assert_eq!(
+        states,
+        [["PLUGIN", "KIND", "STATE"], ["gong", "channel", "available"], ["ringer", "channel", "on"]],
+        "{said}"
+    );
+    // What the service has warned of before, it has warned of by now.
+    let manifest = home.path("etc/shipped/ringer/plugin.toml");
+    let more = fs::read_to_string(&manifest).unwrap().replace("{url}", "{url}\", \"b.example");
+    fs::write(&manifest, more).unwrap();
+    bell.warns("permission-waits").await;
+    let warnings = bell.client().await.status().await.unwrap().service.warnings;
+    let waits: Vec<&str> = warnings
+        .iter()
+        .filter(|one| one.code == "permission-waits")
+        .map(|one| one.subject.as_str())
+        .collect();
+    assert_eq!(waits, ["ringer"]);
     bell.stop().await;
 }

@@ -286,14 +286,16 @@ fn a_plugin_of_the_same_name_in_the_other_folder_inherits_nothing() {
     let plugin = rules.plugin("helper").expect("it is found");
     assert!(plugin.enabled && plugin.place == PluginPlace::Shipped && plugin.waiting().next().is_none());
 
-    // Another one takes its place; that the configuration names it is no reason to trust it unseen.
+    // Another one waits beside it; that the configuration names it is no reason to trust it unseen.
     folder.write("owner/helper/plugin.toml", &manifest(""));
     folder.write("owner/helper/main.rhai", "fn on_usage(sim) { }");
     let rules = RuleSet::load(&options);
-    let plugin = rules.plugin("helper").expect("it is found");
+    let plugin = rules.later("helper").expect("it is found");
     assert!(!plugin.enabled && !plugin.first_seen && plugin.place == PluginPlace::Owner, "{plugin:?}");
     assert_eq!(plugin.waiting().collect::<Vec<_>>(), ["send-sms"]);
-    assert!(rules.descriptions().is_empty());
+    let plugin = rules.plugin("helper").expect("it is found");
+    assert!(plugin.enabled && plugin.place == PluginPlace::Shipped, "{plugin:?}");
+    assert!(rules.descriptions()[0].file.contains("/shipped/"));
     options.enabled = vec!["helper".to_owned()];
     let rules = RuleSet::load(&options);
     let plugin = rules.plugin("helper").expect("it is found");
@@ -306,4 +308,63 @@ fn a_plugin_of_the_same_name_in_the_other_folder_inherits_nothing() {
     let rules = RuleSet::load(&options);
     let plugin = rules.plugin("helper").expect("it is found");
     assert!(plugin.enabled && plugin.unplaced && plugin.waiting().next().is_none(), "{plugin:?}");
+}
+
+#[test]
+fn what_runs_runs_on_until_a_copy_of_it_is_enabled() {
+    let folder = Folder::new();
+    let rule_saying = |text: &str| format!("fn on_usage(sim) {{ remind(\"k\", \"{text}\") }}");
+    plugin(&folder, "shipped/rules/steps", MANIFEST, &rule_saying("shipped"));
+    let owner = folder.path().join("owner");
+    let mut options = LoadOptions {
+        plugin_dirs: vec![folder.path().join("shipped"), owner.clone()],
+        owner_dirs: vec![owner.clone()],
+        ..options(&folder)
+    };
+    let decided = |place, what| PluginDecision {
+        plugin: "steps".to_owned(),
+        place: Some(place),
+        at: Timestamp::from_millis(0),
+        author: "uid 0".to_owned(),
+        what,
+        approved: None,
+    };
+    // Half copied, copied, and changed so that nobody can read it.
+    let wrong = MANIFEST.replace("kind", "kin");
+    for manifest in ["", MANIFEST, wrong.as_str()] {
+        plugin(&folder, "owner/steps", manifest, &rule_saying("copy"));
+        let rules = RuleSet::load(&options);
+        assert_eq!(said(&rules, "steps"), "shipped", "{manifest}");
+        assert!(rules.idle().is_empty() && rules.descriptions().len() == 1);
+        let later = rules.later("steps").expect("it waits");
+        assert!(!later.enabled && later.dir == owner.join("steps"), "{later:?}");
+        assert_eq!(later.problem.is_some(), manifest != MANIFEST);
+    }
+    plugin(&folder, "owner/steps", MANIFEST, &rule_saying("copy"));
+    options.standings = standings(&[decided(PluginPlace::Owner, PluginChoice::Enable)]);
+    let rules = RuleSet::load(&options);
+    assert_eq!(said(&rules, "steps"), "copy");
+    assert!(rules.later("steps").is_none() && rules.descriptions().len() == 1);
+    // Who enabled it is told what is wrong with it, rather than that another runs in its place.
+    plugin(&folder, "owner/steps", &wrong, &rule_saying("copy"));
+    let rules = RuleSet::load(&options);
+    assert!(rules.later("steps").is_none() && rules.descriptions()[0].problem.is_some());
+
+    // What is switched off is off, wherever it lies.
+    plugin(&folder, "owner/steps", MANIFEST, &rule_saying("copy"));
+    options.standings = standings(&[decided(PluginPlace::Shipped, PluginChoice::Disable)]);
+    let rules = RuleSet::load(&options);
+    assert!(rules.descriptions().is_empty() && rules.later("steps").is_none());
+    assert_eq!(rules.idle().len(), 1);
+    // Where nothing runs, that which waits is the plugin of its name.
+    options.standings.clear();
+    plugin(
+        &folder,
+        "shipped/rules/steps",
+        &MANIFEST.replace("languages =", "enabled = false\nlanguages ="),
+        "",
+    );
+    let rules = RuleSet::load(&options);
+    assert!(rules.later("steps").is_none() && rules.idle().len() == 1);
+    assert_eq!(rules.plugin("steps").map(|plugin| plugin.place), Some(PluginPlace::Owner));
 }
