@@ -83,7 +83,8 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
     let options = rule_options(&service, &settings);
     let set = RuleSet::load(&options);
     if what == What::Config {
-        found.warnings.extend(set.language_problem().map(ToString::to_string));
+        let said = set.unknown_names().values().chain(set.language_problem());
+        found.warnings.extend(said.map(ToString::to_string));
         return;
     }
     found.warnings.extend(set.problems().iter().map(ToString::to_string));

@@ -254,7 +254,10 @@ fn meaning(permission: &str) -> String {
         "send-ussd" => "talk to the network by USSD, which may cost money".to_owned(),
         "disconnect" => "end connections".to_owned(),
         host => match host.strip_prefix("host:") {
-            Some(host) => format!("send reminders to {}", safe(host)),
+            Some(host) => match host.strip_prefix('{').and_then(|host| host.strip_suffix('}')) {
+                Some(setting) => format!("send reminders to the address that you set as `{}`", safe(setting)),
+                None => format!("send reminders to {}", safe(host)),
+            },
             None => "something this program does not know".to_owned(),
         },
     }

@@ -41,6 +41,8 @@ pub enum WarningCode {
     ActionFailed,
     /// A file of the owner's own texts is wrong, and the texts without it are said.
     TextsOutdated,
+    /// The configuration names a rule or plugin that is not there.
+    NameUnknown,
     /// A plugin asks for more than what was approved: that waits.
     PermissionWaits,
     /// A channel failed the last time it was used.
@@ -81,6 +83,7 @@ impl WarningCode {
             Self::RuleOutdated => "rule-outdated",
             Self::RuleFailing => "rule-failing",
             Self::ActionFailed => "action-failed",
+            Self::NameUnknown => "name-unknown",
             Self::PermissionWaits => "permission-waits",
             Self::TextsOutdated => "texts-outdated",
             Self::ChannelFailing => "channel-failing",

@@ -109,6 +109,8 @@ pub struct RuleSet {
     /// Plugins that wait to be enabled while another of their name runs.
     later: BTreeMap<String, Plugin>,
     problems: Vec<Problem>,
+    /// Names in the configuration that nothing has, with what is said of them.
+    unknown: BTreeMap<String, Problem>,
     /// What ran before, while a set is loaded: it runs on where a file is wrong now.
     before: BTreeMap<RuleName, Rule>,
     /// The modules of what ran before.
@@ -198,6 +200,7 @@ impl RuleSet {
             plugins: BTreeMap::new(),
             later: BTreeMap::new(),
             problems: Vec::new(),
+            unknown: BTreeMap::new(),
             before: BTreeMap::new(),
             before_shelf: Shelf::default(),
             languages: BTreeSet::new(),
@@ -286,6 +289,12 @@ impl RuleSet {
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// Names in the configuration that no rule and no plugin has, with what is said of them.
+    #[must_use]
+    pub const fn unknown_names(&self) -> &BTreeMap<String, Problem> {
+        &self.unknown
     }
 
     /// What is wrong with the language of the configuration.
@@ -646,14 +655,17 @@ impl RuleSet {
             .chain(self.idle.iter().map(|idle| idle.name.to_string()))
             .chain(self.plugins.keys().cloned())
             .collect();
+        let lists = options.enabled.iter().chain(&options.disabled);
         let named: BTreeSet<&String> =
-            options.enabled.iter().chain(&options.disabled).chain(options.settings.keys()).collect();
+            lists.chain(options.settings.keys()).chain(options.allowed.keys()).collect();
         for name in named.into_iter().filter(|name| !known.contains(name)) {
             let hint = nearest(name, &known).map(|near| format!("did you mean `{near}`?"));
             let source = Source { file: "rules", text: None };
             let message =
                 format!("the configuration names a rule `{}` that is not there", crate::text::short(name));
-            self.problems.push(source.problem(None, message).hint(hint));
+            let problem = source.problem(None, message).hint(hint);
+            self.problems.push(problem.clone());
+            self.unknown.insert(name.clone(), problem);
         }
     }
 }

@@ -46,7 +46,8 @@ impl Engine {
         self.look_at_plugins().await;
     }
 
-    /// Warns of what is wrong on disk and was left out: plugins of channels, and the owner's own texts.
+    /// Warns of what is wrong on disk and was left out: plugins of channels, the owner's own texts, and what the
+    /// configuration says of rules that are not there.
     async fn tell_of_outdated(&mut self) {
         let channels = self
             .scripted
@@ -57,8 +58,16 @@ impl Engine {
             let text = format!("{problem}\nThe texts without this file are said, until it is mended.");
             (WarningCode::TextsOutdated, problem.file.clone(), text)
         });
+        let names = self.rules.unknown_names().iter().map(|(name, problem)| {
+            let hint = problem.hint.as_deref().map_or_else(|| ".".to_owned(), |hint| format!("; {hint}"));
+            let text = format!(
+                "The configuration names {name}, and no rule and no plugin is called so: what it says of that has no \
+                 effect{hint}"
+            );
+            (WarningCode::NameUnknown, name.clone(), text)
+        });
         let mut outdated = BTreeSet::new();
-        for (code, subject, text) in channels.chain(texts).collect::<Vec<_>>() {
+        for (code, subject, text) in channels.chain(texts).chain(names).collect::<Vec<_>>() {
             // Of several problems of a file the first is told; the log has them all.
             if outdated.insert((code, subject.clone())) {
                 self.report(code, &subject, Some(text)).await;

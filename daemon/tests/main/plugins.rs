@@ -200,6 +200,10 @@ async fn what_is_for_a_host_that_waits_to_be_approved_waits_with_it_and_arrives_
         warned.contains("host:{mirror}") && warned.contains("simbellctl plugins approve ringer"),
         "{warned}"
     );
+    assert!(
+        ctl(&home, &["plugins", "show", "ringer"]).1.contains("to the address that you set as `mirror`"),
+        "in words"
+    );
     // Only what is new has to be agreed to.
     let (code, _, said) = ctl(&home, &["plugins", "approve", "ringer"]);
     assert_eq!(code, 2, "{said}");
@@ -446,5 +450,42 @@ async fn a_kind_of_channel_that_nothing_uses_is_there_and_waits_for_nobody() {
         .map(|one| one.subject.as_str())
         .collect();
     assert_eq!(waits, ["ringer"]);
+    bell.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_in_the_configuration_that_nothing_has_is_told_with_the_nearest() {
+    let stage = Stage::new().await;
+    let wrong = "disabled = [\"nope\"]\n[plugins.helpr.settings]\nword = \"told\"\n";
+    let home = home(wrong);
+    copy(&home, "");
+    let config = home.path("etc").display().to_string();
+    let (code, said, told) = ctl(&home, &["config", "check", "--config", &config]);
+    assert_eq!(code, 0, "{told}");
+    assert!(said.contains("no errors, 2 warnings"), "{said}");
+    assert!(told.contains("`nope`") && told.contains("did you mean `helper`?"), "{told}");
+
+    let bell = stage.bell(&home).await;
+    let said = until("both are told", async || {
+        let warnings = bell.client().await.status().await.unwrap().service.warnings;
+        let all: Vec<_> = warnings.into_iter().filter(|one| one.code == "name-unknown").collect();
+        (all.len() == 2).then_some(all)
+    })
+    .await;
+    let texts: Vec<&str> = said.iter().map(|one| one.text.as_str()).collect();
+    let so = "and no rule and no plugin is called so: what it says of that has no effect";
+    let texts_wanted = [
+        format!("The configuration names helpr, {so}; did you mean `helper`?"),
+        format!("The configuration names nope, {so}."),
+    ];
+    assert_eq!(texts, texts_wanted);
+    let mended = wrong.replace("helpr", "helper").replace("\"nope\"", "");
+    fs::write(
+        home.path("etc/conf.d/90-plugins.toml"),
+        format!("[rules]\nplugin_dirs = [\"../plugins\"]\n{mended}"),
+    )
+    .unwrap();
+    bell.reload().await.unwrap();
+    bell.is_well("name-unknown").await;
     bell.stop().await;
 }
