@@ -94,6 +94,26 @@ fn configuration_and_rules_in_the_documents_are_good() {
 }
 
 #[test]
+fn a_configuration_for_trying_has_the_shipped_rules() {
+    let dir = tempdir("docs-trying");
+    std::os::unix::fs::symlink(root().join("plugins"), dir.join("plugins")).expect("a link");
+    let mine = dir.join("mine");
+    fs::create_dir(&mine).expect("a directory for the configuration");
+    for document in ["README.md", "plugins/README.md"] {
+        let trying: Vec<Block> =
+            blocks(document).into_iter().filter(|block| block.text.contains("plugin_dirs")).collect();
+        let [block] = trying.as_slice() else { panic!("{document} has {} of it", trying.len()) };
+        fs::write(mine.join("simbell.toml"), &block.text).expect("the block is written");
+        let output = Command::new(SIMBELLD).args(["check", "--config"]).arg(&mine).output();
+        let output = output.expect("simbelld runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && said.ends_with("rules: no errors\n"), "{}: {said}", block.place);
+        assert!(!said.contains(" 0 rules"), "{}: {said}", block.place);
+    }
+    fs::remove_dir_all(dir).expect("the directory is removed");
+}
+
+#[test]
 fn commands_in_the_documents_work() {
     let dir = tempdir("docs-run");
     let service = Service::start(&dir);
