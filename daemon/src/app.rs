@@ -108,6 +108,7 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     }
     let shared = Arc::new(RwLock::new(Shared {
         admin_groups: service.admin_groups.clone(),
+        plugins_folder: plugins_folder(&service),
         zone: state.settings().zone.clone(),
     }));
     let reload = reloader(options.clone(), gateway, Arc::clone(&shared), log, Arc::clone(&source));
@@ -134,6 +135,7 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
         quotas: Quotas::new(service.quota.clone()),
         store_options,
         recovery,
+        config: options.config.as_deref().map(absolute),
     });
     // Tasks of their own: to wake the runtime's outermost future costs a system call each time.
     let serving = tokio::spawn(control::serve(listener, backend, Limits::default()));
@@ -317,6 +319,22 @@ pub fn rule_options(service: &ServiceSettings, settings: &Settings) -> LoadOptio
     }
 }
 
+/// Where the owner's plugins are copied, for whoever is told to.
+fn plugins_folder(service: &ServiceSettings) -> Option<String> {
+    // A folder that nobody looks into is of no use.
+    let dirs = &service.rules.plugin_dirs;
+    let same = |dir: &PathBuf, other: &PathBuf| {
+        dir == other || dir.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(a, b)| a == b)
+    };
+    let looked_at = |owner: &&PathBuf| dirs.iter().any(|dir| same(dir, owner));
+    let dir = service.rules.owner_plugin_dir.iter().find(looked_at).or(dirs.last())?;
+    Some(absolute(dir).display().to_string())
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 fn reloader(
     options: Options,
     gateway: Arc<dyn SmsGateway>,
@@ -340,6 +358,7 @@ fn reloader(
         let problems = problems.chain(broken).chain(scripted.problems()).collect();
         if let Ok(mut shared) = shared.write() {
             shared.admin_groups.clone_from(&service.admin_groups);
+            shared.plugins_folder = plugins_folder(&service);
             shared.zone = settings.zone.clone();
         }
         if let Err(error) = log.modify(|filter| *filter = crate::logging::filter(service.log_level)) {

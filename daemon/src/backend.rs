@@ -33,6 +33,8 @@ pub struct Backend {
 pub struct Shared {
     /// Groups whose members may change things.
     pub admin_groups: Vec<String>,
+    /// The folder that the owner's plugins are copied into.
+    pub plugins_folder: Option<String>,
     /// Zone of times in heartbeats.
     pub zone: simbell_core::zone::ZoneRules,
 }
@@ -66,6 +68,10 @@ impl ControlBackend for Backend {
 
     fn admin_groups(&self) -> Vec<String> {
         self.shared.read().map(|shared| shared.admin_groups.clone()).unwrap_or_default()
+    }
+
+    fn plugins_folder(&self) -> Option<String> {
+        self.shared.read().ok().and_then(|shared| shared.plugins_folder.clone())
     }
 
     async fn status(&self, _: Peer) -> Answer<StatusReply> {

@@ -21,7 +21,11 @@ pub(super) async fn list(client: &mut Client, out: &mut Out) -> Result<Verdict, 
         return Ok(Verdict::Done);
     }
     if plugins.is_empty() {
-        out.text("There are no plugins. Copy the folder of one into /etc/simbell/plugins.\n")?;
+        let page = match client.plugins_folder().await? {
+            Some(folder) => format!("There are no plugins. Copy the folder of one into {}.\n", safe(&folder)),
+            None => "There are no plugins. `plugin_dirs` under [rules] says where they are.\n".to_owned(),
+        };
+        out.text(&page)?;
         return Ok(Verdict::Done);
     }
     let mut table = Table::new(vec![
@@ -184,12 +188,16 @@ impl Named {
 
 async fn named(client: &mut Client, name: &str) -> Result<Named, CtlError> {
     let plugins = client.plugins().await?;
+    let folder = if plugins.is_empty() { client.plugins_folder().await? } else { None };
     let mut known: Vec<String> = plugins.iter().map(|plugin| plugin.name.clone()).collect();
     known.dedup();
     let mut all = plugins.into_iter().filter(|plugin| plugin.name == name);
     all.next().map(|counts| Named { counts, later: all.next() }).ok_or_else(|| {
         let hint = if known.is_empty() {
-            "copy its folder into /etc/simbell/plugins".to_owned()
+            folder.map_or_else(
+                || "`plugin_dirs` under [rules] says where plugins are".to_owned(),
+                |folder| format!("copy its folder into {folder}"),
+            )
         } else {
             format!("there are: {}", known.join(", "))
         };

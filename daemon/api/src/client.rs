@@ -357,6 +357,15 @@ impl Client {
         self.all::<PluginsPage>(PageParams::default()).await
     }
 
+    /// The folder that the owner's plugins are copied into.
+    ///
+    /// # Errors
+    /// What the service refused, or why it could not be asked.
+    pub async fn plugins_folder(&mut self) -> Result<Option<String>, ClientError> {
+        let params = PageParams { limit: Some(1), ..PageParams::default() };
+        self.call::<_, PluginsPage>(Method::ListPlugins, &params).await.map(|page| page.folder)
+    }
+
     /// Lets a plugin run, and approves what was shown that it asks for.
     ///
     /// # Errors

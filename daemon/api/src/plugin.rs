@@ -61,6 +61,8 @@ inline! {
     pub struct PluginsPage {
         /// The plugins, by name.
         pub plugins: Vec<Plugin>,
+        /// The folder that the owner's are copied into; null where plugins are looked for nowhere.
+        pub folder: Option<String>,
         /// Where the next page begins; null on the last.
         pub next: Option<String>,
     }

@@ -177,7 +177,7 @@ impl RuleSet {
             }
         }
         set.check_names(options);
-        set.check_language(&options.language);
+        set.check_language(options);
         set.before.clear();
         set.before_shelf = Shelf::default();
         set
@@ -630,7 +630,8 @@ impl RuleSet {
     }
 
     /// A language that nothing is written in gives another one, which nobody asked for.
-    fn check_language(&mut self, wanted: &str) {
+    fn check_language(&mut self, options: &LoadOptions) {
+        let wanted = options.language.as_str();
         let known = &self.languages;
         if wanted.is_empty() || known.is_empty() || known.iter().any(|known| speaks(known, wanted)) {
             return;
@@ -639,9 +640,11 @@ impl RuleSet {
         let wanted = crate::text::short(wanted);
         let message =
             format!("`language` is \"{wanted}\", and no rule has texts in it: they are said in English");
+        let place = options.texts_dir.as_deref().unwrap_or(Path::new("/etc/simbell/texts"));
         let hint = format!(
-            "there are: {}; another is added as {wanted}.ftl in /etc/simbell/texts/NAME, for the rule NAME",
-            all.join(", ")
+            "there are: {}; another is added as {wanted}.ftl in {}/NAME, for the rule NAME",
+            all.join(", "),
+            place.display()
         );
         let source = Source { file: LANGUAGE, text: None };
         self.problems.push(source.problem(None, message).hint(hint).warning());

@@ -50,6 +50,9 @@ pub trait ControlBackend: Send + Sync + 'static {
     /// Names of the groups whose members may change things, as configured now.
     fn admin_groups(&self) -> Vec<String>;
 
+    /// The folder that the owner's plugins are copied into, as configured now.
+    fn plugins_folder(&self) -> Option<String>;
+
     /// How the service and ModemManager are.
     fn status(&self, peer: Peer) -> impl Future<Output = Answer<StatusReply>> + Send;
 

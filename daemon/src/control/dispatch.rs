@@ -204,7 +204,7 @@ async fn ask<B: ControlBackend>(
         Method::ListPlugins => {
             let which = params(given)?;
             let (plugins, next) = page(backend.plugins(peer).await?, |plugin| &plugin.name, &which);
-            reply(&PluginsPage { plugins, next })
+            reply(&PluginsPage { plugins, folder: backend.plugins_folder(), next })
         }
         Method::EnablePlugin | Method::DisablePlugin | Method::ApprovePlugin => {
             let which: DecidePluginParams = params(given)?;

@@ -191,6 +191,10 @@ impl ControlBackend for Fake {
         self.admin_groups.clone()
     }
 
+    fn plugins_folder(&self) -> Option<String> {
+        Some("/etc/simbell/plugins".to_owned())
+    }
+
     async fn status(&self, _: Peer) -> Answer<StatusReply> {
         let warnings = self.world.lock().unwrap().warnings.clone();
         Ok(StatusReply { service: service(warnings), modemmanager: modemmanager() })

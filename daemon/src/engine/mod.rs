@@ -21,6 +21,7 @@ mod request;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,6 +105,8 @@ pub struct Parts {
     pub store_options: StoreOptions,
     /// What was done as it was opened.
     pub recovery: Option<Recovery>,
+    /// The configuration that the command line names; none where it is the system's.
+    pub config: Option<PathBuf>,
 }
 
 /// Reads everything anew: with what was decided about plugins, beside the rules and the channels that run.
@@ -143,6 +146,7 @@ pub struct Engine {
     quotas: Quotas,
     ledger: ledger::LedgerFile,
     recovery: Option<Recovery>,
+    config: Option<PathBuf>,
     /// A damaged ledger was set aside, and the warning does not name it yet.
     damage_untold: bool,
     /// Another ledger brought other decisions about plugins, and the rules were not read with them yet.
@@ -199,6 +203,7 @@ impl Engine {
             quotas: parts.quotas,
             ledger: ledger::LedgerFile::new(parts.store.path(), parts.store_options),
             recovery: parts.recovery,
+            config: parts.config,
             damage_untold: false,
             plugins_moved: false,
             store: Some(parts.store),

@@ -180,7 +180,7 @@ impl Engine {
             ControlError::UnknownPlugin {
                 message: format!("no plugin is called {shown:?}"),
                 hint: if known.is_empty() {
-                    "copy its folder into /etc/simbell/plugins".to_owned()
+                    "copy its folder into `plugins` beside the configuration".to_owned()
                 } else {
                     format!("there are: {}; `simbellctl plugins` lists them", known.join(", "))
                 },

@@ -497,10 +497,12 @@ impl Engine {
             Err(problems) => {
                 // The problems themselves go to whoever asked: a line of a configuration can hold what was pasted into
                 // the wrong place, and warnings reach the log.
+                let named = self.config.as_ref().map(|path| format!(" --config {}", path.display()));
                 let text = format!(
                     "The configuration on disk has errors ({}) and is not in use; what was read before stays in use. \
-                     `simbellctl config check` shows them.",
-                    problems.len()
+                     `simbellctl config check{}` shows them.",
+                    problems.len(),
+                    named.unwrap_or_default()
                 );
                 self.report(WarningCode::ConfigRejected, "", Some(text)).await;
                 Err(ControlError::ReloadRejected {

@@ -489,3 +489,28 @@ async fn a_name_in_the_configuration_that_nothing_has_is_told_with_the_nearest()
     bell.is_well("name-unknown").await;
     bell.stop().await;
 }
+
+#[tokio::test]
+async fn hints_name_the_folders_of_the_configuration_in_use() {
+    let stage = Stage::new().await;
+    let home = home("");
+    fs::create_dir(home.path("etc/plugins")).unwrap();
+    let bell = stage.bell(&home).await;
+    let folder = home.path("etc/plugins").display().to_string();
+    let (code, said, _) = ctl(&home, &["plugins"]);
+    assert_eq!((code, said), (0, format!("There are no plugins. Copy the folder of one into {folder}.\n")));
+    let (code, _, said) = ctl(&home, &["plugins", "enable", "nope"]);
+    assert_eq!(code, 1);
+    assert!(said.contains(&format!("copy its folder into {folder}")), "{said}");
+
+    fs::write(home.path("etc/conf.d/95-wrong.toml"), "[nope]\n").unwrap();
+    bell.reload().await.unwrap_err();
+    let told = bell.warns("config-rejected").await;
+    let (before, after) = told.split_once('`').unwrap().1.split_once('`').unwrap();
+    assert!(before.starts_with("simbellctl config check --config /"), "{before}{after}");
+    let arguments: Vec<&str> = before.split(' ').skip(1).collect();
+    let (code, _, said) = ctl(&home, &arguments);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("95-wrong.toml"), "{said}");
+    bell.stop().await;
+}

@@ -77,7 +77,8 @@ fn a_language_that_nothing_is_written_in_is_told_with_those_that_are_there() {
     let [said] = said.as_slice() else { panic!("{said:?}") };
     assert!(said.starts_with("language: `language` is \"cn\", and no rule has texts in it"), "{said}");
     assert!(
-        said.contains("there are: en, zh;") && said.contains("cn.ftl in /etc/simbell/texts/NAME"),
+        said.contains("there are: en, zh;")
+            && said.contains(&format!("cn.ftl in {}/texts/NAME", folder.path().display())),
         "{said}"
     );
     assert!(load(&folder, "cn").language_problem().is_some());
