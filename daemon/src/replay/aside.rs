@@ -5,11 +5,11 @@ use std::path::Path;
 use simbell_core::effect::SimRecord;
 use simbell_core::ident::Iccid;
 use simbell_core::settings::Settings;
-use simbell_core::time::{Span, Timestamp};
+use simbell_core::time::Timestamp;
 use simbell_store::{Mark, Reader};
 
 use super::past::{Past, SimPast, Window};
-use super::{ReplayError, Wanted};
+use super::{ReplayError, Wanted, next_hour};
 
 /// Rows, and corrections and gaps, read at once.
 const ROWS: usize = 5_000;
@@ -21,9 +21,14 @@ const EVER: Timestamp = Timestamp::from_millis(0);
 /// So often a ledger is read that is written meanwhile.
 const TRIES: u32 = 5;
 
-/// Reads the past of every SIM.
-pub(super) fn read(path: &Path, settings: &Settings, wanted: &Wanted) -> Result<Past, ReplayError> {
-    steady(path, |reader| all(reader, settings, wanted))
+/// Reads the past of every SIM; `now` is where it ends at the latest.
+pub(super) fn read(
+    path: &Path,
+    settings: &Settings,
+    wanted: &Wanted,
+    now: Timestamp,
+) -> Result<Past, ReplayError> {
+    steady(path, |reader| all(reader, settings, wanted, now))
 }
 
 /// What is read of a ledger that nobody writes meanwhile: where somebody does, such as a service that is started, all of it
@@ -42,12 +47,11 @@ fn steady<T>(path: &Path, mut read: impl FnMut(&Reader) -> Result<T, ReplayError
     if reader.is_unchanged() || reader.is_beside_a_writer() { found } else { Err(ReplayError::Written) }
 }
 
-fn all(reader: &Reader, settings: &Settings, wanted: &Wanted) -> Result<Past, ReplayError> {
+fn all(reader: &Reader, settings: &Settings, wanted: &Wanted, now: Timestamp) -> Result<Past, ReplayError> {
     let known: Vec<SimRecord> = reader.sims()?;
     let newest = reader.newest()?.ok_or_else(|| ReplayError::Empty)?;
-    // To the end of the hour that it lies in: usage is known by the hour.
-    let end = newest.hour_start().saturating_add(Span::secs(3_600));
-    let window = wanted.window(settings, end)?;
+    // To the end of the hour that it lies in: usage is known by the hour, and the one that has begun is not known yet.
+    let window = wanted.window(settings, next_hour(newest).min(now.hour_start()))?;
     let mut past = Past::new(window);
     for record in &known {
         let sim = past.sim(settings, &record.iccid);
@@ -59,6 +63,7 @@ fn all(reader: &Reader, settings: &Settings, wanted: &Wanted) -> Result<Past, Re
     }
     marks(reader, None, &mut past)?;
     past.observations = reader.newest_observations()?;
+    past.later = Some(newest).filter(|newest| *newest >= window.until);
     past.sims.values_mut().for_each(SimPast::settle);
     Ok(past)
 }

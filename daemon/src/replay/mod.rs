@@ -66,7 +66,7 @@ enum ReplayError {
     #[error("{0}")]
     Rule(String),
     /// The ledger cannot be opened.
-    #[error(transparent)]
+    #[error("{}", unopened(.0))]
     Open(#[from] OpenError),
     /// The ledger cannot be read.
     #[error(transparent)]
@@ -81,8 +81,8 @@ enum ReplayError {
     Empty,
     /// Nothing is known of the span.
     #[error(
-        "the ledger knows nothing of {from} to {until}, and only hours that are over are replayed: widen it with --days or \
-         --from, or name another --sim"
+        "the ledger knows nothing of {from} to {until}, and only hours that are over are replayed: widen it with --days, \
+         --from or --to, or name another --sim"
     )]
     Nothing {
         /// From.
@@ -90,6 +90,12 @@ enum ReplayError {
         /// Until.
         until: String,
     },
+    /// All that is known is of the hour that has begun.
+    #[error(
+        "the ledger knows of no hour that is over, and only those are replayed: wait until {0}, or replay the hour that has \
+         begun with --to {0}"
+    )]
+    TooEarly(String),
     /// Standard input cannot be read.
     #[error("the past cannot be read from standard input: {0}")]
     Stdin(io::Error),
@@ -203,7 +209,7 @@ fn replay(options: &ReplayOptions, loaded: Loaded) -> Result<Vec<simbell_api::Re
     let wanted =
         Wanted { days: options.days.unwrap_or(90), from: options.from.clone(), to: options.to.clone() };
     let mut past = match &options.ledger {
-        Some(path) => aside::read(path, &settings, &wanted)?,
+        Some(path) => aside::read(path, &settings, &wanted, crate::clock::wall())?,
         None => told::read(&mut io::stdin().lock(), &settings, &wanted, crate::clock::wall())?,
     };
     if let Some(name) = &options.sim {
@@ -216,6 +222,9 @@ fn replay(options: &ReplayOptions, loaded: Loaded) -> Result<Vec<simbell_api::Re
         })?;
     }
     if past.is_empty() {
+        if let Some(first) = past.begins_later().filter(|_| options.to.is_none()) {
+            return Err(ReplayError::TooEarly(settings.zone.rfc3339(next_hour(first))));
+        }
         let (from, until) =
             (settings.zone.rfc3339(past.window.from), settings.zone.rfc3339(past.window.until));
         return Err(ReplayError::Nothing { from, until });
@@ -225,6 +234,33 @@ fn replay(options: &ReplayOptions, loaded: Loaded) -> Result<Vec<simbell_api::Re
         ran.push((Arc::clone(&set), run::run(set, &settings, &past)?));
     }
     Ok(tell::lines(ran, &settings, &past))
+}
+
+/// When the hour is over that an instant lies in.
+fn next_hour(at: Timestamp) -> Timestamp {
+    at.hour_start().saturating_add(Span::secs(3_600))
+}
+
+/// Why a ledger cannot be opened, for who only wants to read it.
+fn unopened(error: &OpenError) -> String {
+    const WHICH: &str = "name the service's ledger, ledger.db in its state directory, or a copy of it, which `simbellctl \
+                         backup` makes";
+    match error {
+        OpenError::Foreign { path } => format!("{}: this is no ledger of simbell; {WHICH}", path.display()),
+        OpenError::File { path, source, .. } => {
+            let path = path.display();
+            match source.kind() {
+                io::ErrorKind::NotFound => format!("{path}: there is no such file; {WHICH}"),
+                io::ErrorKind::IsADirectory => format!("{path}: this is a folder; {WHICH}"),
+                io::ErrorKind::PermissionDenied => format!(
+                    "{path}: you may not read it; leave --ledger out, and the service is asked, or replay a copy of it, \
+                     which `simbellctl backup` makes"
+                ),
+                _ => format!("{path}: it cannot be read: {source}"),
+            }
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Leaves one SIM, by name or ICCID.

@@ -36,6 +36,8 @@ pub(super) struct Past {
     pub gaps: Vec<(Option<Iccid>, Timestamp, Timestamp)>,
     /// The carrier's figures, in order of their numbers.
     pub observations: Vec<Observation>,
+    /// An instant after the span that something is known of.
+    pub later: Option<Timestamp>,
 }
 
 /// The past of one SIM.
@@ -72,7 +74,7 @@ impl Window {
 
 impl Past {
     pub(super) fn new(window: Window) -> Self {
-        Self { window, sims: BTreeMap::new(), gaps: Vec::new(), observations: Vec::new() }
+        Self { window, sims: BTreeMap::new(), gaps: Vec::new(), observations: Vec::new(), later: None }
     }
 
     /// A SIM is known; with its entries following in order of time.
@@ -101,6 +103,12 @@ impl Past {
                 && sim.calls.is_empty()
                 && sim.messages.is_empty()
         })
+    }
+
+    /// The first instant that anything is known of, where that is after the span only.
+    pub(super) fn begins_later(&self) -> Option<Timestamp> {
+        let first = self.sims.values().filter_map(|sim| sim.first_entry).min();
+        first.or(self.later).filter(|first| *first >= self.window.until)
     }
 
     /// Usage that is not known by the hour, and gaps, of a SIM.

@@ -303,10 +303,20 @@ fn what_cannot_be_replayed_says_why() {
             2,
             "knows no SIM \"nobody\"; `simbellctl sims` lists them",
         ),
-        (&gone, &[good.as_str()], 1, "gone.db: cannot be read: No such file"),
-        (&folder, &[good.as_str()], 1, "cannot be read: Is a directory"),
-        (&foreign, &[good.as_str()], 1, "foreign.db: the file is no ledger of simbelld"),
-        (&other, &[good.as_str()], 1, "other.db: the file is no ledger of simbelld"),
+        (
+            &gone,
+            &[good.as_str()],
+            1,
+            "gone.db: there is no such file; name the service's ledger, ledger.db in",
+        ),
+        (&folder, &[good.as_str()], 1, "state: this is a folder; name the service's ledger"),
+        (
+            &foreign,
+            &[good.as_str()],
+            1,
+            "foreign.db: this is no ledger of simbell; name the service's ledger",
+        ),
+        (&other, &[good.as_str()], 1, "other.db: this is no ledger of simbell; name the service's ledger"),
         (&newer, &[good.as_str()], 1, "has schema version 99, written by a newer simbelld"),
         (&older, &[good.as_str()], 1, "has schema version 2, written by an older simbelld"),
         (&damaged, &[good.as_str()], 1, "malformed"),
@@ -334,6 +344,43 @@ fn what_cannot_be_replayed_says_why() {
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains(part), "{past}: {said}");
     }
+}
+
+/// As where the service is asked; what lies ahead stands for the hour that has begun, so that no test waits for its end.
+#[test]
+fn a_ledger_is_replayed_to_the_end_of_the_last_hour_that_is_over() {
+    let place = Place::new("replay-hours");
+    configure(&place);
+    let settings = load(&place.config(), &Environment::of_process()).unwrap().settings;
+    let zone = settings.zone.clone();
+    let good = rule(&place, "good.rhai", "fn on_usage(sim) { }");
+    let now = simbelld::clock::wall;
+    let ledger = |name: &str, began: Timestamp, hours: i64| {
+        let path = place.state().join(name);
+        let rules = RuleSet::load(&LoadOptions::default());
+        let mut life = Life::begin(&path, settings.clone(), rules, began);
+        life.insert(HOME);
+        for hour in 1..=hours {
+            life.pass(began.saturating_add(Span(HOUR.as_millis() * hour - 1)), &[40 * MB]);
+        }
+        life.end();
+        path.to_str().unwrap().to_owned()
+    };
+    let tomorrow = now().hour_start().saturating_add(DAY);
+    let young = ledger("young.db", tomorrow, 1);
+    let (status, said) = refused(&place, &["--ledger", &young, &good]);
+    let over = zone.rfc3339(tomorrow.saturating_add(HOUR));
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains(&format!("wait until {over}, or")) && !said.contains("widen"), "{said}");
+    lines(&replay(&place, &["--ledger", &young, "--to", &over, &good]));
+
+    let yesterday = now().hour_start().saturating_add(Span(-DAY.as_millis()));
+    let older = ledger("older.db", yesterday, 48);
+    let before = zone.rfc3339(now().hour_start());
+    let told = lines(&replay(&place, &["--ledger", &older, "--days", "1", &good]));
+    let after = zone.rfc3339(now().hour_start());
+    let to = of(&told, "summary")[0]["to"].as_str().unwrap().to_owned();
+    assert!(to == before || to == after, "{to} is not {before}");
 }
 
 #[test]
