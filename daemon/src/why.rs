@@ -6,10 +6,11 @@ use simbell_core::bytes::Bytes;
 use simbell_core::decision;
 use simbell_core::health::WarningCode;
 use simbell_core::ident::{Iccid, RuleName};
+use simbell_core::memory::Remembered;
 use simbell_core::reminder::{DeliveryState, Reminder, ReminderState, Repeat};
 use simbell_core::state::State;
 use simbell_core::text::{is_control, is_hidden};
-use simbell_core::time::Timestamp;
+use simbell_core::time::{Span, Timestamp};
 use simbell_core::view::Trigger;
 use simbell_core::zone::ZoneRules;
 
@@ -27,6 +28,8 @@ pub struct Asked<'a> {
     pub sim: Option<&'a Iccid>,
     /// The reminder, where there is one.
     pub reminder: Option<&'a Reminder>,
+    /// How long nothing that held before the start is over, though it is not raised.
+    pub beginning: Option<Span>,
 }
 
 /// The whole explanation. `kept`: whether the decision is what the ledger keeps.
@@ -40,7 +43,10 @@ pub fn explanation(
     let zone = asked.sim.map_or(&state.settings().zone, |iccid| state.zone_of(iccid));
     let mut standing = Vec::new();
     if let Some(reminder) = asked.reminder {
-        standing.extend(where_it_stands(reminder, zone));
+        let left = asked.beginning.filter(|_| {
+            decision.is_some_and(|decision| !kept && waits_to_be_over(state, reminder, decision))
+        });
+        standing.extend(where_it_stands(reminder, left, zone));
         standing.extend(where_its_messages_stand(state, reminder, zone));
     }
     standing.extend(what_holds_it_back(state, asked, decision));
@@ -77,7 +83,26 @@ fn rule(state: &State, name: &RuleName) -> Rule {
     })
 }
 
-fn where_it_stands(reminder: &Reminder, zone: &ZoneRules) -> Vec<String> {
+/// Whether the rule did not raise it when it was asked last, which only the service's beginning keeps from being its end.
+fn waits_to_be_over(state: &State, reminder: &Reminder, decision: &decision::Decision) -> bool {
+    let result = &decision.result;
+    let unknown_yet = match &result.trigger {
+        Trigger::Health | Trigger::Modems => true,
+        Trigger::Usage { sim } => state.facts(sim).is_none_or(|facts| !facts.active),
+        _ => false,
+    };
+    let raises = |key: &str| {
+        let whole = reminder.key.as_str();
+        let own = whole.strip_prefix(reminder.rule.as_str()).and_then(|own| own.strip_prefix('/'));
+        own.is_some_and(|own| own == key || own.strip_prefix(key).is_some_and(|rest| rest.starts_with('/')))
+    };
+    unknown_yet
+        && result.error.is_none()
+        && result.trigger.kind() == reminder.trigger
+        && !result.findings.iter().any(|finding| raises(&finding.key))
+}
+
+fn where_it_stands(reminder: &Reminder, left: Option<Span>, zone: &ZoneRules) -> Vec<String> {
     let when = |at: Timestamp| at_words(zone, at);
     let times = match reminder.occurrence {
         0 => "It has not been said yet.".to_owned(),
@@ -89,6 +114,13 @@ fn where_it_stands(reminder: &Reminder, zone: &ZoneRules) -> Vec<String> {
             format!("Quiet hours hold it back until {}: it is not critical.", when(until))
         }
         (ReminderState::Pending, None) => "It waits until the clock can be trusted.".to_owned(),
+        (ReminderState::Firing, _) if left.is_some() => {
+            let seconds = left.unwrap_or(Span::ZERO).as_secs().saturating_add(1);
+            format!(
+                "Its rule did not raise it when it was asked last: it is over in {seconds} s unless it is raised again. So \
+                 soon after the start nothing that held before is over at once."
+            )
+        }
         (ReminderState::Firing, Some(next)) => {
             format!("It holds, and is said again {} unless somebody acknowledges it.", when(next))
         }
@@ -274,9 +306,22 @@ fn inputs(decision: &decision::Decision, zone: &ZoneRules) -> Vec<Input> {
         _ => {}
     }
     for (key, value) in &decision.memory.0 {
-        saw(&format!("recall({key:?})"), Some(value.to_string()));
+        saw(&format!("recall({key:?})"), Some(remembered(value)));
     }
     all.into_iter().map(|(name, value)| Input { name, value }).collect()
+}
+
+/// A remembered value, sizes in the form of all others.
+fn remembered(value: &Remembered) -> String {
+    match value {
+        Remembered::Size(size) => match size.normalize().to_string().parse() {
+            Ok(bytes) => Bytes(bytes).to_string(),
+            // Less than nothing, or a part of a byte.
+            Err(_) => value.to_string(),
+        },
+        Remembered::List(list) => list.iter().map(remembered).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
 }
 
 fn occasion(state: &State, trigger: &Trigger, zone: &ZoneRules) -> String {
@@ -328,4 +373,45 @@ fn harmless(text: &str, longest: usize) -> String {
         .map(|c| if is_control(c) { ' ' } else { c })
         .take(longest)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rust_decimal::Decimal;
+    use simbell_core::ident::ReminderKey;
+    use simbell_core::reminder::Urgency;
+
+    use super::*;
+
+    #[test]
+    fn a_remembered_size_has_the_form_of_the_others() {
+        let size = |bytes: i64| Remembered::Size(Decimal::from(bytes));
+        assert_eq!(remembered(&size(3_295_591_475)), Bytes(3_295_591_475).to_string());
+        let list = Remembered::List(vec![size(5), Remembered::Bool(true)]);
+        assert_eq!(remembered(&list), "5 B, true");
+        assert_eq!(remembered(&size(-5_000)), "-5000 B");
+    }
+
+    #[test]
+    fn what_is_not_raised_any_more_is_said_to_be_over_soon() {
+        let reminder = Reminder {
+            key: ReminderKey::new("watch/ledger").unwrap(),
+            rule: RuleName::new("watch").unwrap(),
+            sim: None,
+            state: ReminderState::Firing,
+            urgency: Urgency::Warning,
+            text: "The ledger was damaged.".to_owned(),
+            repeat: Repeat::Once,
+            channels: Vec::new(),
+            raised_at: Timestamp::from_millis(0),
+            next_at: Some(Timestamp::from_millis(86_400_000)),
+            occurrence: 1,
+            trigger: "health".to_owned(),
+            late: None,
+        };
+        let said = |left| where_it_stands(&reminder, left, &ZoneRules::utc()).swap_remove(0);
+        assert!(said(None).starts_with("It holds, and is said again on 1970-01-02"));
+        let soon = said(Some(Span(41_300)));
+        assert!(soon.contains("over in 42 s unless it is raised again") && !soon.contains("said again"));
+    }
 }

@@ -22,7 +22,12 @@ impl Engine {
             (None, None) => None,
         };
         let (decision, kept) = self.decision(&name, sim.as_ref(), reminder.as_ref())?;
-        let asked = why::Asked { name: &name, sim: sim.as_ref(), reminder: reminder.as_ref() };
+        let asked = why::Asked {
+            name: &name,
+            sim: sim.as_ref(),
+            reminder: reminder.as_ref(),
+            beginning: self.state.beginning_left(self.stamp()),
+        };
         Ok(why::explanation(&self.state, &asked, decision.as_ref(), kept))
     }
 

@@ -3,7 +3,7 @@
 use super::State;
 use crate::effect::{Effects, Notice};
 use crate::health::{Warning, WarningCode};
-use crate::time::Stamp;
+use crate::time::{Span, Stamp};
 use crate::view::Trigger;
 
 /// What held before a restart is not found again at once: so long nothing about health, and nothing about a SIM that no
@@ -27,6 +27,13 @@ impl State {
             self.health_changed = true;
             fx.notices.push(Notice::StatusChanged);
         }
+    }
+
+    /// How long what held before the start is held not to be over yet, though no rule raises it; none once that is over.
+    #[must_use]
+    pub fn beginning_left(&self, at: Stamp) -> Option<Span> {
+        let left = self.settles_at?.saturating_sub(at.boot_ms);
+        Some(Span(i64::try_from(left).unwrap_or(i64::MAX)))
     }
 
     /// Once the beginning is over, the rules are asked again: what is not found by now is over.
