@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
-use simbell_rules::{Limits, RuleSet, Severity, check_file_within, check_plugin_within, is_rule};
+use simbell_rules::{
+    Limits, PluginKind, RuleSet, Severity, Subject, check_file_within, check_plugin_within, check_tests,
+    is_rule, plugin_kind,
+};
 
 use crate::app::{CONFIG, load_config, rule_options};
 use crate::config::{Environment, Loaded};
@@ -24,7 +27,16 @@ struct Found {
     files: usize,
     /// The system's configuration, where there is none.
     nothing_at: Option<PathBuf>,
-    rules_good: usize,
+    /// Rules, channels and carriers without a problem.
+    good: [usize; 3],
+}
+
+impl Found {
+    fn good(&mut self, kind: usize) {
+        if let Some(count) = self.good.get_mut(kind) {
+            *count = count.saturating_add(1);
+        }
+    }
 }
 
 /// Checks, prints what was found, and gives the exit status: 0 when all is well, 78 when the configuration has
@@ -94,7 +106,7 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
     for rule in set.descriptions() {
         match rule.problem {
             Some(problem) => found.rules.push(problem),
-            None => found.rules_good = found.rules_good.saturating_add(1),
+            None => found.good(0),
         }
     }
     // A rule that loads may still name a property that no SIM has: each hook is tried on a made-up occasion.
@@ -103,15 +115,23 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
         let warnings =
             check_file_within(&path, &options.limits).into_iter().filter(|p| p.severity == Severity::Warning);
         found.warnings.extend(warnings.map(|p| p.to_string()));
+        // Wrong tests keep no rule from running.
+        found.warnings.extend(check_tests(&Subject::of(&path)).iter().map(ToString::to_string));
     }
 }
 
 fn named(rules: &[PathBuf], limits: &Limits, found: &mut Found) {
     for path in rules.iter().flat_map(|path| within(path)) {
-        let problems =
+        let mut problems =
             if path.is_dir() { check_plugin_within(&path, limits) } else { check_file_within(&path, limits) };
-        let bad = problems.iter().any(|p| p.severity == Severity::Error);
-        found.rules_good = found.rules_good.saturating_add(usize::from(!bad));
+        problems.extend(check_tests(&Subject::of(&path)));
+        if problems.iter().all(|p| p.severity != Severity::Error) {
+            found.good(match plugin_kind(&path) {
+                Some(PluginKind::Channel) => 1,
+                Some(PluginKind::Carrier) => 2,
+                Some(PluginKind::Rule) | None => 0,
+            });
+        }
         for problem in problems {
             match problem.severity {
                 Severity::Error => found.rules.push(problem.to_string()),
@@ -161,7 +181,12 @@ fn print(found: &Found, what: What, json: bool) {
         } else {
             format!(", {}", count(found.warnings.len(), "warning", "warnings"))
         };
-        let rules = count(found.rules_good, "rule", "rules");
+        let kinds = [("rule", "rules"), ("channel", "channels"), ("carrier", "carriers")];
+        let kinds: Vec<String> = (found.good.iter().zip(kinds))
+            .filter(|(n, _)| **n > 0)
+            .map(|(n, (one, many))| count(*n, one, many))
+            .collect();
+        let rules = if kinds.is_empty() { count(0, "rule", "rules") } else { kinds.join(", ") };
         match &found.nothing_at {
             Some(path) => writeln!(
                 out,

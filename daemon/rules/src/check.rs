@@ -86,6 +86,12 @@ pub fn plugin_permissions(dir: &Path) -> Result<Vec<String>, Vec<Problem>> {
     manifest(dir).map(|manifest| manifest.permission_names())
 }
 
+/// What kind of plugin a folder's manifest says it is; none where there is no manifest, or a wrong one.
+#[must_use]
+pub fn plugin_kind(dir: &Path) -> Option<PluginKind> {
+    manifest(dir).ok().map(|manifest| manifest.kind)
+}
+
 /// Reads the manifest of a plugin's folder.
 pub(crate) fn manifest(dir: &Path) -> Result<Manifest, Vec<Problem>> {
     let path = dir.join("plugin.toml");

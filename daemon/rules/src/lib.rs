@@ -38,7 +38,7 @@ pub use channel::{
 };
 pub use check::{
     check_file, check_file_within, check_manifest, check_plugin, check_plugin_within, check_text,
-    plugin_permissions,
+    plugin_kind, plugin_permissions,
 };
 pub use files::{Links, Unread, read_text};
 pub use limits::Limits;
@@ -51,6 +51,6 @@ pub use ruleset::{IdleRule, LoadOptions, Outcome, RuleSet, is_rule};
 pub use scaffold::{NewFile, NewRuleError, new_rule};
 pub use trace::{Trace, TracedLine, read_record, trace};
 pub use trial::{
-    Failure, Fate, Ran, Sender, Subject, TrialOptions, TrialReport, Unreached, ZoneSource, run_tests,
-    subjects,
+    Failure, Fate, Ran, Sender, Subject, TrialOptions, TrialReport, Unreached, ZoneSource, check_tests,
+    run_tests, subjects,
 };

@@ -154,6 +154,9 @@ fn each_expectation_fails_in_its_own_words() {
             "expect_request(\"POST\", \"[url]/ring\", #{ contains: \"attic\" });",
             "the body does not contain \"attic\"",
         ),
+        ("expect_not_sent();", "hint: it is a message of its own"),
+        ("sim(\"home\");", "hint: that is for tests of rules; a test of a channel begins with send()"),
+        ("clock();", "`clock` needs to be given something"),
         ("expect_not_sent(\"x\");", "the message was sent, to \"[url]/ring\""),
         ("expect_not_sent(#{ urgency: \"info\" }, \"no such\");", "does not contain \"no such\""),
         ("expect_delivered();", "no answer was given"),
@@ -210,6 +213,31 @@ fn a_host_that_the_manifest_does_not_name_is_refused() {
     );
     assert!(text.starts_with("test_b: DIR/tests.rhai:6:5: no request was sent"), "{text}");
     assert_eq!(report.ran.len(), 2);
+}
+
+#[test]
+fn what_happened_tells_a_message_that_is_not_sent_from_one_that_is() {
+    let bad = "settings(#{ url: \"bell\" }); ";
+    let (_, text) = tried(SCRIPT, &format!("fn test_a() {{ {bad}expect_not_sent(); }}"));
+    assert_eq!(text, "");
+    let (_, text) = tried(SCRIPT, &format!("fn test_a() {{ {bad}send(); }}"));
+    assert!(text.contains("    made, and did not send, POST [url]/ring\n"), "{text}");
+    assert!(!text.contains("sent POST") && text.contains("not sent: "), "{text}");
+    let (_, text) = tried(SCRIPT, "fn test_a() { send(); expect_not_sent(\"x\"); }");
+    assert_eq!(text.matches("sent POST").count(), 2, "{text}");
+    assert!(text.contains("    another message, which is not to be sent:\n    sent POST"), "{text}");
+    let (_, text) = tried(SCRIPT, "fn test_a() { expect_not_sent(\"x\"); }");
+    assert!(!text.contains("another message") && !text.contains("hint"), "{text}");
+}
+
+#[test]
+fn one_wrong_test_keeps_no_other_from_running() {
+    let tests = "fn test_param(x) { }\nfn test_a() { send(); }\nfn test_b() {\n    loop { }\n}\n";
+    let (report, text) = tried(SCRIPT, tests);
+    let passed: Vec<bool> = report.ran.iter().map(|ran| ran.failure.is_none()).collect();
+    assert_eq!(passed, [false, true, false], "{text}");
+    assert!(text.contains("test_param: DIR/tests.rhai:1:1: the test `test_param` takes values"), "{text}");
+    assert!(text.contains("test_b: DIR/tests.rhai:3:1: the test was ended"), "{text}");
 }
 
 #[test]

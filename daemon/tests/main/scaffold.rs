@@ -62,11 +62,34 @@ fn a_plugin_is_a_folder_and_checks_well() {
     );
     let checked = simbelld(&dir, &["check", "--only", "rules", "--rules", "from-carrier"]);
     assert!(checked.status.success(), "{checked:?}");
+    assert_eq!(said(&checked), "1 rule: no errors\n");
     let again = simbelld(&dir, &["new-rule", "--plugin", "--dir", ".", "from-carrier"]);
     assert_eq!(again.status.code(), Some(1), "{again:?}");
     // Copied, a plugin waits for a decision: reading it again does not have it run.
     let other = said(&simbelld(&dir, &["new-rule", "--plugin", "--dir", ".", "other"]));
     assert!(other.contains("then: simbellctl plugins enable other\n"), "{other}");
+}
+
+#[test]
+fn a_channel_is_called_so_and_wrong_tests_are_found_by_a_check() {
+    let dir = temp_dir("check-tests");
+    fs::create_dir_all(dir.join("ring")).unwrap();
+    let manifest =
+        "api = 1\nname = \"ring\"\nkind = \"channel\"\ndescription = \"Rings.\"\nhosts = [\"example.org\"]\n";
+    fs::write(dir.join("ring/plugin.toml"), manifest).unwrap();
+    fs::write(dir.join("ring/main.rhai"), "fn send(message) { http_get(\"https://example.org/\") }\n")
+        .unwrap();
+    fs::write(dir.join("one.rhai"), "fn on_usage(sim) { }\n").unwrap();
+    let check = |what: &str| simbelld(&dir, &["check", "--rules", what]);
+    assert_eq!(said(&check("ring")), "1 channel: no errors\n");
+    fs::write(dir.join("ring/tests.rhai"), "fn test_a() { send(); }\n").unwrap();
+    assert_eq!(said(&check(".")), "1 rule, 1 channel: no errors\n");
+    fs::write(dir.join("ring/tests.rhai"), "fn test_a() {\n    send(;\n}\n").unwrap();
+    fs::write(dir.join("one.test.rhai"), "fn test_a(x) { }\nfn test_b() { }\n").unwrap();
+    let text = said(&check("."));
+    assert!(text.contains("ring/tests.rhai:2:10: "), "{text}");
+    assert!(text.contains("one.test.rhai:1:1: the test `test_a` takes values"), "{text}");
+    assert!(text.ends_with("\n\n2 problems in the rules\n"), "{text}");
 }
 
 #[test]

@@ -103,9 +103,10 @@ impl Source<'_> {
         self.problem(at, message).hint(hint)
     }
 
-    /// A failed test: where the test itself failed, not a function of its own that it called.
-    pub(crate) fn test(&self, error: &EvalAltResult, functions: &[String]) -> Problem {
-        let problem = self.run(error, functions);
+    /// A failed test: where the test itself failed, not a function of its own that it called; the test as a whole where
+    /// Rhai tells no place.
+    pub(crate) fn test(&self, name: &str, error: &EvalAltResult, functions: &[String]) -> Problem {
+        let problem = self.run_in(name, error, functions);
         Problem {
             message: problem.message.replacen("the rule was ended", "the test was ended", 1),
             ..problem

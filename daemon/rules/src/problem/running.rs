@@ -111,8 +111,11 @@ fn unknown_function(
     if known().any(|known| known == name) || functions.iter().any(|own| own == name) {
         let examples = book.examples(name);
         let hint = (!examples.is_empty()).then(|| format!("write it as `{}`", examples.join("` or `")));
-        let given = if arguments == "()" { "nothing" } else { listed(&arguments) };
-        return (format!("`{name}` does not take {given}"), hint);
+        let message = match arguments.as_str() {
+            "()" | "" => format!("`{name}` needs to be given something"),
+            given => format!("`{name}` does not take {}", listed(given)),
+        };
+        return (message, hint);
     }
     let own = functions.iter().cloned();
     let hint = elsewhere(name).or_else(|| {

@@ -29,7 +29,7 @@ use crate::host::{Constants, Tag};
 use crate::limits::Limits;
 use crate::lines::Trail;
 use crate::meter::RunMeter;
-use crate::problem::{Problem, Source};
+use crate::problem::{Code, Problem, Source};
 use crate::registry::{Book, Registry};
 use crate::ruleset::is_rule;
 pub(crate) use channel::Desk;
@@ -214,15 +214,16 @@ pub fn run_tests(subject: &Subject, options: &TrialOptions) -> TrialReport {
             return report;
         }
     };
-    for name in &script.tests {
+    for (name, wrong) in &script.tests {
         if options.filter.as_ref().is_some_and(|filter| !name.contains(filter.as_str())) {
             report.filtered = report.filtered.saturating_add(1);
             continue;
         }
         let began = Instant::now();
-        let failure = match &world {
-            World::Rule(setup) => script.run::<Story>(name, setup.clone()),
-            World::Channel(setup) => script.run::<Desk>(name, setup.clone()),
+        let failure = match (wrong, &world) {
+            (Some(problem), _) => Some(Failure { problem: problem.clone(), happened: Vec::new() }),
+            (None, World::Rule(setup)) => script.run::<Story>(name, setup.clone()),
+            (None, World::Channel(setup)) => script.run::<Desk>(name, setup.clone()),
         };
         report.ran.push(Ran { name: name.clone(), failure, took: began.elapsed() });
     }
@@ -239,6 +240,18 @@ pub fn run_tests(subject: &Subject, options: &TrialOptions) -> TrialReport {
         }
     }
     report
+}
+
+/// What is wrong with the tests of a rule or a channel, as far as that shows before they run; nothing where it has none.
+#[must_use]
+pub fn check_tests(subject: &Subject) -> Vec<Problem> {
+    if !subject.has_tests() {
+        return Vec::new();
+    }
+    match Script::read(&subject.tests, &subject.tests.display().to_string(), Tongue::of(subject)) {
+        Ok(script) => script.tests.into_iter().filter_map(|(_, wrong)| wrong).collect(),
+        Err(problem) => vec![problem],
+    }
 }
 
 /// What each test of a file begins with.
@@ -281,6 +294,26 @@ enum Tongue {
 }
 
 impl Tongue {
+    fn of(subject: &Subject) -> Self {
+        match crate::check::manifest(&subject.path) {
+            Ok(manifest) if manifest.kind == crate::PluginKind::Channel => Self::Channels,
+            _ => Self::Rules,
+        }
+    }
+
+    /// A function that tests of the other kind have, and these have not.
+    fn belongs_elsewhere(self, message: &str) -> Option<&'static str> {
+        let name = message.strip_prefix("unknown function `")?.strip_suffix('`')?;
+        let (other, hint) = match self {
+            Self::Rules => {
+                (channel_book(), "that is for tests of channels; a test of a rule begins with sim(\"home\")")
+            }
+            Self::Channels => (book(), "that is for tests of rules; a test of a channel begins with send()"),
+        };
+        let mut names = other.function_names();
+        names.any(|known| known == name).then_some(hint)
+    }
+
     fn limits(self) -> Limits {
         match self {
             Self::Rules => story_limits(),
@@ -351,8 +384,8 @@ struct Script {
     ast: AST,
     constants: Constants,
     functions: Vec<String>,
-    /// Names of the tests, in the order of the file.
-    tests: Vec<String>,
+    /// Names of the tests, in the order of the file, with what keeps one from running.
+    tests: Vec<(String, Option<Problem>)>,
 }
 
 impl Script {
@@ -388,17 +421,19 @@ impl Script {
             .filter(|name| !name.starts_with("anon$"))
             .chain(tongue.book().function_names().chain(["date", "print"]).map(str::to_owned))
             .collect();
-        let mut tests: Vec<(usize, String)> = Vec::new();
+        let mut tests: Vec<((usize, usize), String, Option<Problem>)> = Vec::new();
+        let code = Code::of(&text);
         for function in ast.iter_functions().filter(|function| function.name.starts_with("test")) {
-            let at = text.find(&format!("fn {}", function.name)).unwrap_or_default();
-            if !function.params.is_empty() {
+            let at = code.function(function.name);
+            let wrong = (!function.params.is_empty()).then(|| {
                 let message =
                     format!("the test `{}` takes values, which nobody would give it", function.name);
-                return Err(source.problem(source.offset(at), message));
-            }
-            tests.push((at, function.name.to_owned()));
+                let hint = "a test is `fn test_…()`; a function that tests call has another name";
+                source.problem(at, message).hint(hint.to_owned())
+            });
+            tests.push((at.unwrap_or_default(), function.name.to_owned(), wrong));
         }
-        tests.sort();
+        tests.sort_by(|(a, one, _), (b, other, _)| (a, one).cmp(&(b, other)));
         if tests.is_empty() || tests.len() > MOST_TESTS {
             let message = match tests.len() {
                 0 => "the file has no test: a function whose name begins with `test`".to_owned(),
@@ -406,7 +441,7 @@ impl Script {
             };
             return Err(source.problem(None, message).hint(tongue.how_to_begin()));
         }
-        let tests = tests.into_iter().map(|(_, name)| name).collect();
+        let tests = tests.into_iter().map(|(_, name, wrong)| (name, wrong)).collect();
         Ok(Self { tongue, file: file.to_owned(), text, ast, constants, functions, tests })
     }
 
@@ -451,7 +486,11 @@ impl Script {
         let meter = RunMeter::start(&self.tongue.limits());
         let called = engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &self.ast, name, ());
         drop(meter);
-        called.err().map(|error| source.test(&error, &self.functions))
+        let problem = source.test(name, &*called.err()?, &self.functions);
+        match self.tongue.belongs_elsewhere(&problem.message) {
+            Some(hint) => Some(problem.hint(hint.to_owned())),
+            None => Some(problem),
+        }
     }
 }
 

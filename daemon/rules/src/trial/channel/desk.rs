@@ -262,6 +262,14 @@ impl Desk {
         })
     }
 
+    /// As [`Self::send`], where a test says of a message that it is not sent.
+    pub(super) fn send_another(&mut self, given: &Map) -> Result<(), String> {
+        if self.request.is_some() {
+            self.tell("another message, which is not to be sent:");
+        }
+        self.send(given)
+    }
+
     /// Has a message sent; the error is why it is not.
     pub(super) fn send(&mut self, given: &Map) -> Result<(), String> {
         self.messages = self.messages.saturating_add(1);
@@ -285,7 +293,8 @@ impl Desk {
         if let Ok(request) = &request {
             let media = filled.as_ref().ok().cloned().flatten();
             let shown = Shown::of(request, &sealed, media);
-            self.tell(&format!("sent {} {}", shown.method, shown.url));
+            let how = if filled.is_ok() { "sent" } else { "made, and did not send," };
+            self.tell(&format!("{how} {} {}", shown.method, shown.url));
             for (name, value) in &shown.headers {
                 self.tell(&format!("  {name}: {value}"));
             }
