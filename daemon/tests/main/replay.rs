@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use simbell_core::time::{Span, Timestamp};
-use simbell_rules::{LoadOptions, RuleSet};
+use simbell_rules::{Limits, LoadOptions, RuleSet};
 use simbelld::config::{Environment, load};
 
 use crate::fixture::{HOME, OTHER, Place, SIMBELLD};
@@ -21,6 +22,9 @@ const MB: u64 = 1_000_000;
 const PLANS: &str = r#"timezone = "Europe/Berlin"
 [rules]
 plugin_dirs = []
+# What a busy machine holds up must not be ended: the same is to be said each time.
+[rules.limits]
+time = "2s"
 [reminders]
 quiet = { from = "22:00", until = "07:00" }
 [sims.home]
@@ -85,7 +89,8 @@ fn at(text: &str) -> Timestamp {
 /// Seventy days of two SIMs: what was said as they passed, and what each SIM had used at the end of 7 May.
 fn live(place: &Place, rule: &Path) -> (Vec<Rang>, Vec<u64>) {
     let settings = load(&place.config(), &Environment::of_process()).unwrap().settings;
-    let rules = RuleSet::load_one(&LoadOptions::default(), rule);
+    let limits = Limits { deadline: Duration::from_secs(2), ..Limits::default() };
+    let rules = RuleSet::load_one(&LoadOptions { limits, ..LoadOptions::default() }, rule);
     let began = at("2026-02-27T12:00:00+01:00");
     let mut life = Life::begin(&place.state().join("ledger.db"), settings, rules, began);
     life.insert(HOME);
