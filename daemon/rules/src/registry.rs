@@ -196,6 +196,20 @@ impl Book {
         BOOK.get_or_init(Self::of_all)
     }
 
+    /// What `register` registers: one book for all who ask.
+    pub(crate) fn kept(book: &'static OnceLock<Self>, register: fn(&mut Registry<'_>)) -> &'static Self {
+        book.get_or_init(|| {
+            let mut book = Self::default();
+            book.note(register);
+            book
+        })
+    }
+
+    /// Notes what `register` registers, as well.
+    pub(crate) fn note(&mut self, register: fn(&mut Registry<'_>)) {
+        register(&mut Registry::new(&mut Engine::new_raw(), Some(self)));
+    }
+
     /// What an engine of rules has.
     pub(crate) fn of_all() -> Self {
         let mut book = Self::default();

@@ -85,26 +85,11 @@ impl Engine {
         let rules = Arc::clone(&self.rules);
         // What an older ledger says of a name holds from now on for the plugin that has it, and for no other.
         for plugin in rules.plugins().filter(|plugin| plugin.unplaced) {
-            self.feed(Event::PluginDecided(PluginDecision {
-                plugin: plugin.name.clone(),
-                place: Some(plugin.place),
-                at: self.stamp().wall,
-                author: UPGRADE.to_owned(),
-                what: PluginChoice::Approve,
-                approved: None,
-            }))
-            .await;
+            self.plugin_is_decided(plugin, UPGRADE.to_owned(), PluginChoice::Approve, None).await;
         }
         for plugin in rules.plugins().filter(|plugin| plugin.first_seen) {
-            self.feed(Event::PluginDecided(PluginDecision {
-                plugin: plugin.name.clone(),
-                place: Some(plugin.place),
-                at: self.stamp().wall,
-                author: CONFIGURATION.to_owned(),
-                what: PluginChoice::Approve,
-                approved: Some(plugin.asks_for()),
-            }))
-            .await;
+            let asked = Some(plugin.asks_for());
+            self.plugin_is_decided(plugin, CONFIGURATION.to_owned(), PluginChoice::Approve, asked).await;
         }
         self.tell_of_outdated().await;
         let mut waiting = BTreeSet::new();
@@ -147,16 +132,28 @@ impl Engine {
         if choice != PluginChoice::Disable {
             may_be_approved(&plugin, which, choice)?;
         }
+        let asked = (choice != PluginChoice::Disable).then(|| plugin.asks_for());
+        self.plugin_is_decided(&plugin, format!("uid {uid}"), choice, asked).await;
+        self.committed()
+    }
+
+    /// A decision about a plugin where it lies, now.
+    async fn plugin_is_decided(
+        &mut self,
+        plugin: &Plugin,
+        author: String,
+        what: PluginChoice,
+        approved: Option<BTreeSet<String>>,
+    ) {
         self.feed(Event::PluginDecided(PluginDecision {
             plugin: plugin.name.clone(),
             place: Some(plugin.place),
             at: self.stamp().wall,
-            author: format!("uid {uid}"),
-            what: choice,
-            approved: (choice != PluginChoice::Disable).then(|| plugin.asks_for()),
+            author,
+            what,
+            approved,
         }))
         .await;
-        self.committed()
     }
 
     /// What came of a decision.

@@ -57,8 +57,8 @@ fn forms_and_types_are_those_registered() {
     }
     // The types of values are told by the book of rules.
     let mut all = rules;
-    crate::trial::note(&mut all);
-    crate::trial::note_channel(&mut all);
+    all.note(crate::trial::register);
+    all.note(crate::trial::register_channel);
     told_truly(&all);
 }
 

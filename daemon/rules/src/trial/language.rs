@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use rhai::{Array, Dynamic, Engine, ImmutableString, Map, NativeCallContext};
+use rhai::{Array, Dynamic, ImmutableString, Map, NativeCallContext};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use simbell_core::action::Permission;
@@ -26,7 +26,7 @@ use crate::value::{DataSize, Fallible, LocalTime, Percent, Span, fail};
 const SIM_KEYS: [&str; 3] = ["plan", "operator", "modem"];
 
 /// Makes the functions known to an engine of tests.
-pub(super) fn register(registry: &mut Registry<'_>) {
+pub(crate) fn register(registry: &mut Registry<'_>) {
     registry.kind::<TestSim>("TestSim", "A SIM of the story.");
     world(registry.section("Tests: the world"));
     sims(registry.section("Tests: a SIM"));
@@ -36,16 +36,7 @@ pub(super) fn register(registry: &mut Registry<'_>) {
 /// The functions, for hints and the reference: made when the first one needs them.
 pub(crate) fn book() -> &'static Book {
     static BOOK: OnceLock<Book> = OnceLock::new();
-    BOOK.get_or_init(|| {
-        let mut book = Book::default();
-        note(&mut book);
-        book
-    })
-}
-
-/// Notes the functions in a book.
-pub(crate) fn note(book: &mut Book) {
-    register(&mut Registry::new(&mut Engine::new_raw(), Some(book)));
+    Book::kept(&BOOK, register)
 }
 
 /// The stage of the story that a function was called in.

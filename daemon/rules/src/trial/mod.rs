@@ -35,11 +35,11 @@ use crate::ruleset::is_rule;
 pub(crate) use channel::Desk;
 pub(crate) use channel::book as channel_book;
 #[cfg(test)]
-pub(crate) use channel::note as note_channel;
+pub(crate) use channel::register as register_channel;
 pub use channel::{Fate, Sender};
 pub(crate) use language::book;
 #[cfg(test)]
-pub(crate) use language::note;
+pub(crate) use language::register;
 pub(crate) use stage::Stage;
 use story::Setup;
 pub(crate) use story::Story;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use rhai::{Dynamic, Engine, Map, NativeCallContext};
+use rhai::{Dynamic, Map, NativeCallContext};
 use simbell_core::time::Span as CoreSpan;
 use simbell_core::zone::ZoneRules;
 
@@ -18,7 +18,7 @@ use crate::trial::stage::Stage;
 use crate::value::{Fallible, LocalTime, Span, fail};
 
 /// Makes the functions known to an engine of tests.
-pub(in crate::trial) fn register(registry: &mut Registry<'_>) {
+pub(crate) fn register(registry: &mut Registry<'_>) {
     world(registry.section("Tests of channels: messages and answers"));
     super::expect::register(registry.section("Tests of channels: expectations"));
     let such_as = [
@@ -32,16 +32,7 @@ pub(in crate::trial) fn register(registry: &mut Registry<'_>) {
 /// The functions, for hints and the reference: made when the first one needs them.
 pub(crate) fn book() -> &'static Book {
     static BOOK: OnceLock<Book> = OnceLock::new();
-    BOOK.get_or_init(|| {
-        let mut book = Book::default();
-        note(&mut book);
-        book
-    })
-}
-
-/// Notes the functions in a book.
-pub(crate) fn note(book: &mut Book) {
-    register(&mut Registry::new(&mut Engine::new_raw(), Some(book)));
+    Book::kept(&BOOK, register)
 }
 
 pub(super) type Ctx<'a> = NativeCallContext<'a>;

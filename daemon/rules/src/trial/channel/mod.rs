@@ -17,9 +17,7 @@ use crate::host::Tag;
 pub(crate) use desk::Desk;
 pub(super) use desk::Setup;
 pub(crate) use language::book;
-#[cfg(test)]
-pub(crate) use language::note;
-pub(super) use language::register;
+pub(crate) use language::register;
 
 /// What the service does with the request of a channel's script, and what the answer to it comes to: the part of a channel
 /// that is no script. Whoever runs tests of channels brings the service's own.
