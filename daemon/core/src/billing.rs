@@ -318,7 +318,8 @@ fn least(step: Option<Increment>, carried: Vec<u64>, growth: u64) -> u64 {
     firsts.into_iter().take(taken).fold(further, u64::saturating_add)
 }
 
-/// The local times at which what is billed changes: midnight, and where zero-rated hours begin and end.
+/// The local times at which what is billed changes: midnight, and where zero-rated hours begin and end. Where midnight lies
+/// within an hour of UTC, as in India, it is one for any SIM: so each byte is of its own day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edges {
     times: BTreeSet<TimeOfDay>,
@@ -326,17 +327,17 @@ pub struct Edges {
 }
 
 impl Edges {
-    /// Those of a plan; none where the time of day changes nothing.
+    /// Those of a SIM, with a plan or without; none where the time of day changes nothing.
     #[must_use]
-    pub fn of(tariff: &Tariff<'_>) -> Option<Self> {
-        let plan = tariff.plan;
-        let by_day = plan.increment.is_some_and(|step| step.per == Per::Day);
-        if !by_day && plan.free_hours.is_empty() {
+    pub fn of(plan: Option<&Plan>, zone: &ZoneRules) -> Option<Self> {
+        let by_day = plan.and_then(|plan| plan.increment).is_some_and(|step| step.per == Per::Day);
+        let free = plan.map_or(&[][..], |plan| &plan.free_hours);
+        if !by_day && free.is_empty() && !zone.days_begin_within_hours() {
             return None;
         }
         let midnight = TimeOfDay { hour: 0, minute: 0 };
-        let times = plan.free_hours.iter().flat_map(|hours| [hours.from, hours.until]);
-        Some(Self { times: times.chain([midnight]).collect(), zone: tariff.zone.clone() })
+        let times = free.iter().flat_map(|hours| [hours.from, hours.until]);
+        Some(Self { times: times.chain([midnight]).collect(), zone: zone.clone() })
     }
 
     /// The newest of them until `at`, included: from there on what is billed is billed in one way.

@@ -83,6 +83,15 @@ impl ZoneRules {
         self.transitions.get(first..end).unwrap_or_default()
     }
 
+    /// Whether its days begin within hours of UTC, by any offset of this century.
+    #[must_use]
+    pub fn days_begin_within_hours(&self) -> bool {
+        const CENTURY: Timestamp = Timestamp::from_secs(946_684_800);
+        let later = self.transitions_within(CENTURY, Timestamp::from_millis(i64::MAX));
+        let offsets = later.iter().map(|(_, offset)| *offset).chain([self.offset_at(CENTURY)]);
+        offsets.into_iter().any(|offset| offset % 3_600 != 0)
+    }
+
     /// The first instant of a civil day.
     #[must_use]
     pub fn day_start(&self, date: NaiveDate) -> Timestamp {

@@ -159,7 +159,7 @@ fn a_sum_that_does_not_fit_changes_nothing() {
 fn edges_are_found_where_the_clock_is_set() {
     let nights = plan(Counts::Both, None, vec![free("00:00", "02:30", &[])]);
     let zone = berlin();
-    let edges = Edges::of(&Tariff { plan: &nights, zone: &zone }).unwrap();
+    let edges = Edges::of(Some(&nights), &zone).unwrap();
     // 02:30 does not exist on the day summer time begins: it is over with the hour that is left out.
     assert_eq!(edges.next(utc("2026-03-29T00:10:00")), utc("2026-03-29T01:00:00"));
     assert_eq!(edges.last(utc("2026-03-29T01:10:00")), utc("2026-03-29T01:00:00"));
@@ -168,7 +168,7 @@ fn edges_are_found_where_the_clock_is_set() {
     assert_eq!(edges.last(utc("2026-10-25T01:10:00")), utc("2026-10-25T01:00:00"));
     assert_eq!(edges.last(utc("2026-10-25T01:40:00")), utc("2026-10-25T01:30:00"));
     let by_session = plan(Counts::Both, Some((1, Per::Session)), vec![]);
-    assert_eq!(Edges::of(&Tariff { plan: &by_session, zone: &zone }), None);
+    assert_eq!(Edges::of(Some(&by_session), &zone), None);
 }
 
 fn zones() -> impl Strategy<Value = ZoneRules> {
@@ -288,7 +288,7 @@ proptest! {
     #[test]
     fn between_edges_nothing_changes(plan in plans(), zone in zones(), near in 0_usize..4, shift in -60 * HOUR..60 * HOUR) {
         let tariff = Tariff { plan: &plan, zone: &zone };
-        let Some(edges) = Edges::of(&tariff) else { return Ok(()) };
+        let Some(edges) = Edges::of(Some(&plan), &zone) else { return Ok(()) };
         let at = moment(&zone, near, shift);
         let unit = |at: Timestamp| tariff.unit(EpochId(1), &Zone::Home, &When::Hour(at));
         let (last, next) = (edges.last(at), edges.next(at));
@@ -364,7 +364,7 @@ proptest! {
 fn an_edge_that_comes_twice_is_met_twice() {
     let (set, minute) = (1_550_368_800, 60);
     let (zone, plan) = (sao_paulo(), plan(Counts::Both, None, vec![free("00:00", "23:46", &[6])]));
-    let edges = Edges::of(&Tariff { plan: &plan, zone: &zone }).unwrap();
+    let edges = Edges::of(Some(&plan), &zone).unwrap();
     let at = |secs: i64| Timestamp::from_secs(secs);
     assert_eq!(edges.next(at(set - 20 * minute)), at(set - 14 * minute));
     assert_eq!(edges.next(at(set - 14 * minute)), at(set), "the clock is set");

@@ -235,7 +235,7 @@ impl State {
             let zone = self.zone_of(&iccid).clone();
             let period = self.period_of(&iccid);
             let cycle = cycle_at(&period, zone.date(at.wall));
-            let edges = self.tariff(&iccid).and_then(|tariff| Edges::of(&tariff)).map(Arc::new);
+            let edges = Edges::of(self.plan_of(&iccid), &zone).map(Arc::new);
             let Some(sim) = self.sims.get_mut(&iccid) else { continue };
             sim.edges = edges;
             if sim.cycle_known && sim.cycle == cycle {

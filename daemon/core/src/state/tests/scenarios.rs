@@ -56,6 +56,7 @@ fn zone(name: &str) -> ZoneRules {
         "Europe/Berlin" => (3_600, vec![(1_774_746_000, 7_200), (1_792_890_000, 3_600)]),
         "America/Santiago" => (-10_800, vec![(1_775_358_000, -14_400), (1_788_667_200, -10_800)]),
         "Atlantic/Azores" => (-3_600, vec![(1_774_746_000, 0), (1_792_890_000, -3_600)]),
+        "Asia/Kolkata" => (19_800, Vec::new()),
         other => panic!("no zone {other}"),
     };
     ZoneRules { name: name.to_owned(), first_offset_s, transitions }
