@@ -51,7 +51,7 @@ impl CtlError {
         Self::Failed { kind: "Io", message: message.into(), hint: None, source: Some(source) }
     }
 
-    /// The exit status: 1 failed (a name that nothing has, too), 2 usage, 3 not reachable, 4 not permitted.
+    /// The exit status: 1 failed (a name that nothing has and what is refused as things are, too), 2 usage, 3 not reachable, 4 not permitted.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {

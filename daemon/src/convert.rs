@@ -118,8 +118,10 @@ fn last_seen(state: &State, iccid: &Iccid, present: bool) -> Option<String> {
         return Some(state.zone_of(iccid).rfc3339(state.now().wall));
     }
     let sim = state.sims().find(|s| s.record.iccid == *iccid)?;
-    // A SIM that only the configuration names has never been in a modem.
-    let seen = sim.record.imsi.is_some() || sim.record.operator.is_some();
+    // A SIM that only the configuration names has never been in a modem: its record is as it was made. Of one in a slot
+    // that is not in use nothing else is known.
+    let record = &sim.record;
+    let seen = record.imsi.is_some() || record.operator.is_some() || record.last_seen > record.first_seen;
     seen.then(|| state.zone_of(iccid).rfc3339(sim.record.last_seen))
 }
 

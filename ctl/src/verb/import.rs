@@ -69,8 +69,14 @@ fn say(out: &mut Out, done: &ImportReply, what: &str) -> Result<Verdict, CtlErro
             amount(done.left_out_tx_bytes)
         ),
     };
+    let impossible = match done.impossible_rows {
+        0 => String::new(),
+        rows => format!(
+            "Left out: {rows} rows that cannot be, of a time before 1990 or still to come, or of more than 20 Gbit/s.\n"
+        ),
+    };
     out.text(&format!(
-        "{} rows with {} received and {} sent {what}.\n{left_out}",
+        "{} rows with {} received and {} sent {what}.\n{left_out}{impossible}",
         done.rows,
         amount(done.rx_bytes),
         amount(done.tx_bytes)
@@ -87,6 +93,7 @@ fn add(sum: ImportReply, more: &ImportReply) -> ImportReply {
         left_out_rows: sum.left_out_rows.saturating_add(more.left_out_rows),
         left_out_rx_bytes: sum.left_out_rx_bytes.saturating_add(more.left_out_rx_bytes),
         left_out_tx_bytes: sum.left_out_tx_bytes.saturating_add(more.left_out_tx_bytes),
+        impossible_rows: sum.impossible_rows.saturating_add(more.impossible_rows),
     }
 }
 

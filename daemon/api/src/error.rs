@@ -78,6 +78,13 @@ pub enum ControlError {
         /// What to do.
         hint: String,
     },
+    /// It makes sense, but is not done as things are; nothing was changed.
+    Refused {
+        /// What, and why not.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// The configuration or the rules on disk have errors; what was in use stays in use.
     ReloadRejected {
         /// In one line.
@@ -162,6 +169,7 @@ impl ControlError {
             Self::AlreadyUndone { .. } => "AlreadyUndone",
             Self::NoPlan { .. } => "NoPlan",
             Self::InvalidArgument { .. } => "InvalidArgument",
+            Self::Refused { .. } => "Refused",
             Self::ReloadRejected { .. } => "ReloadRejected",
             Self::LedgerNotWritable { .. } => "LedgerNotWritable",
             Self::Busy { .. } => "Busy",
@@ -198,6 +206,7 @@ impl ControlError {
             | Self::AlreadyUndone { message, hint }
             | Self::NoPlan { message, hint }
             | Self::InvalidArgument { message, hint, .. }
+            | Self::Refused { message, hint }
             | Self::ReloadRejected { message, hint, .. }
             | Self::LedgerNotWritable { message, hint }
             | Self::Busy { message, hint }

@@ -54,5 +54,8 @@ inline! {
         pub left_out_rx_bytes: u64,
         /// Bytes sent in those.
         pub left_out_tx_bytes: u64,
+        /// Rows left out, since they cannot be: of a time before 1990 or still to come, or of more than any network carries.
+        #[serde(default)]
+        pub impossible_rows: u64,
     }
 }

@@ -346,8 +346,7 @@ impl ControlBackend for Fake {
 
     async fn restore_backup(&self, _: Peer, name: String) -> Answer<RestoreReply> {
         if !name.starts_with("daily-") {
-            return Err(ControlError::InvalidArgument {
-                argument: "name".into(),
+            return Err(ControlError::UnknownEntry {
                 message: "there is no copy of the ledger called so".into(),
                 hint: "`simbellctl backup list` lists them".into(),
             });
@@ -535,8 +534,7 @@ impl ControlBackend for Fake {
     async fn resume_rule(&self, peer: Peer, name: String) -> Answer<Rule> {
         let mut rule = self.rule(peer, &name).await?;
         if !rule.suspended {
-            return Err(ControlError::InvalidArgument {
-                argument: "name".into(),
+            return Err(ControlError::Refused {
                 message: format!("the rule {name:?} is not suspended"),
                 hint: "see them with `simbellctl rules`".into(),
             });
@@ -775,6 +773,7 @@ fn imported(sim: &Sim, rows: u64, rx_bytes: u64, tx_bytes: u64) -> ImportReply {
         left_out_rows: 1,
         left_out_rx_bytes: 5,
         left_out_tx_bytes: 6,
+        impossible_rows: 0,
     }
 }
 

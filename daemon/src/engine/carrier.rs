@@ -284,12 +284,12 @@ fn undone(message: &str, again: &str, by: i64) -> ControlError {
 }
 
 fn overdrawn(id: i64, error: Overdrawn) -> ControlError {
-    usage::invalid(
-        "id",
-        &format!("correction {id} is not taken back: {error}"),
-        "take the later ones back first, newest first (`simbellctl usage corrections` lists them); or say what was used: \
-         `simbellctl usage set`",
-    )
+    ControlError::Refused {
+        message: format!("correction {id} is not taken back: {error}"),
+        hint: "take the later ones back first, newest first (`simbellctl usage corrections` lists them); or say what was \
+               used: `simbellctl usage set`"
+            .to_owned(),
+    }
 }
 
 fn waiting(message: &str) -> ControlError {
@@ -313,17 +313,24 @@ fn refused(error: &ObserveError) -> ControlError {
                 hint: "set the clock or wait for NTP; see service.clock in the configuration".to_owned(),
             };
         }
-        ObserveError::Future | ObserveError::OutsideCycles | ObserveError::BeforeMeasurement => {
-            ("at", "leave --at out where the figure is of now")
+        ObserveError::OutsideCycles | ObserveError::BeforeMeasurement => {
+            return ControlError::Refused {
+                message: error.to_string(),
+                hint: "leave --at out where the figure is of now".to_owned(),
+            };
         }
+        ObserveError::TooFar { .. } => {
+            return ControlError::Refused {
+                message: error.to_string(),
+                hint: "see what was billed with `simbellctl usage --by cycle`; usage from before simbell ran is told by \
+                       `simbellctl usage set`"
+                    .to_owned(),
+            };
+        }
+        ObserveError::Future => ("at", "leave --at out where the figure is of now"),
         ObserveError::Nothing | ObserveError::TooLarge => {
             ("bytes", "give what the carrier says was used in this cycle, such as 4.2GB")
         }
-        ObserveError::TooFar { .. } => (
-            "bytes",
-            "see what was billed with `simbellctl usage --by cycle`; usage from before simbell ran is told by \
-             `simbellctl usage set`",
-        ),
         ObserveError::Note(_) => ("note", "say it in one short line"),
     };
     let message = match error {

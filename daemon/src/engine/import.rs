@@ -1,11 +1,12 @@
 //! Usage that another program measured, taken in and out on behalf of callers.
 
 use chrono::{Datelike, Days, Months, NaiveDateTime, TimeDelta};
-use simbell_api::{ImportReply, ImportUsageParams, ImportedRow, UndoImportParams};
+use simbell_api::{ControlError, ImportReply, ImportUsageParams, ImportedRow, UndoImportParams};
 use simbell_core::cycle::cycle_at;
 use simbell_core::event::Event;
 use simbell_core::ident::Iccid;
 use simbell_core::ledger::Volume;
+use simbell_core::time::Timestamp;
 use simbell_core::zone::ZoneRules;
 use simbell_store::{ImportRow, Imported};
 
@@ -17,6 +18,9 @@ use crate::{billed, convert, usage};
 
 /// Most rows of one call.
 const MOST: usize = 500;
+
+/// Bytes a second that no network of today can carry: 20 Gbit/s, as of what counters say.
+const FASTEST: u64 = 2_500_000_000;
 
 /// Longest name of an interface (`IFNAMSIZ` less its NUL).
 const NAME: usize = 15;
@@ -32,13 +36,22 @@ impl Engine {
                 "send the rest in further calls",
             ));
         }
+        let now = self.stamp();
+        if !now.trusted {
+            return Err(ControlError::Busy {
+                message: "the clock cannot be believed yet, so what is past is not known".to_owned(),
+                hint: "set the clock or wait for NTP; see service.clock in the configuration".to_owned(),
+            });
+        }
         let zone = machine_zone(&Environment::of_process())?;
-        let rows: Vec<ImportRow> =
-            question.rows.iter().map(|given| row(given, &zone)).collect::<Answer<_>>()?;
+        let given: Vec<Option<ImportRow>> =
+            question.rows.iter().map(|given| row(given, &zone, now.wall)).collect::<Answer<_>>()?;
+        let impossible = given.iter().filter(|row| row.is_none()).count();
+        let rows: Vec<ImportRow> = given.into_iter().flatten().collect();
         // What is used now is in the ledger before anything is compared with it.
         self.fresh().await;
         self.flush().await;
-        self.committed()?;
+        self.writable()?;
         let dry = question.dry_run.unwrap_or(false);
         let store = self.store.as_mut().ok_or_else(no_ledger)?;
         let done = store.import(&iccid, &question.interface, &rows, dry);
@@ -46,7 +59,8 @@ impl Engine {
         if !dry && done.rows > 0 {
             self.feed(Event::HistoryChanged).await;
         }
-        Ok(reply(&iccid, done))
+        let impossible_rows = u64::try_from(impossible).unwrap_or(u64::MAX);
+        Ok(ImportReply { impossible_rows, ..reply(&iccid, done) })
     }
 
     pub(super) async fn undo_import(&mut self, question: UndoImportParams) -> Answer<ImportReply> {
@@ -54,7 +68,7 @@ impl Engine {
         named(&question.interface)?;
         self.fresh().await;
         self.flush().await;
-        self.committed()?;
+        self.writable()?;
         self.may_be_taken_out(&iccid, &question.interface)?;
         let store = self.store.as_mut().ok_or_else(no_ledger)?;
         let done = store.undo_import(&iccid, &question.interface);
@@ -83,12 +97,10 @@ impl Engine {
             looked_at = cycle;
             let Some((with, without)) = spent(None)?.zip(spent(Some(epoch))?) else { continue };
             let taken = i64::try_from(without.used().saturating_sub(with.used())).unwrap_or(i64::MIN);
-            with.corrected_by(taken).map_err(|error| {
-                usage::invalid(
-                    "interface",
-                    &format!("what was imported of {interface} stays: {error}"),
-                    "take corrections of that cycle back first: `simbellctl usage corrections` lists them",
-                )
+            with.corrected_by(taken).map_err(|error| ControlError::Refused {
+                message: format!("what was imported of {interface} stays: {error}"),
+                hint: "take corrections of that cycle back first: `simbellctl usage corrections` lists them"
+                    .to_owned(),
             })?;
         }
         Ok(())
@@ -115,12 +127,12 @@ fn machine_zone(machine: &Environment) -> Answer<ZoneRules> {
     })
 }
 
-fn row(given: &ImportedRow, zone: &ZoneRules) -> Answer<ImportRow> {
+/// None where it cannot be: vnStat dates by whatever the clock says, and where there is none it says 1970 (or, where it was
+/// wrong once, the future); a figure that no network can carry is a counter's nonsense.
+fn row(given: &ImportedRow, zone: &ZoneRules, now: Timestamp) -> Answer<Option<ImportRow>> {
     let bad = |message: &str| usage::invalid("rows", message, "send rows as a vnStat database holds them");
     let start = NaiveDateTime::parse_from_str(&given.start, "%Y-%m-%dT%H:%M")
-        .ok()
-        .filter(|start| (1990..2200).contains(&start.year()))
-        .ok_or_else(|| bad("a row begins at no local time of this age"))?;
+        .map_err(|_| bad("a row begins at no local time"))?;
     let end = match given.span.as_str() {
         "hour" => start.checked_add_signed(TimeDelta::hours(1)),
         "day" => start.checked_add_days(Days::new(1)),
@@ -129,14 +141,22 @@ fn row(given: &ImportedRow, zone: &ZoneRules) -> Answer<ImportRow> {
         _ => return Err(bad("a row is of an hour, day, month or year")),
     };
     let end = end.ok_or_else(|| bad("a row ends beyond the calendar"))?;
-    let fits = |bytes: u64| i64::try_from(bytes).is_ok();
-    if !fits(given.rx_bytes) || !fits(given.tx_bytes) {
-        return Err(bad("a row has more bytes than fit"));
+    if !(1990..2200).contains(&start.year()) {
+        return Ok(None);
     }
     let (start, end) = (zone.instant(start), zone.instant(end));
     // Where a clock is set forward an hour may be none at all.
     let end = if end > start { end } else { start.saturating_add(simbell_core::time::Span::secs(3_600)) };
-    Ok(ImportRow { start, end, volume: Volume { rx: given.rx_bytes, tx: given.tx_bytes } })
+    let volume = Volume { rx: given.rx_bytes, tx: given.tx_bytes };
+    if start > now || !is_credible(volume, end.since(start).as_secs()) {
+        return Ok(None);
+    }
+    Ok(Some(ImportRow { start, end, last: end.min(now), volume }))
+}
+
+fn is_credible(volume: Volume, seconds: i64) -> bool {
+    let most = FASTEST.saturating_mul(u64::try_from(seconds).unwrap_or(0));
+    volume.rx < most && volume.tx < most
 }
 
 fn reply(iccid: &Iccid, done: Imported) -> ImportReply {
@@ -148,13 +168,12 @@ fn reply(iccid: &Iccid, done: Imported) -> ImportReply {
         left_out_rows: done.left_out_rows,
         left_out_rx_bytes: done.left_out.rx,
         left_out_tx_bytes: done.left_out.tx,
+        impossible_rows: 0,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use simbell_core::time::Timestamp;
-
     use super::*;
 
     /// A travel SIM's plan keeps the days of Paris; vnStat on a machine in Shanghai does not.
@@ -173,9 +192,25 @@ mod tests {
         };
         let zone = machine_zone(&machine);
         std::fs::remove_dir_all(&dir).unwrap();
-        let row = row(&given, &zone.unwrap()).unwrap();
+        let zone = zone.unwrap();
+        let now = Timestamp::from_millis(1_795_300_000_000);
+        let taken = row(&given, &zone, now).unwrap().unwrap();
         // 2026-11-21T16:00:00Z.
-        assert_eq!(row.start, Timestamp::from_millis(1_795_276_800_000));
-        assert_eq!(row.end.since(row.start).as_millis(), 86_400_000);
+        assert_eq!(taken.start, Timestamp::from_millis(1_795_276_800_000));
+        assert_eq!(taken.end.since(taken.start).as_millis(), 86_400_000);
+        assert_eq!(taken.last, now, "the day is not over");
+        let at = |start: &str, rx_bytes| ImportedRow { start: start.to_owned(), rx_bytes, ..given.clone() };
+        for impossible in [
+            at("1970-01-01T00:00", 1),
+            at("2026-11-23T00:00", 1),
+            at("2106-02-07T00:00", 1),
+            at("2026-11-21T00:00", u64::MAX),
+            at("2026-11-21T00:00", 2_500_000_000 * 86_400),
+        ] {
+            assert_eq!(row(&impossible, &zone, now).unwrap(), None, "{impossible:?}");
+        }
+        let most = at("2026-11-21T00:00", 2_500_000_000 * 86_400 - 2);
+        assert!(row(&most, &zone, now).unwrap().is_some());
+        assert!(row(&at("yesterday", 1), &zone, now).is_err());
     }
 }

@@ -371,10 +371,15 @@ impl Engine {
             Err(failed) => {
                 let (error, reopened) = *failed;
                 self.store = reopened.ok();
-                Err(ControlError::InvalidArgument {
-                    argument: "name".to_owned(),
-                    message: format!("this copy cannot take the ledger's place: {error}"),
-                    hint: "choose another copy; the ledger is as it was".to_owned(),
+                let message = format!("this copy cannot take the ledger's place: {error}");
+                let as_it_was = "the ledger is as it was";
+                Err(match error.kind() {
+                    // No matter of the copy: another one would fail as well.
+                    ErrorKind::Full | ErrorKind::ReadOnly | ErrorKind::Io => {
+                        let hint = format!("{as_it_was}; free or mend the disk of the state directory");
+                        ControlError::LedgerNotWritable { message, hint }
+                    }
+                    _ => ControlError::Refused { message, hint: format!("choose another copy; {as_it_was}") },
                 })
             }
         }

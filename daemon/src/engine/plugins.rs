@@ -188,20 +188,14 @@ impl Engine {
 
 /// Refuses what cannot run, and to approve what whoever approves has not seen.
 fn may_be_approved(plugin: &Plugin, which: &DecidePluginParams, choice: PluginChoice) -> Answer<()> {
-    let refuse = |argument: &str, message: String, hint: &str| {
-        Err(ControlError::InvalidArgument { argument: argument.to_owned(), message, hint: hint.to_owned() })
-    };
+    let refuse = |message: String, hint: &str| Err(ControlError::Refused { message, hint: hint.to_owned() });
     if let Some(problem) = &plugin.problem {
         let message = format!("the plugin {} cannot be used: {problem}", plugin.name);
-        return refuse(
-            "name",
-            message,
-            "mend its plugin.toml; `simbellctl plugins check` says when it is right",
-        );
+        return refuse(message, "mend its plugin.toml; `simbellctl plugins check` says when it is right");
     }
     if plugin.kind == Some(PluginKind::Carrier) && choice == PluginChoice::Enable {
         let message = format!("{} is a carrier plugin, which this version has no use for", plugin.name);
-        return refuse("name", message, "plugins of the kinds rule and channel can be enabled");
+        return refuse(message, "plugins of the kinds rule and channel can be enabled");
     }
     let seen: BTreeSet<String> = which.approve.iter().cloned().collect();
     if seen != plugin.asks_for() {
@@ -215,7 +209,7 @@ fn may_be_approved(plugin: &Plugin, which: &DecidePluginParams, choice: PluginCh
                 asked.join(", ")
             )
         };
-        return refuse("approve", message, "look at it with `simbellctl plugins show`, then decide");
+        return refuse(message, "look at it with `simbellctl plugins show`, then decide");
     }
     Ok(())
 }

@@ -388,6 +388,15 @@ impl Engine {
         })
     }
 
+    /// As [`Self::committed`], of what is not begun where the ledger cannot be written.
+    pub(super) fn writable(&self) -> Answer<()> {
+        self.committed().map_err(|_| ControlError::LedgerNotWritable {
+            message: "the ledger cannot be written now: nothing was changed".to_owned(),
+            hint: "see `simbellctl status` for the reason; free or mend the disk of the state directory, and try again"
+                .to_owned(),
+        })
+    }
+
     async fn set_usage(&mut self, change: SetUsageParams, uid: u32) -> Answer<UsageChange> {
         let iccid = self.sim_named(change.sim.as_deref())?;
         let reason = change.reason.unwrap_or_else(|| "usage set".to_owned());

@@ -34,8 +34,7 @@ impl Engine {
     pub(super) async fn resume(&mut self, name: &str) -> Answer<Rule> {
         let name = self.rule_named(name)?;
         if !self.state.rules().any(|rule| rule.name == name && rule.suspended) {
-            return Err(ControlError::InvalidArgument {
-                argument: "name".to_owned(),
+            return Err(ControlError::Refused {
                 message: format!("the rule `{name}` is not suspended"),
                 hint: "`simbellctl rules` shows how each one stands; one with an error in its text runs again after it \
                        is mended and `simbellctl reload`"

@@ -19,6 +19,8 @@ pub struct ImportRow {
     pub start: Timestamp,
     /// The first instant after it.
     pub end: Timestamp,
+    /// When its last byte passed at the latest: the end, or now where it is not over.
+    pub last: Timestamp,
     /// Bytes.
     pub volume: Volume,
 }
@@ -186,7 +188,7 @@ fn insert(tx: &Transaction<'_>, iccid: &Iccid, epoch: i64, row: &ImportRow) -> r
         Source::Import.as_str(),
         signed(row.volume.rx)?,
         signed(row.volume.tx)?,
-        row.end.as_millis(),
+        row.last.as_millis(),
         span,
         until,
     ])?;

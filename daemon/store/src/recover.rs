@@ -175,8 +175,18 @@ fn replace_by_copies(path: &Path, backups: &Backups, now: Timestamp) -> Result<R
     Ok((aside, from, damaged))
 }
 
-/// Copies a copy to where it is renamed from, and looks through it.
+/// Copies a copy to where it is renamed from, and looks through it. Where either fails nothing is left, least of all on a
+/// disk that is full.
 fn prepare(copy: &Path, fresh: &Path) -> Result<(), OpenError> {
+    let done = prepare_at(copy, fresh);
+    if done.is_err() {
+        // Why it failed is what is told.
+        let _left = remove(fresh);
+    }
+    done
+}
+
+fn prepare_at(copy: &Path, fresh: &Path) -> Result<(), OpenError> {
     let file = |source| OpenError::File { path: copy.to_owned(), action: "copied", source };
     let damaged = |detail| OpenError::Damaged { path: copy.to_owned(), detail };
     for suffix in ["", "-wal", "-shm", "-journal"] {
@@ -189,24 +199,18 @@ fn prepare(copy: &Path, fresh: &Path) -> Result<(), OpenError> {
         _ => OpenError::Sqlite { path: copy.to_owned(), action: "checked", source },
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let checked = (|| {
-        let conn = Connection::open_with_flags(fresh, flags).map_err(sqlite)?;
-        let application: i32 =
-            conn.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(sqlite)?;
-        let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
-        if application != APPLICATION_ID || version < 1 {
-            return Err(damaged("it is no copy of a ledger".to_owned()));
-        }
-        if version > SCHEMA_VERSION {
-            return Err(OpenError::Newer { path: copy.to_owned(), found: version, known: SCHEMA_VERSION });
-        }
-        let problems = backup::check(&conn, "integrity_check").map_err(sqlite)?;
-        problems.into_iter().next().map_or(Ok(()), |first| Err(damaged(first)))
-    })();
-    if checked.is_err() {
-        remove(fresh).map_err(file)?;
+    let conn = Connection::open_with_flags(fresh, flags).map_err(sqlite)?;
+    let application: i32 =
+        conn.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(sqlite)?;
+    let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
+    if application != APPLICATION_ID || version < 1 {
+        return Err(damaged("it is no copy of a ledger".to_owned()));
     }
-    checked
+    if version > SCHEMA_VERSION {
+        return Err(OpenError::Newer { path: copy.to_owned(), found: version, known: SCHEMA_VERSION });
+    }
+    let problems = backup::check(&conn, "integrity_check").map_err(sqlite)?;
+    problems.into_iter().next().map_or(Ok(()), |first| Err(damaged(first)))
 }
 
 /// Sets the ledger and its log aside under one name that nothing has, and puts `fresh` in its place. The ledger keeps its
@@ -260,5 +264,23 @@ fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_fails_half_way_leaves_nothing() {
+        let dir = std::env::temp_dir().join(format!("simbell-prepare-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let fresh = dir.join("ledger.db.new");
+        // Opens, and fails as it is read.
+        let refused = prepare(Path::new("/proc/self/mem"), &fresh);
+        let left = fs::read_dir(&dir).unwrap().count();
+        fs::remove_dir_all(&dir).unwrap();
+        assert!(matches!(refused, Err(OpenError::File { action: "copied", .. })), "{refused:?}");
+        assert_eq!(left, 0);
     }
 }

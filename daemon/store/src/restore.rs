@@ -126,8 +126,8 @@ fn next_epoch(conn: &Connection) -> Result<EpochId, QueryError> {
     highest.unwrap_or(0).checked_add(1).map(EpochId).ok_or(QueryError::Overflow { what: "epoch identities" })
 }
 
-/// Only what the clock said when it was trusted: not what a person or a schedule says of the future. Usage is asked for
-/// its latest slots by SIM, for it is long.
+/// Only what the clock said when it was trusted: not what a person, a schedule or an import says of the future. Usage is
+/// asked for its latest slots by SIM, for it is long.
 pub(crate) fn newest(conn: &Connection) -> Result<Option<Timestamp>, QueryError> {
     let newest: Option<i64> = conn
         .query_row(
@@ -135,7 +135,8 @@ pub(crate) fn newest(conn: &Connection) -> Result<Option<Timestamp>, QueryError>
                  sims (iccid) AS (SELECT min(iccid) FROM usage UNION ALL
                      SELECT (SELECT min(iccid) FROM usage WHERE usage.iccid > sims.iccid) FROM sims
                      WHERE sims.iccid IS NOT NULL),
-                 latest (at) AS (SELECT (SELECT max(last_ms) FROM (SELECT last_ms FROM usage
+                 latest (at) AS (SELECT (SELECT max(last_ms) FILTER (WHERE source <> 'import')
+                     FROM (SELECT last_ms, source FROM usage
                      WHERE usage.iccid = sims.iccid ORDER BY start_ms DESC LIMIT 16)) FROM sims)
              SELECT max(at) FROM (SELECT max(at) AS at FROM latest
              UNION ALL SELECT max(read_ms) FROM baseline

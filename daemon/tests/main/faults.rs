@@ -42,6 +42,7 @@ async fn a_full_disk_is_said_and_nothing_is_lost() {
     traffic.pass(1_000_001, 10_001);
     traffic.is_counted(&daemon).await;
 
+    let copy = daemon.client().await.create_backup().await.unwrap();
     let filler = scene.place.state().join("filler");
     let mut file = fs::File::create(&filler).unwrap();
     while file.write_all(&[1; 4096]).is_ok() {}
@@ -64,6 +65,13 @@ async fn a_full_disk_is_said_and_nothing_is_lost() {
     let set = simbell_api::SetUsageParams { sim: None, bytes: 5_000_000_000, reason: None };
     let refused = daemon.client().await.set_usage(&set).await.unwrap_err();
     assert_eq!(refused.kind(), "LedgerNotWritable", "{refused}");
+    // Nor is what is not kept said to be kept.
+    let undo = simbell_api::UndoImportParams { sim: None, interface: "wwan9".to_owned() };
+    let refused = daemon.client().await.undo_import(&undo).await.unwrap_err();
+    assert!(refused.kind() == "LedgerNotWritable" && refused.to_string().contains("nothing was changed"));
+    let refused = daemon.client().await.restore_backup(&copy.name).await.unwrap_err();
+    assert_eq!(refused.kind(), "LedgerNotWritable", "{refused}");
+    assert!(!scene.place.state().join("ledger.db.new").exists(), "half a copy takes what room there is");
 
     fs::remove_file(&filler).unwrap();
     daemon.well("ledger-not-writable").await;

@@ -178,6 +178,15 @@ async fn a_copy_is_made_and_taken_back_under_traffic() {
     }
     let nameless = scene.place.ctl(&["backup", "restore", "nosuch"]);
     assert_eq!(nameless.status.code(), Some(1), "nothing has the name: {nameless:?}");
+    // A copy that cannot be used is refused, which is no wrong usage; the ledger is as it was.
+    let backups = scene.place.state().join("backups");
+    let spoilt = "daily-20200101T000000Z.db";
+    std::fs::write(backups.join(spoilt), vec![7; 8_192]).unwrap();
+    let refused = scene.place.ctl(&["--json", "backup", "restore", spoilt]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let said: serde_json::Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!(said["error"]["kind"], "Refused", "{said}");
+    assert_eq!(daemon.counted(HOME).await, traffic.total);
     ctl(&scene, &["backup", "restore", &name]);
     // The correction came after the copy; what was carried since is told by the counter.
     traffic.pass(10, 10);

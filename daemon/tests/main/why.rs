@@ -155,6 +155,6 @@ async fn a_rule_that_is_suspended_says_so_and_is_taken_up_again() {
     bell.reminder_is("watch/news/", |reminder| reminder.text == "news 2").await;
     bell.is_well("rule-disabled").await;
     let (code, _, said) = ctl(&home, &["rules", "resume", "watch"]);
-    assert_eq!(code, 2);
+    assert_eq!(code, 1);
     assert!(said.contains("is not suspended"), "{said}");
 }

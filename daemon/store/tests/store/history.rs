@@ -215,6 +215,7 @@ proptest! {
                         .map(|row| ImportRow {
                             start: at(NOVEMBER + day * DAY + row * hours * HOUR),
                             end: at(NOVEMBER + day * DAY + (row + 1) * hours * HOUR),
+                            last: at(NOVEMBER + day * DAY + (row + 1) * hours * HOUR),
                             volume: Volume { rx, tx: 2 },
                         })
                         .collect();
@@ -396,4 +397,22 @@ fn a_day_that_does_not_fit_is_refused_by_name_and_keeps_nothing_else_away() {
     let error = store.apply(&[usage(1, 1, NOVEMBER + HOUR, 1, 0)]).unwrap_err();
     assert!(error.to_string().contains("the day's sum"), "{error}");
     store.apply(&[usage(1, 1, NOVEMBER + HOUR, 0, 1)]).unwrap();
+}
+
+/// Whether the clock can be right is judged by the newest entry: what another program says of the future is none.
+#[test]
+fn what_was_imported_is_not_the_newest_word_of_the_clock() {
+    let dir = Dir::new("newest");
+    let mut store = open(&dir.ledger());
+    store.apply(&[usage(1, 1, NOVEMBER, 5, 5)]).unwrap();
+    let known = store.restore(&boot("boot-1")).unwrap().newest;
+    assert!(known.is_some());
+    let month = ImportRow {
+        start: at(NOVEMBER + 40 * DAY),
+        end: at(NOVEMBER + 70 * DAY),
+        last: at(NOVEMBER + 70 * DAY),
+        volume: Volume { rx: 1, tx: 1 },
+    };
+    assert_eq!(store.import(&iccid(1), "wwan0", &[month], false).unwrap().rows, 1);
+    assert_eq!(store.restore(&boot("boot-1")).unwrap().newest, known);
 }
