@@ -3066,7 +3066,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__usage__subcmd__export)
-            opts="-o -h -V --sim --by --from --to --format --output --socket --json --help --version"
+            opts="-o -h -V --sim --by --from --to --format --output --force --socket --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

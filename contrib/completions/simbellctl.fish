@@ -85,8 +85,9 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l to -d 'Until before this date or RFC 3339 time; until now unless given' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l format -d 'JSON, one object a line, or CSV; JSON unless given' -r -f -a "json\t'One object a line'
 csv\t'Comma-separated, with a heading (RFC 4180)'"
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -s o -l output -d 'Where to save it; standard output unless given' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -s o -l output -d 'Where to save it, in a file that is not there yet; standard output unless given' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l socket -d 'The service\'s socket' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l force -d 'Replace the file where it is there, once the whole export is written'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'

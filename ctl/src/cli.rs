@@ -262,9 +262,12 @@ pub struct ExportArgs {
     /// JSON, one object a line, or CSV; JSON unless given
     #[arg(long, value_enum)]
     pub format: Option<ExportFormat>,
-    /// Where to save it; standard output unless given
+    /// Where to save it, in a file that is not there yet; standard output unless given
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace the file where it is there, once the whole export is written
+    #[arg(long, requires = "output")]
+    pub force: bool,
 }
 
 /// How an export is written.

@@ -9,6 +9,8 @@ use crate::show::text;
 
 /// Where nothing says otherwise.
 const WIDTH: usize = 80;
+/// Pages are made for no less.
+const LEAST: usize = 40;
 
 /// Standard output and what it may be given.
 #[derive(Debug)]
@@ -17,7 +19,7 @@ pub(crate) struct Out {
     pub json: bool,
     /// Whether colour is welcome.
     pub color: bool,
-    /// Columns of the terminal, or 80.
+    /// Columns: what `COLUMNS` says, or those of the terminal, or 80; at least 40.
     pub width: usize,
 }
 
@@ -28,9 +30,9 @@ impl Out {
         // https://no-color.org: any value but an empty one.
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let columns = terminal.then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten();
-        let width =
-            columns.map(|size| usize::from(size.ws_col)).filter(|width| *width >= 40).unwrap_or(WIDTH);
+        let size = terminal.then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten();
+        let told = std::env::var("COLUMNS").ok();
+        let width = columns(told.as_deref(), size.map(|size| size.ws_col));
         Self { json, color: terminal && !unwanted && !dumb && !json, width }
     }
 
@@ -52,5 +54,29 @@ impl Out {
     pub(crate) fn note(&self, note: &str) {
         // Where it is closed there is nobody to tell.
         let _closed = writeln!(io::stderr(), "note: {}", text::safe(note));
+    }
+}
+
+/// How wide pages are: as the caller says, or as the terminal is.
+fn columns(told: Option<&str>, terminal: Option<u16>) -> usize {
+    let told = told.and_then(|told| told.trim().parse::<u16>().ok());
+    let known = told.filter(|told| *told > 0).or_else(|| terminal.filter(|columns| *columns > 0));
+    known.map_or(WIDTH, |columns| usize::from(columns).max(LEAST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_as_wide_as_is_said_but_never_too_narrow() {
+        assert_eq!(columns(None, None), 80);
+        assert_eq!(columns(None, Some(132)), 132);
+        assert_eq!(columns(Some("60"), Some(132)), 60);
+        assert_eq!(columns(Some("10"), None), 40);
+        assert_eq!(columns(None, Some(20)), 40);
+        for nothing in ["", "0", "-5", "wide", "99999999999"] {
+            assert_eq!(columns(Some(nothing), Some(0)), 80, "{nothing:?}");
+        }
     }
 }

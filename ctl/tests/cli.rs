@@ -124,7 +124,7 @@ impl Drop for Served {
 
 fn ctl(socket: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_simbellctl"));
-    command.arg("--socket").arg(socket).stdin(Stdio::null()).env_remove("NO_COLOR");
+    command.arg("--socket").arg(socket).stdin(Stdio::null()).env_remove("NO_COLOR").env_remove("COLUMNS");
     command
 }
 

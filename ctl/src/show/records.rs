@@ -44,8 +44,14 @@ pub(crate) fn warning(warning: &Warning, columns: usize, color: bool) -> String 
         format!(" ({})", text::safe(&warning.subject))
     };
     let code = text::safe(&warning.code);
-    let mark = if color { format!("\u{1b}[33m! {code}\u{1b}[0m") } else { format!("! {code}") };
-    format!("{mark}{subject}, since {}\n{}", time::absolute(&warning.since), problem(&warning.text, columns))
+    let rest = format!("{subject}, since {}", time::absolute(&warning.since));
+    let plain = format!("! {code}{rest}");
+    let head = if color && text::width(&plain) <= columns {
+        format!("\u{1b}[33m! {code}\u{1b}[0m{rest}\n")
+    } else {
+        text::fill(&plain, columns)
+    };
+    format!("{head}{}", problem(&warning.text, columns))
 }
 
 /// An error in a file: wrapped, but for the lines of the file and the caret below them, which keep their places.

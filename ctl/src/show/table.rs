@@ -1,8 +1,10 @@
-//! Tables that fit: by display width, the widest flexible column gives way first.
+//! Tables that fit: by display width, the widest flexible column gives way first; where that is not enough, row by row.
 
-use super::text::{cut, safe, width};
+use super::text::{cut, safe, width, wrap};
 
 const GAP: usize = 2;
+/// Before what is told of a row, where a table becomes a list.
+const INDENT: usize = 2;
 /// No column is made narrower.
 const LEAST: usize = 6;
 
@@ -34,20 +36,48 @@ impl Table {
         self.rows.push(cells.iter().map(|cell| safe(cell)).collect());
     }
 
-    /// The table, at most `columns` wide where cutting can do it.
+    /// The table, at most `columns` wide: where cutting cannot do it, a list.
     pub(crate) fn render(&self, columns: usize, color: bool) -> String {
         let widths = self.widths(columns);
+        if whole(&widths) > columns {
+            return self.list(columns, color);
+        }
         let mut out = String::new();
         let header: Vec<String> = self.header.iter().map(|(title, _)| (*title).to_owned()).collect();
-        let line = self.line(&header, &widths);
-        if color {
-            out.push_str(&format!("\u{1b}[1m{line}\u{1b}[0m\n"));
-        } else {
-            out.push_str(&format!("{line}\n"));
-        }
+        out.push_str(&emphasised(&self.line(&header, &widths), color));
         for row in &self.rows {
             out.push_str(&self.line(row, &widths));
             out.push('\n');
+        }
+        out
+    }
+
+    /// Each row under its first cell, a cell a line with its title before it. What says nothing is left out.
+    fn list(&self, columns: usize, color: bool) -> String {
+        let mut out = String::new();
+        for row in &self.rows {
+            let mut cells = self.header.iter().map(|(title, _)| *title).zip(row);
+            for line in cells.next().map(|(_, first)| wrap(first, columns)).unwrap_or_default() {
+                out.push_str(&emphasised(&line, color));
+            }
+            let mut told: Vec<String> = Vec::new();
+            let mut follows = false;
+            for (title, cell) in cells {
+                let says = !cell.is_empty() && cell != "-";
+                match told.last_mut() {
+                    // What stands in a column without a title is about the one before.
+                    Some(before) if says && follows && title.is_empty() => {
+                        before.push_str(&format!(", {cell}"));
+                    }
+                    _ if says && title.is_empty() => told.push(cell.clone()),
+                    _ if says => told.push(format!("{title}: {cell}")),
+                    _ => {}
+                }
+                follows = says;
+            }
+            for line in told.iter().flat_map(|told| wrap(told, columns.saturating_sub(INDENT))) {
+                out.push_str(&format!("{}{line}\n", " ".repeat(INDENT)));
+            }
         }
         out
     }
@@ -59,8 +89,7 @@ impl Table {
                 self.rows.iter().filter_map(|row| row.get(at)).map(|cell| width(cell)).fold(title, usize::max)
             })
             .collect();
-        let gaps = GAP.saturating_mul(widths.len().saturating_sub(1));
-        let mut total = widths.iter().sum::<usize>().saturating_add(gaps);
+        let mut total = whole(&widths);
         while total > columns {
             let widest = widths
                 .iter()
@@ -98,9 +127,42 @@ impl Table {
     }
 }
 
+/// Columns of a line, the gaps included.
+fn whole(widths: &[usize]) -> usize {
+    let gaps = GAP.saturating_mul(widths.len().saturating_sub(1));
+    widths.iter().sum::<usize>().saturating_add(gaps)
+}
+
+fn emphasised(line: &str, color: bool) -> String {
+    if color { format!("\u{1b}[1m{line}\u{1b}[0m\n") } else { format!("{line}\n") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_it_cannot_be_cut_to_fit_it_is_told_row_by_row() {
+        let mut table = Table::new(vec![
+            ("ICCID", Column::Whole),
+            ("NAME", Column::Text),
+            ("USED", Column::Number),
+            ("", Column::Number),
+            ("LAST SEEN", Column::Whole),
+        ]);
+        let name = "旅行用的中国联通流量卡和另外一张很长的卡";
+        let row = ["8900100000000000017", name, "4.90 GB", "81 %", "2026-11-22 21:00"];
+        table.row(row.map(str::to_owned).to_vec());
+        table.row(["8900100000000000025", "-", "0 B", "", "never"].map(str::to_owned).to_vec());
+        table.row(["8900100000000000033", "x", "-", "not known", "-"].map(str::to_owned).to_vec());
+        assert_eq!(
+            table.render(40, false),
+            "8900100000000000017\n  NAME: 旅行用的中国联通流量卡和另外一张\n  很长的卡\n  USED: 4.90 GB, 81 %\n  LAST SEEN: \
+             2026-11-22 21:00\n8900100000000000025\n  USED: 0 B\n  LAST SEEN: never\n8900100000000000033\n  \
+             NAME: x\n  not known\n"
+        );
+        assert_eq!(table.render(80, false).lines().count(), 4, "it is a table where there is room");
+    }
 
     #[test]
     fn fits_and_lines_up_with_chinese() {

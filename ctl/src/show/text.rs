@@ -69,7 +69,12 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
         if !line.is_empty() && width(word) <= columns {
             lines.push(std::mem::take(&mut line));
         } else if !line.is_empty() {
-            line.push(' ');
+            // A word that is cut anyway begins here, where there is room for some of it.
+            if width(&line).saturating_add(2) < columns {
+                line.push(' ');
+            } else {
+                lines.push(std::mem::take(&mut line));
+            }
         }
         for c in word.chars() {
             if width(&line).saturating_add(c.width().unwrap_or(0)) > columns {
@@ -82,6 +87,13 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
         lines.push(line);
     }
     lines
+}
+
+/// Lines of prose, each of at most `columns`: those that are longer are wrapped.
+pub(crate) fn fill(prose: &str, columns: usize) -> String {
+    let fitting =
+        |line: &str| if width(line) <= columns { vec![line.to_owned()] } else { wrap(line, columns) };
+    prose.lines().flat_map(fitting).map(|line| line + "\n").collect()
 }
 
 fn is_unsafe(c: char) -> bool {

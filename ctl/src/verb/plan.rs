@@ -22,16 +22,20 @@ pub(super) async fn show(
             out.json(plan)?;
         }
     } else if plans.is_empty() {
-        out.text("No SIM has a plan yet; make one with `simbellctl plan add`.\n")?;
+        out.text(&text::fill("No SIM has a plan yet; make one with `simbellctl plan add`.", out.width))?;
     } else {
-        let page: Vec<String> = plans.iter().map(describe).collect();
+        let page: Vec<String> = plans.iter().map(|plan| describe(plan, out.width)).collect();
         out.text(&page.join("\n"))?;
     }
     Ok(Verdict::Done)
 }
 
-fn describe(plan: &Plan) -> String {
-    let mut lines = vec![format!("{}: {}", plan.sim.as_deref().unwrap_or(&plan.iccid), plan.name)];
+/// Columns before what is said of a plan.
+const LABEL: usize = 13;
+
+fn describe(plan: &Plan, columns: usize) -> String {
+    let name = format!("{}: {}", plan.sim.as_deref().unwrap_or(&plan.iccid), plan.name);
+    let mut lines = Vec::new();
     let data = plan.data_bytes.map_or_else(|| "no limit".to_owned(), amount);
     lines.push(format!("  allowance  {data}, {}", period(plan)));
     let mut counted = match plan.counts.as_str() {
@@ -77,7 +81,17 @@ fn describe(plan: &Plan) -> String {
     }
     lines.push(format!("  time zone  {}", plan.timezone));
     lines.push(format!("  ICCID      {}", plan.iccid));
-    lines.iter().map(|line| text::safe(line) + "\n").collect()
+    let fitted = |line: &String| {
+        let line = text::safe(line);
+        match line.split_at_checked(LABEL) {
+            Some((label, said)) if text::width(&line) > columns => {
+                let said = text::wrap(said, columns.saturating_sub(LABEL));
+                format!("{label}{}\n", said.join(&format!("\n{}", " ".repeat(LABEL))))
+            }
+            _ => line + "\n",
+        }
+    };
+    lines.iter().map(fitted).fold(text::fill(&text::safe(&name), columns), |page, line| page + &line)
 }
 
 fn period(plan: &Plan) -> String {

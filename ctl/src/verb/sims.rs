@@ -7,7 +7,7 @@ use crate::failure::CtlError;
 use crate::out::Out;
 use crate::show::amount::{amount, maybe, share};
 use crate::show::table::{Column, Table};
-use crate::show::text::safe;
+use crate::show::text::{fill, safe};
 use crate::show::time;
 
 pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, CtlError> {
@@ -46,7 +46,8 @@ pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, C
     out.text(&page)?;
     for sim in sims.iter().filter(|sim| !sim.own_numbers.is_empty()) {
         let numbers: Vec<String> = sim.own_numbers.iter().map(|number| safe(number)).collect();
-        out.text(&format!("{} has the number {}.\n", safe(&called(sim)), numbers.join(", ")))?;
+        let line = format!("{} has the number {}.", safe(&called(sim)), numbers.join(", "));
+        out.text(&fill(&line, out.width))?;
     }
     for sim in &sims {
         if let Some(line) =

@@ -33,11 +33,12 @@ fn page(status: &StatusOutput, out: &Out) -> String {
         (None, true) => "ModemManager".to_owned(),
         (_, false) => "no ModemManager".to_owned(),
     };
-    let mut page = format!(
-        "simbelld {}: {}, {clock}, {modemmanager}\n",
+    let head = format!(
+        "simbelld {}: {}, {clock}, {modemmanager}",
         text::safe(&status.service.version),
         text::safe(&status.service.state)
     );
+    let mut page = text::fill(&head, out.width);
     for warning in &status.service.warnings {
         page.push_str(&records::warning(warning, out.width, out.color));
     }
@@ -50,11 +51,13 @@ fn page(status: &StatusOutput, out: &Out) -> String {
             page.push_str(&line);
         }
         for line in status.sims.iter().filter_map(voice::summary) {
-            page.push_str(&line);
-            page.push('\n');
+            page.push_str(&text::fill(&line, out.width));
         }
         if status.sims.iter().any(|sim| sim.plan.is_none()) {
-            page.push_str("A SIM without a plan is only measured: make one with `simbellctl plan add`.\n");
+            page.push_str(&text::fill(
+                "A SIM without a plan is only measured: make one with `simbellctl plan add`.",
+                out.width,
+            ));
         }
     }
     page.push('\n');
@@ -72,7 +75,7 @@ fn page(status: &StatusOutput, out: &Out) -> String {
 
 fn channel_lines(list: &[Channel], out: &Out) -> String {
     if list.is_empty() {
-        "No channels: reminders show here and in the journal alone.\n".to_owned()
+        text::fill("No channels: reminders show here and in the journal alone.", out.width)
     } else {
         channels::table(list, out)
     }

@@ -13,6 +13,7 @@ use crate::parse::{Amount, Threshold};
 use crate::show::amount::{amount, signed};
 use crate::show::records::paragraph;
 use crate::show::table::{Column, Table};
+use crate::show::text::fill;
 use crate::show::time;
 
 pub(super) async fn run(client: &mut Client, out: &mut Out, args: &UsageArgs) -> Result<Verdict, CtlError> {
@@ -88,7 +89,14 @@ fn needs_allowance(asked: &[&Sim], out: &Out) -> Result<(), CtlError> {
 pub(super) async fn note_unwritten(socket: &Path, out: &Out) {
     let Ok(mut client) = Client::connect(socket).await else { return };
     let Ok(status) = client.status().await else { return };
-    if let Some(warning) = status.service.warnings.iter().find(|w| w.code == "ledger-not-writable") {
+    let warned = |code: &str| status.service.warnings.iter().find(|warning| warning.code == code);
+    if warned("clock-untrusted").is_some() {
+        out.note(
+            "the clock cannot be believed yet: usage measured before it can has no date so far and is missing here; \
+             `simbellctl status` counts it, and `simbellctl usage explain` lists it",
+        );
+    }
+    if let Some(warning) = warned("ledger-not-writable") {
         out.note(&format!(
             "the ledger cannot be written since {}: usage measured after that is kept in memory and missing here; \
              `simbellctl status` counts it and says why",
@@ -163,13 +171,12 @@ fn page(usage: &UsageOutput, by: By, name: impl Fn(&str) -> String + Copy, out: 
         Some(sum) => amount(sum),
         None => format!("-{}", amount(total.correction_bytes.unsigned_abs().saturating_sub(counted))),
     };
-    format!(
-        "{}\nTotal {sum}: received {}, sent {}{corrected}\n{}",
-        table.render(out.width, out.color),
+    let line = format!(
+        "Total {sum}: received {}, sent {}{corrected}",
         amount(total.rx_bytes),
-        amount(total.tx_bytes),
-        gaps(usage, out.width)
-    )
+        amount(total.tx_bytes)
+    );
+    format!("{}\n{}{}", table.render(out.width, out.color), fill(&line, out.width), gaps(usage, out.width))
 }
 
 /// Short, so that it stays whole beside wide columns.

@@ -42,7 +42,7 @@ pub(super) async fn run(client: Client, out: &mut Out, args: &ExportArgs) -> Res
     let mut export = client.export(&params).await?;
     // The first part is there before a file is made: a refusal leaves none.
     let mut part = export.next().await?;
-    let to = To::open(args.output.as_deref())?;
+    let to = To::open(args.output.as_deref(), args.force)?;
     // On a thread of its own: reading and writing take about as long as each other.
     let (parts, taken) = mpsc::channel(PARTS_AHEAD);
     let writing = tokio::task::spawn_blocking(move || write_parts(form, taken, to));
@@ -84,29 +84,62 @@ fn write_parts(form: Form, mut parts: mpsc::Receiver<ExportPart>, mut to: To) ->
     Ok(to)
 }
 
-/// Standard output, or a file that is whole or not there under its name.
+/// Standard output, a file that is whole or not there under its name, or what else has a name (a device, a pipe).
 enum To {
     Stdout(io::Stdout),
-    File { file: File, part: PathBuf, path: PathBuf },
+    Other { file: File, path: PathBuf },
+    File { file: File, part: Part, path: PathBuf, force: bool },
+}
+
+/// A file under another name, which goes with this unless it was put in its place.
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // Where it was put in its place nothing has this name.
+        let _gone = std::fs::remove_file(&self.0);
+    }
 }
 
 impl To {
-    fn open(path: Option<&Path>) -> Result<Self, CtlError> {
+    fn open(path: Option<&Path>, force: bool) -> Result<Self, CtlError> {
         let Some(path) = path else { return Ok(Self::Stdout(io::stdout())) };
-        let mut name = path.as_os_str().to_owned();
-        name.push(".part");
-        let part = PathBuf::from(name);
-        let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&part);
-        match made {
-            Ok(file) => Ok(Self::File { file, part, path: path.to_owned() }),
-            Err(error) => Err(CtlError::io(format!("{} cannot be made", path.display()), error)),
+        let cannot = |error| CtlError::io(format!("{} cannot be made", path.display()), error);
+        let there = match std::fs::metadata(path) {
+            Ok(data) => Some(data.file_type()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(cannot(error)),
+        };
+        if there.is_some_and(|kind| kind.is_dir()) {
+            return Err(cannot(io::ErrorKind::IsADirectory.into()));
         }
+        if there.is_some_and(|kind| !kind.is_file()) {
+            let file = OpenOptions::new().write(true).open(path).map_err(cannot)?;
+            return Ok(Self::Other { file, path: path.to_owned() });
+        }
+        // What a link leads to is what is replaced.
+        let path = if there.is_some() { path.canonicalize().map_err(cannot)? } else { path.to_owned() };
+        if there.is_some() && !force {
+            return Err(exists(&path));
+        }
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".part{}", std::process::id()));
+        let part = PathBuf::from(name);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o640)
+            .open(&part)
+            .map_err(|error| CtlError::io(format!("{} cannot be made", path.display()), error))?;
+        Ok(Self::File { file, part: Part(part), path, force })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), CtlError> {
         let (written, name) = match self {
             Self::Stdout(out) => (out.lock().write_all(bytes), "standard output".to_owned()),
-            Self::File { file, path, .. } => (file.write_all(bytes), path.display().to_string()),
+            Self::Other { file, path } | Self::File { file, path, .. } => {
+                (file.write_all(bytes), path.display().to_string())
+            }
         };
         written.map_err(|error| match (error.kind(), &self) {
             (io::ErrorKind::BrokenPipe, Self::Stdout(_)) => CtlError::ClosedPipe,
@@ -121,14 +154,47 @@ impl To {
                 io::ErrorKind::BrokenPipe => CtlError::ClosedPipe,
                 _ => CtlError::io("standard output cannot be written", error),
             }),
-            Self::File { file, part, path } => {
+            Self::Other { .. } => Ok(None),
+            Self::File { file, part, path, force } => {
+                let place = |error: io::Error| match error.kind() {
+                    io::ErrorKind::AlreadyExists => exists(&path),
+                    _ => CtlError::io(format!("{} cannot be put in place", path.display()), error),
+                };
+                // Its name must not be there after a power cut with nothing under it.
+                file.sync_all().map_err(place)?;
                 let bytes = file.metadata().map_or(0, |data| data.len());
                 drop(file);
-                std::fs::rename(&part, &path).map_err(|error| {
-                    CtlError::io(format!("{} cannot be put in place", path.display()), error)
-                })?;
+                if force {
+                    std::fs::rename(&part.0, &path).map_err(place)?;
+                } else {
+                    rename_new(&part.0, &path).map_err(place)?;
+                }
                 Ok(Some((path, bytes)))
             }
         }
     }
+}
+
+/// Renames, and never over what came to be there meanwhile.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    let renamed = rustix::fs::renameat_with(
+        rustix::fs::CWD,
+        from,
+        rustix::fs::CWD,
+        to,
+        rustix::fs::RenameFlags::NOREPLACE,
+    );
+    match renamed {
+        // Not every file system can: it was not there when this began.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => std::fs::rename(from, to),
+        renamed => Ok(renamed?),
+    }
+}
+
+fn exists(path: &Path) -> CtlError {
+    CtlError::failed(
+        "FileExists",
+        format!("{} exists already", path.display()),
+        "name another file, or have it replaced with --force",
+    )
 }

@@ -9,7 +9,7 @@ use crate::cli::{By, SpanArgs};
 use crate::failure::CtlError;
 use crate::out::Out;
 use crate::show::table::{Column, Table};
-use crate::show::text::safe;
+use crate::show::text::{fill, safe};
 use crate::show::time;
 
 pub(super) async fn calls(client: &mut Client, out: &mut Out, args: SpanArgs) -> Result<Verdict, CtlError> {
@@ -94,7 +94,11 @@ fn calls_page(found: &CallsOutput, by: By, known: &[Sim], out: &Out) -> String {
     }
     let under_way = found.rows.iter().fold(0_u64, |sum, row| sum.saturating_add(row.under_way));
     let under_way = if under_way > 0 { format!("Under way: {under_way}\n") } else { String::new() };
-    format!("{}\n{}{under_way}", table.render(out.width, out.color), calls_sum(&found.total))
+    format!(
+        "{}\n{}{under_way}",
+        table.render(out.width, out.color),
+        fill(&calls_sum(&found.total), out.width)
+    )
 }
 
 /// How many were answered, of how many.
@@ -166,7 +170,7 @@ fn messages_page(found: &MessagesOutput, by: By, known: &[Sim], out: &Out) -> St
     if total.unknown > 0 {
         sum.push_str(&format!("; of {} nobody knows whether they left", total.unknown));
     }
-    format!("{}\n{sum}\n", table.render(out.width, out.color))
+    format!("{}\n{}", table.render(out.width, out.color), fill(&sum, out.width))
 }
 
 fn sent(total: &MessagesTotal) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use simbell_api::{Client, ClientError, ControlError, MonitorEvent, MonitorKind, Reminder};
+use simbell_api::{Client, ClientError, ControlError, Forecast, MonitorEvent, MonitorKind, Reminder};
 
 #[cfg(feature = "notify")]
 use super::notify::Desktop;
@@ -152,9 +152,15 @@ fn identity(event: &MonitorEvent) -> String {
     }
 }
 
-/// Without the time it was sent at, which differs each time.
+/// Without what differs each time although nothing happened: the time it was sent at, when a SIM that is there was last
+/// seen, and what is foretold, which moves with the time.
 fn bare(event: &MonitorEvent) -> MonitorEvent {
-    MonitorEvent { at: String::new(), ..event.clone() }
+    let sim = event.sim.clone().map(|mut sim| {
+        sim.last_seen = None;
+        sim.forecast = Forecast { exhausted_at: None, end_of_cycle_bytes: None, reliable: None };
+        sim
+    });
+    MonitorEvent { at: String::new(), sim, ..event.clone() }
 }
 
 /// A line for a person; nothing where there is nothing to say, or where another line says it: a reminder that begins to

@@ -99,6 +99,25 @@ fn json_is_one_object_a_line() {
 }
 
 #[test]
+fn json_repeats_no_sim_to_which_nothing_happened() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let served = Served::start(&socket, Fake::new(64));
+    let watching = watch(&socket, &["--json"]);
+    let state: Vec<MonitorEvent> = (0..6).map(|_| serde_json::from_str(&watching.line()).unwrap()).collect();
+    let mut sim = state.iter().find_map(|event| event.sim.clone()).unwrap();
+    // As the service tells every SIM whenever something changed: time went on, and so did what is foretold.
+    sim.last_seen = Some("2026-11-22T21:05:00+01:00".to_owned());
+    sim.forecast.exhausted_at = Some("2026-11-27T13:00:00+01:00".to_owned());
+    sim.forecast.end_of_cycle_bytes = Some(6_000_000_001);
+    served.fake.publish(MonitorEvent::sim("2026-11-22T21:05:00+01:00".into(), sim.clone()));
+    sim.used_bytes += 1;
+    served.fake.publish(MonitorEvent::sim("2026-11-22T21:05:01+01:00".into(), sim.clone()));
+    let next: MonitorEvent = serde_json::from_str(&watching.line()).unwrap();
+    assert_eq!(next.sim, Some(sim), "and whole, with what is foretold");
+}
+
+#[test]
 fn without_a_service_it_says_so_and_ends() {
     let scratch = Scratch::new();
     assert_eq!(run(&scratch.socket(), &["watch"]).status.code(), Some(3));

@@ -123,7 +123,7 @@ fn every_record_of_an_export_keeps_its_schema() {
         records.push(record);
     }
     assert_eq!(records, ["usage", "correction", "gap", "usage", "correction", "gap", "gap"]);
-    let told = stderr(&run(&socket, &["usage", "export", "--output", file.to_str().unwrap()]));
+    let told = stderr(&run(&socket, &["usage", "export", "--force", "--output", file.to_str().unwrap()]));
     assert!(told.starts_with(&format!("note: wrote {} (", file.display())), "{told}");
     let nowhere = stderr(&run(&socket, &["usage", "export", "-o", "/nonexist/x.csv"]));
     assert!(nowhere.contains("/nonexist/x.csv cannot be made") && !nowhere.contains(".part"), "{nowhere}");
@@ -131,6 +131,47 @@ fn every_record_of_an_export_keeps_its_schema() {
     assert_eq!(csv.matches("\r\n").count(), 8, "{csv}");
     let refused = run(&socket, &["usage", "export", "--format", "csv", "--json"]);
     assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
+fn an_export_replaces_nothing_that_it_was_not_told_to_replace() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    let whole = good(&socket, &["usage", "export"]);
+    let (file, link) = (scratch.0.join("usage.json"), scratch.0.join("link"));
+    std::fs::write(&file, "of last year").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    for name in [&file, &link] {
+        let refused = run(&socket, &["usage", "export", "--output", name.to_str().unwrap()]);
+        assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+        assert!(stderr(&refused).contains("exists already\nhint: "), "{}", stderr(&refused));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "of last year");
+    }
+    // By way of a link it is the file that is replaced, and the link stays.
+    good(&socket, &["usage", "export", "--force", "--output", link.to_str().unwrap()]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), whole);
+    assert!(link.is_symlink());
+
+    // What is no file is written to, as any program does, and stays what it is.
+    let pipe = scratch.0.join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read_to_string(pipe).unwrap()
+    });
+    assert_eq!(good(&socket, &["usage", "export", "--output", pipe.to_str().unwrap()]), "");
+    assert_eq!(reader.join().unwrap(), whole);
+    assert!(!pipe.is_file());
+
+    let directory = run(&socket, &["usage", "export", "--force", "-o", scratch.0.to_str().unwrap()]);
+    assert_eq!(directory.status.code(), Some(1), "{}", stderr(&directory));
+    // Nothing half made is left, beside the directory neither.
+    let beside = scratch.0.parent().unwrap().read_dir().unwrap().chain(scratch.0.read_dir().unwrap());
+    let left = beside.flatten().map(|entry| entry.path()).find(|path| {
+        path.to_string_lossy().contains(".part") && path.starts_with(scratch.0.with_extension(""))
+    });
+    assert_eq!(left, None);
 }
 
 /// One reader that stops reading is hung up on; what is held for it stays small, and others are served.

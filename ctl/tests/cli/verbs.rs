@@ -9,32 +9,56 @@ use super::*;
 
 const KEY: &str = "data-threshold/80/0011";
 
+/// Every page of the service's.
+const PAGES: [&[&str]; 13] = [
+    &["status"],
+    &["sims"],
+    &["usage", "--by", "hour"],
+    &["usage", "--by", "day"],
+    &["usage", "--by", "cycle"],
+    &["usage", "calls"],
+    &["usage", "sms", "--by", "cycle"],
+    &["usage", "explain", "--sim", "home", "--day", "2026-11-22"],
+    &["plan"],
+    &["rules"],
+    &["reminders"],
+    &["channels"],
+    &["backup"],
+];
+
 #[test]
 fn pages_fit_and_hold_no_control_characters() {
     let scratch = Scratch::new();
     let socket = scratch.socket();
     let _served = Served::start(&socket, Fake::new(16));
-    for args in [
-        &["status"][..],
-        &["sims"],
-        &["usage", "--by", "hour"],
-        &["usage", "--by", "day"],
-        &["usage", "--by", "cycle"],
-        &["usage", "calls"],
-        &["usage", "sms", "--by", "cycle"],
-        &["usage", "explain", "--sim", "home", "--day", "2026-11-22"],
-        &["plan"],
-        &["rules"],
-        &["reminders"],
-        &["channels"],
-        &["backup"],
-    ] {
+    for args in PAGES {
         let said = good(&socket, args);
         for line in said.lines() {
             assert!(line.width() <= 80, "{args:?}: {} columns: {line}", line.width());
             assert!(!line.chars().any(char::is_control), "{args:?}: {line:?}");
         }
     }
+}
+
+#[test]
+fn pages_fit_a_narrow_terminal_too() {
+    let scratch = Scratch::new();
+    let socket = scratch.socket();
+    let _served = Served::start(&socket, Fake::new(16));
+    let mut wide = String::new();
+    for columns in [40_usize, 50, 60, 70] {
+        for args in PAGES {
+            let output = ctl(&socket).args(args).env("COLUMNS", columns.to_string()).output().unwrap();
+            assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+            // A key is whole on its line, since `ack` takes it.
+            let said = stdout(&output);
+            let lines = said.lines().filter(|line| !line.starts_with("  key: "));
+            for line in lines.filter(|line| line.width() > columns) {
+                wide.push_str(&format!("{args:?}: {} of {columns} columns: {line}\n", line.width()));
+            }
+        }
+    }
+    assert_eq!(wide, "");
 }
 
 #[test]
@@ -222,12 +246,14 @@ fn what_the_ledger_lacks_is_said() {
         assert_eq!(stderr(&run(&socket, args)), "", "{args:?}");
     }
     drop(well);
-    let _served = Served::start(&socket, Fake::new(16).warning("ledger-not-writable"));
-    for args in asked {
-        let output = run(&socket, args);
-        assert_eq!(output.status.code(), Some(0), "{args:?}");
-        assert!(stderr(&output).contains("missing here"), "{args:?}: {}", stderr(&output));
-        assert!(!stdout(&output).contains("missing here"), "{args:?}");
+    for code in ["ledger-not-writable", "clock-untrusted"] {
+        let _served = Served::start(&socket, Fake::new(16).warning(code));
+        for args in asked {
+            let output = run(&socket, args);
+            assert_eq!(output.status.code(), Some(0), "{args:?}");
+            assert!(stderr(&output).contains("missing here"), "{code} {args:?}: {}", stderr(&output));
+            assert!(!stdout(&output).contains("missing here"), "{args:?}");
+        }
     }
 }
 
