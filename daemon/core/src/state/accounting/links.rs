@@ -309,7 +309,8 @@ impl Accounting {
                 };
                 self.claim(link, wanted.clone(), seen.at);
                 let counted = |b: &&BearerView| b.connected && self.is_counted_by_kernel(&seen.modem.id, b);
-                if link.connecting.is_none() || seen.modem.bearers.iter().any(|bearer| counted(&bearer)) {
+                let watched = link.connecting.is_some() || has_just_begun(seen);
+                if !watched || seen.modem.bearers.iter().any(|bearer| counted(&bearer)) {
                     self.joined_midway(link);
                 }
                 self.book(link, seen.at, seen.splits, booked);
@@ -367,4 +368,13 @@ impl Accounting {
             ),
         }));
     }
+}
+
+/// Whether the modem's connections, which nobody saw dial, began just now all the same: both counters begin with them.
+fn has_just_begun(seen: &Seen<'_>) -> bool {
+    let mut connected = seen.modem.bearers.iter().filter(|bearer| bearer.connected).peekable();
+    let just_now = |bearer: &BearerView| {
+        bearer.stats_supported && bearer.stats.is_some_and(|stats| stats.duration_s == 0)
+    };
+    !seen.just_seen && connected.peek().is_some() && connected.all(just_now)
 }

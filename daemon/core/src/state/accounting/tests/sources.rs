@@ -123,6 +123,20 @@ fn traffic_that_bypasses_the_kernel_is_noticed_and_counted_once() {
 }
 
 #[test]
+fn a_connection_that_was_not_seen_to_dial_but_has_just_begun_is_compared_from_its_beginning() {
+    let mut bench = Bench::new(&[reading(5, 700, 0)]);
+    bench.seen(&[reading(5, 700, 0)], view(0, ModemState::Registered, Vec::new()));
+    bench.seen(&[reading(5, 700, 0)], told(0, (0, 0, 50), 0));
+    // As quiet bearers are read: for the first time after a minute.
+    bench.secs += 60;
+    bench.seen(&[reading(5, MB + 700, 0)], told(0, (90 * MB, 10, 50), 60));
+    bench.commit();
+    assert_eq!(bench.ledger.sum(0), (90 * MB, 10));
+    assert!(warned(&bench));
+    assert_eq!(bench.ledger.reasons(), []);
+}
+
+#[test]
 fn what_the_kernel_has_not_been_asked_yet_does_not_look_like_a_bypass() {
     let mut bench = connected(0);
     // The figures come by themselves, the kernel was last read long before.
