@@ -270,6 +270,20 @@ async fn bytes_go_to_the_esim_profile_in_use() {
     assert_eq!((daemon.counted(HOME).await, daemon.counted(OTHER).await), (home, other));
 }
 
+/// Nothing but its number is known of a SIM in a slot that is not in use; that it was there is known all the same.
+#[tokio::test]
+async fn a_sim_that_was_in_a_slot_that_is_not_in_use_was_seen() {
+    let spec = ModemSpec { slots: vec![vec![sim_spec(HOME)], vec![sim_spec(OTHER)]], ..modem_spec() };
+    let scene = Scene::new("idle-slot", spec, "").await;
+    let daemon = Daemon::start(&scene.place, None).await;
+    daemon.sim_is("it is there", OTHER, |sim| sim.present == Some(true)).await;
+    // When it was last seen is kept to the second.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    scene.look.unplug(0).unwrap();
+    daemon.sim_is("it is gone", OTHER, |sim| sim.present == Some(false)).await;
+    assert!(daemon.sim(OTHER).await.last_seen.is_some());
+}
+
 #[tokio::test]
 async fn modemmanagers_death_under_traffic_loses_nothing() {
     let (wire, scene, daemon) = start("crash", modem_spec(), "").await;
