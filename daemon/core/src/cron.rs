@@ -339,7 +339,9 @@ mod tests {
             ("0 7 * * monday", "the weekday \"monday\" is not"),
             ("0 7 * * fri-mon", "runs backwards"),
             ("5/15 * * * *", "a step without a range"),
-            ("*/0 * * * *", "the minute \"*/0\" is not"),
+            ("*/0 * * * *", "the minute \"*/0\" has a step that is not 1 to 59"),
+            ("*/90 * * * *", "has a step that is not 1 to 59"),
+            ("0 */24 * * *", "the hour \"*/24\" has a step that is not 1 to 23"),
             ("-1 * * * *", "the minute"),
             ("1,,2 * * * *", "the minute \"\" is not"),
             ("0 0 31 2,4 *", "never comes"),
@@ -359,6 +361,12 @@ mod tests {
             ("*/30 0-23 1-31 jan-dec 0-6", "0,30 * * * *"),
             ("0 0 l,15 * sun", "0 0 15,L * 7"),
             ("1,2,3,5 4 * * *", "1-3,5 4 * * *"),
+            ("0 7 * * mon-sun", "0 7 * * *"),
+            ("0 7 * * fri-sun", "0 7 * * 5-7"),
+            ("0 7 * * sun-tue", "0 7 * * 1,2,7"),
+            ("0 7 * * 4-0", "0 7 * * 4-7"),
+            ("0 7 * * sun", "0 7 * * 7"),
+            ("*/59 */23 * * *", "0,59 0,23 * * *"),
         ] {
             assert_eq!(cron(text).to_string(), shown);
             assert_eq!(cron(shown), cron(text));

@@ -34,6 +34,16 @@ pub enum CronError {
         /// The range.
         text: String,
     },
+    /// A step that goes nowhere, or beyond the field.
+    #[error("the {field} {text:?} has a step that is not 1 to {most}")]
+    Stride {
+        /// Which field.
+        field: &'static str,
+        /// What stands there.
+        text: String,
+        /// The longest.
+        most: u8,
+    },
     /// A step without a range.
     #[error("the {field} {text:?} has a step without a range; write */5 or 10-50/5")]
     Step {
@@ -91,15 +101,19 @@ impl Field {
         let (range, step) = match text.split_once('/') {
             None => (text, 1),
             Some((range, step)) => {
-                let step = small(step).filter(|step| *step > 0).ok_or_else(|| self.wrong(text))?;
-                (range, step)
+                let most = self.to - self.from;
+                let step = small(step).filter(|step| (1..=most).contains(step));
+                let stride = || CronError::Stride { field: self.name, text: shown(text), most };
+                (range, step.ok_or_else(stride)?)
             }
         };
         let (from, to) = if range == "*" {
             // All weekdays are seven, not eight.
             (self.from, if self.names.len() == 7 { 6 } else { self.to })
         } else if let Some((from, to)) = range.split_once('-') {
-            (self.value(from, text)?, self.value(to, text)?)
+            let (from, to) = (self.value(from, text)?, self.value(to, text)?);
+            // A week that begins on Monday ends on Sunday, which is 7 as well.
+            (from, if self.names.len() == 7 && to == 0 && from > 0 { 7 } else { to })
         } else {
             let value = self.value(range, text)?;
             if text.contains('/') {

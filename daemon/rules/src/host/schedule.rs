@@ -25,7 +25,7 @@ pub(super) fn register(registry: &mut Registry<'_>) {
             "As a crontab says: minute, hour, day of the month, month, weekday.",
             |text: &str| match text.parse() {
                 Ok(cron) => Ok(Schedule(CoreSchedule::Cron(cron))),
-                Err(error) => fail(format!("the cron expression {error}")),
+                Err(error) => fail(format!("cron: {error}")),
             },
         )
         .function(
