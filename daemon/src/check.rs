@@ -1,15 +1,17 @@
 //! `simbelld check`: configuration, rules and plugins, offline. What simbellctl executes for `config check` and
 //! `rules check`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
+use simbell_core::action::Permission;
+use simbell_core::ident::RuleName;
 use simbell_rules::{
-    Limits, PluginKind, RuleSet, Severity, Subject, check_file_within, check_plugin_within, check_tests,
-    is_rule, plugin_kind,
+    Limits, PluginKind, Problem, RuleSet, Severity, Subject, check_file_within, check_plugin_within,
+    check_tests, check_wishes, is_rule, plugin_kind,
 };
 
 use crate::app::{CONFIG, load_config, rule_options};
@@ -47,8 +49,8 @@ pub fn run(config: Option<&Path>, rules: &[PathBuf], what: What, json: bool) -> 
         [] => configured(config, what, &mut found),
         // A whole configuration, rather than a folder of rules.
         [dir] if dir.join("simbell.toml").is_file() => configured(Some(dir), what, &mut found),
-        rules => match limits_of(config) {
-            Ok(limits) => named(rules, &limits, &mut found),
+        rules => match bounds_of(config) {
+            Ok((limits, allowed)) => named(rules, &limits, &allowed, &mut found),
             Err(problems) => found.config = problems,
         },
     }
@@ -62,15 +64,28 @@ pub fn run(config: Option<&Path>, rules: &[PathBuf], what: What, json: bool) -> 
     }
 }
 
-/// The limits of the configuration that is given, for rules that are named by their path.
-fn limits_of(config: Option<&Path>) -> Result<Limits, Vec<String>> {
-    if config.is_none() {
-        return Ok(Limits::default());
-    }
+/// What rules may have done, by their names.
+type Allowed = BTreeMap<RuleName, Vec<Permission>>;
+
+/// The limits of the configuration that is given, for rules that are named by their path, and what they may have done:
+/// by that configuration, or else by the system's where it can be read.
+fn bounds_of(config: Option<&Path>) -> Result<(Limits, Allowed), Vec<String>> {
     let env = Environment::of_process().assuming_secrets();
-    load_config(config, &env)
-        .map(|loaded| loaded.service.rules.limits)
+    let loaded = load_config(config, &env);
+    if config.is_none() {
+        let allowed = loaded.map(|loaded| loaded.service.rules.allowed).unwrap_or_default();
+        return Ok((Limits::default(), allowed));
+    }
+    loaded
+        .map(|loaded| (loaded.service.rules.limits, loaded.service.rules.allowed))
         .map_err(|problems| problems.list().iter().map(ToString::to_string).collect())
+}
+
+/// What a rule asks for that nobody allows.
+fn wishes(path: &Path, limits: &Limits, allowed: &Allowed) -> Vec<Problem> {
+    let name = path.file_stem().and_then(|name| RuleName::new(&name.to_string_lossy()).ok());
+    let allowed = name.and_then(|name| allowed.get(&name)).map_or(&[][..], Vec::as_slice);
+    check_wishes(path, limits, allowed)
 }
 
 fn configured(config: Option<&Path>, what: What, found: &mut Found) {
@@ -85,7 +100,7 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
             let dir = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
             let rules = dir.join("rules.d");
             if what != What::Config && rules.is_dir() {
-                named(&[rules], &Limits::default(), found);
+                named(&[rules], &Limits::default(), &Allowed::new(), found);
             }
             return;
         }
@@ -115,15 +130,18 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
         let warnings =
             check_file_within(&path, &options.limits).into_iter().filter(|p| p.severity == Severity::Warning);
         found.warnings.extend(warnings.map(|p| p.to_string()));
+        let wishes = wishes(&path, &options.limits, &service.rules.allowed);
+        found.warnings.extend(wishes.iter().map(ToString::to_string));
         // Wrong tests keep no rule from running.
         found.warnings.extend(check_tests(&Subject::of(&path)).iter().map(ToString::to_string));
     }
 }
 
-fn named(rules: &[PathBuf], limits: &Limits, found: &mut Found) {
+fn named(rules: &[PathBuf], limits: &Limits, allowed: &Allowed, found: &mut Found) {
     for path in rules.iter().flat_map(|path| within(path)) {
         let mut problems =
             if path.is_dir() { check_plugin_within(&path, limits) } else { check_file_within(&path, limits) };
+        problems.extend(wishes(&path, limits, allowed));
         problems.extend(check_tests(&Subject::of(&path)));
         if problems.iter().all(|p| p.severity != Severity::Error) {
             found.good(match plugin_kind(&path) {

@@ -17,7 +17,7 @@ use crate::reminder::Finding;
 use crate::settings::Settings;
 use crate::state::restored::Restored;
 use crate::time::{Span, Stamp, Timestamp};
-use crate::view::{RuleDescription, Trigger};
+use crate::view::{RuleDescription, Sight, Trigger};
 use crate::voice::VoiceCounts;
 use crate::watch::Watch;
 
@@ -236,6 +236,9 @@ pub struct RuleResult {
     /// At which usage of its SIM it is to be asked again.
     #[serde(default)]
     pub watch: Watch,
+    /// What it looked at; of no use but to whoever keeps what it was told.
+    #[serde(skip)]
+    pub sight: Sight,
 }
 
 impl RuleResult {
@@ -251,6 +254,7 @@ impl RuleResult {
             memory: None,
             error: None,
             watch: Watch::NOTHING,
+            sight: Sight::ALL,
         }
     }
 }

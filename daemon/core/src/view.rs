@@ -177,6 +177,60 @@ pub struct RuleInput {
     pub late_s: i64,
 }
 
+/// What a rule looked at beside the SIM that it was asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight {
+    /// Other SIMs.
+    pub sims: bool,
+    /// Modems that those SIMs are not in.
+    pub modems: bool,
+    /// What became of messages.
+    pub deliveries: bool,
+}
+
+impl Sight {
+    /// Its own SIM alone.
+    pub const NOTHING: Self = Self { sims: false, modems: false, deliveries: false };
+    /// Everything.
+    pub const ALL: Self = Self { sims: true, modems: true, deliveries: true };
+}
+
+impl Default for Sight {
+    /// Where nobody noted it, anything may have been looked at.
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
+impl RuleInput {
+    /// Without what the rule did not look at: asked again on this, it says the same. So what is kept of each SIM's
+    /// decisions does not grow with the number of the others.
+    #[must_use]
+    pub fn seen(&self, sight: Sight, trigger: &Trigger) -> Self {
+        let before = match trigger {
+            Trigger::SimChanged { before, .. } => Some(before),
+            _ => None,
+        };
+        let own = self.sim.as_ref().map(|facts| &facts.iccid);
+        // A hook without a SIM is called for the first.
+        let first = self.sims.first().map(|facts| &facts.iccid);
+        let named = |iccid: &Iccid| [own, first, before].contains(&Some(iccid));
+        let sims: Arc<[SimFacts]> = if sight.sims {
+            Arc::clone(&self.sims)
+        } else {
+            self.sims.iter().filter(|facts| named(&facts.iccid)).cloned().collect()
+        };
+        let within = |iccid: &Iccid| sims.iter().any(|facts| facts.iccid == *iccid);
+        let modems = if sight.modems {
+            Arc::clone(&self.modems)
+        } else {
+            self.modems.iter().filter(|modem| modem.sim.as_ref().is_some_and(within)).cloned().collect()
+        };
+        let deliveries = if sight.deliveries { Arc::clone(&self.deliveries) } else { Arc::default() };
+        Self { sims, modems, deliveries, ..self.clone() }
+    }
+}
+
 /// What is known of one modem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModemFacts {

@@ -3,17 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use simbell_core::action::Permission;
+
 use crate::channel::{self, ChannelPlugin};
 use crate::compile::{ModulePlaces, compile};
 use crate::engine;
 use crate::evaluate;
-use crate::files::read;
+use crate::files::{read, read_within};
 use crate::fixture;
 use crate::limits::Limits;
 use crate::lint;
 use crate::manifest::{Manifest, PluginKind};
 use crate::modules::Shelf;
-use crate::problem::{Problem, Severity, Source};
+use crate::problem::{Code, Problem, Severity, Source};
 use crate::settings::Settings;
 use crate::text::short;
 use crate::texts::{Places, Texts, check_calls, uneven};
@@ -96,7 +98,7 @@ pub fn plugin_kind(dir: &Path) -> Option<PluginKind> {
 pub(crate) fn manifest(dir: &Path) -> Result<Manifest, Vec<Problem>> {
     let path = dir.join("plugin.toml");
     let file = path.display().to_string();
-    let text = read(&path, &Limits::default())
+    let text = read_within(dir, "plugin.toml", &Limits::default())
         .map_err(|error| vec![Source { file: &file, text: None }.problem(None, error)])?;
     Manifest::parse(&Source { file: &file, text: Some(&text) }, &text)
 }
@@ -111,6 +113,42 @@ fn unspoken(manifest: &Manifest, source: &Source<'_>, texts: &Path) -> Vec<Probl
     manifest.languages.iter().filter(missing).map(problem).collect()
 }
 
+/// What a rule asks for that is refused: each such function where it is named first, as a warning. `allowed` is what the
+/// configuration allows a single file; a plugin's manifest has to name it, whatever the configuration says.
+#[must_use]
+pub fn check_wishes(path: &Path, limits: &Limits, allowed: &[Permission]) -> Vec<Problem> {
+    let (script, allowed, plugin) = match manifest(path) {
+        Ok(manifest) if manifest.kind == PluginKind::Rule => {
+            (path.join("main.rhai"), manifest.permissions, true)
+        }
+        Ok(_) => return Vec::new(),
+        Err(_) => (path.to_owned(), allowed.to_vec(), false),
+    };
+    let text = if plugin { read_within(path, "main.rhai", limits) } else { read(path, limits) };
+    let Ok(text) = text else { return Vec::new() };
+    let file = script.display().to_string();
+    let source = Source { file: &file, text: Some(&text) };
+    let name = short(&path.file_stem().unwrap_or_default().to_string_lossy());
+    let words = Code::of(&text).words();
+    let refused = |permission: &Permission| {
+        let function = permission.as_str().replace('-', "_");
+        let at = words.iter().find(|(_, word)| *word == function).map(|(at, _)| *at)?;
+        let (message, hint) = if plugin {
+            (
+                format!("`{function}` is refused: the plugin does not ask for it"),
+                format!("in plugin.toml write `permissions = [\"{permission}\"]`"),
+            )
+        } else {
+            (
+                format!("`{function}` is refused unless the configuration allows it"),
+                format!("under [rules.allow] write `{name} = [\"{permission}\"]`"),
+            )
+        };
+        Some(source.problem(Some(at), message).hint(hint).warning())
+    };
+    Permission::ALL.iter().filter(|one| !allowed.contains(one)).filter_map(refused).collect()
+}
+
 fn check(
     path: &Path,
     limits: &Limits,
@@ -119,7 +157,8 @@ fn check(
     home: Option<&Path>,
 ) -> Vec<Problem> {
     let file = path.display().to_string();
-    match read(path, limits) {
+    let text = home.map_or_else(|| read(path, limits), |home| read_within(home, "main.rhai", limits));
+    match text {
         Ok(text) => {
             let source = Source { file: &file, text: Some(&text) };
             examine(&source, &text, limits, settings, places, home)

@@ -14,7 +14,7 @@ use crate::limits::{Limits, limit};
 use crate::registry::{Book, Registry};
 use crate::text::{harmless, short};
 use crate::value::{Fallible, fail};
-use crate::{host, meter, value};
+use crate::{host, meter, sorting, value};
 
 /// Words of Rhai that rules cannot use: text run as code, and functions called by a name or with arguments kept,
 /// which no limit of Rhai's counts.
@@ -87,6 +87,7 @@ fn printed(text: &str) {
 
 /// Replaces functions of Rhai's packages that use much before their result is measured, or that recurse.
 fn close(engine: &mut Engine, limits: &Limits) {
+    sorting::register(engine);
     let most = limits.string_bytes;
     engine
         .register_fn("replace", move |text: &mut ImmutableString, old: &str, new: &str| {
@@ -112,10 +113,10 @@ fn close(engine: &mut Engine, limits: &Limits) {
             });
     }
     engine
-        .register_fn("==", |a: Array, b: Array| same(&a.into(), &b.into(), 0))
-        .register_fn("!=", |a: Array, b: Array| same(&a.into(), &b.into(), 0).map(|same| !same))
-        .register_fn("==", |a: Map, b: Map| same(&a.into(), &b.into(), 0))
-        .register_fn("!=", |a: Map, b: Map| same(&a.into(), &b.into(), 0).map(|same| !same))
+        .register_fn("==", |a: Array, b: Array| equal(&a.into(), &b.into()))
+        .register_fn("!=", |a: Array, b: Array| equal(&a.into(), &b.into()).map(|same| !same))
+        .register_fn("==", |a: Map, b: Map| equal(&a.into(), &b.into()))
+        .register_fn("!=", |a: Map, b: Map| equal(&a.into(), &b.into()).map(|same| !same))
         .register_fn("to_json", |_: &mut Map| fail::<()>("rules have no `to_json`"));
 
     // `map[key] = value` passes every limit of Rhai's but that of operations; the allocator's count bounds it. `set`
@@ -172,6 +173,8 @@ fn write(context: &NativeCallContext, value: &Dynamic, depth: usize, text: &mut 
         text.push('}');
     } else if let Ok(string) = value.as_immutable_string_ref() {
         text.push_str(&format!("{:?}", string.as_str()));
+    } else if value.is_unit() {
+        text.push_str("()");
     } else {
         let shown: ImmutableString = context.call_native_fn("to_string", (value.clone(),))?;
         text.push_str(&shown);
@@ -179,7 +182,11 @@ fn write(context: &NativeCallContext, value: &Dynamic, depth: usize, text: &mut 
     Ok(())
 }
 
-/// Equality of lists and maps by their elements; of anything else by Rhai's own sense, type first.
+/// Whether two values are the same, lists and maps by their elements.
+pub(crate) fn equal(a: &Dynamic, b: &Dynamic) -> Fallible<bool> {
+    same(a, b, 0)
+}
+
 fn same(a: &Dynamic, b: &Dynamic, depth: usize) -> Fallible<bool> {
     if depth > MOST_NESTING {
         return fail(format!("values nested deeper than {MOST_NESTING} cannot be compared"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, Scope};
 use simbell_core::memory::Memory;
-use simbell_core::view::{RuleInput, Trigger};
+use simbell_core::view::{RuleInput, Sight, Trigger};
 use simbell_core::watch::Watch;
 
 use crate::compile::{Compiled, Hook};
@@ -23,6 +23,7 @@ pub(crate) struct Evaluated {
     pub(crate) failure: Option<Failure>,
     pub(crate) stats: Stats,
     pub(crate) watch: Watch,
+    pub(crate) sight: Sight,
 }
 
 /// Why a run failed.
@@ -87,7 +88,7 @@ pub(crate) fn run(
     let stats = meter.finish();
     let said = if failure.is_some() { Said::default() } else { run.take_said() };
     let watch = watch(value::seen(), input);
-    Evaluated { said, failure, stats, watch }
+    Evaluated { said, failure, stats, watch, sight: run.sight() }
 }
 
 /// At which usage the rule is to be asked again.

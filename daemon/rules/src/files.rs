@@ -75,6 +75,20 @@ pub(crate) fn read_itself(path: &Path, limits: &Limits) -> Result<String, String
     told(read_text(path, limits.source_bytes, Links::Refused), limits)
 }
 
+/// As [`read`], of a file in a plugin's folder: a link in it is followed as far as the folder goes. What comes from
+/// elsewhere is copied with links and all, and errors show lines of what was read.
+pub(crate) fn read_within(dir: &Path, name: &str, limits: &Limits) -> Result<String, String> {
+    let path = dir.join(name);
+    let (Ok(real), Ok(home)) = (path.canonicalize(), dir.canonicalize()) else {
+        return read(&path, limits);
+    };
+    if !real.starts_with(home) {
+        return Err("this is a link that leads out of the plugin's folder; copy the file into it".to_owned());
+    }
+    // Where the way leads was judged: a link that took the file's place since is not followed.
+    read_itself(&real, limits)
+}
+
 /// A file that was read before, for a line of it; none where it cannot be read any more.
 pub(crate) fn read_again(path: &Path) -> Option<String> {
     read_text(path, MOST_SHOWN, Links::Followed).ok()
@@ -150,6 +164,21 @@ mod tests {
             assert!(error.contains(expected), "{name}: {error}");
         }
         assert!(read_itself(&at("link"), &limits).unwrap_err().contains("this is not a file"));
+        fs::create_dir(at("in")).unwrap();
+        symlink("../text", at("in/out")).unwrap();
+        fs::write(at("in/own"), "own").unwrap();
+        symlink("own", at("in/near")).unwrap();
+        assert_eq!(read_within(&at("in"), "near", &limits).unwrap(), "own");
+        assert!(
+            read_within(&at("in"), "out", &limits).unwrap_err().contains("leads out of the plugin's folder")
+        );
+        assert!(read_within(&at("in"), "gone", &limits).unwrap_err().contains("cannot be read"));
+        symlink("in", at("beside")).unwrap();
+        assert_eq!(
+            read_within(&at("beside"), "own", &limits).unwrap(),
+            "own",
+            "the folder itself may be a link"
+        );
         let tight = Limits { source_bytes: 5, ..limits };
         let error = read(&at("text"), &tight).unwrap_err();
         assert!(error.contains("larger than 5 bytes: the limit is `file`"), "{error}");

@@ -26,6 +26,7 @@ mod rehearsal;
 mod ruleset;
 mod scaffold;
 mod settings;
+mod sorting;
 mod text;
 mod texts;
 mod trace;
@@ -38,7 +39,7 @@ pub use channel::{
 };
 pub use check::{
     check_file, check_file_within, check_manifest, check_plugin, check_plugin_within, check_text,
-    plugin_kind, plugin_permissions,
+    check_wishes, plugin_kind, plugin_permissions,
 };
 pub use files::{Links, Unread, read_text};
 pub use limits::Limits;

@@ -1,12 +1,14 @@
 //! What is known of each plugin, whether or not it runs: what it asks for, what was approved of that, and why it is on or
 //! off.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use simbell_core::plugin::{PluginDecided, PluginPlace};
 
+use crate::check::manifest;
 use crate::manifest::{Manifest, PluginKind};
+use crate::problem::{Problem, Source};
 use crate::ruleset::LoadOptions;
 use crate::settings::{CHANNEL_KINDS, KINDS, Kind, Raw};
 use crate::text::harmless;
@@ -198,6 +200,37 @@ impl Plugin {
             unplaced: decided_of.is_some_and(PluginDecided::is_unplaced),
         }
     }
+}
+
+/// Of folders that hold plugins of one name, those that are not taken, and why. A decision is about a plugin by its name: it
+/// is meant for the one whose folder is called so, and a copy under another name inherits nothing. Where none is, nobody
+/// says which is meant.
+pub(crate) fn twins(folders: &[PathBuf]) -> BTreeMap<PathBuf, Problem> {
+    let mut by_name: BTreeMap<String, Vec<&PathBuf>> = BTreeMap::new();
+    for folder in folders {
+        if let Ok(manifest) = manifest(folder) {
+            by_name.entry(manifest.name).or_default().push(folder);
+        }
+    }
+    let mut refused = BTreeMap::new();
+    for (name, folders) in by_name {
+        let truly: BTreeSet<_> = folders.iter().map(|folder| folder.canonicalize().ok()).collect();
+        if truly.len() < 2 {
+            continue;
+        }
+        let called_so = |folder: &&&PathBuf| folder.file_name().is_some_and(|own| *own == *name.as_str());
+        let meant = folders.iter().rfind(called_so).copied();
+        for folder in folders.iter().copied().filter(|folder| Some(*folder) != meant) {
+            let other = meant.or_else(|| folders.iter().copied().find(|other| *other != folder));
+            let other = other.map(|other| other.display().to_string()).unwrap_or_default();
+            let file = folder.join("plugin.toml").display().to_string();
+            let problem = Source { file: &file, text: None }
+                .problem(None, format!("the plugin in {other} is called `{name}`, too"))
+                .hint("take one of them away, or give it a name of its own".to_owned());
+            refused.insert(folder.clone(), problem);
+        }
+    }
+    refused
 }
 
 /// Whose folder a plugin lies in. The folder that holds it counts as it is written and as it is in truth: the owner's may

@@ -13,20 +13,20 @@ use simbell_core::ident::RuleName;
 use simbell_core::memory::Memory;
 use simbell_core::plugin::PluginStandings;
 use simbell_core::reminder::Finding;
-use simbell_core::view::{RuleDescription, RuleInput, Trigger};
+use simbell_core::view::{RuleDescription, RuleInput, Sight, Trigger};
 use simbell_core::watch::Watch;
 
 use crate::compile::{Compiled, ModulePlaces, compile, schedules};
 use crate::engine;
 use crate::evaluate;
-use crate::files::{read, read_again};
+use crate::files::{read, read_again, read_within};
 use crate::host::changed;
 use crate::limits::Limits;
 use crate::lines::{self, Trail};
 use crate::manifest::{Manifest, PluginKind, SettingValues};
 use crate::meter::Stats;
 use crate::modules::Shelf;
-use crate::plugins::Plugin;
+use crate::plugins::{Plugin, twins};
 use crate::problem::{Problem, Source, nearest};
 use crate::settings::Settings;
 use crate::texts::{Places, Texts, languages_in, speaks};
@@ -81,6 +81,8 @@ pub struct Outcome {
     pub stats: Stats,
     /// At which usage of its SIM it is to be asked again; nothing where it failed.
     pub watch: Watch,
+    /// What it looked at.
+    pub sight: Sight,
 }
 
 /// A rule that does not run because nobody wants it to.
@@ -163,9 +165,13 @@ impl RuleSet {
                 .chain(kinds.map(|kind| set.entries(&kind)))
                 .flatten()
                 .collect();
-            for path in paths {
-                if path.join("plugin.toml").is_file() {
-                    set.load_plugin(options, &path);
+            let folders: Vec<PathBuf> =
+                paths.into_iter().filter(|path| path.join("plugin.toml").is_file()).collect();
+            let mut twins = twins(&folders);
+            for folder in folders {
+                match twins.remove(&folder) {
+                    Some(problem) => set.refuse_plugin(options, &folder, vec![problem]),
+                    None => set.load_plugin(options, &folder),
                 }
             }
         }
@@ -345,6 +351,7 @@ impl RuleSet {
             actions: said.actions,
             memory: changed(said.memory, memory),
             stats: evaluated.stats,
+            sight: evaluated.sight,
         }
     }
 
@@ -352,16 +359,17 @@ impl RuleSet {
     /// fails for one SIM is not asked the same about the next: it would use up its time for each of them.
     #[must_use]
     pub fn evaluate_all(&self, evaluations: Vec<Evaluation>) -> Vec<RuleResult> {
-        let mut failed: BTreeMap<(RuleName, &str), String> = BTreeMap::new();
+        let mut failed: BTreeMap<(RuleName, &str), (String, Sight)> = BTreeMap::new();
         let mut memories: BTreeMap<RuleName, Arc<Memory>> = BTreeMap::new();
         let asked = |Evaluation { rule, trigger, input, memory }: Evaluation| {
-            if let Some(error) = failed.get(&(rule.clone(), trigger.kind())) {
-                return RuleResult { error: Some(error.clone()), ..RuleResult::nothing(rule, trigger) };
+            if let Some((error, sight)) = failed.get(&(rule.clone(), trigger.kind())) {
+                let (error, sight) = (Some(error.clone()), *sight);
+                return RuleResult { error, sight, ..RuleResult::nothing(rule, trigger) };
             }
             let memory = memories.get(&rule).unwrap_or(&memory);
             let outcome = self.evaluate_knowing(&rule, &trigger, &input, memory);
             if let Some(error) = &outcome.error {
-                failed.insert((rule.clone(), trigger.kind()), error.clone());
+                failed.insert((rule.clone(), trigger.kind()), (error.clone(), outcome.sight));
             }
             if let Some(memory) = &outcome.memory {
                 memories.insert(rule.clone(), Arc::new(memory.clone()));
@@ -373,6 +381,7 @@ impl RuleSet {
                 memory: outcome.memory,
                 error: outcome.error,
                 watch: outcome.watch,
+                sight: outcome.sight,
                 ..RuleResult::nothing(rule, trigger)
             }
         };
@@ -458,26 +467,13 @@ impl RuleSet {
         let manifest_file = manifest_path.display().to_string();
         let main = dir.join("main.rhai");
         let file = main.display().to_string();
-        let folder = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let manifest = match read(&manifest_path, &self.limits) {
+        let manifest = match read_within(dir, "plugin.toml", &self.limits) {
             Ok(text) => Manifest::parse(&Source { file: &manifest_file, text: Some(&text) }, &text),
             Err(error) => Err(vec![Source { file: &manifest_file, text: None }.problem(None, error)]),
         };
         let manifest = match manifest {
             Ok(manifest) => manifest,
-            Err(problems) => {
-                let said = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
-                let plugin = Plugin::broken(dir, said, options);
-                let Some(plugin) = self.unless_later(plugin) else {
-                    return;
-                };
-                self.plugins.insert(plugin.name.clone(), plugin);
-                if let Some(name) = self.name(&folder, &manifest_file) {
-                    let about = About { plugin: true, ..About::default() };
-                    self.keep(name, manifest_file, &manifest_path, about, Err(problems));
-                }
-                return;
-            }
+            Err(problems) => return self.refuse_plugin(options, dir, problems),
         };
         let Some(plugin) = self.unless_later(Plugin::of(&manifest, dir, options)) else {
             return;
@@ -512,6 +508,22 @@ impl RuleSet {
         self.keep(name, file, &main, About { plugin: true, summary, may }, compiled);
     }
 
+    /// Tells of a plugin that cannot be used, by the name of its folder.
+    fn refuse_plugin(&mut self, options: &LoadOptions, dir: &Path, problems: Vec<Problem>) {
+        let said = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
+        let Some(plugin) = self.unless_later(Plugin::broken(dir, said, options)) else {
+            return;
+        };
+        self.plugins.insert(plugin.name.clone(), plugin);
+        let folder = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let path = dir.join("plugin.toml");
+        let file = path.display().to_string();
+        if let Some(name) = self.name(&folder, &file) {
+            let about = About { plugin: true, ..About::default() };
+            self.keep(name, file, &path, about, Err(problems));
+        }
+    }
+
     /// The plugin, unless it waits to be enabled while another of its name runs: that runs on.
     fn unless_later(&mut self, plugin: Plugin) -> Option<Plugin> {
         let runs = self.plugins.get(&plugin.name).is_some_and(|other| other.enabled);
@@ -537,7 +549,9 @@ impl RuleSet {
                 .map(|(message, hint)| source.problem(None, message).hint(hint))
                 .collect::<Vec<_>>()
         })?;
-        let text = read(main, &self.limits).map_err(|error| vec![source.problem(None, error)])?;
+        let dir = main.parent().unwrap_or(Path::new("."));
+        let text =
+            read_within(dir, "main.rhai", &self.limits).map_err(|error| vec![source.problem(None, error)])?;
         let texts = self.texts(options, &manifest.name, main.parent())?;
         if let Ok(name) = RuleName::new(&manifest.name) {
             self.follow(&name, &text);

@@ -9,6 +9,7 @@ use simbell_core::event::{Event, RuleResult};
 use simbell_core::ident::{Iccid, ReminderKey, RuleName};
 use simbell_core::memory::Memory;
 use simbell_core::reminder::{Reminder, ReminderState};
+use simbell_core::view::{RuleInput, Sight};
 
 use super::Engine;
 
@@ -85,13 +86,24 @@ impl Engine {
     }
 }
 
-/// What was asked beside what was said. Within a step a rule remembers what it said to the question before.
+/// What was asked, as far as the rule looked at it, beside what was said. Within a step a rule remembers what it said to
+/// the question before.
 fn together(asked: Vec<Evaluation>, results: &[RuleResult]) -> Vec<Decision> {
     let mut memories: BTreeMap<RuleName, Arc<Memory>> = BTreeMap::new();
+    // All rules that are asked on one occasion share its input, and what is left of it.
+    let mut seen: Vec<(Arc<RuleInput>, Sight, Arc<RuleInput>)> = Vec::new();
     let one = |(mut asked, result): (Evaluation, &RuleResult)| {
         if let Some(memory) = memories.get(&asked.rule) {
             asked.memory = Arc::clone(memory);
         }
+        let left =
+            seen.iter().find(|(whole, sight, _)| Arc::ptr_eq(whole, &asked.input) && *sight == result.sight);
+        let left = left.map(|(.., left)| Arc::clone(left)).unwrap_or_else(|| {
+            let left = Arc::new(asked.input.seen(result.sight, &asked.trigger));
+            seen.push((Arc::clone(&asked.input), result.sight, Arc::clone(&left)));
+            left
+        });
+        asked.input = left;
         if let Some(memory) = &result.memory {
             memories.insert(asked.rule.clone(), Arc::new(memory.clone()));
         }
@@ -114,4 +126,60 @@ fn changed(changes: &[Change], before: &BTreeMap<ReminderKey, (ReminderState, u3
         }
     }
     found.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use simbell_core::time::Timestamp;
+    use simbell_core::view::{LocalNow, ModemFacts, Trigger};
+
+    use super::*;
+
+    /// With each SIM's decision stood the facts of all the others, which the rule had not looked at.
+    #[test]
+    fn what_a_rule_did_not_look_at_is_not_kept() {
+        let at = Timestamp::from_millis(0);
+        let modem = ModemFacts {
+            name: "modem".to_owned(),
+            tail: "1".to_owned(),
+            present: true,
+            lost_since: None,
+            state: None,
+            unusable: None,
+            sim: None,
+            network: None,
+            access: Vec::new(),
+            signal_percent: None,
+        };
+        let input = Arc::new(RuleInput {
+            now: LocalNow { at, date: String::new(), time: String::new(), weekday: 1, day: 1, hour: 0 },
+            language: String::new(),
+            sim: None,
+            sims: Arc::from([]),
+            modems: vec![modem; 8].into(),
+            deliveries: Arc::from([]),
+            warnings: Vec::new(),
+            late_s: 7,
+        });
+        let sim = Iccid::new("8900100000000000017").unwrap();
+        let rule = |name: &str| RuleName::new(name).unwrap();
+        let asked = |name: &str| Evaluation {
+            rule: rule(name),
+            trigger: Trigger::Usage { sim: sim.clone() },
+            input: Arc::clone(&input),
+            memory: Arc::default(),
+        };
+        let said = |name: &str, sight| RuleResult {
+            sight,
+            ..RuleResult::nothing(rule(name), Trigger::Usage { sim: sim.clone() })
+        };
+        let made = together(
+            vec![asked("own"), asked("all"), asked("other")],
+            &[said("own", Sight::NOTHING), said("all", Sight::ALL), said("other", Sight::NOTHING)],
+        );
+        let modems: Vec<usize> = made.iter().map(|decision| decision.input.modems.len()).collect();
+        assert_eq!(modems, [0, 8, 0]);
+        assert!(made.iter().all(|decision| decision.input.late_s == 7));
+        assert!(Arc::ptr_eq(&made[0].input, &made[2].input), "what is left is shared");
+    }
 }

@@ -14,6 +14,7 @@ use crate::check::manifest;
 use crate::limits::Limits;
 use crate::lines::Trail;
 use crate::manifest::{Declared, Manifest, PluginKind};
+use crate::plugins::twins;
 use crate::problem::Problem;
 use crate::settings::{Kind, Raw, Settings};
 
@@ -64,9 +65,12 @@ pub enum Given {
 pub fn channel_plugins(dirs: &[PathBuf]) -> BTreeMap<String, Result<ChannelPlugin, Vec<Problem>>> {
     let mut found = BTreeMap::new();
     for dir in dirs {
-        for dir in folders(dir).into_iter().chain(folders(&dir.join("channels"))) {
+        let folders: Vec<PathBuf> = folders(dir).into_iter().chain(folders(&dir.join("channels"))).collect();
+        let mut twins = twins(&folders);
+        for dir in folders {
             let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            match ChannelPlugin::load(&dir) {
+            let loaded = twins.remove(&dir).map_or_else(|| ChannelPlugin::load(&dir), |twin| Err(vec![twin]));
+            match loaded {
                 Ok(Some(plugin)) => {
                     found.insert(plugin.name().to_owned(), Ok(plugin));
                 }

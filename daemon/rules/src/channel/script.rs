@@ -1,6 +1,6 @@
 //! One channel's script: asked for a request, and for what the answer to it means.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rhai::{Dynamic, Engine, FuncArgs, Scope};
@@ -13,7 +13,7 @@ use super::marks;
 use crate::compile::{ModulePlaces, Parts, parts, position_of};
 use crate::engine;
 use crate::evaluate::{Failure, guarded};
-use crate::files::read;
+use crate::files::read_within;
 use crate::limits::Limits;
 use crate::lines::{self, Trail};
 use crate::meter::RunMeter;
@@ -211,7 +211,7 @@ fn compile(
     path: &Path,
     settings: &Settings,
 ) -> Result<(Compiled, String), Problem> {
-    let text = read(&PathBuf::from(path), limits)
+    let text = read_within(path.parent().unwrap_or(Path::new(".")), "main.rhai", limits)
         .map_err(|error| Source { file, text: None }.problem(None, error))?;
     let source = Source { file, text: Some(&text) };
     let places = ModulePlaces { home: path.parent(), shelf };

@@ -124,6 +124,7 @@ pub(super) fn register(registry: &mut Registry<'_>) {
             "What became of the latest messages: a list of `Delivery`.",
             |context: NativeCallContext| {
                 Run::of(&context).map(|run| {
+                    run.looks(|sight| sight.deliveries = true);
                     (0..run.0.input.deliveries.len())
                         .map(|index| Dynamic::from(DeliveryView { run: run.clone(), index }))
                         .collect::<Array>()

@@ -19,7 +19,7 @@ use simbell_core::ident::Iccid;
 use simbell_core::memory::Memory;
 use simbell_core::reminder::Finding;
 use simbell_core::time::Timestamp;
-use simbell_core::view::{RuleInput, Trigger};
+use simbell_core::view::{RuleInput, Sight, Trigger};
 
 use crate::limits::Limits;
 use crate::modules::ModuleConstants;
@@ -79,6 +79,7 @@ struct Inner {
     limits: Limits,
     memory: Arc<Memory>,
     said: Mutex<Said>,
+    sight: Mutex<Sight>,
 }
 
 /// What a run has said so far.
@@ -110,6 +111,7 @@ impl Run {
             limits: *limits,
             memory: Arc::clone(memory),
             said: Mutex::default(),
+            sight: Mutex::new(Sight::NOTHING),
         }))
     }
 
@@ -132,6 +134,7 @@ impl Run {
 
     /// Every SIM known.
     fn sims(&self) -> Vec<SimView> {
+        self.looks(|sight| sight.sims = true);
         (0..self.0.input.sims.len()).map(|index| SimView { run: self.clone(), index: Some(index) }).collect()
     }
 
@@ -148,11 +151,22 @@ impl Run {
 
     /// Every modem known.
     pub(crate) fn modems(&self) -> Vec<ModemView> {
+        // Each tells the name of its SIM.
+        self.looks(|sight| (sight.sims, sight.modems) = (true, true));
         (0..self.0.input.modems.len()).map(|index| ModemView { run: self.clone(), index }).collect()
     }
 
     fn said(&self) -> MutexGuard<'_, Said> {
         self.0.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn looks(&self, at: impl FnOnce(&mut Sight)) {
+        at(&mut self.0.sight.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// What it looked at.
+    pub(crate) fn sight(&self) -> Sight {
+        *self.0.sight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All that was said.
@@ -194,7 +208,7 @@ pub(crate) fn register(registry: &mut Registry<'_>) {
         .function(
             "slug(text: string) -> string",
             "slug(\"any text\")",
-            "Any text as a part of a key: small letters, digits, `.`, `_` and `-`, 40 at most.",
+            "Any text as a part of a key: small letters, digits, `.`, `_` and `-`, 40 at most; unlike texts stay apart.",
             |text: &str| crate::text::slug(text),
         );
 }

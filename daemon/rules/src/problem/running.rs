@@ -62,6 +62,7 @@ pub(super) fn words(
         EvalAltResult::ErrorMismatchDataType(wanted, given, _) => {
             let absent = given == "()";
             let hint = "an absent value, `()`, is neither true nor false: write `if sim.roaming == true`";
+            let [given, wanted] = [given, wanted].map(|of| known_as(of));
             (
                 format!("this is {given}, but {wanted} is needed here"),
                 (absent && wanted == "bool").then(|| hint.to_owned()),
@@ -109,7 +110,10 @@ fn unknown_function(
     let book = book();
     let known = || book.function_names().chain(["print"]);
     if known().any(|known| known == name) || functions.iter().any(|own| own == name) {
-        let examples = book.examples(name);
+        let mut examples = book.examples(name);
+        // `min` is there for each unit, and written in one way.
+        let mut seen = std::collections::BTreeSet::new();
+        examples.retain(|example| seen.insert(*example));
         let hint = (!examples.is_empty()).then(|| format!("write it as `{}`", examples.join("` or `")));
         let message = match arguments.as_str() {
             "()" | "" => format!("`{name}` needs to be given something"),
@@ -123,6 +127,16 @@ fn unknown_function(
             .or_else(|| Some("`simbellctl rules reference` lists what there is".to_owned()))
     });
     (format!("unknown function `{}`", short(name)), hint)
+}
+
+/// Rhai's name of a type, as people know it.
+fn known_as(of: &str) -> &str {
+    match of {
+        "i64" => "a whole number",
+        "decimal" => "a number",
+        of if of.contains("::Range") => "a range",
+        of => of,
+    }
 }
 
 /// `(string, number)` without its parentheses.

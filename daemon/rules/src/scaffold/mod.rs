@@ -1,7 +1,7 @@
 //! A new rule or plugin to begin with: it runs, is tested, and says what to change.
 
 use crate::problem::nearest;
-use crate::text::{short, slug};
+use crate::text::short;
 
 /// A file of a new rule: where it is in the folder of rules, and its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,8 +155,10 @@ pub fn new_rule(name: &str, kind: &str, plugin: bool) -> Result<Vec<NewFile>, Ne
 
 fn named(name: &str) -> Result<(), NewRuleError> {
     let wrong = |message: String| {
-        let near = slug(name).replace(['.', '_'], "-");
-        let hint = match near.trim_matches('-') {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+        let near: String = name.chars().filter(|c| c.is_ascii()).map(plain).take(MOST_NAME).collect();
+        let near = near.trim_start_matches(|c: char| !c.is_ascii_lowercase()).trim_end_matches('-');
+        let hint = match near {
             "" => "a name has small letters a-z, digits and `-`, such as `little-left`".to_owned(),
             near => format!("a name has small letters a-z, digits and `-`: `{near}`"),
         };

@@ -36,14 +36,19 @@ pub(super) fn plain(registry: &mut Registry<'_>, [holds, says, equals]: [&'stati
             equals,
             "The first is the second.",
             |c: Ctx<'_>, a: Dynamic, b: Dynamic| {
-                if value::equal(&a, &b)? {
+                if crate::engine::equal(&a, &b)? {
                     return Ok(());
                 }
-                let shown = |value: Dynamic| -> Fallible<String> {
-                    c.call_native_fn::<String>("to_string", (value.clone(),))
-                        .or_else(|_| Ok(value.to_string()))
+                let shown = |value: &Dynamic| -> String {
+                    let text = c.call_native_fn::<String>("to_string", (value.clone(),));
+                    text.ok().filter(|text| !text.is_empty()).unwrap_or_else(|| value::exact(value))
                 };
-                fail(format!("expected {}, found {}", short(&shown(b)?), short(&shown(a)?)))
+                let (mut found, mut wanted) = (shown(&a), shown(&b));
+                if short(&found) == short(&wanted) {
+                    (found, wanted) = (value::exact(&a), value::exact(&b));
+                }
+                let (found, wanted) = (short(&found), short(&wanted));
+                fail(format!("expected {wanted}, found {found}"))
             },
         );
 }

@@ -89,6 +89,82 @@ fn order(op: &str, a: &Dynamic, b: &Dynamic) -> Fallible<Ordering> {
     fail(format!("`{op}` cannot compare {left} with {right}{hint}"))
 }
 
+/// Whether one value comes before another of its kind, as lists are sorted.
+///
+/// # Errors
+/// When they are of kinds that have no order, or none with each other.
+pub(crate) fn before(a: &Dynamic, b: &Dynamic) -> Fallible<bool> {
+    macro_rules! both {
+        ($($type:ty),*) => {$(
+            if let (Some(a), Some(b)) = (a.read_lock::<$type>(), b.read_lock::<$type>()) {
+                a.compared(&b, Edge::Reached);
+                return Ok(*a < *b);
+            }
+        )*};
+    }
+    both!(DataSize, Percent, Span);
+    if let (Some(a), Some(b)) = (a.read_lock::<Money>(), b.read_lock::<Money>()) {
+        return a.order(*b, "<").map(Ordering::is_lt);
+    }
+    if let (Ok(a), Ok(b)) = (a.as_bool(), b.as_bool()) {
+        return Ok(!a && b);
+    }
+    if a.is_unit() || b.is_unit() {
+        return fail(
+            "what is absent, `()`, has no place in an order\ntake it out first: list.filter(|x| x != ())",
+        );
+    }
+    order("<", a, b).map(Ordering::is_lt)
+}
+
+/// Whether a figure is below 0; none where it is no figure.
+pub(crate) fn below_zero(value: &Dynamic) -> Option<bool> {
+    if let Some(number) = number(value) {
+        return Some(number < Decimal::ZERO);
+    }
+    macro_rules! unit {
+        ($($type:ident),*) => {$(
+            if let Some(value) = value.read_lock::<$type>() {
+                let nothing = $type::fixed(Decimal::ZERO);
+                value.compared(&nothing, Edge::Reached);
+                return Some(*value < nothing);
+            }
+        )*};
+    }
+    unit!(DataSize, Percent);
+    if let Some(span) = value.read_lock::<Span>() {
+        return Some(span.0 < 0);
+    }
+    value.read_lock::<Money>().map(|money| money.amount() < Decimal::ZERO)
+}
+
+/// A value with nothing rounded away, for whoever looks for the difference of two that are shown alike.
+pub(crate) fn exact(value: &Dynamic) -> String {
+    if let Ok(list) = value.as_array_ref() {
+        return format!("[{}]", list.iter().map(exact).collect::<Vec<_>>().join(", "));
+    }
+    if let Ok(map) = value.as_map_ref() {
+        let entry = |(name, value): (&rhai::Identifier, &Dynamic)| format!("{name:?}: {}", exact(value));
+        return format!("#{{{}}}", map.iter().map(entry).collect::<Vec<_>>().join(", "));
+    }
+    if let Ok(text) = value.as_immutable_string_ref() {
+        return format!("{:?}", text.as_str());
+    }
+    if let Some(size) = value.read_lock::<DataSize>() {
+        return format!("{} B", size.value.normalize());
+    }
+    if let Some(share) = value.read_lock::<Percent>() {
+        return format!("{}%", share.value.normalize());
+    }
+    if let Some(span) = value.read_lock::<Span>() {
+        return format!("{} ms", span.0);
+    }
+    if let Some(money) = value.read_lock::<Money>() {
+        return format!("{} {}", money.amount().normalize(), money.currency().code());
+    }
+    if value.is_unit() { "()".to_owned() } else { value.to_string() }
+}
+
 /// The error of a value with a unit beside a plain number.
 pub(crate) fn needs_unit<T>(op: &str, kind: &str) -> Fallible<T> {
     let hint = match kind {

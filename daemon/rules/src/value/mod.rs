@@ -17,7 +17,7 @@ use rust_decimal::Decimal;
 use crate::registry::Registry;
 pub(crate) use calendar::weekday_name;
 pub use calendar::{Date, LocalTime};
-pub(crate) use compare::{equal, kind, needs_unit};
+pub(crate) use compare::{before, below_zero, equal, exact, kind, needs_unit};
 pub use money::{Currency, Money};
 use origin::{Edge, Watched};
 pub(crate) use origin::{Origin, Seen, begin, seen};

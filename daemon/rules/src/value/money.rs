@@ -71,6 +71,16 @@ impl Money {
         Some(Self { amount: amount_of(amount)?, currency: Currency::of(code.trim())? })
     }
 
+    /// The bare number.
+    pub(crate) const fn amount(self) -> Decimal {
+        self.amount
+    }
+
+    /// Its currency.
+    pub(crate) const fn currency(self) -> Currency {
+        self.currency
+    }
+
     /// The two amounts, where they are of one currency.
     fn pair(self, other: Self, what: &str) -> Fallible<(Decimal, Decimal)> {
         if self.currency != other.currency {
@@ -163,8 +173,9 @@ pub(super) fn register(registry: &mut Registry<'_>) {
     registry
         .kind::<Money>("Money", "An exact amount in one currency: `12.50.EUR`. Currencies are never mixed.");
     // For the reference: every other code of ISO 4217 is a unit as well, found by what stands behind these.
-    for (code, doc) in
-        SHOWN.into_iter().zip(["So many euros; any code of ISO 4217 is a unit.", "So many yuan."])
+    for (code, doc) in SHOWN
+        .into_iter()
+        .zip(["So many euros; any currency in use is a unit, by its code of ISO 4217.", "So many yuan."])
     {
         registry
             .property(code, "Money", doc, move |n: &mut i64| unit(Decimal::from(*n), code, "i64"))

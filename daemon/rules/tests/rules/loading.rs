@@ -368,3 +368,79 @@ fn what_runs_runs_on_until_a_copy_of_it_is_enabled() {
     assert!(rules.later("steps").is_none() && rules.idle().len() == 1);
     assert_eq!(rules.plugin("steps").map(|plugin| plugin.place), Some(PluginPlace::Owner));
 }
+
+#[test]
+fn what_was_decided_about_a_plugin_is_not_inherited_by_a_folder_beside_it() {
+    let manifest = |name: &str| {
+        format!(
+            "api = 1\nname = \"{name}\"\nkind = \"rule\"\ndescription = \"x\"\npermissions = [\"send-sms\"]\n"
+        )
+    };
+    let folder = Folder::new();
+    let owner = folder.path().join("owner");
+    let options = LoadOptions {
+        plugin_dirs: vec![owner.clone()],
+        owner_dirs: vec![owner],
+        allowed: [("helper".to_owned(), vec![simbell_core::action::Permission::SendSms])].into(),
+        standings: standings(&[PluginDecision {
+            plugin: "helper".to_owned(),
+            place: Some(PluginPlace::Owner),
+            at: Timestamp::from_millis(0),
+            author: "uid 0".to_owned(),
+            what: PluginChoice::Enable,
+            approved: Some(["send-sms".to_owned()].into()),
+        }]),
+        ..LoadOptions::default()
+    };
+    for name in ["helper", "aaa", "zzz"] {
+        folder.write(&format!("owner/{name}/plugin.toml"), &manifest("helper"));
+        folder.write(&format!("owner/{name}/main.rhai"), "fn on_usage(sim) { }");
+    }
+    let rules = RuleSet::load(&options);
+    assert!(rules.plugin("helper").is_some_and(|one| one.enabled && one.dir.ends_with("owner/helper")));
+    for name in ["aaa", "zzz"] {
+        let problem = rules.plugin(name).and_then(|one| one.problem.clone()).expect(name);
+        assert!(problem.contains("owner/helper is called `helper`, too"), "{problem}");
+    }
+    let runs: Vec<_> = rules.descriptions().into_iter().filter(|rule| rule.problem.is_none()).collect();
+    assert!(runs.len() == 1 && runs[0].file.contains("owner/helper/"), "{runs:?}");
+
+    // Where no folder is called so, none is the one that was meant.
+    std::fs::remove_dir_all(folder.path().join("owner/helper")).expect("it is there");
+    let rules = RuleSet::load(&options);
+    assert!(rules.plugin("helper").is_none() && rules.plugin("aaa").is_some_and(|one| !one.enabled));
+    assert!(rules.descriptions().iter().all(|rule| rule.problem.is_some()));
+
+    // Alone, a plugin's folder may be called as one likes.
+    std::fs::remove_dir_all(folder.path().join("owner/zzz")).expect("it is there");
+    assert!(RuleSet::load(&options).plugin("helper").is_some_and(|one| one.enabled));
+}
+
+/// What is copied with its links would show lines of other files in its errors.
+#[test]
+fn a_plugins_files_are_in_its_folder() {
+    let folder = Folder::new();
+    folder.write("secret", "the password\n");
+    folder.write("p/plugin.toml", "api = 1\nname = \"p\"\nkind = \"rule\"\ndescription = \"x\"\n");
+    std::os::unix::fs::symlink("../secret", folder.path().join("p/main.rhai")).expect("a link");
+    let told = |options: &LoadOptions| {
+        let said: Vec<String> =
+            RuleSet::load(options).descriptions().into_iter().filter_map(|one| one.problem).collect();
+        let checked = simbell_rules::check_plugin(&folder.path().join("p"));
+        said.into_iter().chain(checked.iter().map(ToString::to_string)).collect::<Vec<_>>()
+    };
+    let options = LoadOptions {
+        plugin_dirs: vec![folder.path().to_owned()],
+        enabled: vec!["p".to_owned()],
+        ..LoadOptions::default()
+    };
+    let said = told(&options);
+    assert_eq!(said.len(), 2, "{said:?}");
+    for said in said {
+        assert!(said.contains("leads out of the plugin's folder") && !said.contains("password"), "{said}");
+    }
+    folder.write("p/real.rhai", "fn on_usage(sim) { }");
+    std::fs::remove_file(folder.path().join("p/main.rhai")).expect("it is there");
+    std::os::unix::fs::symlink("real.rhai", folder.path().join("p/main.rhai")).expect("a link");
+    assert_eq!(told(&options), Vec::<String>::new());
+}

@@ -50,6 +50,10 @@ fn bad_names_and_kinds_are_refused_with_the_reason() {
             "-x",
             "`-x` is no name for a rule: it begins with a letter, and does not end with `-`; a name has small letters a-z, digits and `-`: `x`",
         ),
+        (
+            "1x",
+            "`1x` is no name for a rule: it begins with a letter, and does not end with `-`; a name has small letters a-z, digits and `-`: `x`",
+        ),
     ] {
         assert_eq!(refused(name, "usage"), expected);
     }

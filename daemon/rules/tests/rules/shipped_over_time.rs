@@ -1,6 +1,7 @@
 //! Shipped rules that remember, and those of modems and SIMs: what they say as days go by, in both languages.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use simbell_core::action::Action;
 use simbell_core::effect::Evaluation;
@@ -10,7 +11,7 @@ use simbell_core::memory::Memory;
 use simbell_core::modem::ModemState;
 use simbell_core::time::{Span, Timestamp};
 use simbell_core::view::{CycleFacts, EndedCycle, ModemFacts, RuleInput, SimFacts, Trigger};
-use simbell_rules::{LoadOptions, RuleSet};
+use simbell_rules::{Limits, LoadOptions, RuleSet};
 
 use crate::inputs::{NOW, bare_sim, iccid, input, on_schedule, on_usage, rule, sim, used};
 
@@ -31,6 +32,8 @@ impl Told {
             plugin_dirs: vec![concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins").into()],
             enabled: vec![name.to_owned()],
             settings: toml::from_str(settings).expect("valid TOML"),
+            // On a machine that is busy a rule takes longer than it does.
+            limits: Limits { deadline: Duration::from_secs(60), ..Limits::default() },
             ..LoadOptions::default()
         });
         Self { rules, name, language, memory: Arc::default() }

@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use simbell_core::decision::Decision;
 use simbell_core::event::RuleResult;
+use simbell_core::ident::{ChannelName, Iccid, ReminderKey};
+use simbell_core::reminder::DeliveryState;
+use simbell_core::view::{DeliveryFacts, ModemFacts, RuleInput, SimFacts, Trigger};
 use simbell_core::zone::ZoneRules;
 use simbell_rules::{
     Limits, LoadOptions, RuleSet, Subject, TrialOptions, TrialReport, read_record, run_tests, subjects, trace,
 };
 
-use crate::inputs::{Folder, input, on_usage, rule, used};
+use crate::inputs::{Folder, NOW, input, on_usage, rule, used};
 
 pub fn options() -> TrialOptions {
     let zones = |name: &str| match name {
@@ -123,6 +126,14 @@ fn each_expectation_fails_in_its_own_words() {
         ("expect_count(\"half\", 2);", "was said 1 times, not 2"),
         ("expect_action(\"renew\");", "the action `renew` was not asked for"),
         ("expect_equal(home.used(), 5.GB);", "expected 5 GB, found 6 GB"),
+        ("expect_equal(home.used(), 6.GB + 1.B);", "expected 6000000001 B, found 6000000000 B"),
+        ("expect_equal(5, \"5\");", "expected \"5\", found 5"),
+        ("expect_equal([home.used(), ()], [6.GB, 1]);", "expected [6 GB, 1], found [6 GB, ()]"),
+        (
+            "expect_equal(#{ a: 1.EUR }, #{ a: 1.001.EUR });",
+            "expected #{\"a\": 1.001 EUR}, found #{\"a\": 1 EUR}",
+        ),
+        ("expect_equal((), 5);", "expected 5, found ()"),
         ("expect(home.used() < 5.GB, \"too much\");", "too much"),
         ("clock(\"2026-10-01\");", "time does not go backward"),
         ("clock(\"noon\");", "`noon` is no time"),
@@ -340,4 +351,85 @@ fn lines_of_a_plugins_modules_count() {
         .map(|line| (line.file.file_name().unwrap().to_string_lossy().into_owned(), line.line))
         .collect();
     assert_eq!((unreached, report.statements), (vec![("lib.rhai".to_owned(), 3)], 5));
+}
+
+#[test]
+fn lists_and_maps_are_equal_by_their_elements() {
+    passes(
+        "fn on_usage(sim) { }",
+        "fn test_a() {\n    expect_equal([1, 2.GB, [\"x\"]], [1.0, 2000.MB, [\"x\"]]);\n    \
+         expect_equal(#{ a: 5.EUR, b: () }, #{ b: (), a: 5.EUR });\n    sim(\"home\");\n}\n",
+    );
+}
+
+/// What is kept of a decision is what the rule looked at, and no more: with many SIMs the others are most of it.
+#[test]
+fn asked_again_on_what_it_looked_at_a_rule_says_the_same() {
+    let facts = |n: u64| SimFacts {
+        iccid: Iccid::new(&format!("89490000000000000{n:02}")).unwrap(),
+        name: format!("sim{n}"),
+        ..used(n * 1_000_000_000)
+    };
+    let modem = |n: u64| ModemFacts {
+        name: format!("modem{n}"),
+        tail: format!("{n}"),
+        present: true,
+        lost_since: None,
+        state: None,
+        unusable: None,
+        sim: Some(facts(n).iccid),
+        network: None,
+        access: Vec::new(),
+        signal_percent: None,
+    };
+    let delivery = DeliveryFacts {
+        reminder: ReminderKey::new("a/b").unwrap(),
+        channel: ChannelName::new("mail").unwrap(),
+        state: DeliveryState::Failed,
+        attempts: 3,
+        created_at: NOW,
+        last_error: Some("gone".to_owned()),
+    };
+    let own = facts(5);
+    let whole = Arc::new(RuleInput {
+        sim: Some(own.clone()),
+        sims: (0..8).map(facts).collect(),
+        modems: (0..8).map(modem).collect(),
+        deliveries: Arc::from([delivery]),
+        ..(*input(None, "en")).clone()
+    });
+    let usage = Trigger::Usage { sim: own.iccid.clone() };
+    let schedule = Trigger::Schedule { sim: Some(own.iccid.clone()), index: 0, due: NOW };
+    let changed = Trigger::SimChanged { sim: own.iccid.clone(), before: facts(2).iccid };
+    for (text, trigger, (sims, modems, deliveries)) in [
+        ("fn on_usage(sim) { remind(\"k\", `${sim.name} ${sim.used}`); }", &usage, (2, 2, 0)),
+        ("fn on_usage(sim) { remind(\"k\", sim.modem.name); }", &usage, (2, 2, 0)),
+        ("fn on_usage(sim) { remind(\"k\", `${sims().len()}`); }", &usage, (8, 8, 0)),
+        ("fn on_usage(sim) { remind(\"k\", sims()[7].modem.name); }", &usage, (8, 8, 0)),
+        ("fn on_usage(sim) { remind(\"k\", modems()[7].sim); }", &usage, (8, 8, 0)),
+        ("fn on_usage(sim) { remind(\"k\", deliveries()[0].error); }", &usage, (2, 2, 1)),
+        ("fn on_usage(sim) { if sims().len() > 3 { throw \"many\"; } }", &usage, (8, 8, 0)),
+        (
+            "fn schedule() { at(\"07:00\") }\nfn on_schedule() { remind(\"k\", \"once\"); }",
+            &schedule,
+            (2, 2, 0),
+        ),
+        ("fn on_sim_change(sim, before) { remind(\"k\", before.name); }", &changed, (3, 3, 0)),
+    ] {
+        let folder = Folder::new();
+        folder.write("r.rhai", text);
+        let rules = folder.load();
+        let ask = |input: &Arc<RuleInput>| {
+            let outcome = rules.evaluate(&rule("r"), trigger, input);
+            (outcome.findings, outcome.error, outcome.sight)
+        };
+        let (findings, error, sight) = ask(&whole);
+        let seen = Arc::new(whole.seen(sight, trigger));
+        assert_eq!(ask(&seen), (findings, error, sight), "{text}");
+        assert_eq!(
+            (seen.sims.len(), seen.modems.len(), seen.deliveries.len()),
+            (sims, modems, deliveries),
+            "{text}"
+        );
+    }
 }

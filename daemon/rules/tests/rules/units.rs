@@ -225,3 +225,44 @@ fn money_is_remembered() {
     let text = "fn on_usage(sim) { remember(\"m\", 1.EUR); remind(\"k\", `${recall(\"m\") + 1.EUR}`); }";
     assert_eq!(ask(text, &on_usage(), &input(Some(sim()), "en")).findings[0].text, "2.00 EUR");
 }
+
+#[test]
+fn lists_are_sorted_by_units_and_by_an_order_of_ones_own() {
+    for (expression, expected) in [
+        ("[3.GB, 500.MB, 2.GB].order()", "[500 MB, 2 GB, 3 GB]"),
+        ("[3.GB, 500.MB, 2.GB].order_desc()", "[3 GB, 2 GB, 500 MB]"),
+        ("{ let l = [2.days, 36.hours]; l.sort(); l }", "[1.5 days, 2 days]"),
+        ("{ let l = [5.percent, 80.percent]; l.sort_desc(); l }", "[80%, 5%]"),
+        ("[2.EUR, 1.5.EUR].order()", "[1.50 EUR, 2.00 EUR]"),
+        ("[date(\"2026-12-01\"), now().date].order()", "[2026-11-22, 2026-12-01]"),
+        ("[2, 1.5, 1].order()", "[1, 1.5, 2]"),
+        ("[\"b\", \"a\"].order()", "[\"a\", \"b\"]"),
+        ("[true, false].order()", "[false, true]"),
+        ("[].order()", "[]"),
+        // A figure of any unit, a decimal, or the answer to "does it come first" will do.
+        ("[1.GB, 3.GB, 2.GB].order_by(|a, b| b - a)", "[3 GB, 2 GB, 1 GB]"),
+        ("[1.5, 1.2].order(|a, b| a - b)", "[1.2, 1.5]"),
+        ("{ let l = [1.EUR, 2.EUR]; l.sort(|a, b| b - a); l }", "[2.00 EUR, 1.00 EUR]"),
+        ("{ let l = [1, 3, 2]; l.sort_by(|a, b| a > b); l }", "[3, 2, 1]"),
+        // What is equal stays in its order.
+        ("[[1, 1], [0, 2], [1, 3], [0, 4]].order_by(|a, b| a[0] - b[0])", "[[0, 2], [0, 4], [1, 1], [1, 3]]"),
+    ] {
+        assert_eq!(value(expression), expected, "{expression}");
+    }
+}
+
+#[test]
+fn what_cannot_be_sorted_says_so() {
+    for (expression, expected) in [
+        ("[3.GB, 5].order()", "cannot compare"),
+        ("[1.EUR, 2.USD].order()", "nothing here knows what one is worth in the other"),
+        ("[1, ()].order()", "what is absent, `()`, has no place in an order"),
+        ("[1, 2].order(|a, b| a.GB - b)", "does not work on"),
+        ("[1, 2].order(|a, b| throw \"no\")", "no"),
+        ("[1, 2].order_by(|a, b| \"x\")", "`order_by` needs a figure from its function, not string"),
+        ("{ let l = [1, 2]; l.sort(|a, b| ()); l }", "`sort` needs a figure from its function, not ()"),
+    ] {
+        let said = value(expression);
+        assert!(said.contains(expected) && said.contains(".rhai:1:"), "{expression}: {said}");
+    }
+}
