@@ -369,9 +369,12 @@ pub struct PlanAddArgs {
     /// Time zone of its days, such as Europe/Berlin; this machine's unless given
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
-    /// Write the block to a file, /etc/simbell/conf.d/plan-NAME.toml unless given
+    /// Write the block to a file, conf.d/plan-NAME.toml of the configuration unless given
     #[arg(long, value_name = "FILE")]
     pub write: Option<Option<PathBuf>>,
+    /// The service's configuration [default: /etc/simbell]
+    #[arg(long, value_name = "PATH")]
+    pub config: Option<PathBuf>,
 }
 
 /// `rules`.
@@ -434,9 +437,9 @@ pub enum RulesVerb {
     },
     /// Check rules without the service
     Check {
-        /// A rule's file, a plugin's folder, or a directory of rules, plugins or a configuration
+        /// Rules' files, plugins' folders, or directories of rules, plugins or a configuration
         #[arg(value_name = "PATH")]
-        path: Option<PathBuf>,
+        paths: Vec<PathBuf>,
         /// By this configuration, a file or directory: its rules, or its limits where PATH is given
         #[arg(long, value_name = "PATH")]
         config: Option<PathBuf>,
@@ -452,9 +455,12 @@ pub enum RulesVerb {
         /// What it is about: usage, schedule, sms, roaming or health
         #[arg(long, value_name = "KIND")]
         kind: Option<String>,
-        /// The folder it goes into, rather than /etc/simbell or the current one
+        /// The folder it goes into, rather than the configuration's or the current one
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// The service's configuration [default: /etc/simbell]
+        #[arg(long, value_name = "PATH")]
+        config: Option<PathBuf>,
     },
     /// Print what rules may write: functions, properties, units, limits
     Reference {

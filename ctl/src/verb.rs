@@ -129,9 +129,9 @@ pub(crate) async fn run(cli: Cli, out: &mut Out) -> Result<Verdict, CtlError> {
             Some(RulesVerb::Resume { name }) => {
                 rules::resume(&mut connect(socket, out).await?, out, &name).await
             }
-            Some(RulesVerb::Check { path, config }) => check::rules(out, path.as_deref(), config.as_deref()),
-            Some(RulesVerb::New { name, plugin, kind, dir }) => {
-                write::new(out, &name, plugin, kind.as_deref(), dir.as_deref())
+            Some(RulesVerb::Check { paths, config }) => check::rules(out, &paths, config.as_deref()),
+            Some(RulesVerb::New { name, plugin, kind, dir, config }) => {
+                write::new(out, &name, plugin, kind.as_deref(), [("--dir", dir), ("--config", config)])
             }
             Some(RulesVerb::Reference { name }) => write::reference(out, name.as_deref()),
             Some(RulesVerb::Replay(args)) => replay::run(socket, out, &args).await,

@@ -110,7 +110,7 @@ Usage: simbelld [OPTIONS]
        simbelld read-vnstat --interface NAME FILE
        simbelld replay [--config PATH] [--ledger FILE] [--days N | --from TIME] [--to TIME]
                        [--sim NAME] [--set KEY=VALUE]... [--old RULE] RULE
-       simbelld new-rule [--plugin] [--kind KIND] [--dir DIR] [--json] NAME
+       simbelld new-rule [--config PATH] [--plugin] [--kind KIND] [--dir DIR] [--json] NAME
        simbelld reference [--json] [NAME]
 
 Options:
@@ -149,6 +149,7 @@ fn new_rule(parser: &mut lexopt::Parser) -> Result<Command, OptionsError> {
             Long("json") => wanted.json = true,
             Long("kind") => wanted.kind = Some(text_of(parser)?),
             Long("dir") => wanted.dir = Some(parser.value().map_err(bad)?.into()),
+            Long("config") => wanted.config = Some(parser.value().map_err(bad)?.into()),
             Value(given) if name.is_none() => name = Some(given.to_string_lossy().into_owned()),
             other => return Err(bad(other.unexpected())),
         }

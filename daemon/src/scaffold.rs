@@ -22,6 +22,8 @@ pub struct NewRule {
     pub plugin: bool,
     /// The folder it goes into.
     pub dir: Option<PathBuf>,
+    /// The service's configuration, a file or a directory; the system's unless given.
+    pub config: Option<PathBuf>,
     /// Whether to answer in JSON.
     pub json: bool,
 }
@@ -50,14 +52,16 @@ pub fn write(wanted: &NewRule) -> ExitCode {
                 "\nNext:\n  edit it                          what it may write: simbellctl rules reference\n  \
                  simbellctl rules check {rule}\n  simbellctl rules test {rule}\n"
             ));
-            text.push_str(&match (dir.starts_with(CONFIG), wanted.plugin) {
+            let own = home(wanted);
+            text.push_str(&match (same_place(&dir, &own), wanted.plugin) {
                 (true, true) => format!("  simbellctl plugins enable {}\n", wanted.name),
                 (true, false) => "  simbellctl reload                the service takes it up\n".to_owned(),
                 (false, true) => format!(
-                    "  copy it into /etc/simbell/plugins, then: simbellctl plugins enable {}\n",
+                    "  copy it into {}, then: simbellctl plugins enable {}\n",
+                    own.display(),
                     wanted.name
                 ),
-                (false, false) => "  copy it into /etc/simbell/rules.d, then: simbellctl reload\n".to_owned(),
+                (false, false) => format!("  copy it into {}, then: simbellctl reload\n", own.display()),
             });
             say(&text);
             ExitCode::SUCCESS
@@ -87,6 +91,13 @@ fn written(wanted: &NewRule) -> Result<Written, Refused> {
         status: 2,
     })?;
     let (dir, why) = place(wanted);
+    if fs::metadata(&dir).is_ok_and(|there| !there.is_dir()) {
+        return Err(Refused {
+            message: format!("{} is no folder", dir.display()),
+            hint: "name a folder with --dir".to_owned(),
+            status: 1,
+        });
+    }
     // All or nothing: looked at before anything is written, and made only where nothing is.
     if let Some(there) = files.iter().map(|file| dir.join(&file.path)).find(|path| path.exists()) {
         return Err(there_already(&there));
@@ -128,13 +139,27 @@ fn place(wanted: &NewRule) -> (PathBuf, Option<String>) {
     if let Some(dir) = &wanted.dir {
         return (dir.clone(), None);
     }
-    let dir = Path::new(CONFIG).join(if wanted.plugin { "plugins" } else { "rules.d" });
+    let dir = home(wanted);
     if rustix::fs::access(&dir, rustix::fs::Access::WRITE_OK).is_ok() {
         return (dir, None);
     }
     let why = if dir.is_dir() { "cannot be written by you" } else { "is not there" };
     let here = PathBuf::from(".");
     (here, Some(format!("{} {why}: written into the current folder.", dir.display())))
+}
+
+/// The service's own folder for it.
+fn home(wanted: &NewRule) -> PathBuf {
+    let config = wanted.config.as_deref().unwrap_or(Path::new(CONFIG));
+    let dir = if config.is_file() { config.parent().unwrap_or(Path::new(".")) } else { config };
+    dir.join(if wanted.plugin { "plugins" } else { "rules.d" })
+}
+
+fn same_place(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
 }
 
 /// Prints what rules know, or what has that name.

@@ -12,24 +12,25 @@ use crate::out::Out;
 
 /// The configuration: the system's, or that at `path`.
 pub(super) fn config(out: &mut Out, path: Option<&Path>) -> Result<Verdict, CtlError> {
-    run(out, "config", path, None)
+    run(out, "config", path, &[])
 }
 
-/// Rules: those at `path`, within the limits of a configuration that is given; or those of a configuration, the system's
+/// Rules: those at `paths`, within the limits of a configuration that is given; or those of a configuration, the system's
 /// unless given.
-pub(super) fn rules(out: &mut Out, path: Option<&Path>, config: Option<&Path>) -> Result<Verdict, CtlError> {
-    run(out, "rules", config, path)
+pub(super) fn rules(out: &mut Out, paths: &[PathBuf], config: Option<&Path>) -> Result<Verdict, CtlError> {
+    run(out, "rules", config, paths)
 }
 
 /// Has simbelld check the configuration or the rules alone.
-fn run(out: &mut Out, what: &str, config: Option<&Path>, rules: Option<&Path>) -> Result<Verdict, CtlError> {
+fn run(out: &mut Out, what: &str, config: Option<&Path>, rules: &[PathBuf]) -> Result<Verdict, CtlError> {
     let program = simbelld();
     let mut command = Command::new(&program);
     command.args(["check", "--only", what]).stdin(Stdio::null());
-    for (option, path) in [("--config", config), ("--rules", rules)] {
-        if let Some(path) = path {
-            command.arg(option).arg(path);
-        }
+    if let Some(config) = config {
+        command.arg("--config").arg(config);
+    }
+    for path in rules {
+        command.arg("--rules").arg(path);
     }
     let cannot = |error| cannot(&program, error);
     let ok = if out.json {

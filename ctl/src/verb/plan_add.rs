@@ -19,7 +19,8 @@ use crate::show::text;
 /// Largest increment that the configuration takes.
 const MOST_INCREMENT: u64 = 1_000_000_000;
 
-const DROP_INS: &str = "/etc/simbell/conf.d";
+/// The service's configuration, unless another is named.
+const CONFIG: &str = "/etc/simbell";
 
 /// Everything the block says.
 #[derive(Debug)]
@@ -46,7 +47,8 @@ pub(super) async fn run(socket: &Path, out: &mut Out, args: PlanAddArgs) -> Resu
     let ask = Ask { may: io::stdin().is_terminal() && !out.json };
     let answers = answers(socket, &ask, &args).await?;
     let toml = block(&answers);
-    let file = args.write.map(|file| file.unwrap_or_else(|| drop_in(&answers.sim)));
+    let dir = directory(args.config.as_deref());
+    let file = args.write.map(|file| file.unwrap_or_else(|| drop_in(&dir, &answers.sim)));
     if let Some(file) = &file {
         write(file, &toml)?;
     }
@@ -67,8 +69,9 @@ pub(super) async fn run(socket: &Path, out: &mut Out, args: PlanAddArgs) -> Resu
         None => {
             out.text(&toml)?;
             out.note(&format!(
-                "paste this into /etc/simbell/simbell.toml or a file in {DROP_INS}, then `simbellctl reload`; \
-                 --write does the first for you"
+                "paste this into {} or a file in {}, then `simbellctl reload`; --write does the first for you",
+                dir.join("simbell.toml").display(),
+                dir.join("conf.d").display()
             ));
         }
     }
@@ -291,10 +294,21 @@ fn write(file: &Path, toml: &str) -> Result<(), CtlError> {
     opened.and_then(|mut file| file.write_all(toml.as_bytes())).map_err(cannot)
 }
 
-/// `/etc/simbell/conf.d/plan-NAME.toml`, with a name any file system takes.
-fn drop_in(sim: &str) -> PathBuf {
+/// The configuration's directory: where a file is named, that which it lies in.
+fn directory(config: Option<&Path>) -> PathBuf {
+    let path = config.unwrap_or(Path::new(CONFIG));
+    let within = path.parent().filter(|_| path.extension().is_some_and(|e| e == "toml") && !path.is_dir());
+    match within {
+        Some(dir) if dir.as_os_str().is_empty() => PathBuf::from("."),
+        Some(dir) => dir.to_owned(),
+        None => path.to_owned(),
+    }
+}
+
+/// `conf.d/plan-NAME.toml` of the configuration, with a name any file system takes.
+fn drop_in(dir: &Path, sim: &str) -> PathBuf {
     let name: String = sim.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect();
-    Path::new(DROP_INS).join(format!("plan-{name}.toml"))
+    dir.join("conf.d").join(format!("plan-{name}.toml"))
 }
 
 /// Questions on the terminal, on standard error so that standard output holds the block alone.
@@ -523,6 +537,10 @@ mod tests {
         assert_eq!(anchor("031").unwrap(), "31");
         assert!(anchor("32").is_err());
         assert!(zone_name("../../etc/passwd").is_err());
-        assert_eq!(drop_in("a/b 手机"), Path::new("/etc/simbell/conf.d/plan-a_b_手机.toml"));
+        let dir = |config: Option<&str>| directory(config.map(Path::new));
+        assert_eq!(drop_in(&dir(None), "a/b 手机"), Path::new("/etc/simbell/conf.d/plan-a_b_手机.toml"));
+        assert_eq!(drop_in(&dir(Some("mine")), "a"), Path::new("mine/conf.d/plan-a.toml"));
+        assert_eq!(drop_in(&dir(Some("mine/simbell.toml")), "a"), Path::new("mine/conf.d/plan-a.toml"));
+        assert_eq!(drop_in(&dir(Some("simbell.toml")), "a"), Path::new("./conf.d/plan-a.toml"));
     }
 }

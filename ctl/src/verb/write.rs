@@ -1,6 +1,6 @@
 //! `rules new` and `rules reference`: simbelld does it, offline.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::Verdict;
@@ -13,7 +13,7 @@ pub(super) fn new(
     name: &str,
     plugin: bool,
     kind: Option<&str>,
-    dir: Option<&Path>,
+    places: [(&str, Option<PathBuf>); 2],
 ) -> Result<Verdict, CtlError> {
     let mut command = Command::new(simbelld());
     command.arg("new-rule");
@@ -23,8 +23,10 @@ pub(super) fn new(
     if let Some(kind) = kind {
         command.args(["--kind", kind]);
     }
-    if let Some(dir) = dir {
-        command.arg("--dir").arg(dir);
+    for (option, path) in places {
+        if let Some(path) = path {
+            command.arg(option).arg(path);
+        }
     }
     run(out, command, Some(name))
 }

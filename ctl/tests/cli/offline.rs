@@ -97,6 +97,24 @@ fn every_plan_that_is_added_is_a_configuration() {
 }
 
 #[test]
+fn the_configuration_that_is_named_is_where_a_plan_goes() {
+    let scratch = Scratch::new();
+    let mine = scratch.0.join("mine");
+    std::fs::create_dir_all(mine.join("conf.d")).unwrap();
+    let mine = mine.to_str().unwrap();
+    let add = ["plan", "add", "--iccid", fake::HOME, "--sim-name", "home", "--data", "6GB", "--day", "1"];
+    let every = ["--every", "month", "--config", mine];
+    let pasted = run(&scratch.socket(), &[&add[..], &every].concat());
+    let hint =
+        format!("paste this into {mine}/simbell.toml or a file in {mine}/conf.d, then `simbellctl reload`");
+    assert!(pasted.status.success() && stderr(&pasted).contains(&hint), "{}", stderr(&pasted));
+    let written = run(&scratch.socket(), &[&add[..], &every, &["--write"]].concat());
+    let file = format!("{mine}/conf.d/plan-home.toml");
+    assert!(stderr(&written).contains(&file), "{}", stderr(&written));
+    assert!(std::path::Path::new(&file).is_file());
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_told_with_the_way_out() {
     let scratch = Scratch::new();
     let file = scratch.0.join("conf.d/plan.toml");

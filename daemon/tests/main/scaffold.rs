@@ -50,6 +50,28 @@ fn a_new_rule_is_written_once_and_says_what_to_do_next() {
 }
 
 #[test]
+fn what_to_do_next_names_the_configuration_in_use() {
+    let dir = temp_dir("new-rule-elsewhere");
+    fs::create_dir_all(dir.join("mine/rules.d")).unwrap();
+    fs::write(dir.join("mine/simbell.toml"), "").unwrap();
+    let within = said(&simbelld(&dir, &["new-rule", "--config", "mine", "one"]));
+    assert!(
+        within.contains("wrote mine/rules.d/one.rhai") && within.contains("the service takes it up"),
+        "{within}"
+    );
+    let beside = said(&simbelld(&dir, &["new-rule", "--config", "mine/simbell.toml", "--dir", ".", "two"]));
+    assert!(beside.contains("copy it into mine/rules.d, then: simbellctl reload\n"), "{beside}");
+    let plugin = said(&simbelld(&dir, &["new-rule", "--config", "mine", "--plugin", "--dir", ".", "three"]));
+    assert!(
+        plugin.contains("copy it into mine/plugins, then: simbellctl plugins enable three\n"),
+        "{plugin}"
+    );
+    let other = simbelld(&dir, &["new-rule", "--dir", "mine/simbell.toml", "four"]);
+    assert_eq!(other.status.code(), Some(1));
+    assert!(said(&other).contains("mine/simbell.toml is no folder"), "{other:?}");
+}
+
+#[test]
 fn a_plugin_is_a_folder_and_checks_well() {
     let dir = temp_dir("new-plugin");
     let written =
@@ -90,6 +112,38 @@ fn a_channel_is_called_so_and_wrong_tests_are_found_by_a_check() {
     assert!(text.contains("ring/tests.rhai:2:10: "), "{text}");
     assert!(text.contains("one.test.rhai:1:1: the test `test_a` takes values"), "{text}");
     assert!(text.ends_with("\n\n2 problems in the rules\n"), "{text}");
+}
+
+#[test]
+fn what_a_rule_asks_for_and_nobody_allows_is_said() {
+    let dir = temp_dir("check-wishes");
+    fs::create_dir_all(dir.join("etc/rules.d")).unwrap();
+    let rule = "// send_sms is not called here.\nfn on_usage(sim) {\n    send_ussd(\"u\", \"*100#\");\n}\n";
+    fs::write(dir.join("etc/rules.d/ask.rhai"), rule).unwrap();
+    let said_of = |config: &str, more: &[&str]| {
+        fs::write(dir.join("etc/simbell.toml"), format!("[rules]\nplugin_dirs = []\n{config}")).unwrap();
+        let checked = simbelld(&dir, &[&["check", "--config", "etc"], more].concat());
+        assert!(checked.status.success(), "{checked:?}");
+        said(&checked)
+    };
+    for more in [&[][..], &["--rules", "etc/rules.d/ask.rhai"]] {
+        let text = said_of("", more);
+        for part in [
+            "ask.rhai:3:5: warning: `send_ussd` is refused unless the configuration allows it",
+            "under [rules.allow] write `ask = [\"send-ussd\"]`",
+            "1 warning",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        let text = said_of("[rules.allow]\nask = [\"send-ussd\"]\n", more);
+        assert!(!text.contains("warning"), "{text}");
+    }
+    // A plugin says so itself.
+    simbelld(&dir, &["new-rule", "--plugin", "--dir", ".", "asks"]);
+    fs::write(dir.join("asks/main.rhai"), rule).unwrap();
+    let text = said(&simbelld(&dir, &["check", "--rules", "asks"]));
+    assert!(text.contains("`send_ussd` is refused: the plugin does not ask for it"), "{text}");
+    assert!(text.contains("in plugin.toml write `permissions = [\"send-ussd\"]`"), "{text}");
 }
 
 #[test]
