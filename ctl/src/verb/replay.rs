@@ -153,11 +153,14 @@ fn listen(child: &mut Child, out: &mut Out) -> Result<Replay, CtlError> {
 /// What went wrong was said by simbelld itself; a program gets it as an object.
 fn failed(out: &mut Out, code: Option<i32>, said: &str) -> Result<Verdict, CtlError> {
     if out.json {
-        let message = match said.trim_end() {
-            "" => "simbelld ended without a word".to_owned(),
-            said => said.to_owned(),
+        let said = said.trim_end();
+        let said = said.strip_prefix("error: ").unwrap_or(said);
+        let (message, hint) = match said.rsplit_once("\n  hint: ") {
+            Some((message, hint)) => (message, Some(hint.to_owned())),
+            None if said.is_empty() => ("simbelld ended without a word", None),
+            None => (said, None),
         };
-        let error = Failure { kind: "ReplayFailed".to_owned(), message, hint: None };
+        let error = Failure { kind: "ReplayFailed".to_owned(), message: message.to_owned(), hint };
         out.json(&FailureOutput { error })?;
     }
     if code == Some(2) { Ok(Verdict::WrongUsage) } else { Ok(Verdict::Failed) }

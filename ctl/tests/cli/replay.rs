@@ -259,6 +259,11 @@ fn what_goes_wrong_is_said_once() {
     let failure = schema::check("error", json.trim_end());
     assert_eq!(failure["error"]["kind"], "ReplayFailed");
     assert!(failure["error"]["message"].as_str().unwrap().contains("3:1: error: what is this\n"));
+    stand.script("printf 'error: there is no such SIM\\n  hint: look for it\\n' >&2; exit 1");
+    let json = stdout(&stand.run(&["--json", "--ledger", "l", "x.rhai"]));
+    let failure = schema::check("error", json.trim_end());
+    assert_eq!(failure["error"]["message"], "there is no such SIM");
+    assert_eq!(failure["error"]["hint"], "look for it");
     stand.script("echo 'error: --from is no date' >&2; exit 2");
     assert_eq!(stand.run(&["--ledger", "l", "--from", "x", "x.rhai"]).status.code(), Some(2));
     // It was ended in the middle, or is another version.

@@ -59,6 +59,9 @@ enum ReplayError {
     /// What is asked for makes no sense.
     #[error("{0}")]
     Usage(String),
+    /// There is no such SIM.
+    #[error("{0}")]
+    NoSim(String),
     /// There is no such rule.
     #[error("{0}")]
     NoRule(String),
@@ -218,7 +221,7 @@ fn replay(options: &ReplayOptions, loaded: Loaded) -> Result<Vec<simbell_api::Re
                 "`simbellctl sims` lists them\n  hint: its name is {}",
                 looked_in(options.config.as_deref())
             );
-            ReplayError::Usage(format!("{unknown}; {hint}"))
+            ReplayError::NoSim(format!("{unknown}; {hint}"))
         })?;
     }
     if past.is_empty() {

@@ -44,14 +44,17 @@ struct Seen {
 
 impl Seen {
     fn of(path: &Path) -> std::io::Result<Self> {
-        let about = std::fs::metadata(path)?;
-        Ok(Self {
+        Ok(Self::by(path, &std::fs::metadata(path)?))
+    }
+
+    fn by(path: &Path, about: &std::fs::Metadata) -> Self {
+        Self {
             file: (about.dev(), about.ino()),
             size: about.len(),
             modified: (about.mtime(), about.mtime_nsec()),
             changed: (about.ctime(), about.ctime_nsec()),
             log: beside(path, "-wal").exists(),
-        })
+        }
     }
 }
 
@@ -64,7 +67,12 @@ impl Reader {
     /// When it is not there, belongs to another program, is damaged, or has another schema.
     pub fn open_aside(path: &Path) -> Result<Self, OpenError> {
         let file = |source| OpenError::File { path: path.to_owned(), action: "read", source };
-        let seen = Seen::of(path).map_err(file)?;
+        let about = std::fs::metadata(path).map_err(file)?;
+        // A pipe would be waited for; that a folder is none, reading it says.
+        if !about.is_file() && !about.is_dir() {
+            return Err(OpenError::Foreign { path: path.to_owned() });
+        }
+        let seen = Seen::by(path, &about);
         let mut head = Vec::with_capacity(MAGIC.len());
         let length = u64::try_from(MAGIC.len()).unwrap_or_default();
         File::open(path).map_err(file)?.take(length).read_to_end(&mut head).map_err(file)?;

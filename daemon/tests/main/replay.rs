@@ -305,7 +305,7 @@ fn what_cannot_be_replayed_says_why() {
         (
             &ledger,
             &["--sim", "nobody", good.as_str()],
-            2,
+            1,
             "knows no SIM \"nobody\"; `simbellctl sims` lists them",
         ),
         (
@@ -333,6 +333,11 @@ fn what_cannot_be_replayed_says_why() {
         assert!(said.contains(part), "{arguments:?}: {said}");
         assert_eq!(fs::read(ledger).ok(), bytes, "{ledger} is as it was");
     }
+    // A pipe that nobody writes is not waited for.
+    let pipe = beside("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (status, said) = refused(&place, &["--ledger", &pipe, good.as_str()]);
+    assert!(status == Some(1) && said.contains("this is no ledger of simbell"), "{said}");
     // Told on standard input, and not to the end, or something else.
     for (past, part) in [
         ("", "was cut off"),
