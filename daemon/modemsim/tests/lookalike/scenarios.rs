@@ -54,6 +54,21 @@ fn shipped_scenarios_are_right() {
     assert_eq!(names, ["demo", "restart", "travel", "unplug"]);
 }
 
+/// The README has a first look at the demo last so long, and its first screen promises each of these.
+#[test]
+fn the_demo_keeps_its_promises_within_a_first_look() {
+    let readme = include_str!("../../../../README.md");
+    let after =
+        readme.split("contrib/demo --seconds ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let looks = Duration::from_secs(after.unwrap().parse().unwrap());
+    let demo = Scenario::parse(include_str!("../../scenarios/demo.toml")).unwrap();
+    for action in ["traffic", "sms", "roam", "switch-profile"] {
+        let first = demo.steps.iter().find(|step| step.name == action).unwrap();
+        // What is promised is a reminder of it: a profile takes a moment to be there.
+        assert!(first.at + Duration::from_secs(3) <= looks, "{action} comes at {:?}", first.at);
+    }
+}
+
 #[test]
 fn every_problem_is_told_with_line_and_nearest_key() {
     let found = problems(
