@@ -46,7 +46,10 @@ pub fn explanation(
         let left = asked.beginning.filter(|_| {
             decision.is_some_and(|decision| !kept && waits_to_be_over(state, reminder, decision))
         });
-        standing.extend(where_it_stands(reminder, left, zone));
+        let resolved = |decision: &decision::Decision| {
+            decision.result.resolved.iter().any(|key| calls_it(reminder, key))
+        };
+        standing.extend(where_it_stands(reminder, left, decision.is_some_and(resolved), zone));
         standing.extend(where_its_messages_stand(state, reminder, zone));
     }
     standing.extend(what_holds_it_back(state, asked, decision));
@@ -91,19 +94,23 @@ fn waits_to_be_over(state: &State, reminder: &Reminder, decision: &decision::Dec
         Trigger::Usage { sim } => state.facts(sim).is_none_or(|facts| !facts.active),
         _ => false,
     };
-    let raises = |key: &str| {
-        let whole = reminder.key.as_str();
-        let own = whole.strip_prefix(reminder.rule.as_str()).and_then(|own| own.strip_prefix('/'));
-        own.is_some_and(|own| own == key || own.strip_prefix(key).is_some_and(|rest| rest.starts_with('/')))
-    };
     unknown_yet
         && result.error.is_none()
         && result.trigger.kind() == reminder.trigger
-        && !result.findings.iter().any(|finding| raises(&finding.key))
+        && !result.findings.iter().any(|finding| calls_it(reminder, &finding.key))
 }
 
-fn where_it_stands(reminder: &Reminder, left: Option<Span>, zone: &ZoneRules) -> Vec<String> {
+/// Whether the reminder's rule means it by this key.
+fn calls_it(reminder: &Reminder, key: &str) -> bool {
+    let whole = reminder.key.as_str();
+    let own = whole.strip_prefix(reminder.rule.as_str()).and_then(|own| own.strip_prefix('/'));
+    own.is_some_and(|own| own == key || own.strip_prefix(key).is_some_and(|rest| rest.starts_with('/')))
+}
+
+/// `ended`: whether its rule said that it is over.
+fn where_it_stands(reminder: &Reminder, left: Option<Span>, ended: bool, zone: &ZoneRules) -> Vec<String> {
     let when = |at: Timestamp| at_words(zone, at);
+    let until_when = |at: Timestamp| format!("until {}", moment_words(zone, at));
     let times = match reminder.occurrence {
         0 => "It has not been said yet.".to_owned(),
         1 => "It has been said once.".to_owned(),
@@ -111,7 +118,7 @@ fn where_it_stands(reminder: &Reminder, left: Option<Span>, zone: &ZoneRules) ->
     };
     let first = match (&reminder.state, reminder.next_at) {
         (ReminderState::Pending, Some(until)) => {
-            format!("Quiet hours hold it back until {}: it is not critical.", when(until))
+            format!("Quiet hours hold it back {}: it is not critical.", until_when(until))
         }
         (ReminderState::Pending, None) => "It waits until the clock can be trusted.".to_owned(),
         (ReminderState::Firing, _) if left.is_some() => {
@@ -130,11 +137,15 @@ fn where_it_stands(reminder: &Reminder, left: Option<Span>, zone: &ZoneRules) ->
         (ReminderState::Acknowledged { at }, _) => {
             format!("Somebody acknowledged it {}: it is not said again while it holds.", when(*at))
         }
-        (ReminderState::Snoozed { until }, _) => format!("Somebody put it off until {}.", when(*until)),
-        (ReminderState::Resolved { at }, _) => match reminder.repeat {
-            Repeat::Once if !level(reminder) => format!("It was over {}: news is news for a day.", when(*at)),
-            _ => format!("It was over {}: its rule no longer raised it.", when(*at)),
-        },
+        (ReminderState::Snoozed { until }, _) => format!("Somebody put it off {}.", until_when(*until)),
+        (ReminderState::Resolved { at }, _) => {
+            let why = match (ended, level(reminder)) {
+                (true, _) => "its rule said so",
+                (false, true) => "its rule no longer raised it",
+                (false, false) => "news is news for a day",
+            };
+            format!("It was over {}: {why}.", when(*at))
+        }
     };
     let mut all = vec![first, times];
     if let Some(late) = reminder.late {
@@ -144,7 +155,7 @@ fn where_it_stands(reminder: &Reminder, left: Option<Span>, zone: &ZoneRules) ->
         ));
     }
     if reminder.channels.is_empty() {
-        all.push("No channel says it: neither the rule nor `notify.default` names one.".to_owned());
+        all.push("No channel says it: neither the rule nor `channels` of [reminders] names one.".to_owned());
     }
     all
 }
@@ -363,7 +374,12 @@ fn what(action: &Action) -> String {
 
 /// `on 2026-11-22 at 21:00`.
 fn at_words(zone: &ZoneRules, at: Timestamp) -> String {
-    zone.civil(at).format("on %Y-%m-%d at %H:%M").to_string()
+    format!("on {}", moment_words(zone, at))
+}
+
+/// `2026-11-22 at 21:00`.
+fn moment_words(zone: &ZoneRules, at: Timestamp) -> String {
+    zone.civil(at).format("%Y-%m-%d at %H:%M").to_string()
 }
 
 /// One line of hostile text.
@@ -392,9 +408,8 @@ mod tests {
         assert_eq!(remembered(&size(-5_000)), "-5000 B");
     }
 
-    #[test]
-    fn what_is_not_raised_any_more_is_said_to_be_over_soon() {
-        let reminder = Reminder {
+    fn warning() -> Reminder {
+        Reminder {
             key: ReminderKey::new("watch/ledger").unwrap(),
             rule: RuleName::new("watch").unwrap(),
             sim: None,
@@ -408,10 +423,45 @@ mod tests {
             occurrence: 1,
             trigger: "health".to_owned(),
             late: None,
-        };
-        let said = |left| where_it_stands(&reminder, left, &ZoneRules::utc()).swap_remove(0);
+        }
+    }
+
+    fn stands(reminder: &Reminder, left: Option<Span>, ended: bool) -> String {
+        where_it_stands(reminder, left, ended, &ZoneRules::utc()).swap_remove(0)
+    }
+
+    #[test]
+    fn what_is_not_raised_any_more_is_said_to_be_over_soon() {
+        let said = |left| stands(&warning(), left, false);
         assert!(said(None).starts_with("It holds, and is said again on 1970-01-02"));
         let soon = said(Some(Span(41_300)));
         assert!(soon.contains("over in 42 s unless it is raised again") && !soon.contains("said again"));
+    }
+
+    #[test]
+    fn each_state_is_told_in_words() {
+        let at = Timestamp::from_millis(0);
+        let until = Timestamp::from_millis(3_600_000);
+        let said = |state| stands(&Reminder { state, ..warning() }, None, false);
+        assert_eq!(
+            said(ReminderState::Pending),
+            "Quiet hours hold it back until 1970-01-02 at 00:00: it is not critical."
+        );
+        assert_eq!(said(ReminderState::Snoozed { until }), "Somebody put it off until 1970-01-01 at 01:00.");
+        let over = Reminder { state: ReminderState::Resolved { at }, ..warning() };
+        assert_eq!(
+            stands(&over, None, false),
+            "It was over on 1970-01-01 at 00:00: its rule no longer raised it."
+        );
+        assert_eq!(stands(&over, None, true), "It was over on 1970-01-01 at 00:00: its rule said so.");
+        let news = Reminder { trigger: "schedule".to_owned(), repeat: Repeat::Every(Span(1)), ..over };
+        assert_eq!(stands(&news, None, false), "It was over on 1970-01-01 at 00:00: news is news for a day.");
+    }
+
+    #[test]
+    fn a_key_is_of_its_rule_with_its_sim_behind_it_or_without() {
+        let reminder = Reminder { key: ReminderKey::new("watch/ledger/0017").unwrap(), ..warning() };
+        assert!(calls_it(&reminder, "ledger") && calls_it(&warning(), "ledger"));
+        assert!(!calls_it(&reminder, "ledge") && !calls_it(&warning(), "watch/ledger"));
     }
 }
