@@ -7,7 +7,7 @@ use simbell_core::decision;
 use simbell_core::health::WarningCode;
 use simbell_core::ident::{Iccid, RuleName};
 use simbell_core::memory::Remembered;
-use simbell_core::reminder::{DeliveryState, Reminder, ReminderState, Repeat};
+use simbell_core::reminder::{DeliveryState, Reminder, ReminderState};
 use simbell_core::state::State;
 use simbell_core::text::{is_control, is_hidden};
 use simbell_core::time::{Span, Timestamp};
@@ -395,7 +395,7 @@ fn harmless(text: &str, longest: usize) -> String {
 mod tests {
     use rust_decimal::Decimal;
     use simbell_core::ident::ReminderKey;
-    use simbell_core::reminder::Urgency;
+    use simbell_core::reminder::{Repeat, Urgency};
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! `plugins list`, `show`, `enable`, `disable`, `approve` and `check`.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use simbell_api::{Client, Plugin, PluginReply};
 
@@ -167,11 +167,11 @@ pub(super) async fn approve(
 
 pub(super) async fn check(socket: &Path, out: &mut Out, plugin: &str) -> Result<Verdict, CtlError> {
     if Path::new(plugin).is_dir() {
-        return checker::rules(out, Some(Path::new(plugin)), None);
+        return checker::rules(out, &[PathBuf::from(plugin)], None);
     }
     let mut client = super::connect(socket, out).await?;
     let folder = named(&mut client, plugin).await?.newest().folder;
-    checker::rules(out, Some(Path::new(&folder)), None)
+    checker::rules(out, &[PathBuf::from(folder)], None)
 }
 
 /// The plugins of one name: that which counts, and one that waits to be enabled while it runs.

@@ -16,7 +16,7 @@ use simbell_core::ledger::Correction;
 use simbell_core::modem::{ModemState, ModemView, Registration};
 use simbell_core::observation::plain;
 use simbell_core::plugin::PluginChoice;
-use simbell_core::reminder::{DeliveryState, ReminderState};
+use simbell_core::reminder::{self, DeliveryState, ReminderState};
 use simbell_core::settings::Settings;
 use simbell_core::time::Span;
 use simbell_notify::Channel as Transport;
@@ -153,6 +153,11 @@ pub enum Request {
     SmsRefused(Option<String>),
     /// Stop.
     Stop,
+}
+
+/// Whether a person's word for a reminder is a part of its key, between slashes.
+pub(super) fn has_part(reminder: &reminder::Reminder, word: &str) -> bool {
+    !word.is_empty() && format!("/{}/", reminder.key).contains(&format!("/{word}/"))
 }
 
 impl Engine {
@@ -356,8 +361,7 @@ impl Engine {
         if let Some(exact) = live().find(|r| r.key.as_str() == key) {
             return Ok(exact.key.clone());
         }
-        let part = format!("/{key}/");
-        let mut fits = live().filter(|r| !key.is_empty() && format!("/{}/", r.key).contains(&part));
+        let mut fits = live().filter(|r| has_part(r, key));
         let shown: String = key.chars().take(80).collect();
         let message = match (fits.next(), fits.next()) {
             (Some(only), None) => return Ok(only.key.clone()),

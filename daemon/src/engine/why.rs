@@ -7,6 +7,7 @@ use simbell_core::ident::{Iccid, ReminderKey, RuleName};
 use simbell_core::reminder::{Reminder, ReminderState};
 
 use super::Engine;
+use super::request::has_part;
 use crate::control::Answer;
 use crate::{convert, why};
 
@@ -57,7 +58,8 @@ impl Engine {
         })
     }
 
-    /// The reminder with this key, resolved or not; or the only live one with this part in its key.
+    /// The reminder with this key, resolved or not; or the only live one with this part in its key, or where nothing lives
+    /// that has it, the newest that is over.
     fn reminder_explained(&self, key: &str) -> Answer<Reminder> {
         let named = |key: &str| self.state.reminders().find(|reminder| reminder.key.as_str() == key).cloned();
         if let Some(reminder) = named(key) {
@@ -67,7 +69,13 @@ impl Engine {
         if self.rule_named(key).is_ok() {
             return Err(ControlError::UnknownReminder { message: String::new(), hint: String::new() });
         }
-        let live: ReminderKey = self.reminder_named(key).map_err(|error| match error {
+        let live = self.reminder_named(key).or_else(|error| {
+            let fits = || self.state.reminders().filter(|reminder| has_part(reminder, key));
+            let lives = |reminder: &Reminder| !matches!(reminder.state, ReminderState::Resolved { .. });
+            let newest = fits().max_by_key(|reminder| reminder.raised_at).filter(|_| !fits().any(lives));
+            newest.map(|reminder| reminder.key.clone()).ok_or(error)
+        });
+        let live: ReminderKey = live.map_err(|error| match error {
             ControlError::UnknownReminder { message, .. } => ControlError::UnknownReminder {
                 message: format!("{message}, and no rule has this name"),
                 hint: match self.rules.plugin(key) {

@@ -24,6 +24,7 @@ fn on_usage(sim) {
 fn on_sms(sim, sms) {
     if sms.text.starts_with("fail") { let x = sms.txet; }
     if sms.text.starts_with("news") { remind("news", sms.text); }
+    if sms.text == "over" { resolve("news"); }
 }
 "#;
 
@@ -114,6 +115,14 @@ async fn a_reminder_tells_why_it_is_there_and_what_holds_it_back() {
     let decision = why.decision.unwrap();
     assert!(decision.kept);
     assert_eq!((decision.trigger.as_str(), decision.raised[0].text.as_str()), ("sms", "news 1"));
+
+    // What is over is found by a part of its key as well.
+    stage.says("over");
+    let over = until("the news is over", async || {
+        let why = bell.client().await.explain_reminder("news", None).await.unwrap();
+        why.standing[0].contains("its rule said so").then_some(why)
+    });
+    assert_eq!(over.await.reminder.unwrap().key, news);
 
     let unknown = bell.client().await.explain_reminder("nosuch", None).await.unwrap_err();
     let ClientError::Refused { error: ControlError::UnknownReminder { message, .. }, .. } = unknown else {
