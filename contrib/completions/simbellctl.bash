@@ -1914,7 +1914,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__plan__subcmd__add)
-            opts="-h -V --sim --iccid --sim-name --name --data --every --day --start --renews --counts --roaming-free --increment --per --free --timezone --write --socket --json --help --version"
+            opts="-h -V --sim --iccid --sim-name --name --data --every --day --start --renews --counts --roaming-free --increment --per --free --timezone --write --config --socket --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1977,6 +1977,10 @@ _simbellctl() {
                     return 0
                     ;;
                 --write)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2712,7 +2716,7 @@ _simbellctl() {
             return 0
             ;;
         simbellctl__subcmd__rules__subcmd__new)
-            opts="-h -V --plugin --kind --dir --socket --json --help --version"
+            opts="-h -V --plugin --kind --dir --config --socket --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2723,6 +2727,10 @@ _simbellctl() {
                     return 0
                     ;;
                 --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

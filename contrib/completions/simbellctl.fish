@@ -220,7 +220,8 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_s
 day\t''"
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l free -d 'Local hours that cost nothing, such as 00:00-06:00; may be given again' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l timezone -d 'Time zone of its days, such as Europe/Berlin; this machine\'s unless given' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l write -d 'Write the block to a file, /etc/simbell/conf.d/plan-NAME.toml unless given' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l write -d 'Write the block to a file, conf.d/plan-NAME.toml of the configuration unless given' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l config -d 'The service\'s configuration [default: /etc/simbell]' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l socket -d 'The service\'s socket' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l roaming-free -d 'What is used while roaming does not count'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand plan; and __fish_seen_subcommand_from add" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
@@ -281,7 +282,8 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from new" -l kind -d 'What it is about: usage, schedule, sms, roaming or health' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from new" -l dir -d 'The folder it goes into, rather than /etc/simbell or the current one' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from new" -l dir -d 'The folder it goes into, rather than the configuration\'s or the current one' -r -F
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from new" -l config -d 'The service\'s configuration [default: /etc/simbell]' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from new" -l socket -d 'The service\'s socket' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from new" -l plugin -d 'A plugin: a folder with settings and texts of its own'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from new" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
