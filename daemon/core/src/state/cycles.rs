@@ -18,7 +18,7 @@ impl State {
     /// the service was off, and none where the plan is another one now.
     pub(super) fn cycle_entered(&mut self, iccid: &Iccid, fx: &mut Effects) {
         let Some(sim) = self.sims.get(iccid) else { return };
-        let Some((start, _)) = sim.bounds else { return };
+        let Some((start, _)) = sim.bounds else { return self.plan_over(iccid, fx) };
         if !self.rules_known || sim.cycle_told == Some(start) {
             return;
         }
@@ -55,6 +55,33 @@ impl State {
         }
     }
 
+    /// No cycle follows. Where rules were told of the one before, of this plan, its end is news as any other's is.
+    fn plan_over(&mut self, iccid: &Iccid, fx: &mut Effects) {
+        let Some(before) = self.marks.get(&mark_key(iccid)).copied().filter(|_| self.rules_known) else {
+            return;
+        };
+        let zone = self.zone_of(iccid);
+        let last =
+            cycle_at(&self.period_of(iccid), zone.date(before)).map(|cycle| (cycle, cycle.bounds(zone)));
+        let Some((cycle, (from, Some(until)))) = last.filter(|(_, bounds)| bounds.0 == before) else {
+            return;
+        };
+        let heard = self.answers("cycle-end");
+        let now = self.now.wall;
+        let Some(sim) = self.sims.get_mut(iccid) else { return };
+        if until > now || sim.cycle_told == Some(until) {
+            return;
+        }
+        sim.cycle_told = Some(until);
+        if !heard {
+            self.cycle_told(iccid, until, fx);
+            return;
+        }
+        let query = TotalsQuery { iccid: iccid.clone(), from, until: Some(until) };
+        sim.ended = Some((query.clone(), cycle));
+        fx.load_totals.push(query);
+    }
+
     /// The ledger says what a cycle that is over came to. Whether it was asked about one.
     pub(super) fn cycle_summed(&mut self, query: &TotalsQuery, totals: &Totals) -> bool {
         let plan = self.plan_of(&query.iccid);
@@ -68,9 +95,12 @@ impl State {
             used_bytes,
             allowance_bytes,
         };
+        let follows = sim.bounds.is_some();
         let iccid = &query.iccid;
         self.occasions.push(Trigger::CycleEnded { sim: iccid.clone(), ended });
-        self.occasions.push(Trigger::CycleBegan { sim: iccid.clone() });
+        if follows {
+            self.occasions.push(Trigger::CycleBegan { sim: iccid.clone() });
+        }
         true
     }
 

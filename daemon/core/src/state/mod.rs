@@ -97,6 +97,9 @@ pub struct State {
     health_changed: bool,
     /// By `CLOCK_BOOTTIME`: from then on what is not found wrong is well.
     settles_at: Option<u64>,
+    /// By `CLOCK_BOOTTIME`: until then a connection without its link may be one of a modem that is being pulled out, whose
+    /// end its link tells earlier than ModemManager does.
+    links_settle_at: Option<u64>,
     /// SIMs that moved, which the rules were not asked about yet.
     roaming_unasked: BTreeSet<Iccid>,
     /// When the next schedule is due, as worked out at an instant.
@@ -162,6 +165,7 @@ impl State {
             warnings: BTreeMap::new(),
             health_changed: false,
             settles_at: None,
+            links_settle_at: None,
             roaming_unasked: BTreeSet::new(),
             schedules_known: None,
             splits: Splits::new(),
@@ -280,6 +284,7 @@ impl State {
                 let booked = self.accounting.link_vanished(link, at, &self.splits);
                 self.booked(&booked, fx);
                 if concerns {
+                    self.links_settle_at.get_or_insert(at.boot_ms.saturating_add(modems::LINKS_SETTLE_MS));
                     self.claim_again(at, fx);
                 }
             }
@@ -337,6 +342,7 @@ impl State {
     /// What follows from the new state, whatever the event was.
     fn settle(&mut self, at: Stamp, fx: &mut Effects) {
         self.refresh_cycles(at, fx);
+        self.settle_links(at, fx);
         if !self.stopping {
             self.look_at_calls(at, fx);
             if at.trusted && !self.totals_awaited() {

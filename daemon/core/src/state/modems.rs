@@ -12,6 +12,9 @@ use crate::settings::SourceChoice;
 use crate::time::{Span, Stamp};
 use crate::view::Trigger;
 
+/// ModemManager tells that a modem is gone within this long after its link went.
+pub(super) const LINKS_SETTLE_MS: u64 = 10_000;
+
 /// `last_seen` of a SIM in use is written this often, not at each change of its modem.
 const SEEN_STEP: Span = Span::secs(86_400);
 
@@ -176,6 +179,7 @@ impl State {
         self.judge_sessions(&view.id, label, fx);
         let unmeasured = view.bearers.iter().find(|b| b.connected && !self.is_measured(view, b));
         match unmeasured {
+            Some(_) if self.links_settle_at.is_some() => {}
             Some(bearer) => {
                 let port = bearer.interface.as_deref().unwrap_or("none");
                 let source = view.sim.as_ref().and_then(|sim| self.settings.sims.get(sim.iccid.as_ref()?));
@@ -217,6 +221,13 @@ impl State {
         match text {
             Some(text) => self.warn(WarningCode::CountersBypassed, modem.as_str(), text, fx),
             None => self.well(WarningCode::CountersBypassed, modem.as_str(), fx),
+        }
+    }
+
+    /// What may have been a modem's end was none, or is over.
+    pub(super) fn settle_links(&mut self, at: Stamp, fx: &mut Effects) {
+        if self.links_settle_at.take_if(|due| at.boot_ms >= *due).is_some() {
+            self.judge_modems(fx);
         }
     }
 

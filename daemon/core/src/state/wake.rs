@@ -58,6 +58,7 @@ impl State {
             self.next_look_at_modems().map(|due| Wake { after: boot(due), reason: "a modem is gone" }),
         );
         wakes.extend(self.settles_at.map(|due| Wake { after: boot(due), reason: "the beginning is over" }));
+        wakes.extend(self.links_settle_at.map(|due| Wake { after: boot(due), reason: "links have settled" }));
         if at.trusted != self.now.trusted {
             // Noticed while it was asked for the next wake: no event has told yet.
             wakes.push(Wake { after: Span::ZERO, reason: "the clock is judged anew" });

@@ -317,6 +317,31 @@ fn final_counters_and_the_next_link_of_the_name_count_in_full() {
     assert_eq!(bench.ledger.reasons(), []);
 }
 
+/// The kernel tells of a modem that is pulled out before ModemManager does: that is no alarm.
+#[test]
+fn a_connection_without_its_link_is_unmeasured_only_where_its_modem_stays() {
+    let unmeasured = |bench: &Bench| {
+        bench.state.warnings().any(|warning| warning.code == crate::health::WarningCode::NotMeasured)
+    };
+    let mut bench = Bench::new(&[reading(5, 0, 0)]);
+    bench.connect(0, &[reading(5, 0, 0)]);
+    bench.feed(&Event::LinkVanished(reading(5, 700, 70)));
+    assert!(!unmeasured(&bench));
+    bench.feed(&Event::ModemVanished { modem: ModemId::new("350000000000000").unwrap() });
+    bench.secs += 10;
+    bench.feed(&Event::WakeReached);
+    assert!(!unmeasured(&bench));
+
+    let mut bench = Bench::new(&[reading(5, 0, 0)]);
+    bench.connect(0, &[reading(5, 0, 0)]);
+    bench.feed(&Event::LinkVanished(reading(5, 700, 70)));
+    let wake = bench.state.next_wake(bench.at()).unwrap();
+    assert!(wake.after <= Span::secs(10), "{wake:?}");
+    bench.secs += 10;
+    bench.feed(&Event::WakeReached);
+    assert!(unmeasured(&bench), "its modem is still there");
+}
+
 #[test]
 fn a_link_that_comes_from_elsewhere_brings_nothing_along() {
     let mut bench = Bench::new(&[]);

@@ -212,6 +212,45 @@ fn the_end_of_a_cycle_is_told_with_its_sum_and_the_beginning_of_the_next_also_af
     assert!(fx.changes.iter().any(served));
 }
 
+#[test]
+fn the_end_of_a_plan_that_nothing_follows_is_told_as_any_other_also_after_a_restart() {
+    let rules = [rule("ends", "cycle-end", vec![]), rule("starts", "cycle-start", vec![])];
+    let mut settings = settings();
+    let start = chrono::NaiveDate::from_ymd_opt(2026, 11, 1).unwrap();
+    let plan = settings.sims.get_mut(&iccid()).unwrap().plan.as_mut().unwrap();
+    plan.period = Period::Days { days: 30, start, renews: false };
+    let mut bench = Bench::new(settings.clone(), &rules);
+    bench.secs = 1_795_132_800;
+    let fx = bench.feed(&Event::ModemSeen(Box::new(modem(Registration::Home, true))));
+    assert_eq!(summed(&mut bench, fx), [], "the first cycle that is known is no news");
+    let (from, until) = bench.state.sims().next().unwrap().bounds.unwrap();
+    bench.secs = until.unwrap().as_secs() + 5;
+    let fx = bench.step(&Event::WakeReached);
+    let ended = EndedCycle {
+        start: "2026-11-01".to_owned(),
+        end: "2026-12-01".to_owned(),
+        used_bytes: 7,
+        allowance_bytes: Some(1_000_000),
+    };
+    let over = [Trigger::CycleEnded { sim: iccid(), ended }];
+    assert_eq!(summed(&mut bench, fx), over, "and nothing begins");
+    bench.secs += 86_400;
+    let fx = bench.step(&Event::WakeReached);
+    assert_eq!(summed(&mut bench, fx), [], "once");
+    // The service was off as it ended, or before the rules had answered; and once it was told it is not again.
+    for (served, told) in [(from, &over[..]), (until.unwrap(), &[])] {
+        let mark = ScheduleMark { key: format!("cycle#{}", iccid()), served };
+        let record = bench.state.sims().next().unwrap().record.clone();
+        let restored = Restored { sims: vec![record], schedule_marks: vec![mark], ..Restored::empty() };
+        let state = State::restored(settings.clone(), restored);
+        let mut after = Bench { state, secs: bench.secs + 5, trusted: true };
+        let fx = after.step(&Event::Started { boot: BootId::new("boot-1").unwrap(), links: Vec::new() });
+        assert_eq!(summed(&mut after, fx), [], "nobody is known who would hear of it");
+        let fx = after.step(&Event::RulesLoaded(rules.to_vec()));
+        assert_eq!(summed(&mut after, fx), told);
+    }
+}
+
 fn fleet(fx: &Effects) -> Option<Vec<(bool, Option<String>)>> {
     let asked = fx.evaluate.iter().find(|asked| asked.trigger == Trigger::Modems)?;
     Some(asked.input.modems.iter().map(|modem| (modem.present, modem.unusable.clone())).collect())
