@@ -83,7 +83,7 @@ fn bounds_of(config: Option<&Path>) -> Result<(Limits, Allowed), Vec<String>> {
 
 /// What a rule asks for that nobody allows.
 fn wishes(path: &Path, limits: &Limits, allowed: &Allowed) -> Vec<Problem> {
-    let name = path.file_stem().and_then(|name| RuleName::new(&name.to_string_lossy()).ok());
+    let name = path.file_stem().and_then(|name| RuleName::new(name.to_string_lossy()).ok());
     let allowed = name.and_then(|name| allowed.get(&name)).map_or(&[][..], Vec::as_slice);
     check_wishes(path, limits, allowed)
 }

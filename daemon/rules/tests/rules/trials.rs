@@ -366,7 +366,7 @@ fn lists_and_maps_are_equal_by_their_elements() {
 #[test]
 fn asked_again_on_what_it_looked_at_a_rule_says_the_same() {
     let facts = |n: u64| SimFacts {
-        iccid: Iccid::new(&format!("89490000000000000{n:02}")).unwrap(),
+        iccid: Iccid::new(format!("89490000000000000{n:02}")).unwrap(),
         name: format!("sim{n}"),
         ..used(n * 1_000_000_000)
     };
