@@ -130,6 +130,16 @@ struct Rule {
     compiled: Option<Arc<Compiled>>,
 }
 
+/// What came of asking a rule so far, in one step.
+#[derive(Debug, Default)]
+struct Asked {
+    rule: Option<RuleName>,
+    /// On which kinds of occasion it failed, how, and what it had looked at.
+    failed: Vec<(&'static str, String, Sight)>,
+    /// What it remembers by now, where that is not what it did.
+    memory: Option<Arc<Memory>>,
+}
+
 /// What is known of a rule whether or not it can run.
 #[derive(Debug, Default)]
 struct About {
@@ -355,26 +365,36 @@ impl RuleSet {
         }
     }
 
-    /// Asks every rule of a step, in order: what one remembers, the next evaluation of the same rule sees. A rule that
-    /// fails for one SIM is not asked the same about the next: it would use up its time for each of them.
+    /// Asks every rule of a step: what one remembers, the next evaluation of the same rule sees. A rule that fails for
+    /// one SIM is not asked the same about the next: it would use up its time for each of them. Answers come in the
+    /// order of the questions.
     #[must_use]
     pub fn evaluate_all(&self, evaluations: Vec<Evaluation>) -> Vec<RuleResult> {
-        let mut failed: BTreeMap<(RuleName, &str), (String, Sight)> = BTreeMap::new();
-        let mut memories: BTreeMap<RuleName, Arc<Memory>> = BTreeMap::new();
-        let asked = |Evaluation { rule, trigger, input, memory }: Evaluation| {
-            if let Some((error, sight)) = failed.get(&(rule.clone(), trigger.kind())) {
-                let (error, sight) = (Some(error.clone()), *sight);
-                return RuleResult { error, sight, ..RuleResult::nothing(rule, trigger) };
+        // Rule by rule: what a thousand are compiled to does not fit into a processor's cache, what one is does.
+        let mut by_rule: Vec<(usize, Evaluation)> = evaluations.into_iter().enumerate().collect();
+        by_rule.sort_by(|(_, a), (_, b)| a.rule.cmp(&b.rule));
+        let mut results: Vec<(usize, RuleResult)> = Vec::with_capacity(by_rule.len());
+        let mut asked = Asked::default();
+        for (place, Evaluation { rule, trigger, input, memory }) in by_rule {
+            if asked.rule.as_ref() != Some(&rule) {
+                asked = Asked { rule: Some(rule.clone()), ..Asked::default() };
             }
-            let memory = memories.get(&rule).unwrap_or(&memory);
-            let outcome = self.evaluate_knowing(&rule, &trigger, &input, memory);
+            let nothing = RuleResult::nothing(rule, trigger);
+            let kind = nothing.trigger.kind();
+            if let Some((_, error, sight)) = asked.failed.iter().find(|(failed, ..)| *failed == kind) {
+                let (error, sight) = (Some(error.clone()), *sight);
+                results.push((place, RuleResult { error, sight, ..nothing }));
+                continue;
+            }
+            let memory = asked.memory.as_ref().unwrap_or(&memory);
+            let outcome = self.evaluate_knowing(&nothing.rule, &nothing.trigger, &input, memory);
             if let Some(error) = &outcome.error {
-                failed.insert((rule.clone(), trigger.kind()), (error.clone(), outcome.sight));
+                asked.failed.push((kind, error.clone(), outcome.sight));
             }
             if let Some(memory) = &outcome.memory {
-                memories.insert(rule.clone(), Arc::new(memory.clone()));
+                asked.memory = Some(Arc::new(memory.clone()));
             }
-            RuleResult {
+            let said = RuleResult {
                 findings: outcome.findings,
                 resolved: outcome.resolved,
                 actions: outcome.actions,
@@ -382,10 +402,12 @@ impl RuleSet {
                 error: outcome.error,
                 watch: outcome.watch,
                 sight: outcome.sight,
-                ..RuleResult::nothing(rule, trigger)
-            }
-        };
-        evaluations.into_iter().map(asked).collect()
+                ..nothing
+            };
+            results.push((place, said));
+        }
+        results.sort_unstable_by_key(|(place, _)| *place);
+        results.into_iter().map(|(_, result)| result).collect()
     }
 
     /// Calls a rule's function as the script engine alone would: no deadline, no count of memory, no guard against a

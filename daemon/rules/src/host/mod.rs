@@ -11,7 +11,7 @@ mod schedule;
 mod texts;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
 use simbell_core::action::ActionRequest;
@@ -72,8 +72,8 @@ pub(crate) struct Run(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     input: Arc<RuleInput>,
-    /// The zone's offset from UTC now, in milliseconds.
-    offset_ms: i64,
+    /// The zone's offset from UTC now, in milliseconds: few rules need it.
+    offset_ms: OnceLock<i64>,
     schedule: Option<(usize, Timestamp)>,
     kind: &'static str,
     limits: Limits,
@@ -105,7 +105,7 @@ impl Run {
         };
         Self(Arc::new(Inner {
             input: Arc::clone(input),
-            offset_ms: facts::offset_ms(&input.now),
+            offset_ms: OnceLock::new(),
             schedule,
             kind: trigger.kind(),
             limits: *limits,
@@ -176,7 +176,8 @@ impl Run {
 
     /// A UTC instant as local time, by the zone's offset now.
     fn local(&self, at: Timestamp) -> LocalTime {
-        let shifted = Timestamp::from_millis(at.as_millis().saturating_add(self.0.offset_ms));
+        let offset_ms = *self.0.offset_ms.get_or_init(|| facts::offset_ms(&self.0.input.now));
+        let shifted = Timestamp::from_millis(at.as_millis().saturating_add(offset_ms));
         LocalTime(shifted.to_utc().naive_utc())
     }
 }

@@ -120,6 +120,44 @@ fn everything_that_can_be_remembered_comes_back_as_it_was() {
     assert!(outcome.error.is_some(), "what was never remembered is absent, and has no fourth value");
 }
 
+/// However the rules of a step are mixed, each sees its own past, and a failure of one is not the other's.
+#[test]
+fn answers_come_in_the_order_of_the_questions() {
+    let folder = Folder::new();
+    let counts = r#"fn on_usage(sim) { let n = recall("n", 0) + 1; remember("n", n); remind(`k${n}`, "x"); }
+        fn on_health(health) { throw "unwell"; }"#;
+    for name in ["a", "b"] {
+        folder.write(&format!("{name}.rhai"), counts);
+    }
+    let rules = folder.load();
+    let asked = |name: &str, trigger: &Trigger| Evaluation {
+        rule: rule(name),
+        trigger: trigger.clone(),
+        input: input(Some(sim()), "en"),
+        memory: Arc::default(),
+    };
+    let (usage, health) = (on_usage(), Trigger::Health);
+    let questions = [
+        ("b", &usage, "k1"),
+        ("a", &usage, "k1"),
+        ("b", &health, "unwell"),
+        ("a", &usage, "k2"),
+        ("b", &usage, "k2"),
+        ("b", &health, "unwell"),
+        ("a", &health, "unwell"),
+        ("a", &usage, "k3"),
+    ];
+    let results = rules.evaluate_all(questions.iter().map(|(name, on, _)| asked(name, on)).collect());
+    assert_eq!(results.len(), questions.len());
+    for (result, (name, trigger, says)) in results.iter().zip(questions) {
+        assert_eq!((&result.rule, &result.trigger), (&rule(name), trigger));
+        match &result.error {
+            Some(error) => assert!(error.contains(says), "{error}"),
+            None => assert_eq!(result.findings[0].key.as_str(), says),
+        }
+    }
+}
+
 #[test]
 fn a_rule_that_fails_remembers_nothing_and_wants_nothing() {
     let text = "fn on_usage(sim) { remember(\"n\", 1); disconnect(\"k\"); resolve(\"x\"); throw \"no\"; }";
