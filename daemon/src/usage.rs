@@ -3,12 +3,11 @@
 use chrono::{DateTime, NaiveDate};
 use simbell_api::{ControlError, GetUsageParams, UsagePage, UsageRow, UsageTotal};
 use simbell_core::cycle::cycle_at;
-use simbell_core::effect::TotalsQuery;
 use simbell_core::ident::Iccid;
 use simbell_core::ledger::{EpochId, Source, Volume, Zone};
 use simbell_core::state::State;
 use simbell_core::time::{Span, Stamp, Timestamp};
-use simbell_core::voice::{CallRecord, SmsRecord, VoiceCounts};
+use simbell_core::voice::{CallGroups, CallRecord, SmsGroups, SmsRecord};
 use simbell_core::zone::ZoneRules;
 use simbell_store::{
     Columns, Entry, ExplainQuery, Mark, QueryError, Reader, SessionSlot, Store, Sums, UsageBy, UsageQuery,
@@ -94,8 +93,40 @@ impl Ledger<'_> {
         either!(self, ledger => ledger.messages(iccid, from, Some(until), each))
     }
 
-    pub(crate) fn counts(&self, query: &TotalsQuery) -> Result<VoiceCounts, QueryError> {
-        either!(self, ledger => ledger.counts(query))
+    pub(crate) fn call_groups(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<(CallGroups, usize), QueryError> {
+        either!(self, ledger => ledger.call_groups(iccid, from, Some(until)))
+    }
+
+    pub(crate) fn message_groups(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<(SmsGroups, usize), QueryError> {
+        either!(self, ledger => ledger.message_groups(iccid, from, Some(until)))
+    }
+
+    pub(crate) fn first_call(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Timestamp>, QueryError> {
+        either!(self, ledger => ledger.first_call(iccid, from, until))
+    }
+
+    pub(crate) fn first_message(
+        &self,
+        iccid: &Iccid,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Timestamp>, QueryError> {
+        either!(self, ledger => ledger.first_message(iccid, from, until))
     }
 
     pub(crate) fn session_slots(

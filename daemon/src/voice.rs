@@ -5,23 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use simbell_api::{
     CallsPage, CallsRow, CallsTotal, GetUsageParams, MessagesPage, MessagesRow, MessagesTotal,
 };
-use simbell_core::effect::TotalsQuery;
 use simbell_core::ident::Iccid;
-use simbell_core::ledger::Zone;
-use simbell_core::number::NumberClass;
 use simbell_core::state::State;
 use simbell_core::time::{Stamp, Timestamp};
-use simbell_core::voice::{CallRecord, CallSums, SmsDirection, SmsRecord, SmsSums, VoiceCounts, VoiceSums};
+use simbell_core::voice::{
+    CallGroups, CallKey, CallRecord, CallSums, SmsKey, SmsRecord, SmsSums, VoiceCounts, VoiceSums,
+};
 use simbell_store::QueryError;
 
 use crate::control::Answer;
 use crate::usage::{Asked, Ledger, cursor, sims_of};
 
 /// A page ends with the span in which so many entries were looked at: it is answered soon.
-const ENTRIES_LOOKED_AT: usize = 1_500;
+const ENTRIES_LOOKED_AT: usize = 1_200;
 
-/// Entries of one kind in one span: calls by way, kind of number and zone.
-type CallKey = (bool, NumberClass, Zone);
+/// Asking for a span by itself takes as long as looking at so many entries.
+const LOOKS_A_SPAN: usize = 10;
 
 /// A page that is asked for: all that the state has to say to it.
 #[derive(Debug, Clone)]
@@ -30,6 +29,8 @@ pub(crate) struct Question {
     sims: Vec<(Asked, Vec<CallRecord>)>,
     after: Option<(Iccid, i64)>,
     limit: usize,
+    /// Entries that a page may look at.
+    looks: usize,
 }
 
 impl Question {
@@ -44,7 +45,7 @@ impl Question {
             let asked = Asked::of(state, &iccid, at, question, false)?;
             Ok((asked, state.calls_under_way(&iccid, at)))
         });
-        Ok(Self { sims: sims.collect::<Answer<_>>()?, after, limit })
+        Ok(Self { sims: sims.collect::<Answer<_>>()?, after, limit, looks: ENTRIES_LOOKED_AT })
     }
 
     /// One page of calls.
@@ -54,29 +55,38 @@ impl Question {
     pub(crate) fn calls(&self, ledger: &Ledger<'_>) -> Result<CallsPage, QueryError> {
         let mut sums = VoiceSums::default();
         let (rows, next) = self.pages(|asked, under_way, part| {
+            let iccid = &asked.iccid;
             let inside = |call: &CallRecord, from| {
                 call.began.is_some_and(|began| began >= from && began < asked.until)
             };
-            let counts = counts(ledger, asked)?;
-            add(&mut sums, &counts.sums);
+            let (groups, _) = ledger.call_groups(iccid, asked.from, asked.until)?;
+            groups.iter().for_each(|(key, group)| sums.add_calls(key, group));
             under_way.iter().filter(|call| inside(call, asked.from)).for_each(|call| sums.add_call(call));
-            let Some((from, room)) = part else { return Ok((Vec::new(), None)) };
+            let Some((from, room)) = part else { return Ok(Found::default()) };
 
             let mut spans: Spans<CallKey, (CallSums, u64)> = Spans::new(asked, room);
-            let key = |call: &CallRecord| (call.incoming, call.class, call.zone.clone());
-            ledger.calls(&asked.iccid, from, asked.until, |call| {
-                let Some(began) = call.began else { return true };
-                spans.take(began, key(&call), |(sum, _)| sum.add(&call))
-            })?;
+            if asked.by.is_long() {
+                let first = |from| ledger.first_call(iccid, from, asked.until);
+                spans.whole(from, first, |start, end, add| {
+                    let (groups, took) = ledger.call_groups(iccid, start, end)?;
+                    groups.into_iter().for_each(|(key, sums)| add.entry(key).or_default().0.add_sums(&sums));
+                    Ok(took)
+                })?;
+            } else {
+                ledger.calls(iccid, from, asked.until, |call| {
+                    let Some(began) = call.began else { return true };
+                    spans.take(began, call.key(), |(sum, _)| sum.add(&call))
+                })?;
+            }
             for call in under_way.iter().filter(|call| inside(call, from)) {
                 let Some(began) = call.began else { continue };
-                spans.take(began, key(call), |(sum, open)| {
+                spans.put(began, call.key(), |(sum, open)| {
                     sum.add(call);
                     *open = open.saturating_add(1);
                 });
             }
             Ok(spans.rows(|start, end, (incoming, class, zone), (sum, open)| CallsRow {
-                iccid: asked.iccid.as_str().to_owned(),
+                iccid: iccid.as_str().to_owned(),
                 start,
                 end,
                 direction: if incoming { "taken" } else { "made" }.to_owned(),
@@ -100,21 +110,32 @@ impl Question {
     pub(crate) fn messages(&self, ledger: &Ledger<'_>) -> Result<MessagesPage, QueryError> {
         let mut all = VoiceCounts::default();
         let (rows, next) = self.pages(|asked, _, part| {
-            let counts = counts(ledger, asked)?;
-            add(&mut all.sums, &counts.sums);
-            all.recipients.extend(counts.recipients);
-            let Some((from, room)) = part else { return Ok((Vec::new(), None)) };
+            let iccid = &asked.iccid;
+            let (groups, _) = ledger.message_groups(iccid, asked.from, asked.until)?;
+            all.add_groups(&CallGroups::default(), groups);
+            let Some((from, room)) = part else { return Ok(Found::default()) };
 
-            let mut spans: Spans<(SmsDirection, Zone), (SmsSums, BTreeSet<String>)> = Spans::new(asked, room);
-            ledger.messages(&asked.iccid, from, asked.until, |sms| {
-                let SmsRecord { at: Some(at), direction, zone, parts, party, .. } = sms else { return true };
-                spans.take(at, (direction, zone), |(sum, parties)| {
-                    sum.add(parts);
-                    parties.extend(party);
-                })
-            })?;
+            let mut spans: Spans<SmsKey, (SmsSums, BTreeSet<String>)> = Spans::new(asked, room);
+            if asked.by.is_long() {
+                let first = |from| ledger.first_message(iccid, from, asked.until);
+                spans.whole(from, first, |start, end, add| {
+                    let (groups, took) = ledger.message_groups(iccid, start, end)?;
+                    add.extend(groups);
+                    Ok(took)
+                })?;
+            } else {
+                ledger.messages(iccid, from, asked.until, |sms| {
+                    let SmsRecord { at: Some(at), direction, zone, parts, party, .. } = sms else {
+                        return true;
+                    };
+                    spans.take(at, (direction, zone), |(sum, parties)| {
+                        sum.add(parts);
+                        parties.extend(party);
+                    })
+                })?;
+            }
             Ok(spans.rows(|start, end, (direction, zone), (sum, parties)| MessagesRow {
-                iccid: asked.iccid.as_str().to_owned(),
+                iccid: iccid.as_str().to_owned(),
                 start,
                 end,
                 direction: direction.as_str().to_owned(),
@@ -131,9 +152,10 @@ impl Question {
     /// SIM by SIM: each is asked for its sums, and for its part of the page where it has one.
     fn pages<T>(
         &self,
-        mut sim: impl FnMut(&Asked, &[CallRecord], Part) -> Result<(Vec<T>, Option<Timestamp>), QueryError>,
+        mut sim: impl FnMut(&Asked, &[CallRecord], Part) -> Result<Found<T>, QueryError>,
     ) -> Result<(Vec<T>, Option<String>), QueryError> {
         let (mut rows, mut next) = (Vec::new(), None);
+        let mut looks = self.looks;
         for (asked, under_way) in &self.sims {
             let iccid = &asked.iccid;
             let from = match &self.after {
@@ -142,15 +164,15 @@ impl Question {
                 _ => Some(asked.from),
             };
             let from = from.filter(|from| next.is_none() && *from < asked.until);
-            let room = self.limit.saturating_sub(rows.len());
-            if let (Some(from), 0) = (from, room) {
+            let room = Room { rows: self.limit.saturating_sub(rows.len()), looks };
+            let part = from.filter(|_| !room.is_full()).map(|from| (from, room));
+            if let (Some(from), None) = (from, part) {
                 next = Some(format!("{iccid}:{}", from.as_millis()));
-                sim(asked, under_way, None)?;
-                continue;
             }
-            let (found, rest) = sim(asked, under_way, from.map(|from| (from, room)))?;
-            rows.extend(found);
-            if let Some(rest) = rest {
+            let found = sim(asked, under_way, part)?;
+            rows.extend(found.rows);
+            looks = looks.saturating_sub(found.looked_at);
+            if let Some(rest) = found.next {
                 next = Some(format!("{iccid}:{}", rest.as_millis()));
             }
         }
@@ -190,13 +212,40 @@ pub(crate) const fn messages_total(sums: &VoiceSums, recipients: u64) -> Message
     }
 }
 
-/// Where a page begins in the entries of a SIM, and for how many rows there is room.
-type Part = Option<(Timestamp, usize)>;
+/// What a page has room for.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    rows: usize,
+    /// Entries that may still be looked at.
+    looks: usize,
+}
+
+impl Room {
+    const fn is_full(self) -> bool {
+        self.rows == 0 || self.looks == 0
+    }
+}
+
+/// Where a page begins in the entries of a SIM, and what there is room for.
+type Part = Option<(Timestamp, Room)>;
+
+/// A SIM's part of a page, and where the rest of the SIM begins.
+struct Found<T> {
+    rows: Vec<T>,
+    next: Option<Timestamp>,
+    looked_at: usize,
+}
+
+impl<T> Default for Found<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), next: None, looked_at: 0 }
+    }
+}
 
 /// Entries of one SIM, span by span; a span's rows are never torn apart.
 struct Spans<'a, K, S> {
     asked: &'a Asked,
-    room: usize,
+    room: Room,
     spans: BTreeMap<Timestamp, (Timestamp, BTreeMap<K, S>)>,
     rows: usize,
     looked_at: usize,
@@ -204,75 +253,86 @@ struct Spans<'a, K, S> {
 }
 
 impl<'a, K: Ord, S: Default> Spans<'a, K, S> {
-    const fn new(asked: &'a Asked, room: usize) -> Self {
+    const fn new(asked: &'a Asked, room: Room) -> Self {
         Self { asked, room, spans: BTreeMap::new(), rows: 0, looked_at: 0, next: None }
     }
 
-    /// Takes an entry in; false where the page is full before it.
-    fn take(&mut self, at: Timestamp, key: K, add: impl FnOnce(&mut S)) -> bool {
+    /// The part that was asked for of the span that an instant lies in.
+    fn span(&self, at: Timestamp) -> (Timestamp, Timestamp) {
         let (start, end) = self.asked.by.span(at);
-        let start = start.max(self.asked.from);
-        if self.next.is_some_and(|next| start >= next) {
-            return false;
-        }
-        let full = self.rows >= self.room || self.looked_at >= ENTRIES_LOOKED_AT;
-        if full && !self.spans.contains_key(&start) {
+        (start.max(self.asked.from), end.min(self.asked.until))
+    }
+
+    const fn is_full(&self) -> bool {
+        self.rows >= self.room.rows || self.looked_at >= self.room.looks
+    }
+
+    /// Takes an entry in; false where the page is full before it. Entries come in the order of their time.
+    fn take(&mut self, at: Timestamp, key: K, add: impl FnOnce(&mut S)) -> bool {
+        let (start, end) = self.span(at);
+        if self.is_full() && !self.spans.contains_key(&start) {
             self.next = Some(start);
             return false;
         }
         self.looked_at = self.looked_at.saturating_add(1);
-        let (_, sums) =
-            self.spans.entry(start).or_insert_with(|| (end.min(self.asked.until), BTreeMap::new()));
-        let before = sums.len();
-        add(sums.entry(key).or_default());
-        self.rows = self.rows.saturating_add(sums.len().saturating_sub(before));
+        self.add((start, end), key, add);
         true
     }
 
-    fn rows<T>(self, row: impl Fn(String, String, K, S) -> T) -> (Vec<T>, Option<Timestamp>) {
+    /// Takes an entry of any time in, whatever room there is, unless its span is of a later page.
+    fn put(&mut self, at: Timestamp, key: K, add: impl FnOnce(&mut S)) {
+        let (start, end) = self.span(at);
+        if self.next.is_none_or(|next| start < next) {
+            self.add((start, end), key, add);
+        }
+    }
+
+    fn add(&mut self, (start, end): (Timestamp, Timestamp), key: K, add: impl FnOnce(&mut S)) {
+        let (_, sums) = self.spans.entry(start).or_insert_with(|| (end, BTreeMap::new()));
+        let before = sums.len();
+        add(sums.entry(key).or_default());
+        self.rows = self.rows.saturating_add(sums.len().saturating_sub(before));
+    }
+
+    /// Takes whole spans in: where there is an entry next, and what a span comes to with how many were looked at.
+    fn whole(
+        &mut self,
+        from: Timestamp,
+        first: impl Fn(Timestamp) -> Result<Option<Timestamp>, QueryError>,
+        sums_of: impl Fn(Timestamp, Timestamp, &mut BTreeMap<K, S>) -> Result<usize, QueryError>,
+    ) -> Result<(), QueryError> {
+        let mut from = from;
+        while from < self.asked.until {
+            let Some(at) = first(from)? else { break };
+            let (start, end) = self.span(at);
+            if self.is_full() {
+                self.next = Some(start);
+                break;
+            }
+            let mut sums = BTreeMap::new();
+            let looked_at = sums_of(start, end, &mut sums)?;
+            self.looked_at = self.looked_at.saturating_add(looked_at).saturating_add(LOOKS_A_SPAN);
+            self.rows = self.rows.saturating_add(sums.len());
+            self.spans.insert(start, (end, sums));
+            from = end;
+        }
+        Ok(())
+    }
+
+    fn rows<T>(self, row: impl Fn(String, String, K, S) -> T) -> Found<T> {
         let zone = &self.asked.zone;
         let rows = self.spans.into_iter().flat_map(|(start, (end, sums))| {
             sums.into_iter()
                 .map(|(key, sum)| row(zone.rfc3339(start), zone.rfc3339(end), key, sum))
                 .collect::<Vec<T>>()
         });
-        (rows.collect(), self.next)
-    }
-}
-
-fn counts(ledger: &Ledger<'_>, asked: &Asked) -> Result<VoiceCounts, QueryError> {
-    let query = TotalsQuery { iccid: asked.iccid.clone(), from: asked.from, until: Some(asked.until) };
-    ledger.counts(&query)
-}
-
-fn add(all: &mut VoiceSums, more: &VoiceSums) {
-    let calls = [
-        (&mut all.made, &more.made),
-        (&mut all.made_free, &more.made_free),
-        (&mut all.made_roaming, &more.made_roaming),
-        (&mut all.taken, &more.taken),
-        (&mut all.taken_roaming, &more.taken_roaming),
-    ];
-    for (sum, more) in calls {
-        sum.answered = sum.answered.saturating_add(more.answered);
-        sum.unanswered = sum.unanswered.saturating_add(more.unanswered);
-        sum.end_unknown = sum.end_unknown.saturating_add(more.end_unknown);
-        sum.seconds = sum.seconds.saturating_add(more.seconds);
-        sum.seconds_min = sum.seconds_min.saturating_add(more.seconds_min);
-    }
-    let messages = [
-        (&mut all.sent, &more.sent),
-        (&mut all.sent_roaming, &more.sent_roaming),
-        (&mut all.received, &more.received),
-        (&mut all.failed, &more.failed),
-        (&mut all.unknown, &more.unknown),
-    ];
-    for (sum, more) in messages {
-        sum.messages = sum.messages.saturating_add(more.messages);
-        sum.parts = sum.parts.saturating_add(more.parts);
+        Found { rows: rows.collect(), next: self.next, looked_at: self.looked_at }
     }
 }
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

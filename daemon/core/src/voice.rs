@@ -1,6 +1,6 @@
 //! Calls and short messages as ledger entries, and their sums.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -191,6 +191,26 @@ pub struct VoiceCounts {
     pub recipients: BTreeSet<String>,
 }
 
+/// Calls of one way, kind of number and zone: whether the other party called, what kind of number it has, where the SIM was.
+pub type CallKey = (bool, NumberClass, Zone);
+
+/// Calls of a span, summed by what tells them apart.
+pub type CallGroups = BTreeMap<CallKey, CallSums>;
+
+/// Messages of one way and zone.
+pub type SmsKey = (SmsDirection, Zone);
+
+/// Messages of a span, summed by what tells them apart, each with the keyed digests of the other parties.
+pub type SmsGroups = BTreeMap<SmsKey, (SmsSums, BTreeSet<String>)>;
+
+impl CallRecord {
+    /// Which calls it is summed with.
+    #[must_use]
+    pub fn key(&self) -> CallKey {
+        (self.incoming, self.class, self.zone.clone())
+    }
+}
+
 impl CallSums {
     /// Adds a call.
     pub fn add(&mut self, call: &CallRecord) {
@@ -202,32 +222,69 @@ impl CallSums {
         self.seconds = self.seconds.saturating_add(u64::from(call.seconds));
         self.seconds_min = self.seconds_min.saturating_add(u64::from(call.seconds_min));
     }
+
+    /// Adds calls that are summed already.
+    pub const fn add_sums(&mut self, more: &Self) {
+        let Self { answered, unanswered, end_unknown, seconds, seconds_min } = more;
+        self.answered = self.answered.saturating_add(*answered);
+        self.unanswered = self.unanswered.saturating_add(*unanswered);
+        self.end_unknown = self.end_unknown.saturating_add(*end_unknown);
+        self.seconds = self.seconds.saturating_add(*seconds);
+        self.seconds_min = self.seconds_min.saturating_add(*seconds_min);
+    }
 }
 
 impl SmsSums {
     /// Adds a message.
     pub fn add(&mut self, parts: u32) {
-        self.messages = self.messages.saturating_add(1);
-        self.parts = self.parts.saturating_add(u64::from(parts));
+        self.add_sums(&Self { messages: 1, parts: u64::from(parts) });
+    }
+
+    /// Adds messages that are summed already.
+    pub const fn add_sums(&mut self, more: &Self) {
+        let Self { messages, parts } = more;
+        self.messages = self.messages.saturating_add(*messages);
+        self.parts = self.parts.saturating_add(*parts);
     }
 }
 
 impl VoiceSums {
     /// Adds a call.
     pub fn add_call(&mut self, call: &CallRecord) {
-        let roaming = matches!(call.zone, Zone::Roaming(_));
-        let (all, abroad) = if call.incoming {
+        let mut one = CallSums::default();
+        one.add(call);
+        self.add_calls(&call.key(), &one);
+    }
+
+    /// Adds calls that are summed already.
+    pub const fn add_calls(&mut self, (incoming, class, zone): &CallKey, sums: &CallSums) {
+        let (all, abroad) = if *incoming {
             (&mut self.taken, &mut self.taken_roaming)
         } else {
             (&mut self.made, &mut self.made_roaming)
         };
-        all.add(call);
-        if roaming {
-            abroad.add(call);
+        all.add_sums(sums);
+        if matches!(zone, Zone::Roaming(_)) {
+            abroad.add_sums(sums);
         }
-        let free = matches!(call.class, NumberClass::Emergency | NumberClass::Free | NumberClass::TollFree);
-        if free && !call.incoming {
-            self.made_free.add(call);
+        let free = matches!(class, NumberClass::Emergency | NumberClass::Free | NumberClass::TollFree);
+        if free && !*incoming {
+            self.made_free.add_sums(sums);
+        }
+    }
+
+    /// Adds messages that are summed already.
+    pub const fn add_messages(&mut self, (direction, zone): &SmsKey, sums: &SmsSums) {
+        match direction {
+            SmsDirection::Sent => {
+                self.sent.add_sums(sums);
+                if matches!(zone, Zone::Roaming(_)) {
+                    self.sent_roaming.add_sums(sums);
+                }
+            }
+            SmsDirection::Received => self.received.add_sums(sums),
+            SmsDirection::Failed => self.failed.add_sums(sums),
+            SmsDirection::Unknown => self.unknown.add_sums(sums),
         }
     }
 }
@@ -235,18 +292,24 @@ impl VoiceSums {
 impl VoiceCounts {
     /// Adds a message.
     pub fn add_sms(&mut self, direction: SmsDirection, parts: u32, zone: &Zone, party: Option<&str>) {
-        let sums = &mut self.sums;
-        match direction {
-            SmsDirection::Sent => {
-                sums.sent.add(parts);
-                if matches!(zone, Zone::Roaming(_)) {
-                    sums.sent_roaming.add(parts);
-                }
-                self.recipients.extend(party.map(str::to_owned));
+        let mut one = SmsSums::default();
+        one.add(parts);
+        self.sums.add_messages(&(direction, zone.clone()), &one);
+        if direction == SmsDirection::Sent {
+            self.recipients.extend(party.map(str::to_owned));
+        }
+    }
+
+    /// Adds calls and messages that are summed already.
+    pub fn add_groups(&mut self, calls: &CallGroups, messages: SmsGroups) {
+        for (key, sums) in calls {
+            self.sums.add_calls(key, sums);
+        }
+        for (key, (sums, parties)) in messages {
+            self.sums.add_messages(&key, &sums);
+            if key.0 == SmsDirection::Sent {
+                self.recipients.extend(parties);
             }
-            SmsDirection::Received => sums.received.add(parts),
-            SmsDirection::Failed => sums.failed.add(parts),
-            SmsDirection::Unknown => sums.unknown.add(parts),
         }
     }
 }

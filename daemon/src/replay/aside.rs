@@ -6,6 +6,7 @@ use simbell_core::effect::SimRecord;
 use simbell_core::ident::Iccid;
 use simbell_core::settings::Settings;
 use simbell_core::time::Timestamp;
+use simbell_core::voice::{CallRecord, SmsRecord};
 use simbell_store::{Mark, Reader};
 
 use super::past::{Past, SimPast, Window};
@@ -83,13 +84,13 @@ fn usage(reader: &Reader, iccid: &Iccid, window: Window, sim: &mut SimPast) -> R
 fn voice(reader: &Reader, iccid: &Iccid, window: Window, sim: &mut SimPast) -> Result<(), ReplayError> {
     reader.calls(iccid, EVER, Some(window.until), |call| {
         if call.began.is_some_and(|began| sim.counts(window, began)) {
-            sim.calls.push(call);
+            sim.calls.push(CallRecord { iccid: Some(iccid.clone()), ..call });
         }
         true
     })?;
     reader.messages(iccid, EVER, Some(window.until), |sms| {
         if sms.at.is_some_and(|at| sim.counts(window, at)) {
-            sim.messages.push(sms);
+            sim.messages.push(SmsRecord { iccid: Some(iccid.clone()), ..sms });
         }
         true
     })?;

@@ -1,5 +1,7 @@
 //! What a SIM's total in a span is made of, in pages: each run of a counter, each connection, gap and correction.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, Row, params};
 use simbell_core::ident::{Iccid, ModemId};
 use simbell_core::ledger::{EpochId, Session, Source, Volume, Zone};
@@ -13,6 +15,7 @@ use crate::reader::Reader;
 use crate::rollup;
 use crate::rows::{self, QueryError, collect, from_word, optional_ident, unsigned};
 use crate::totals::fits;
+use crate::usage::text;
 
 /// A question for the parts of a total.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +111,11 @@ pub struct Run {
 /// One kind of parts: a page of it from `given` on.
 type Kind = fn(&Connection, &ExplainQuery, u32, u32) -> Result<Vec<Part>, QueryError>;
 
-const KINDS: [Kind; 6] = [counted, corrected, gaps, sessions, observed, undated];
+/// In the order of [`Part`], behind what was counted.
+const KINDS: [Kind; 5] = [corrected, gaps, sessions, observed, undated];
+
+/// What each run counted: epoch, zone and source, then how much, and the first and the last instant measured.
+type Runs = BTreeMap<(i64, String, String), (Volume, i64, i64)>;
 
 macro_rules! explains {
     ($type:ty) => {
@@ -132,21 +139,22 @@ fn explain(tx: &Connection, query: &ExplainQuery) -> Result<ExplainPage, QueryEr
     let start = query.after.unwrap_or_default();
     let begins = start.stretch.unwrap_or(query.from).max(query.from).min(query.until);
     let stretch = (begins, begins.saturating_add(STRETCH).min(query.until));
-    let mut page = sums(tx, query, stretch)?;
+    let runs = if start.kind == 0 { Some(runs(tx, &query.iccid, stretch)?) } else { None };
+    let mut page = sums(tx, query, stretch, runs.as_ref())?;
     let limit = query.limit.max(1);
     let mut given = start.given;
-    for (kind, ask) in (0_u8..).zip(KINDS) {
+    for (kind, ask) in (0_u8..).zip(std::iter::once(None).chain(KINDS.map(Some))) {
         if kind < start.kind {
             continue;
         }
         let room = limit.saturating_sub(u32::try_from(page.parts.len()).unwrap_or(limit));
-        let of = if kind == 0 {
-            ExplainQuery { from: stretch.0, until: stretch.1, ..query.clone() }
-        } else {
-            query.clone()
-        };
         // One more than there is room for tells whether there is a next page.
-        let mut found = ask(tx, &of, given, room.saturating_add(1))?;
+        let most = room.saturating_add(1);
+        let mut found = match (ask, &runs) {
+            (Some(ask), _) => ask(tx, query, given, most)?,
+            (None, Some(runs)) => counted(tx, runs, given, most)?,
+            (None, None) => Vec::new(),
+        };
         let fits = usize::try_from(room).unwrap_or(usize::MAX);
         if found.len() > fits {
             found.truncate(fits);
@@ -170,21 +178,31 @@ fn sums(
     conn: &Connection,
     query: &ExplainQuery,
     stretch: (Timestamp, Timestamp),
+    runs: Option<&Runs>,
 ) -> Result<ExplainPage, QueryError> {
     let (iccid, from, until) = (query.iccid.as_str(), query.from.as_millis(), query.until.as_millis());
     let (first, last) = (stretch.0.as_millis(), stretch.1.as_millis());
-    let rows: (i64, i64) = conn
-        .prepare_cached(
-            "SELECT coalesce(sum(rx_bytes), 0), coalesce(sum(tx_bytes), 0) FROM usage
-             WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3",
-        )?
-        .query_row(params![iccid, first, last], |row| Ok((row.get(0)?, row.get(1)?)))
-        .map_err(|error| fits(error.into(), "usage"))?;
-    let mut counted = volume(rows.0, rows.1, "usage.rx_bytes")?;
+    let too_large = || QueryError::Overflow { what: "usage" };
+    let mut counted = match runs {
+        Some(runs) => runs
+            .values()
+            .try_fold(Volume::default(), |all, (volume, ..)| all.checked_add(*volume))
+            .ok_or_else(too_large)?,
+        None => {
+            let rows: (i64, i64) = conn
+                .prepare_cached(
+                    "SELECT coalesce(sum(rx_bytes), 0), coalesce(sum(tx_bytes), 0) FROM usage
+                     WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3",
+                )?
+                .query_row(params![iccid, first, last], |row| Ok((row.get(0)?, row.get(1)?)))
+                .map_err(|error| fits(error.into(), "usage"))?;
+            volume(rows.0, rows.1, "usage.rx_bytes")?
+        }
+    };
     for (from, until) in [(from, first), (last, until)] {
         if from < until {
             for (_, _, more) in rollup::sums(conn, &query.iccid, from, until)? {
-                counted = counted.checked_add(more).ok_or(QueryError::Overflow { what: "usage" })?;
+                counted = counted.checked_add(more).ok_or_else(too_large)?;
             }
         }
     }
@@ -209,23 +227,72 @@ fn sums(
     })
 }
 
-fn counted(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> Result<Vec<Part>, QueryError> {
-    collect(
-        &mut conn.prepare_cached(
-            "SELECT u.epoch, e.session, u.zone, u.source, e.interface, e.apn, e.modem,
-                    sum(u.rx_bytes), sum(u.tx_bytes), coalesce(e.about, 0), min(u.first_ms), max(u.last_ms)
-             FROM usage AS u LEFT JOIN epoch AS e ON e.id = u.epoch
-             WHERE u.iccid = ?1 AND u.start_ms >= ?2 AND u.start_ms < ?3
-             GROUP BY u.epoch, u.zone, u.source ORDER BY u.epoch, u.zone, u.source LIMIT ?5 OFFSET ?4",
-        )?,
-        params![query.iccid.as_str(), query.from.as_millis(), query.until.as_millis(), given, room],
-        |row| {
-            let (first, last) = (row.get(10)?, row.get(11)?);
-            let measured = Some((Timestamp::from_millis(first), Timestamp::from_millis(last)));
-            Ok(Part::Counted(Run { measured, ..run(row)? }))
-        },
-    )
-    .map_err(|error| fits(error, "usage"))
+/// The runs of a span. SQLite would sort the rows, which takes longer than all else; as they are read, rows of one run
+/// mostly follow one another.
+fn runs(conn: &Connection, iccid: &Iccid, (from, until): (Timestamp, Timestamp)) -> Result<Runs, QueryError> {
+    let too_large = || QueryError::Overflow { what: "usage" };
+    let mut statement = conn.prepare_cached(
+        "SELECT epoch, zone, source, rx_bytes, tx_bytes, first_ms, last_ms FROM usage
+         WHERE iccid = ?1 AND start_ms >= ?2 AND start_ms < ?3",
+    )?;
+    let mut rows = statement.query(params![iccid.as_str(), from.as_millis(), until.as_millis()])?;
+    let mut all = Runs::new();
+    let mut current: Option<((i64, String, String), (Volume, i64, i64))> = None;
+    while let Some(row) = rows.next()? {
+        let (zone, source) = (text(row, 1, "usage.zone")?, text(row, 2, "usage.source")?);
+        let epoch = row.get(0)?;
+        let more = volume(row.get(3)?, row.get(4)?, "usage.rx_bytes")?;
+        let (first, last): (i64, i64) = (row.get(5)?, row.get(6)?);
+        match &mut current {
+            Some((key, sum)) if (key.0, key.1.as_str(), key.2.as_str()) == (epoch, zone, source) => {
+                *sum = (sum.0.checked_add(more).ok_or_else(too_large)?, sum.1.min(first), sum.2.max(last));
+            }
+            _ => {
+                let key = (epoch, zone.to_owned(), source.to_owned());
+                keep(&mut all, current.replace((key, (more, first, last))))?;
+            }
+        }
+    }
+    keep(&mut all, current)?;
+    Ok(all)
+}
+
+fn keep(all: &mut Runs, run: Option<((i64, String, String), (Volume, i64, i64))>) -> Result<(), QueryError> {
+    let Some((key, (more, first, last))) = run else { return Ok(()) };
+    let sum = all.entry(key).or_insert((Volume::default(), first, last));
+    let volume = sum.0.checked_add(more).ok_or(QueryError::Overflow { what: "usage" })?;
+    *sum = (volume, sum.1.min(first), sum.2.max(last));
+    Ok(())
+}
+
+fn counted(conn: &Connection, runs: &Runs, given: u32, room: u32) -> Result<Vec<Part>, QueryError> {
+    let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    let mut epoch =
+        conn.prepare_cached("SELECT session, interface, apn, modem, about FROM epoch WHERE id = ?1")?;
+    let page = runs.iter().skip(count(given)).take(count(room));
+    page.map(|((id, zone, source), (volume, first, last))| {
+        let mut rows = epoch.query([id])?;
+        let mut run = Run {
+            epoch: EpochId(*id),
+            session: None,
+            zone: Zone::from_text(zone),
+            source: crate::usage::source(source)?,
+            interface: None,
+            apn: None,
+            modem: None,
+            about: false,
+            measured: Some((Timestamp::from_millis(*first), Timestamp::from_millis(*last))),
+            volume: *volume,
+        };
+        if let Some(row) = rows.next()? {
+            run.session = row.get::<_, Option<i64>>(0)?.map(EpochId);
+            (run.interface, run.apn) = (row.get(1)?, row.get(2)?);
+            run.modem = optional_ident(row.get(3)?, "epoch.modem")?;
+            run.about = row.get(4)?;
+        }
+        Ok(Part::Counted(run))
+    })
+    .collect()
 }
 
 fn undated(conn: &Connection, query: &ExplainQuery, given: u32, room: u32) -> Result<Vec<Part>, QueryError> {

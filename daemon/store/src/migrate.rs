@@ -7,14 +7,15 @@ use rusqlite::{Connection, TransactionBehavior};
 pub const APPLICATION_ID: i32 = 0x5369_6d42;
 
 /// `user_version` of the ledger that this version writes.
-pub const SCHEMA_VERSION: i32 = 5;
+pub const SCHEMA_VERSION: i32 = 6;
 
-const STEPS: [(i32, &str); 5] = [
+const STEPS: [(i32, &str); 6] = [
     (1, include_str!("migrations/0001.sql")),
     (2, include_str!("migrations/0002.sql")),
     (3, include_str!("migrations/0003.sql")),
     (4, include_str!("migrations/0004.sql")),
-    (SCHEMA_VERSION, include_str!("migrations/0005.sql")),
+    (5, include_str!("migrations/0005.sql")),
+    (SCHEMA_VERSION, include_str!("migrations/0006.sql")),
 ];
 
 /// Takes every step after `from`, in one transaction.

@@ -152,6 +152,12 @@ pub(crate) fn usage(tx: &Connection, query: &UsageQuery) -> Result<UsagePage, Qu
 }
 
 impl UsageBy {
+    /// Whether a span may be longer than a day.
+    #[must_use]
+    pub const fn is_long(&self) -> bool {
+        matches!(self, Self::Bounds(_))
+    }
+
     /// The span that an instant lies in: its first instant and the first after it.
     #[must_use]
     pub fn span(&self, at: Timestamp) -> (Timestamp, Timestamp) {

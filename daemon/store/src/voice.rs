@@ -7,7 +7,9 @@ use simbell_core::ledger::Zone;
 use simbell_core::number::NumberClass;
 use simbell_core::party::PartyKey;
 use simbell_core::time::Timestamp;
-use simbell_core::voice::{CallEnd, CallId, CallRecord, SmsDirection, SmsId, SmsRecord, VoiceCounts};
+use simbell_core::voice::{
+    CallEnd, CallGroups, CallId, CallRecord, SmsDirection, SmsGroups, SmsId, SmsRecord, VoiceCounts,
+};
 
 use crate::apply::{Made, run, signed};
 use crate::open::Store;
@@ -21,18 +23,18 @@ const DIGESTS_GIVEN_BACK: u32 = 4_096;
 const CALL: &str = "id, iccid, incoming, number_class, party, zone, answered, began_ms, boot, began_boot_ms, seconds, \
     seconds_min, ending, open";
 
-const SMS: &str = "id, iccid, direction, parts, zone, party, at_ms, boot, at_boot_ms, digest";
-
-/// As [`CALL`] and [`SMS`], without what no sum is made of.
-const COUNTED_CALL: &str = "id, NULL, incoming, number_class, NULL, zone, answered, NULL, NULL, 0, seconds, seconds_min, \
-    ending, NULL";
-const COUNTED_SMS: &str = "id, NULL, direction, parts, zone, party, NULL, NULL, 0, NULL";
+/// As [`CALL`], without what no sum is made of: whose it is, the other party, the boot, and how one goes on.
+const COUNTED_CALL: &str = "id, NULL, incoming, number_class, NULL, zone, answered, began_ms, NULL, 0, seconds, \
+    seconds_min, ending, NULL";
+/// Of a message, without what no sum is made of: whose it is, the boot, and what tells it from its copies.
+const COUNTED_SMS: &str = "id, NULL, direction, parts, zone, party, at_ms, NULL, 0, NULL";
 
 /// Reads that answers about calls and messages are made of, on the writer's connection or on a reader's.
 macro_rules! voices {
     ($type:ty) => {
         impl $type {
             /// Calls that began in a half-open span and are over, oldest first, handed to `each` until that says false.
+            /// Without what no sum is made of: whose they are, the other party, and the boot.
             ///
             /// # Errors
             /// When the ledger cannot be read.
@@ -43,16 +45,11 @@ macro_rules! voices {
                 until: Option<Timestamp>,
                 each: impl FnMut(CallRecord) -> bool,
             ) -> Result<(), QueryError> {
-                calls(
-                    &self.conn,
-                    CALL,
-                    iccid,
-                    (from.as_millis(), until.map_or(i64::MAX, Timestamp::as_millis)),
-                    each,
-                )
+                calls(&self.conn, iccid, span(from, until), each)
             }
 
-            /// Messages of a half-open span, oldest first, handed to `each` until that says false.
+            /// Messages of a half-open span, oldest first, handed to `each` until that says false. Without what no sum
+            /// is made of: whose they are, the boot, and what tells one from its copies.
             ///
             /// # Errors
             /// When the ledger cannot be read.
@@ -63,13 +60,61 @@ macro_rules! voices {
                 until: Option<Timestamp>,
                 each: impl FnMut(SmsRecord) -> bool,
             ) -> Result<(), QueryError> {
-                messages(
-                    &self.conn,
-                    SMS,
-                    iccid,
-                    (from.as_millis(), until.map_or(i64::MAX, Timestamp::as_millis)),
-                    each,
-                )
+                messages(&self.conn, iccid, span(from, until), each)
+            }
+
+            /// Calls that began in a half-open span and are over, summed, and how many rows that took.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read.
+            pub fn call_groups(
+                &self,
+                iccid: &Iccid,
+                from: Timestamp,
+                until: Option<Timestamp>,
+            ) -> Result<(CallGroups, usize), QueryError> {
+                let tx = self.conn.unchecked_transaction()?;
+                voice_months::groups(&tx, iccid, span(from, until))
+            }
+
+            /// Messages of a half-open span, summed, and how many rows that took.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read.
+            pub fn message_groups(
+                &self,
+                iccid: &Iccid,
+                from: Timestamp,
+                until: Option<Timestamp>,
+            ) -> Result<(SmsGroups, usize), QueryError> {
+                let tx = self.conn.unchecked_transaction()?;
+                voice_months::groups(&tx, iccid, span(from, until))
+            }
+
+            /// When the first call of a half-open span that is over began.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read.
+            pub fn first_call(
+                &self,
+                iccid: &Iccid,
+                from: Timestamp,
+                until: Timestamp,
+            ) -> Result<Option<Timestamp>, QueryError> {
+                first(&self.conn, FIRST_CALL, iccid, span(from, Some(until)))
+            }
+
+            /// When the first message of a half-open span was.
+            ///
+            /// # Errors
+            /// When the ledger cannot be read.
+            pub fn first_message(
+                &self,
+                iccid: &Iccid,
+                from: Timestamp,
+                until: Timestamp,
+            ) -> Result<Option<Timestamp>, QueryError> {
+                first(&self.conn, FIRST_SMS, iccid, span(from, Some(until)))
             }
 
             /// Sums of a span's calls and messages; calls under way are not in it.
@@ -78,7 +123,12 @@ macro_rules! voices {
             /// When the ledger cannot be read.
             pub fn counts(&self, query: &TotalsQuery) -> Result<VoiceCounts, QueryError> {
                 let tx = self.conn.unchecked_transaction()?;
-                voice_months::counts(&tx, query)
+                let span = span(query.from, query.until);
+                let (calls, _) = voice_months::groups(&tx, &query.iccid, span)?;
+                let (messages, _) = voice_months::groups(&tx, &query.iccid, span)?;
+                let mut counts = VoiceCounts::default();
+                counts.add_groups(&calls, messages);
+                Ok(counts)
             }
         }
     };
@@ -87,15 +137,18 @@ macro_rules! voices {
 voices!(Store);
 voices!(Reader);
 
-fn calls(
+fn span(from: Timestamp, until: Option<Timestamp>) -> (i64, i64) {
+    (from.as_millis(), until.map_or(i64::MAX, Timestamp::as_millis))
+}
+
+pub(crate) fn calls(
     conn: &Connection,
-    columns: &str,
     iccid: &Iccid,
     (from, until): (i64, i64),
     mut each: impl FnMut(CallRecord) -> bool,
 ) -> Result<(), QueryError> {
     let sql = format!(
-        "SELECT {columns} FROM call WHERE iccid = ?1 AND began_ms >= ?2 AND began_ms < ?3
+        "SELECT {COUNTED_CALL} FROM call WHERE iccid = ?1 AND began_ms >= ?2 AND began_ms < ?3
          AND ending <> 'open' ORDER BY began_ms, id"
     );
     let mut statement = conn.prepare_cached(&sql)?;
@@ -108,15 +161,14 @@ fn calls(
     Ok(())
 }
 
-fn messages(
+pub(crate) fn messages(
     conn: &Connection,
-    columns: &str,
     iccid: &Iccid,
     (from, until): (i64, i64),
     mut each: impl FnMut(SmsRecord) -> bool,
 ) -> Result<(), QueryError> {
     let sql = format!(
-        "SELECT {columns} FROM sms WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY at_ms, id"
+        "SELECT {COUNTED_SMS} FROM sms WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY at_ms, id"
     );
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params![iccid.as_str(), from, until])?;
@@ -128,24 +180,20 @@ fn messages(
     Ok(())
 }
 
-/// Adds the calls and messages of a half-open span one by one.
-pub(crate) fn count(
+pub(crate) const FIRST_CALL: &str = "SELECT began_ms FROM call WHERE iccid = ?1 AND began_ms >= ?2 AND began_ms < ?3 \
+    AND ending <> 'open' ORDER BY began_ms LIMIT 1";
+pub(crate) const FIRST_SMS: &str =
+    "SELECT at_ms FROM sms WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY at_ms LIMIT 1";
+
+/// When the first one of a half-open span was.
+pub(crate) fn first(
     conn: &Connection,
+    sql: &str,
     iccid: &Iccid,
-    span: (i64, i64),
-    counts: &mut VoiceCounts,
-) -> Result<(), QueryError> {
-    if span.0 >= span.1 {
-        return Ok(());
-    }
-    calls(conn, COUNTED_CALL, iccid, span, |call| {
-        counts.sums.add_call(&call);
-        true
-    })?;
-    messages(conn, COUNTED_SMS, iccid, span, |sms| {
-        counts.add_sms(sms.direction, sms.parts, &sms.zone, sms.party.as_deref());
-        true
-    })
+    (from, until): (i64, i64),
+) -> Result<Option<Timestamp>, QueryError> {
+    let found = conn.prepare_cached(sql)?.query_row(params![iccid.as_str(), from, until], |row| row.get(0));
+    Ok(found.optional()?.map(Timestamp::from_millis))
 }
 
 pub(crate) fn open_calls(conn: &Connection) -> Result<Vec<CallRecord>, QueryError> {
@@ -290,7 +338,7 @@ fn message(row: &Row<'_>) -> Result<SmsRecord, QueryError> {
     })
 }
 
-fn direction(word: &str) -> Result<SmsDirection, QueryError> {
+pub(crate) fn direction(word: &str) -> Result<SmsDirection, QueryError> {
     let all = [SmsDirection::Sent, SmsDirection::Received, SmsDirection::Failed, SmsDirection::Unknown];
     all.into_iter().find(|one| one.as_str() == word).ok_or_else(|| QueryError::Unreadable {
         column: "sms.direction",

@@ -166,10 +166,8 @@ fn a_newer_schema_is_refused_untouched() {
     let error = refused(&dir.ledger());
     assert_eq!(error.kind(), ErrorKind::Newer);
     let text = error.to_string();
-    assert!(
-        text.contains("version 6") && text.contains("up to 5") && text.contains("install that"),
-        "{text}"
-    );
+    let versions = [format!("version {}", SCHEMA_VERSION + 1), format!("up to {SCHEMA_VERSION}")];
+    assert!(versions.iter().all(|said| text.contains(said)) && text.contains("install that"), "{text}");
     assert_eq!(files(&dir), before);
 }
 
@@ -187,7 +185,9 @@ fn a_newer_schema_that_lies_in_the_log_alone_is_refused_untouched() {
     drop(conn);
     let before = files(&dir);
     assert!(!before["ledger.db-wal"].is_empty());
-    assert!(matches!(refused(&dir.ledger()), OpenError::Newer { found: 12, known: SCHEMA_VERSION, .. }));
+    assert!(
+        matches!(refused(&dir.ledger()), OpenError::Newer { found, known: SCHEMA_VERSION, .. } if found == SCHEMA_VERSION + 7)
+    );
     assert_eq!(files(&dir), before);
 }
 

@@ -221,7 +221,8 @@ fn months_that_are_over_are_counted_and_counted_anew_once_something_in_them_chan
     holds(&store);
     // Counts that cannot be read are passed over.
     let conn = rusqlite::Connection::open(store.path()).unwrap();
-    conn.execute("UPDATE voice_month SET counts = x'00' WHERE month_ms < ?1", [day(-70)]).unwrap();
+    conn.execute("UPDATE voice_month SET calls = x'01', messages = x'02' WHERE month_ms < ?1", [day(-70)])
+        .unwrap();
     drop(conn);
     holds(&store);
 }
