@@ -114,8 +114,14 @@ type Kind = fn(&Connection, &ExplainQuery, u32, u32) -> Result<Vec<Part>, QueryE
 /// In the order of [`Part`], behind what was counted.
 const KINDS: [Kind; 5] = [corrected, gaps, sessions, observed, undated];
 
-/// What each run counted: epoch, zone and source, then how much, and the first and the last instant measured.
-type Runs = BTreeMap<(i64, String, String), (Volume, i64, i64)>;
+/// A run by its epoch, zone and source.
+type RunKey = (i64, String, String);
+
+/// How much was counted, and the first and the last instant measured, ms since 1970 UTC.
+type RunSum = (Volume, i64, i64);
+
+/// What each run counted.
+type Runs = BTreeMap<RunKey, RunSum>;
 
 macro_rules! explains {
     ($type:ty) => {
@@ -237,7 +243,7 @@ fn runs(conn: &Connection, iccid: &Iccid, (from, until): (Timestamp, Timestamp))
     )?;
     let mut rows = statement.query(params![iccid.as_str(), from.as_millis(), until.as_millis()])?;
     let mut all = Runs::new();
-    let mut current: Option<((i64, String, String), (Volume, i64, i64))> = None;
+    let mut current: Option<(RunKey, RunSum)> = None;
     while let Some(row) = rows.next()? {
         let (zone, source) = (text(row, 1, "usage.zone")?, text(row, 2, "usage.source")?);
         let epoch = row.get(0)?;
@@ -257,7 +263,7 @@ fn runs(conn: &Connection, iccid: &Iccid, (from, until): (Timestamp, Timestamp))
     Ok(all)
 }
 
-fn keep(all: &mut Runs, run: Option<((i64, String, String), (Volume, i64, i64))>) -> Result<(), QueryError> {
+fn keep(all: &mut Runs, run: Option<(RunKey, RunSum)>) -> Result<(), QueryError> {
     let Some((key, (more, first, last))) = run else { return Ok(()) };
     let sum = all.entry(key).or_insert((Volume::default(), first, last));
     let volume = sum.0.checked_add(more).ok_or(QueryError::Overflow { what: "usage" })?;
