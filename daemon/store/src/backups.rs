@@ -68,15 +68,17 @@ impl Backups {
         for entry in entries {
             let entry = entry?;
             let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-            let Some((occasion, made)) = understand(&name) else { continue };
+            let Some((occasion, made, number)) = understand(&name) else { continue };
             // A link is none of ours: what it leads to may lie anywhere.
             let metadata = fs::symlink_metadata(entry.path())?;
             if metadata.is_file() {
-                copies.push(Copy { name, occasion, made, bytes: metadata.len() });
+                copies.push((number, Copy { name, occasion, made, bytes: metadata.len() }));
             }
         }
-        copies.sort_by(|one, other| (other.made, &other.name).cmp(&(one.made, &one.name)));
-        Ok(copies)
+        copies.sort_by(|(first, one), (second, other)| {
+            (other.made, second, &other.name).cmp(&(one.made, first, &one.name))
+        });
+        Ok(copies.into_iter().map(|(_, copy)| copy).collect())
     }
 
     /// The path of the copy with this name: only one that [`Backups::list`] gives, whatever the name says.
@@ -164,20 +166,19 @@ macro_rules! copies {
 copies!(Store);
 copies!(Reader);
 
-fn understand(name: &str) -> Option<(Occasion, Timestamp)> {
+/// Who asked for it, when, and which of that second's it is.
+fn understand(name: &str) -> Option<(Occasion, Timestamp, u32)> {
     let (word, rest) = name.strip_suffix(".db")?.split_once('-')?;
     let occasion = match word {
         "daily" => Occasion::Daily,
         "asked" => Occasion::Asked,
         _ => return None,
     };
-    let (stamp, number) = rest.split_once('.').unwrap_or((rest, "1"));
+    let (stamp, number) = rest.split_once('.').unwrap_or((rest, "0"));
     let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric());
-    if !plain(stamp) || number.parse::<u32>().is_err() {
-        return None;
-    }
+    let number = number.parse().ok().filter(|_| plain(stamp))?;
     let at = NaiveDateTime::parse_from_str(stamp, FORM).ok()?;
-    Some((occasion, Timestamp::from_millis(at.and_utc().timestamp_millis())))
+    Some((occasion, Timestamp::from_millis(at.and_utc().timestamp_millis()), number))
 }
 
 #[cfg(test)]
@@ -187,8 +188,8 @@ mod tests {
     #[test]
     fn only_names_of_our_own_making_are_understood() {
         let at = Timestamp::from_secs(1_793_491_200);
-        assert_eq!(understand("daily-20261101T000000Z.db"), Some((Occasion::Daily, at)));
-        assert_eq!(understand("asked-20261101T000000Z.2.db"), Some((Occasion::Asked, at)));
+        assert_eq!(understand("daily-20261101T000000Z.db"), Some((Occasion::Daily, at, 0)));
+        assert_eq!(understand("asked-20261101T000000Z.2.db"), Some((Occasion::Asked, at, 2)));
         for other in [
             "daily-20261101T000000Z.db.part",
             "daily-../../etc/passwd.db",

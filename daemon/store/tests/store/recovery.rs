@@ -54,8 +54,8 @@ fn a_copy_is_made_while_the_ledger_is_written_and_taken_back() {
             "daily-20261105T000000Z.db",
             "daily-20261104T000000Z.db",
             "daily-20261103T000000Z.db",
-            "asked-20261101T000000Z.db",
             "asked-20261101T000000Z.1.db",
+            "asked-20261101T000000Z.db",
         ]
     );
     drop((store, reader));
