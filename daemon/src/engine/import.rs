@@ -36,16 +36,12 @@ impl Engine {
                 "send the rest in further calls",
             ));
         }
-        let now = self.stamp();
-        if !now.trusted {
-            return Err(ControlError::Busy {
-                message: "the clock cannot be believed yet, so what is past is not known".to_owned(),
-                hint: "set the clock or wait for NTP; see service.clock in the configuration".to_owned(),
-            });
-        }
+        // A clock that is not believed knows nothing of what is still to come; vnStat's dates are as good as they are.
+        let at = self.stamp();
+        let now = at.trusted.then_some(at.wall);
         let zone = machine_zone(&Environment::of_process())?;
         let given: Vec<Option<ImportRow>> =
-            question.rows.iter().map(|given| row(given, &zone, now.wall)).collect::<Answer<_>>()?;
+            question.rows.iter().map(|given| row(given, &zone, now)).collect::<Answer<_>>()?;
         let impossible = given.iter().filter(|row| row.is_none()).count();
         let rows: Vec<ImportRow> = given.into_iter().flatten().collect();
         // What is used now is in the ledger before anything is compared with it.
@@ -129,7 +125,7 @@ fn machine_zone(machine: &Environment) -> Answer<ZoneRules> {
 
 /// None where it cannot be: vnStat dates by whatever the clock says, and where there is none it says 1970 (or, where it was
 /// wrong once, the future); a figure that no network can carry is a counter's nonsense.
-fn row(given: &ImportedRow, zone: &ZoneRules, now: Timestamp) -> Answer<Option<ImportRow>> {
+fn row(given: &ImportedRow, zone: &ZoneRules, now: Option<Timestamp>) -> Answer<Option<ImportRow>> {
     let bad = |message: &str| usage::invalid("rows", message, "send rows as a vnStat database holds them");
     let start = NaiveDateTime::parse_from_str(&given.start, "%Y-%m-%dT%H:%M")
         .map_err(|_| bad("a row begins at no local time"))?;
@@ -148,10 +144,10 @@ fn row(given: &ImportedRow, zone: &ZoneRules, now: Timestamp) -> Answer<Option<I
     // Where a clock is set forward an hour may be none at all.
     let end = if end > start { end } else { start.saturating_add(simbell_core::time::Span::secs(3_600)) };
     let volume = Volume { rx: given.rx_bytes, tx: given.tx_bytes };
-    if start > now || !is_credible(volume, end.since(start).as_secs()) {
+    if now.is_some_and(|now| start > now) || !is_credible(volume, end.since(start).as_secs()) {
         return Ok(None);
     }
-    Ok(Some(ImportRow { start, end, last: end.min(now), volume }))
+    Ok(Some(ImportRow { start, end, last: now.map_or(end, |now| end.min(now)), volume }))
 }
 
 fn is_credible(volume: Volume, seconds: i64) -> bool {
@@ -194,7 +190,7 @@ mod tests {
         std::fs::remove_dir_all(&dir).unwrap();
         let zone = zone.unwrap();
         let now = Timestamp::from_millis(1_795_300_000_000);
-        let taken = row(&given, &zone, now).unwrap().unwrap();
+        let taken = row(&given, &zone, Some(now)).unwrap().unwrap();
         // 2026-11-21T16:00:00Z.
         assert_eq!(taken.start, Timestamp::from_millis(1_795_276_800_000));
         assert_eq!(taken.end.since(taken.start).as_millis(), 86_400_000);
@@ -207,10 +203,14 @@ mod tests {
             at("2026-11-21T00:00", u64::MAX),
             at("2026-11-21T00:00", 2_500_000_000 * 86_400),
         ] {
-            assert_eq!(row(&impossible, &zone, now).unwrap(), None, "{impossible:?}");
+            assert_eq!(row(&impossible, &zone, Some(now)).unwrap(), None, "{impossible:?}");
         }
         let most = at("2026-11-21T00:00", 2_500_000_000 * 86_400 - 2);
-        assert!(row(&most, &zone, now).unwrap().is_some());
-        assert!(row(&at("yesterday", 1), &zone, now).is_err());
+        assert!(row(&most, &zone, Some(now)).unwrap().is_some());
+        // Where the clock is not believed nothing is known to be still to come.
+        let later = at("2150-01-01T00:00", 1);
+        assert_eq!(row(&later, &zone, Some(now)).unwrap(), None);
+        assert!(row(&later, &zone, None).unwrap().is_some());
+        assert!(row(&at("yesterday", 1), &zone, Some(now)).is_err());
     }
 }
