@@ -131,7 +131,9 @@ impl HttpClient {
     ) -> Result<Response<Incoming>, SendError> {
         match tokio::time::timeout(timeout, self.client.request(request)).await {
             Err(_) => {
-                let text = format!("{place}: no answer within {} s", timeout.as_secs());
+                // What is left of a limit of 3 s is a little less.
+                let seconds = timeout.as_millis().div_ceil(1_000);
+                let text = format!("{place}: no answer within {seconds} s");
                 Err(SendError::again(SendErrorKind::TimedOut, text))
             }
             Ok(Err(error)) => Err(connection_error(&error, place, redactor)),

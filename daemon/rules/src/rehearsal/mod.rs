@@ -219,6 +219,9 @@ impl Rehearsal {
     /// When `before` is in no modem, or `after` is in one.
     pub fn swap(&mut self, before: &Iccid, after: &Iccid) -> Result<(), RehearsalError> {
         self.read_links()?;
+        if before == after {
+            return self.seat(before).map(drop);
+        }
         if let Some(seat) = self.seats.remove(after) {
             self.feed(Event::ModemVanished { modem: seat.modem.clone() })?;
             self.feed(Event::LinkVanished(seat.reading()))?;

@@ -1,6 +1,7 @@
 //! Expectations. Each saying of a reminder is expected once, in order: what a story has not expected is what
 //! `expect_no_reminder` finds.
 
+use chrono::{NaiveDate, NaiveTime};
 use rhai::{Array, Dynamic, Map, NativeCallContext};
 use simbell_core::action::{Action, ActionRecord, ActionState};
 
@@ -190,6 +191,14 @@ struct Wanted {
     times: Option<i64>,
 }
 
+/// Whether a story could ever show this as a moment or a part of one.
+fn is_moment(text: &str) -> bool {
+    let time =
+        |text: &str| ["%H:%M", "%H:%M:%S"].iter().any(|form| NaiveTime::parse_from_str(text, form).is_ok());
+    let date = |text: &str| text.parse::<NaiveDate>().is_ok();
+    time(text) || date(text) || text.split_once(' ').is_some_and(|(day, at)| date(day) && time(at))
+}
+
 impl Wanted {
     fn read(how: &Map) -> Result<Self, String> {
         known(how, &REMINDER_KEYS, "an expectation")?;
@@ -201,13 +210,20 @@ impl Wanted {
                 Some(held.unwrap_or_else(|| sim.to_string()))
             }
         };
+        let at = text("at");
+        if let Some(wrong) = at.as_deref().filter(|at| !is_moment(at)) {
+            return Err(format!(
+                "`at` is a time, a date or both, such as 07:00, 2026-11-22 or 2026-11-22 07:00, not {}",
+                short(wrong)
+            ));
+        }
         let late = how.get("late").map(Dynamic::as_bool).transpose();
         let times = how.get("times").map(Dynamic::as_int).transpose();
         Ok(Self {
             contains: how.get("contains").map(list).unwrap_or_default(),
             text: text("text"),
             urgency: text("urgency"),
-            at: text("at"),
+            at,
             sim,
             late: late.map_err(|_| "`late` is true or false".to_owned())?,
             channels: how.get("channels").map(list),

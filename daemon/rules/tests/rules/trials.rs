@@ -117,6 +117,7 @@ fn each_expectation_fails_in_its_own_words() {
         ),
         ("expect_reminder(\"half\", #{ urgency: \"critical\" });", "its urgency is info"),
         ("expect_reminder(\"half\", #{ at: \"07:00\" });", "it was at 2026-11-01 00:00, not at 07:00"),
+        ("expect_reminder(\"half\", #{ at: \"25:99\" });", "`at` is a time, a date or both"),
         ("expect_reminder(\"half\", #{ late: true });", "it was not late"),
         ("expect_reminder(\"half\", #{ sim: \"other\" });", "it is about home"),
         ("expect_reminder(\"half\", #{ txt: \"x\" });", "an expectation has no `txt`: did you mean `text`?"),
