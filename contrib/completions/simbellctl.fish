@@ -59,8 +59,8 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __f
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l by -d 'How to add up' -r -f -a "hour\t'By the hour'
 day\t'By the day, in the plan\'s zone'
 cycle\t'By the billing cycle'"
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l from -d 'From this date or RFC 3339 time on; from the beginning of the cycle unless given' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l to -d 'Until before this date or RFC 3339 time; until now unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l from -d 'From this date or RFC 3339 time on, by whole hours; from the beginning of the cycle unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l to -d 'Until before this date or RFC 3339 time, by whole hours; until now unless given' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l check -d 'Exit with 5 when a SIM has used this much of its cycle\'s allowance (80%), or this much data (5GB), or more' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l socket -d 'The service\'s socket' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and not __fish_seen_subcommand_from export set corrections undo observe observations withdraw calls sms explain help" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
@@ -81,8 +81,8 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l by -d 'How to add up' -r -f -a "hour\t'By the hour'
 day\t'By the day, in the plan\'s zone'
 cycle\t'By the billing cycle'"
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l from -d 'From this date or RFC 3339 time on; everything there is unless given' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l to -d 'Until before this date or RFC 3339 time; until now unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l from -d 'From this date or RFC 3339 time on, by whole hours; everything there is unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l to -d 'Until before this date or RFC 3339 time, by whole hours; until now unless given' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -l format -d 'JSON, one object a line, or CSV; JSON unless given' -r -f -a "json\t'One object a line'
 csv\t'Comma-separated, with a heading (RFC 4180)'"
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from export" -s o -l output -d 'Where to save it, in a file that is not there yet; standard output unless given' -r -F
@@ -147,8 +147,8 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -l sim -d 'Of this SIM, by name or ICCID; may be left out where there is only one' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -l day -d 'Of this day in the plan\'s zone, such as 2026-11-22' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -l cycle -d 'Of the billing cycle that this day lies in; of the cycle of now unless given' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -l from -d 'From this date or RFC 3339 time on; from the beginning of the cycle unless given' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -l to -d 'Until before this date or RFC 3339 time; until now unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -l from -d 'From this date or RFC 3339 time on, by whole hours; from the beginning of the cycle unless given' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -l to -d 'Until before this date or RFC 3339 time, by whole hours; until now unless given' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -l socket -d 'The service\'s socket' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -l json -d 'Print JSON: one object on one line, or one object a line for lists and streams'
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand usage; and __fish_seen_subcommand_from explain" -s h -l help -d 'Print help'

@@ -88,10 +88,10 @@ pub struct UsageArgs {
     /// How to add up
     #[arg(long, value_enum, default_value_t = By::Day)]
     pub by: By,
-    /// From this date or RFC 3339 time on; from the beginning of the cycle unless given
+    /// From this date or RFC 3339 time on, by whole hours; from the beginning of the cycle unless given
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
-    /// Until before this date or RFC 3339 time; until now unless given
+    /// Until before this date or RFC 3339 time, by whole hours; until now unless given
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
     /// Exit with 5 when a SIM has used this much of its cycle's allowance (80%), or this much data (5GB), or more
@@ -199,10 +199,10 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "DATE", num_args = 0..=1, conflicts_with_all = ["from", "to"])]
     #[allow(clippy::option_option, reason = "left out, or given without a day")]
     pub cycle: Option<Option<String>>,
-    /// From this date or RFC 3339 time on; from the beginning of the cycle unless given
+    /// From this date or RFC 3339 time on, by whole hours; from the beginning of the cycle unless given
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
-    /// Until before this date or RFC 3339 time; until now unless given
+    /// Until before this date or RFC 3339 time, by whole hours; until now unless given
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
 }
@@ -253,10 +253,10 @@ pub struct ExportArgs {
     /// How to add up
     #[arg(long, value_enum, default_value_t = By::Hour)]
     pub by: By,
-    /// From this date or RFC 3339 time on; everything there is unless given
+    /// From this date or RFC 3339 time on, by whole hours; everything there is unless given
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
-    /// Until before this date or RFC 3339 time; until now unless given
+    /// Until before this date or RFC 3339 time, by whole hours; until now unless given
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
     /// JSON, one object a line, or CSV; JSON unless given

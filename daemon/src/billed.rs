@@ -158,11 +158,11 @@ impl Question {
         for iccid in usage::sims_of(state, asked.sim.as_deref())? {
             let Some(tariff) = state.tariff(&iccid) else { continue };
             let until = match &asked.to {
-                Some(text) => usage::instant(text, tariff.zone, "to")?,
+                Some(text) => usage::whole_to(usage::instant(text, tariff.zone, "to")?, tariff.zone),
                 None => at.wall.saturating_add(Span(1)),
             };
             let from = match &asked.from {
-                Some(text) => usage::instant(text, tariff.zone, "from")?,
+                Some(text) => usage::whole_from(usage::instant(text, tariff.zone, "from")?, tariff.zone),
                 None => beginning(&tariff, at.wall, until, by_cycle),
             };
             let (plan, zone) = (tariff.plan.clone(), tariff.zone.clone());

@@ -15,7 +15,7 @@ use simbell_store::{ExplainCursor, ExplainQuery, Part, QueryError, Run, STRETCH}
 
 use crate::control::Answer;
 use crate::convert;
-use crate::usage::{Ledger, instant, invalid, too_large};
+use crate::usage::{Ledger, instant, invalid, too_large, whole_from, whole_to};
 
 /// A page that is asked for: all that the state has to say to it.
 #[derive(Debug, Clone)]
@@ -256,6 +256,8 @@ impl Asked {
             let start = bounds.map_or_else(|| zone.day_start(zone.date(at.wall)), |(start, _)| start);
             let from = question.from.as_deref().map(|text| instant(text, zone, "from")).transpose()?;
             let until = question.to.as_deref().map(|text| instant(text, zone, "to")).transpose()?;
+            let from = from.map(|from| whole_from(from, zone));
+            let until = until.map(|until| whole_to(until, zone));
             Self { from: from.unwrap_or(start), until: until.unwrap_or(now), cycle: false }
         } else {
             let (from, end) = bounds.unwrap_or_else(|| (zone.day_start(zone.date(at.wall)), None));

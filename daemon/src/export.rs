@@ -53,8 +53,10 @@ impl Export {
         let ExportUsageParams { sim, by, from, to } = asked;
         let iccids = sims_of(state, sim.as_deref())?;
         let question = GetUsageParams { sim, by, from, to, after: None, limit: None };
-        let spans: Vec<Asked> =
-            iccids.iter().map(|iccid| Asked::of(state, iccid, at, &question, true)).collect::<Answer<_>>()?;
+        let spans: Vec<Asked> = iccids
+            .iter()
+            .map(|iccid| Asked::by_hours(state, iccid, at, &question, true))
+            .collect::<Answer<_>>()?;
         let place = match spans.first() {
             Some(first) => Place::Usage(0, first.from),
             None => Place::End,

@@ -16,6 +16,8 @@ use simbell_store::{
 use crate::control::Answer;
 use crate::convert;
 
+const HOUR: Span = Span::secs(3_600);
+
 /// Without `from`, so many cycles are shown by cycle.
 pub(crate) const CYCLES_SHOWN: usize = 12;
 
@@ -213,8 +215,10 @@ impl Question {
         let limit = asked.limit.map_or(100, |limit| usize::try_from(limit).unwrap_or(100)).max(1);
         let after = asked.after.as_deref().map(cursor).transpose()?;
         let spans = sims_of(state, asked.sim.as_deref())?;
-        let spans =
-            spans.iter().map(|iccid| Asked::of(state, iccid, at, asked, false)).collect::<Answer<_>>()?;
+        let spans = spans
+            .iter()
+            .map(|iccid| Asked::by_hours(state, iccid, at, asked, false))
+            .collect::<Answer<_>>()?;
         Ok(Self { spans, after, limit })
     }
 
@@ -272,22 +276,39 @@ pub(crate) fn sims_of(state: &State, name: Option<&str>) -> Answer<Vec<Iccid>> {
 }
 
 impl Asked {
-    /// `ever`: without `from` everything there is, rather than the current cycle.
-    pub(crate) fn of(
+    /// Of what is kept by the hour; `ever`: without `from` everything there is, rather than the current cycle.
+    pub(crate) fn by_hours(
         state: &State,
         iccid: &Iccid,
         at: Stamp,
         question: &GetUsageParams,
         ever: bool,
     ) -> Answer<Self> {
+        Self::read(state, iccid, at, question, (whole_from, whole_to), ever)
+    }
+
+    /// Of what is kept by the instant.
+    pub(crate) fn of(state: &State, iccid: &Iccid, at: Stamp, question: &GetUsageParams) -> Answer<Self> {
+        Self::read(state, iccid, at, question, (|at, _| at, |at, _| at), false)
+    }
+
+    fn read(
+        state: &State,
+        iccid: &Iccid,
+        at: Stamp,
+        question: &GetUsageParams,
+        (widened_from, widened_to): (Widen, Widen),
+        ever: bool,
+    ) -> Answer<Self> {
         let zone = state.zone_of(iccid);
         let cycle = state.sims().find(|s| s.record.iccid == *iccid).and_then(|s| s.bounds);
         let until = match &question.to {
-            Some(text) => instant(text, zone, "to")?,
+            Some(text) => widened_to(instant(text, zone, "to")?, zone),
             // What is being used at this very moment is asked for too.
             None => at.wall.saturating_add(Span(1)),
         };
         let from = question.from.as_deref().map(|text| instant(text, zone, "from")).transpose()?;
+        let from = from.map(|from| widened_from(from, zone));
         let from = from.or_else(|| ever.then(|| Timestamp::from_millis(0).min(until)));
         if from.is_some_and(|from| from > until) {
             return Err(match question.to {
@@ -341,6 +362,24 @@ fn cycle_starts(
     }
     starts.reverse();
     starts
+}
+
+/// An instant of a question, as it is taken where the zone's days are these.
+type Widen = fn(Timestamp, &ZoneRules) -> Timestamp;
+
+/// Usage is kept by the hour, so one that a span begins in belongs to it as a whole; a day may begin within one.
+pub(crate) fn whole_from(at: Timestamp, zone: &ZoneRules) -> Timestamp {
+    at.hour_start().max(zone.day_start(zone.date(at)).min(at))
+}
+
+/// As [`whole_from`], of the hour that a span ends in.
+pub(crate) fn whole_to(at: Timestamp, zone: &ZoneRules) -> Timestamp {
+    if whole_from(at, zone) == at {
+        return at;
+    }
+    let end = at.hour_start().saturating_add(HOUR);
+    let tomorrow = zone.date(at).succ_opt().map(|next| zone.day_start(next));
+    tomorrow.filter(|tomorrow| *tomorrow > at).map_or(end, |tomorrow| end.min(tomorrow))
 }
 
 pub(crate) fn instant(text: &str, zone: &ZoneRules, argument: &str) -> Answer<Timestamp> {
@@ -406,4 +445,31 @@ pub(crate) fn unreadable(error: &impl std::fmt::Display) -> ControlError {
 
 pub(crate) fn too_large() -> ControlError {
     convert::internal("a sum of usage does not fit into 64 bits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_widened_to_whole_hours_and_never_over_the_edge_of_a_day() {
+        let utc = |text: &str| {
+            Timestamp::from_millis(text.parse::<DateTime<chrono::Utc>>().unwrap().timestamp_millis())
+        };
+        let kolkata =
+            ZoneRules { name: "Asia/Kolkata".to_owned(), first_offset_s: 19_800, transitions: Vec::new() };
+        for (zone, at, from, to) in [
+            (&ZoneRules::utc(), "2026-11-29T02:00:00Z", "2026-11-29T02:00:00Z", "2026-11-29T02:00:00Z"),
+            (&ZoneRules::utc(), "2026-11-29T02:50:00Z", "2026-11-29T02:00:00Z", "2026-11-29T03:00:00Z"),
+            (&ZoneRules::utc(), "2026-11-29T23:59:59.999Z", "2026-11-29T23:00:00Z", "2026-11-30T00:00:00Z"),
+            (&kolkata, "2026-11-29T02:50:00Z", "2026-11-29T02:00:00Z", "2026-11-29T03:00:00Z"),
+            // Midnight there, which slots do not span.
+            (&kolkata, "2026-11-29T18:30:00Z", "2026-11-29T18:30:00Z", "2026-11-29T18:30:00Z"),
+            (&kolkata, "2026-11-29T18:10:00Z", "2026-11-29T18:00:00Z", "2026-11-29T18:30:00Z"),
+            (&kolkata, "2026-11-29T18:40:00Z", "2026-11-29T18:30:00Z", "2026-11-29T19:00:00Z"),
+        ] {
+            assert_eq!(whole_from(utc(at), zone), utc(from), "from {at} in {}", zone.name);
+            assert_eq!(whole_to(utc(at), zone), utc(to), "to {at} in {}", zone.name);
+        }
+    }
 }

@@ -42,7 +42,7 @@ impl Question {
         let limit = question.limit.map_or(100, |limit| usize::try_from(limit).unwrap_or(100)).max(1);
         let after = question.after.as_deref().map(cursor).transpose()?;
         let sims = sims_of(state, question.sim.as_deref())?.into_iter().map(|iccid| {
-            let asked = Asked::of(state, &iccid, at, question, false)?;
+            let asked = Asked::of(state, &iccid, at, question)?;
             Ok((asked, state.calls_under_way(&iccid, at)))
         });
         Ok(Self { sims: sims.collect::<Answer<_>>()?, after, limit, looks: ENTRIES_LOOKED_AT })

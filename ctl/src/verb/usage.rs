@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use chrono::DateTime;
 use simbell_api::{Client, GetUsageParams, SetUsageParams, Sim, UsageOutput, UsageRow};
 
 use super::{Verdict, carrier, sims};
@@ -54,6 +55,7 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, args: &UsageArgs) ->
             page.push_str(&carrier::overdrawn(sim, out.width).unwrap_or_default());
         }
         out.text(&page)?;
+        note_whole_hours(out, [args.from.as_ref(), args.to.as_ref()]);
     }
     if args.check.is_some() && args.sim.is_some() && asked.is_empty() {
         // It was there a moment ago: that nothing is reached must not be said of it.
@@ -82,6 +84,16 @@ fn needs_allowance(asked: &[&Sim], out: &Out) -> Result<(), CtlError> {
     }
     out.note(&format!("{none} and cannot reach a share of it: the others are checked"));
     Ok(())
+}
+
+/// Usage is kept by the hour: says it where a span begins or ends within one.
+pub(super) fn note_whole_hours(out: &Out, ends: [Option<&String>; 2]) {
+    let within = |text: &&String| {
+        DateTime::parse_from_rfc3339(text).is_ok_and(|at| at.timestamp_millis().rem_euclid(3_600_000) != 0)
+    };
+    if ends.into_iter().flatten().any(|text| within(&text)) {
+        out.note("usage is kept by the hour: an hour that the span begins or ends in counts as a whole");
+    }
 }
 
 /// Says it where the ledger lacks what was measured last: the answer alone would look complete. Asked after it, for the

@@ -159,10 +159,11 @@ inline! {
         /// Name or ICCID; null where there is only one.
         #[serde(default)]
         pub sim: Option<String>,
-        /// From, included: RFC 3339, or an ISO 8601 date in the plan's zone; null for the beginning of the cycle.
+        /// From, included: RFC 3339, or an ISO 8601 date in the plan's zone; null for the beginning of the cycle. Usage is
+        /// kept by the hour: of an instant within one the whole hour counts.
         #[serde(default)]
         pub from: Option<String>,
-        /// Until, excluded; null for the end of `day` or `cycle`, or now.
+        /// Until, excluded, likewise; null for the end of `day` or `cycle`, or now.
         #[serde(default)]
         pub to: Option<String>,
         /// This day of the plan's zone, ISO 8601; not beside `from`, `to` or `cycle`.

@@ -57,10 +57,11 @@ inline! {
         pub sim: Option<String>,
         /// `hour`, `day` or `cycle`.
         pub by: String,
-        /// From, included: RFC 3339, or an ISO 8601 date in the plan's zone; null for everything there is.
+        /// From, included: RFC 3339, or an ISO 8601 date in the plan's zone; null for everything there is. Usage is
+        /// kept by the hour: of an instant within one the whole hour counts.
         #[serde(default)]
         pub from: Option<String>,
-        /// Until, excluded; null for now.
+        /// Until, excluded, likewise; null for now.
         #[serde(default)]
         pub to: Option<String>,
     }

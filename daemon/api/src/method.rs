@@ -223,10 +223,11 @@ inline! {
         pub sim: Option<String>,
         /// `hour`, `day` or `cycle`.
         pub by: String,
-        /// From, included: RFC 3339, or an ISO 8601 date in the plan's zone; null for the beginning of the cycle.
+        /// From, included: RFC 3339, or an ISO 8601 date in the plan's zone; null for the beginning of the cycle. Usage is
+        /// kept by the hour: of an instant within one the whole hour counts. Calls and messages are of their instants.
         #[serde(default)]
         pub from: Option<String>,
-        /// Until, excluded; null for now.
+        /// Until, excluded, likewise; null for now.
         #[serde(default)]
         pub to: Option<String>,
         /// The `next` of the page before; null for the first page.
