@@ -237,6 +237,26 @@ fn a_question_from_the_midst_of_a_cycle_knows_what_came_before() {
 }
 
 #[test]
+fn what_came_before_the_first_cycle_is_one_row() {
+    let ledger = ledger(&sample());
+    let start = chrono::NaiveDate::from_ymd_opt(2026, 9, 30).unwrap();
+    for period in [Period::Days { days: 28, start, renews: true }, Period::Bucket { start }] {
+        let sessions = Plan { period: period.clone(), ..plan(Counts::Both, Some((100, Per::Session))) };
+        let plain = Plan { period, ..plan(Counts::Max, None) };
+        let rows = [(0, 75, Some(200), -4), (29, 96, Some(100), 9)];
+        let larger = [(0, 75, Some(60), -4), (29, 96, Some(96), 9)];
+        for room in [1, 2, 64] {
+            for slots in [1, 2, SLOTS_LOOKED_AT] {
+                assert_eq!(pages_of(&ledger, &sessions, true, room, slots), rows);
+                assert_eq!(pages_of(&ledger, &plain, true, room, slots), larger);
+            }
+        }
+        let days: Vec<i64> = pages(&ledger, &sessions, false, 64).iter().map(|row| row.0).collect();
+        assert_eq!(days, [0, 1, 5, 29, 30, 40], "days are days");
+    }
+}
+
+#[test]
 fn a_page_ends_early_where_much_is_to_be_looked_at() {
     let mut changes: Vec<Change> = vec![epoch(1, 1)];
     // More slots a day than there are hours, as edges make them.

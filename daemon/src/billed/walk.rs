@@ -3,7 +3,7 @@
 use chrono::Days;
 use simbell_api::BilledSpan;
 use simbell_core::billing::{Part, Per, Tariff, Units};
-use simbell_core::cycle::cycle_at;
+use simbell_core::cycle::{cycle_after, cycle_at};
 use simbell_core::ident::Iccid;
 use simbell_core::ledger::{Volume, When};
 use simbell_core::plan::{Counts, Plan};
@@ -63,6 +63,8 @@ pub(super) struct Walk<'a> {
 }
 
 const FAR: Timestamp = Timestamp::from_millis(i64::MAX);
+/// Where the time before a plan's first cycle begins: before all that a ledger holds.
+const BEFORE: Timestamp = Timestamp::from_millis(0);
 const HOUR: Span = Span::secs(3_600);
 const DAY: Span = Span::secs(86_400);
 
@@ -327,7 +329,7 @@ impl<'a> Walk<'a> {
         (zone.day_start(date).min(at), if end > at { end } else { at.saturating_add(HOUR) })
     }
 
-    /// The cycle that an instant lies in; the day where it lies in none.
+    /// The cycle that an instant lies in; all the time before the first one; the day where the plan is over.
     fn cycle_of(&self, at: Timestamp) -> (Timestamp, Timestamp) {
         let zone = self.tariff.zone;
         let date = zone.date(at);
@@ -336,10 +338,13 @@ impl<'a> Walk<'a> {
                 let (start, end) = cycle.bounds(zone);
                 (start.min(at), end.unwrap_or(FAR))
             }
-            None => {
-                let end = date.checked_add_days(Days::new(1)).map_or(FAR, |next| zone.day_start(next));
-                (zone.day_start(date).min(at), end)
-            }
+            None => match cycle_after(&self.tariff.plan.period, date) {
+                Some(first) => (BEFORE.min(at), zone.day_start(first.start)),
+                None => {
+                    let end = date.checked_add_days(Days::new(1)).map_or(FAR, |next| zone.day_start(next));
+                    (zone.day_start(date).min(at), end)
+                }
+            },
         }
     }
 }
