@@ -2,7 +2,7 @@
 //! `rules check`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,10 +15,13 @@ use simbell_rules::{
 };
 
 use crate::app::{CONFIG, load_config, rule_options};
-use crate::config::{Environment, Loaded};
+use crate::config::{self, Environment, Loaded};
 use crate::options::What;
 
 const EX_CONFIG: u8 = 78;
+
+/// Longest text that is added to a configuration.
+const MOST_ADDED: u64 = 1 << 20;
 
 /// Everything found, and what was looked at.
 #[derive(Debug, Default)]
@@ -61,6 +64,25 @@ pub fn run(config: Option<&Path>, rules: &[PathBuf], what: What, json: bool) -> 
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
+    }
+}
+
+/// Checks the configuration as if the text on standard input stood in `file` of its `conf.d`; prints each problem.
+pub fn run_with(config: Option<&Path>, file: &Path) -> ExitCode {
+    let env = Environment::of_process().assuming_secrets();
+    let mut text = String::new();
+    if let Err(error) = std::io::stdin().take(MOST_ADDED).read_to_string(&mut text) {
+        eprintln!("error: standard input cannot be read: {error}");
+        return ExitCode::FAILURE;
+    }
+    match config::load_with(config.unwrap_or(Path::new(CONFIG)), (file, &text), &env) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(problems) => {
+            for problem in problems.list() {
+                eprintln!("{problem}");
+            }
+            ExitCode::from(EX_CONFIG)
+        }
     }
 }
 

@@ -27,7 +27,10 @@ fn main() -> ExitCode {
             println!("simbelld {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
-        Ok(Command::Check { config, rules, what, json }) => check::run(config.as_deref(), &rules, what, json),
+        Ok(Command::Check { config, with: Some(file), .. }) => check::run_with(config.as_deref(), &file),
+        Ok(Command::Check { config, rules, what, json, .. }) => {
+            check::run(config.as_deref(), &rules, what, json)
+        }
         Ok(Command::Replay(options)) => replay::run(&options),
         Ok(Command::Tests(tests)) => trials::run(&tests),
         Ok(Command::Trace { config, file, json }) => trace::run(config.as_deref(), file.as_deref(), json),

@@ -35,6 +35,8 @@ pub enum Command {
         rules: Vec<PathBuf>,
         /// What to check.
         what: What,
+        /// A file of `conf.d` that is not there yet: its text comes on standard input.
+        with: Option<PathBuf>,
         /// Whether to answer in JSON.
         json: bool,
     },
@@ -104,7 +106,7 @@ pub const USAGE: &str = "\
 simbelld - the bell for your SIM
 
 Usage: simbelld [OPTIONS]
-       simbelld check [--config PATH] [--only config|rules] [--rules PATH]... [--json]
+       simbelld check [--config PATH] [--only config|rules] [--rules PATH]... [--with FILE] [--json]
        simbelld rules test [--config PATH] [--filter TEXT] [--watch] [--json] [FILE|FOLDER|NAME]...
        simbelld rules trace [--config PATH] [--json] [FILE]
        simbelld read-vnstat --interface NAME FILE
@@ -124,7 +126,8 @@ Options:
   -h, --help         Print this
   -V, --version      Print the version
 
-check reads the configuration, the rules and the plugins without running anything; read-vnstat
+check reads the configuration, the rules and the plugins without running anything (--with: as if the
+text on standard input stood in FILE of its conf.d, for `simbellctl plan add --write`); read-vnstat
 prints what a vnStat database says of an interface, for `simbellctl import`; replay runs a rule over
 the past of a ledger, or of standard input, for `simbellctl rules replay`; rules test runs the tests
 of rules and channels, and rules trace asks a rule again on a record of
@@ -288,6 +291,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Option
     let mut parser = lexopt::Parser::from_args(args);
     let mut options = Options::default();
     let (mut checking, mut rules, mut what, mut json) = (false, Vec::new(), What::Everything, false);
+    let mut with = None;
     while let Some(arg) = parser.next().map_err(bad)? {
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
@@ -308,6 +312,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Option
             }
             Long("rules") if checking => rules.push(parser.value().map_err(bad)?.into()),
             Long("json") if checking => json = true,
+            Long("with") if checking => with = Some(PathBuf::from(parser.value().map_err(bad)?)),
             Long("only") if checking => {
                 let value = parser.value().map_err(bad)?;
                 what = match value.to_str() {
@@ -327,7 +332,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Option
     }
     if checking {
         let what = if rules.is_empty() { what } else { What::Rules };
-        return Ok(Command::Check { config: options.config, rules, what, json });
+        return Ok(Command::Check { config: options.config, rules, what, with, json });
     }
     Ok(Command::Run(options))
 }
@@ -356,7 +361,8 @@ mod tests {
     fn check_is_read() {
         let command = args("check --config /c --rules a.rhai --json").unwrap();
         let rules = vec![PathBuf::from("a.rhai")];
-        let expected = Command::Check { config: Some("/c".into()), rules, what: What::Rules, json: true };
+        let expected =
+            Command::Check { config: Some("/c".into()), rules, what: What::Rules, with: None, json: true };
         assert_eq!(command, expected);
     }
 

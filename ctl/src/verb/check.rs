@@ -1,6 +1,6 @@
 //! `config check`, `plan check` and `rules check`: simbelld does it, offline.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -49,6 +49,20 @@ fn run(out: &mut Out, what: &str, config: Option<&Path>, rules: &[PathBuf]) -> R
         command.status().map_err(cannot)?.success()
     };
     if ok { Ok(Verdict::Done) } else { Err(problems(what)) }
+}
+
+/// Whether the configuration in `dir` would be read with `text` in `file` of its `conf.d`; else what is wrong then.
+pub(super) fn with(dir: &Path, file: &Path, text: &str) -> Result<Result<(), String>, CtlError> {
+    let program = simbelld();
+    let mut command = Command::new(&program);
+    command.args(["check", "--only", "config", "--config"]).arg(dir).arg("--with").arg(file);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| cannot(&program, error))?;
+    // A program that ends before it has read everything says why itself.
+    let _unread = child.stdin.take().map(|mut stdin| stdin.write_all(text.as_bytes()));
+    let output = child.wait_with_output().map_err(|error| cannot(&program, error))?;
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Ok(if output.status.success() { Ok(()) } else { Err(said) })
 }
 
 fn problems(what: &str) -> CtlError {

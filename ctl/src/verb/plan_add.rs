@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use chrono::{NaiveDate, NaiveTime};
 use simbell_api::{Client, PlanAddOutput, Sim};
 
-use super::{Verdict, sims};
+use super::{Verdict, check, sims};
 use crate::cli::PlanAddArgs;
 use crate::failure::CtlError;
 use crate::out::Out;
@@ -50,6 +50,7 @@ pub(super) async fn run(socket: &Path, out: &mut Out, args: PlanAddArgs) -> Resu
     let dir = directory(args.config.as_deref());
     let file = args.write.map(|file| file.unwrap_or_else(|| drop_in(&dir, &answers.sim)));
     if let Some(file) = &file {
+        holds_together(&dir, file, &toml, &answers)?;
         write(file, &toml)?;
     }
     if out.json {
@@ -174,7 +175,9 @@ async fn which(socket: &Path, ask: &Ask, args: &PlanAddArgs) -> Result<Chosen, C
             CtlError::failed(
                 "UnknownSim",
                 format!("no SIM is called {wanted:?}"),
-                "see the names with `simbellctl sims`, or give the number on the card with --iccid",
+                format!(
+                    "see the SIMs with `simbellctl sims`; one without a name is named by --sim ICCID --sim-name {wanted}"
+                ),
             )
         });
     }
@@ -190,12 +193,12 @@ async fn which(socket: &Path, ask: &Ask, args: &PlanAddArgs) -> Result<Chosen, C
     }
     let pick = |answer: &str| -> Result<Chosen, String> {
         let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-        match number.and_then(|at| sims.get(at)) {
+        match number.and_then(|at| sims.get(at)).or_else(|| sims::named(&sims, answer)) {
             Some(sim) => Ok(chosen(sim)),
             None => iccid(answer).map(|iccid| Chosen { iccid, name: None, plan: None }),
         }
     };
-    ask.needed("Which SIM (its number above, or its ICCID)", "--sim or --iccid", pick)
+    ask.needed("Which SIM (its number above, its name, or its ICCID)", "--sim or --iccid", pick)
 }
 
 fn period(ask: &Ask, args: &PlanAddArgs) -> Result<Period, CtlError> {
@@ -269,6 +272,25 @@ fn block(answers: &Answers) -> String {
     }
     toml.push_str(&answers.billing);
     toml
+}
+
+/// What the service would refuse is not written: it would keep the service from its next start.
+fn holds_together(dir: &Path, file: &Path, toml: &str, answers: &Answers) -> Result<(), CtlError> {
+    let within = file.parent().and_then(|parent| parent.canonicalize().ok());
+    let drop_ins = dir.join("conf.d");
+    let read = within.is_some() && within == drop_ins.canonicalize().ok();
+    // Elsewhere the service does not look; and what is there already is not written over.
+    let (Some(name), true, false) = (file.file_name(), read, file.exists()) else { return Ok(()) };
+    let Err(said) = check::with(dir, &drop_ins.join(name), toml)? else { return Ok(()) };
+    Err(CtlError::failed(
+        "WouldBeRefused",
+        format!("{} is not written: with it the configuration would be refused\n{said}", file.display()),
+        format!(
+            "where the SIM has a block already, name that: `simbellctl plan add --iccid {} --sim-name ITS-NAME` changes its \
+             plan; otherwise mend what is named above",
+            answers.iccid
+        ),
+    ))
 }
 
 fn write(file: &Path, toml: &str) -> Result<(), CtlError> {

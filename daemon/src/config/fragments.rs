@@ -31,8 +31,13 @@ pub(super) struct Fragment {
 ///
 /// A directory without any of them is an empty configuration.
 pub(super) fn read(path: &Path) -> (Vec<Fragment>, Vec<Problem>) {
+    read_with(path, None)
+}
+
+/// As [`read`], as if there were one file more in `conf.d`, or another text in one that is there.
+pub(super) fn read_with(path: &Path, added: Option<(&Path, &str)>) -> (Vec<Fragment>, Vec<Problem>) {
     let mut problems = Vec::new();
-    let files = match fs::metadata(path) {
+    let mut files = match fs::metadata(path) {
         Ok(found) if found.is_dir() => files_of(path, &mut problems),
         Ok(_) => vec![path.to_owned()],
         Err(error) => {
@@ -40,9 +45,21 @@ pub(super) fn read(path: &Path) -> (Vec<Fragment>, Vec<Problem>) {
             Vec::new()
         }
     };
+    if let Some((added, _)) = added
+        && !files.iter().any(|file| file == added)
+    {
+        // After the main file, in the order of names.
+        let main = path.join("simbell.toml");
+        let after = files.iter().position(|file| *file != main && file.as_path() > added);
+        files.insert(after.unwrap_or(files.len()), added.to_owned());
+    }
     let mut fragments = Vec::new();
     for path in files {
-        match read_text(&path) {
+        let text = match added.filter(|(added, _)| *added == path) {
+            Some((_, text)) => Ok(text.to_owned()),
+            None => read_text(&path),
+        };
+        match text {
             Ok(text) => {
                 let (fragment, mut wrong) = parse(path, text, fragments.len());
                 problems.append(&mut wrong);

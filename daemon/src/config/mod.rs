@@ -79,6 +79,15 @@ pub fn load(path: &Path, env: &Environment) -> Result<Loaded, Problems> {
     read(&fragments, problems, path, env)
 }
 
+/// As [`load`] of a directory, as if there were one file more in its `conf.d`.
+///
+/// # Errors
+/// Every problem of every file.
+pub fn load_with(path: &Path, added: (&Path, &str), env: &Environment) -> Result<Loaded, Problems> {
+    let (fragments, problems) = fragments::read_with(path, Some(added));
+    read(&fragments, problems, path, env)
+}
+
 /// The configuration of a machine that has none: SIMs are tracked without plans, reminders go to the journal.
 ///
 /// # Errors

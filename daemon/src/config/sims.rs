@@ -12,7 +12,7 @@ use simbell_core::zone::ZoneRules;
 use super::billing;
 use super::merged::Value;
 use super::problem::{ProblemKind, Show};
-use super::section::{Field, Report, Section};
+use super::section::{Field, Report, Section, quoted};
 use super::zones::Zones;
 
 /// Longest bundle, in days: ten years.
@@ -27,7 +27,7 @@ pub(super) fn read(
     report: &mut Report<'_>,
 ) -> BTreeMap<Iccid, SimSettings> {
     let mut sims = BTreeMap::new();
-    let mut places: BTreeMap<Iccid, String> = BTreeMap::new();
+    let mut places: BTreeMap<Iccid, (&str, String)> = BTreeMap::new();
     let section = root.get("sims").and_then(|field| field.section("sections [sims.NAME]", report));
     for (name, field) in section.iter().flat_map(Section::entries) {
         let sim_name = SimName::new(name)
@@ -51,12 +51,16 @@ pub(super) fn read(
         let numbers = section.get("numbers").map(|field| numbers(&field, report)).unwrap_or_default();
         section.finish(report);
         let (Some(iccid), Some(field)) = (iccid, iccid_field) else { continue };
-        if let Some(first) = places.get(&iccid) {
-            let message = format!("is the ICCID of another SIM too ({first}); each SIM has its own");
+        if let Some((first, place)) = places.get(&iccid) {
+            let first = quoted(first);
+            let message = format!(
+                "is the ICCID of the SIM {first} too ({place}); each SIM has one block: give this one the name {first}, or \
+                 take one out"
+            );
             report.add(ProblemKind::Conflict, field.place(), Show::Line, field.path(), message, None);
             continue;
         }
-        places.insert(iccid.clone(), report.location(field.place()));
+        places.insert(iccid.clone(), (name, report.location(field.place())));
         let zone = own_zone.unwrap_or_else(|| zone.clone());
         sims.insert(
             iccid,

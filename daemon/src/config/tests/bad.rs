@@ -136,7 +136,7 @@ fn two_sims_cannot_have_one_iccid() {
     let text = "[sims.a]\niccid = \"8949020000123456789F\"\n[sims.b]\niccid = \"8949020000123456789\"\n";
     let found = lines(text);
     assert_eq!(found.len(), 1, "{found:#?}");
-    assert!(found[0].starts_with("4:9 sims.b.iccid: is the ICCID of another SIM too ("), "{found:#?}");
+    assert!(found[0].starts_with("4:9 sims.b.iccid: is the ICCID of the SIM \"a\" too ("), "{found:#?}");
     assert!(found[0].contains("simbell.toml:2)"), "{found:#?}");
 }
 
