@@ -298,7 +298,7 @@ complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from replay" -l from -d 'From this date or RFC 3339 time on, instead of --days' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from replay" -l to -d 'Until before this date or RFC 3339 time; until the end of what is known unless given' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from replay" -l sim -d 'About this SIM alone, by name or ICCID; about every SIM unless given' -r
-complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from replay" -l settings -d 'A setting of the plugin, such as limit=50GB; may be given again' -r
+complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from replay" -l settings -d 'A setting of the plugin, such as limit=50GB, or steps=["5%","10%"] for a list; may be given again' -r
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from replay" -l ledger -d 'By this ledger or copy of one, without the service and without changing it' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from replay" -l config -d 'By the plans of this configuration, a file or directory; the system\'s unless given' -r -F
 complete -c simbellctl -n "__fish_simbellctl_using_subcommand rules; and __fish_seen_subcommand_from replay" -l socket -d 'The service\'s socket' -r -F

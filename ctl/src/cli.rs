@@ -493,7 +493,7 @@ pub struct ReplayArgs {
     /// About this SIM alone, by name or ICCID; about every SIM unless given
     #[arg(long, value_name = "NAME|ICCID")]
     pub sim: Option<String>,
-    /// A setting of the plugin, such as limit=50GB; may be given again
+    /// A setting of the plugin, such as limit=50GB, or steps=["5%","10%"] for a list; may be given again
     #[arg(long, value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
     /// By this ledger or copy of one, without the service and without changing it

@@ -51,6 +51,16 @@ impl CtlError {
         Self::Failed { kind: "Io", message: message.into(), hint: None, source: Some(source) }
     }
 
+    /// With what to do, where something else failed.
+    pub(crate) fn with_hint(self, what: impl Into<String>) -> Self {
+        match self {
+            Self::Failed { kind, message, source, .. } => {
+                Self::Failed { kind, message, hint: Some(what.into()), source }
+            }
+            other => other,
+        }
+    }
+
     /// The exit status: 1 failed (a name that nothing has and what is refused as things are, too), 2 usage, 3 not reachable, 4 not permitted.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {

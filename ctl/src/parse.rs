@@ -132,6 +132,13 @@ impl FromStr for Threshold {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let bare = |c: char| c.is_ascii_digit() || c == '.';
+        if !text.trim().is_empty() && text.trim().chars().all(bare) {
+            let share = text.trim();
+            return Err(format!(
+                "{text:?} has no unit; write {share}% for a share of the plan, or an amount like 6GB"
+            ));
+        }
         let Some(number) = text.trim().strip_suffix('%') else { return text.parse().map(Self::Amount) };
         let expected = || format!("{text:?} is no share; write it like 80%");
         let (whole, part) = number.trim().split_once('.').unwrap_or((number.trim(), ""));
@@ -219,5 +226,6 @@ mod tests {
         for text in ["%", "x%", "1.2345%", "80"] {
             assert!(text.parse::<Threshold>().is_err(), "{text}");
         }
+        assert!("80".parse::<Threshold>().unwrap_err().contains("write 80% for a share"));
     }
 }

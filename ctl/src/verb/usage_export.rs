@@ -104,7 +104,17 @@ impl Drop for Part {
 impl To {
     fn open(path: Option<&Path>, force: bool) -> Result<Self, CtlError> {
         let Some(path) = path else { return Ok(Self::Stdout(io::stdout())) };
-        let cannot = |error| CtlError::io(format!("{} cannot be made", path.display()), error);
+        let cannot = |error: io::Error| {
+            let hint = match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                    "make its folder, or name a file elsewhere"
+                }
+                io::ErrorKind::IsADirectory => "name a file in it",
+                io::ErrorKind::PermissionDenied => "name a file in a folder that you may write",
+                _ => "name a file elsewhere, or leave --output out and it is printed",
+            };
+            CtlError::io(format!("{} cannot be made", path.display()), error).with_hint(hint)
+        };
         let there = match std::fs::metadata(path) {
             Ok(data) => Some(data.file_type()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -125,12 +135,7 @@ impl To {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".part{}", std::process::id()));
         let part = PathBuf::from(name);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o640)
-            .open(&part)
-            .map_err(|error| CtlError::io(format!("{} cannot be made", path.display()), error))?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&part).map_err(cannot)?;
         Ok(Self::File { file, part: Part(part), path, force })
     }
 

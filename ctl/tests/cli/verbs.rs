@@ -285,12 +285,20 @@ fn failures_say_what_and_why_and_what_to_do() {
     let object = schema::check("error", stdout(&absent).trim_end());
     assert_eq!(object["error"]["kind"], "NotRunning");
 
+    let folder = socket.parent().unwrap();
+    let told = run(folder, &["status"]);
+    assert_eq!(told.status.code(), Some(3));
+    let folder = format!("{} is a folder", folder.display());
+    assert!(stderr(&told).contains(&folder) && !stderr(&told).contains("systemctl"), "{}", stderr(&told));
+
     let _served = Served::start(&socket, Fake::new(16));
     for (args, code, part) in [
         (&["reminders", "ack", "nosuch"][..], 1, "hint: see them with `simbellctl reminders`"),
         (&["plan", "show", "--sim", "nosuch"], 1, "no SIM is called \"nosuch\""),
         (&["channels", "test", "phone"], 1, "no modem is registered"),
         (&["usage", "set", "6"], 2, "has no unit"),
+        (&["usage", "--check", "80"], 2, "write 80% for a share of the plan"),
+        (&["usage", "export", "-o", "/nonexistent/x.csv"], 1, "hint: make its folder"),
         (&["reminders", "snooze", KEY, "soon"], 2, "write it like 30m"),
         (&["nosuch"], 2, "unrecognized subcommand"),
         (&["plan", "add", "--iccid", fake::HOME, "--data", "6GB"], 2, "--every is missing"),

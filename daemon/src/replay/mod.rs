@@ -294,10 +294,14 @@ fn load(path: &Path, options: &LoadOptions, asked: &ReplayOptions) -> Result<Rul
         let name = name.filter(|rule| rule.plugin).map(|rule| rule.name.to_string()).ok_or_else(|| {
             ReplayError::Usage(format!("{} has no settings: it is no plugin", found.display()))
         })?;
+        // What is given here stands nowhere in the configuration.
+        options.places.retain(|key, _| !key.starts_with(&format!("plugins.{name}.settings.")));
         let values = options.settings.entry(name).or_default();
         for setting in given {
             let (key, value) = setting.split_once('=').ok_or_else(|| {
-                ReplayError::Usage(format!("{setting:?} is no setting; write it like limit=50GB"))
+                ReplayError::Usage(format!(
+                    "{setting:?} is no setting; write it like limit=50GB, a list like steps=[\"5%\",\"10%\"]"
+                ))
             })?;
             // `5`, `true` and `["a", "b"]` are what they are; anything else is a text.
             let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());

