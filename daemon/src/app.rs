@@ -106,6 +106,9 @@ pub async fn run(options: &Options, loaded: Loaded, log: crate::logging::Handle)
     for problem in rules.problems() {
         tracing::warn!("{problem}");
     }
+    for problem in absent_groups(&service) {
+        tracing::warn!("{problem}");
+    }
     let shared = Arc::new(RwLock::new(Shared {
         admin_groups: service.admin_groups.clone(),
         plugins_folder: plugins_folder(&service),
@@ -314,9 +317,29 @@ pub fn rule_options(service: &ServiceSettings, settings: &Settings) -> LoadOptio
         texts_dir: service.rules.dir.parent().map(|dir| dir.join("texts")),
         language: settings.language.clone(),
         used: settings.channels.iter().map(|channel| channel.kind.clone()).collect(),
+        channels: Some(settings.channels.iter().map(|channel| channel.name.as_str().to_owned()).collect()),
+        places: service.rules.places.clone(),
+        named_dirs: service.rules.named_dirs.clone(),
         owner_dirs: service.rules.owner_plugin_dir.clone().into_iter().collect(),
         ..LoadOptions::default()
     }
+}
+
+/// Groups of the configuration that are not there, in words: nobody is a member of them.
+#[must_use]
+pub fn absent_groups(service: &ServiceSettings) -> Vec<String> {
+    let access = control::Access::system();
+    let absent = service.admin_groups.iter().filter(|name| !access.has_group(name));
+    absent
+        .map(|name| {
+            let place = service.rules.places.get(&format!("control.admin_groups.{name}"));
+            format!(
+                "{}: warning: there is no group `{name}` in /etc/group, so nobody may change things by it\n  hint: make it \
+                 with `groupadd {name}`, or take it out of control.admin_groups",
+                place.map_or("control.admin_groups", String::as_str)
+            )
+        })
+        .collect()
 }
 
 /// Where the owner's plugins are copied, for whoever is told to.
@@ -355,7 +378,8 @@ fn reloader(
         source.replace(rules_from);
         let broken = rules.descriptions().into_iter().filter_map(|rule| rule.problem.or(rule.outdated));
         let problems = rules.problems().iter().map(ToString::to_string);
-        let problems = problems.chain(broken).chain(scripted.problems()).collect();
+        let problems = problems.chain(broken).chain(scripted.problems()).chain(absent_groups(&service));
+        let problems = problems.collect();
         if let Ok(mut shared) = shared.write() {
             shared.admin_groups.clone_from(&service.admin_groups);
             shared.plugins_folder = plugins_folder(&service);

@@ -10,11 +10,11 @@ use serde_json::json;
 use simbell_core::action::Permission;
 use simbell_core::ident::RuleName;
 use simbell_rules::{
-    Limits, PluginKind, Problem, RuleSet, Severity, Subject, check_file_within, check_plugin_within,
-    check_tests, check_wishes, is_rule, plugin_kind,
+    Limits, PluginKind, Problem, RuleSet, Severity, Subject, check_channels, check_file_within,
+    check_plugin_within, check_tests, check_wishes, is_rule, plugin_kind,
 };
 
-use crate::app::{CONFIG, load_config, rule_options};
+use crate::app::{CONFIG, absent_groups, load_config, rule_options};
 use crate::config::{self, Environment, Loaded};
 use crate::options::What;
 
@@ -52,8 +52,8 @@ pub fn run(config: Option<&Path>, rules: &[PathBuf], what: What, json: bool) -> 
         [] => configured(config, what, &mut found),
         // A whole configuration, rather than a folder of rules.
         [dir] if dir.join("simbell.toml").is_file() => configured(Some(dir), what, &mut found),
-        rules => match bounds_of(config) {
-            Ok((limits, allowed)) => named(rules, &limits, &allowed, &mut found),
+        rules => match Bounds::of(config) {
+            Ok(bounds) => named(rules, &bounds, &mut found),
             Err(problems) => found.config = problems,
         },
     }
@@ -89,18 +89,32 @@ pub fn run_with(config: Option<&Path>, file: &Path) -> ExitCode {
 /// What rules may have done, by their names.
 type Allowed = BTreeMap<RuleName, Vec<Permission>>;
 
-/// The limits of the configuration that is given, for rules that are named by their path, and what they may have done:
-/// by that configuration, or else by the system's where it can be read.
-fn bounds_of(config: Option<&Path>) -> Result<(Limits, Allowed), Vec<String>> {
-    let env = Environment::of_process().assuming_secrets();
-    let loaded = load_config(config, &env);
-    if config.is_none() {
-        let allowed = loaded.map(|loaded| loaded.service.rules.allowed).unwrap_or_default();
-        return Ok((Limits::default(), allowed));
+/// What a configuration says of rules that are named by their path.
+#[derive(Debug, Default)]
+struct Bounds {
+    limits: Limits,
+    allowed: Allowed,
+    /// The channels that there are; none where that is not known.
+    channels: Option<Vec<String>>,
+}
+
+impl Bounds {
+    /// By the configuration that is given; or what rules may have done, and by which channels they may remind, by the
+    /// system's, where it can be read.
+    fn of(config: Option<&Path>) -> Result<Self, Vec<String>> {
+        let env = Environment::of_process().assuming_secrets();
+        let bounds = |Loaded { settings, service, .. }: Loaded| Self {
+            limits: service.rules.limits,
+            allowed: service.rules.allowed,
+            channels: Some(settings.channels.iter().map(|one| one.name.as_str().to_owned()).collect()),
+        };
+        let loaded = load_config(config, &env).map(bounds);
+        if config.is_none() {
+            let system = loaded.ok().filter(|_| Path::new(CONFIG).exists()).unwrap_or_default();
+            return Ok(Self { limits: Limits::default(), ..system });
+        }
+        loaded.map_err(|problems| problems.list().iter().map(ToString::to_string).collect())
     }
-    loaded
-        .map(|loaded| (loaded.service.rules.limits, loaded.service.rules.allowed))
-        .map_err(|problems| problems.list().iter().map(ToString::to_string).collect())
 }
 
 /// What a rule asks for that nobody allows.
@@ -122,18 +136,18 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
             let dir = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
             let rules = dir.join("rules.d");
             if what != What::Config && rules.is_dir() {
-                named(&[rules], &Limits::default(), &Allowed::new(), found);
+                named(&[rules], &Bounds::default(), found);
             }
             return;
         }
     };
     found.files = files.len();
     found.nothing_at = Some(PathBuf::from(CONFIG)).filter(|path| config.is_none() && !path.exists());
+    found.warnings.extend(absent_groups(&service));
     let options = rule_options(&service, &settings);
     let set = RuleSet::load(&options);
     if what == What::Config {
-        let said = set.unknown_names().values().chain(set.language_problem());
-        found.warnings.extend(said.map(ToString::to_string));
+        found.warnings.extend(set.misfits().map(ToString::to_string));
         return;
     }
     found.warnings.extend(set.problems().iter().map(ToString::to_string));
@@ -142,10 +156,14 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
     found.rules.extend(problems.into_iter().cloned());
     for rule in set.descriptions() {
         match rule.problem {
-            Some(problem) => found.rules.push(problem),
+            Some(problem) => match set.problems_of(&rule.name) {
+                [] => found.rules.push(problem),
+                each => found.rules.extend(each.iter().map(ToString::to_string)),
+            },
             None => found.good(0),
         }
     }
+    found.warnings.extend(tests_of_nothing(&service.rules.dir));
     // A rule that loads may still name a property that no SIM has: each hook is tried on a made-up occasion.
     let own = std::fs::read_dir(&service.rules.dir).into_iter().flatten().flatten().map(|entry| entry.path());
     for path in own.filter(|path| is_rule(path)) {
@@ -159,11 +177,15 @@ fn configured(config: Option<&Path>, what: What, found: &mut Found) {
     }
 }
 
-fn named(rules: &[PathBuf], limits: &Limits, allowed: &Allowed, found: &mut Found) {
+fn named(rules: &[PathBuf], bounds: &Bounds, found: &mut Found) {
+    let limits = &bounds.limits;
+    found.warnings.extend(rules.iter().flat_map(|path| tests_of_nothing(path)));
     for path in rules.iter().flat_map(|path| within(path)) {
         let mut problems =
             if path.is_dir() { check_plugin_within(&path, limits) } else { check_file_within(&path, limits) };
-        problems.extend(wishes(&path, limits, allowed));
+        problems.extend(wishes(&path, limits, &bounds.allowed));
+        let channels = bounds.channels.iter().flat_map(|known| check_channels(&path, limits, known));
+        problems.extend(channels);
         problems.extend(check_tests(&Subject::of(&path)));
         if problems.iter().all(|p| p.severity != Severity::Error) {
             found.good(match plugin_kind(&path) {
@@ -179,6 +201,29 @@ fn named(rules: &[PathBuf], limits: &Limits, allowed: &Allowed, found: &mut Foun
             }
         }
     }
+}
+
+/// Tests in a folder, or a file of tests, whose rule is not there: they test nothing.
+fn tests_of_nothing(path: &Path) -> Vec<String> {
+    const TESTS: &str = ".test.rhai";
+    let mut files: Vec<PathBuf> = match std::fs::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        Err(_) => vec![path.to_owned()],
+    };
+    files.sort();
+    let told = |file: PathBuf| {
+        let name = file.file_name()?.to_str()?.strip_suffix(TESTS)?;
+        let rule = format!("{name}.rhai");
+        let alone = !name.is_empty() && !name.starts_with('.') && !file.with_file_name(&rule).exists();
+        alone.then(|| {
+            format!(
+                "{}: warning: these are tests of {rule}, which is not there\n  hint: name the file after the rule that it \
+                 tests",
+                file.display()
+            )
+        })
+    };
+    files.into_iter().filter_map(told).collect()
 }
 
 /// A rule, a plugin, or whatever rules and plugins a directory holds.

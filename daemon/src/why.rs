@@ -5,7 +5,7 @@ use simbell_core::action::{Action, ActionRecord};
 use simbell_core::bytes::Bytes;
 use simbell_core::decision;
 use simbell_core::health::WarningCode;
-use simbell_core::ident::{Iccid, RuleName};
+use simbell_core::ident::{ChannelName, Iccid, RuleName};
 use simbell_core::memory::Remembered;
 use simbell_core::reminder::{DeliveryState, Reminder, ReminderState};
 use simbell_core::state::State;
@@ -50,6 +50,7 @@ pub fn explanation(
             decision.result.resolved.iter().any(|key| calls_it(reminder, key))
         };
         standing.extend(where_it_stands(reminder, left, decision.is_some_and(resolved), zone));
+        standing.extend(which_way_it_goes(state, reminder));
         standing.extend(where_its_messages_stand(state, reminder, zone));
     }
     standing.extend(what_holds_it_back(state, asked, decision));
@@ -154,10 +155,31 @@ fn where_it_stands(reminder: &Reminder, left: Option<Span>, ended: bool, zone: &
             late.as_secs()
         ));
     }
-    if reminder.channels.is_empty() {
-        all.push("No channel says it: neither the rule nor `channels` of [reminders] names one.".to_owned());
-    }
     all
+}
+
+/// Where that is another way than it was meant to go, or none.
+fn which_way_it_goes(state: &State, reminder: &Reminder) -> Option<String> {
+    let ways = state.ways(reminder);
+    let list = |names: &[&ChannelName]| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    let missing: Vec<&ChannelName> =
+        reminder.channels.iter().filter(|name| !state.has_channel(name)).collect();
+    let goes = match ways.as_slice() {
+        [] => "no channel says it",
+        _ if missing.len() == reminder.channels.len() => "it goes as a reminder without `channels` does, by",
+        _ => "it goes by",
+    };
+    match (missing.as_slice(), ways.as_slice()) {
+        ([], []) => {
+            Some("No channel says it: neither the rule nor `channels` of [reminders] names one.".to_owned())
+        }
+        ([], _) => None,
+        (missing, ways) => {
+            let by = list(&ways.iter().collect::<Vec<_>>());
+            let said = format!("The configuration has no channel {}: {goes} {by}", list(missing));
+            Some(format!("{}.", said.trim_end()))
+        }
+    }
 }
 
 fn level(reminder: &Reminder) -> bool {
@@ -290,6 +312,19 @@ fn inputs(decision: &decision::Decision, zone: &ZoneRules) -> Vec<Input> {
         saw("sim.roaming", sim.roaming.map(|roaming| roaming.to_string()));
         saw("sim.connected", Some(sim.connected.to_string()));
         saw("sim.network", sim.network.clone());
+        let voice = &sim.voice;
+        let some = |count: u64| Some(count).filter(|count| *count > 0).map(|count| count.to_string());
+        let time =
+            |seconds: u64| Some(seconds).filter(|s| *s > 0).map(|s| format!("{} min {} s", s / 60, s % 60));
+        saw("sim.calls.made", some(voice.made.answered));
+        saw("sim.calls.unanswered", some(voice.made.unanswered));
+        saw("sim.calls.time_out", time(voice.made.seconds));
+        saw("sim.calls.taken", some(voice.taken.answered));
+        saw("sim.calls.missed", some(voice.taken.unanswered));
+        saw("sim.calls.time_in", time(voice.taken.seconds));
+        saw("sim.sms.sent", some(voice.sent.parts));
+        saw("sim.sms.received", some(voice.received.messages));
+        saw("sim.sms.failed", some(voice.failed.messages));
     }
     match &decision.result.trigger {
         Trigger::Sms { sms, .. } => {

@@ -47,6 +47,10 @@ pub enum WarningCode {
     PermissionWaits,
     /// A channel failed the last time it was used.
     ChannelFailing,
+    /// A rule reminds by a channel that the configuration does not have.
+    ChannelUnknown,
+    /// A folder that the configuration names is not there.
+    FolderMissing,
     /// The plugin of a channel cannot be used as it is on disk, and the version before, if there is one, stays in use.
     ChannelOutdated,
     /// A connected bearer has no counter that can be read.
@@ -87,6 +91,8 @@ impl WarningCode {
             Self::PermissionWaits => "permission-waits",
             Self::TextsOutdated => "texts-outdated",
             Self::ChannelFailing => "channel-failing",
+            Self::ChannelUnknown => "channel-unknown",
+            Self::FolderMissing => "folder-missing",
             Self::ChannelOutdated => "channel-outdated",
             Self::NotMeasured => "not-measured",
             Self::ConfigRejected => "config-rejected",

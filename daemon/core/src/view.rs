@@ -154,6 +154,9 @@ pub struct RuleDescription {
     /// Tells versions of it apart: of all that it is made from.
     #[serde(default)]
     pub version: String,
+    /// Channels that its text names.
+    #[serde(default)]
+    pub channels: Vec<ChannelName>,
 }
 
 /// Everything a rule sees.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use simbell_core::action::Permission;
 
 use crate::channel::{self, ChannelPlugin};
-use crate::compile::{ModulePlaces, compile};
+use crate::compile::{ModulePlaces, channels_named, compile};
 use crate::engine;
 use crate::evaluate;
 use crate::files::{read, read_within};
@@ -16,6 +16,7 @@ use crate::lint;
 use crate::manifest::{Manifest, PluginKind};
 use crate::modules::Shelf;
 use crate::problem::{Code, Problem, Severity, Source};
+use crate::ruleset::unknown_channels;
 use crate::settings::Settings;
 use crate::text::short;
 use crate::texts::{Places, Texts, check_calls, uneven};
@@ -72,9 +73,7 @@ pub fn check_plugin_within(dir: &Path, limits: &Limits) -> Vec<Problem> {
             problems.extend(check(&dir.join("main.rhai"), limits, &settings, &places, Some(dir)));
             problems
         }
-        Err(wrong) => {
-            wrong.into_iter().map(|(message, hint)| source.problem(None, message).hint(hint)).collect()
-        }
+        Err(wrong) => wrong.into_iter().map(|one| source.problem(None, one.message).hint(one.hint)).collect(),
     }
 }
 
@@ -149,6 +148,21 @@ pub fn check_wishes(path: &Path, limits: &Limits, allowed: &[Permission]) -> Vec
     Permission::ALL.iter().filter(|one| !allowed.contains(one)).filter_map(refused).collect()
 }
 
+/// Channels that a rule's text names and that are none of those that are there, each as a warning.
+#[must_use]
+pub fn check_channels(path: &Path, limits: &Limits, known: &[String]) -> Vec<Problem> {
+    let (script, text) = match manifest(path) {
+        Ok(manifest) if manifest.kind == PluginKind::Rule => {
+            (path.join("main.rhai"), read_within(path, "main.rhai", limits))
+        }
+        Ok(_) => return Vec::new(),
+        Err(_) => (path.to_owned(), read(path, limits)),
+    };
+    let Ok(text) = text else { return Vec::new() };
+    let file = script.display().to_string();
+    unknown_channels(&Source { file: &file, text: Some(&text) }, &channels_named(&text), known)
+}
+
 fn check(
     path: &Path,
     limits: &Limits,
@@ -182,7 +196,7 @@ pub fn check_manifest(text: &str) -> Vec<Problem> {
     match Manifest::parse(&source, text).map(|manifest| manifest.settings(None)) {
         Ok(Ok(_)) => Vec::new(),
         Ok(Err(wrong)) => {
-            wrong.into_iter().map(|(message, hint)| source.problem(None, message).hint(hint)).collect()
+            wrong.into_iter().map(|one| source.problem(None, one.message).hint(one.hint)).collect()
         }
         Err(problems) => problems,
     }

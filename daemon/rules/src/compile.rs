@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
+use simbell_core::ident::ChannelName;
 use simbell_core::schedule::Schedule as CoreSchedule;
 
 use crate::host::{Constants, Run, Schedule, Tag};
@@ -31,6 +32,17 @@ pub(crate) struct Compiled {
     pub(crate) texts: Texts,
     /// Tells versions apart: of the text, the settings, the texts and the modules.
     pub(crate) version: String,
+    /// Channels that its text names, each with its place.
+    pub(crate) channels: Vec<((usize, usize), ChannelName)>,
+}
+
+/// Channels that a rule's text names.
+pub(crate) fn channels_named(text: &str) -> Vec<((usize, usize), ChannelName)> {
+    if !text.contains("channels") {
+        return Vec::new();
+    }
+    let texts = Code::of(text).texts_of("channels");
+    texts.into_iter().filter_map(|(at, name)| ChannelName::new(name).ok().map(|name| (at, name))).collect()
 }
 
 /// A function that the service calls.
@@ -152,6 +164,7 @@ pub(crate) fn compile(
         schedules: Vec::new(),
         texts: texts.clone(),
         version: format!("{:016x}", version.finish()),
+        channels: channels_named(text),
     };
     let schedules = schedules(engine, limits, source, text, &compiled)?;
     Ok(Compiled { schedules, ..compiled })

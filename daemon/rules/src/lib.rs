@@ -38,8 +38,8 @@ pub use channel::{
     channel_plugins,
 };
 pub use check::{
-    check_file, check_file_within, check_manifest, check_plugin, check_plugin_within, check_text,
-    check_wishes, plugin_kind, plugin_permissions,
+    check_channels, check_file, check_file_within, check_manifest, check_plugin, check_plugin_within,
+    check_text, check_wishes, plugin_kind, plugin_permissions,
 };
 pub use files::{Links, Unread, read_text};
 pub use limits::Limits;

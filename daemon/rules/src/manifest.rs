@@ -135,10 +135,7 @@ impl Manifest {
     }
 
     /// The settings with the values that the configuration gives; what is wrong with those in words.
-    pub(crate) fn settings(
-        &self,
-        given: Option<&SettingValues>,
-    ) -> Result<Settings, Vec<(String, Option<String>)>> {
+    pub(crate) fn settings(&self, given: Option<&SettingValues>) -> Result<Settings, Vec<WrongSetting>> {
         let mut values: BTreeMap<String, Dynamic> = self
             .settings
             .iter()
@@ -147,30 +144,51 @@ impl Manifest {
         let mut problems = Vec::new();
         for (name, value) in given.into_iter().flatten() {
             match self.settings.get(name) {
-                Some(declared) => match declared.kind.value(&Raw::from(value), declared.list) {
-                    Ok(value) => {
-                        values.insert(name.clone(), value);
+                Some(declared) => {
+                    // One value alone is a list of one.
+                    let alone = declared.list && !value.is_array();
+                    let value = Raw::from(value);
+                    let value = if alone { Raw::List(vec![value]) } else { value };
+                    match declared.kind.value(&value, declared.list) {
+                        Ok(value) => {
+                            values.insert(name.clone(), value);
+                        }
+                        Err(expected) => {
+                            let message =
+                                format!("the setting `{}` of `{}` is {expected}", short(name), self.name);
+                            problems.push(WrongSetting { name: name.clone(), message, hint: None });
+                        }
                     }
-                    Err(expected) => {
-                        problems.push((
-                            format!("the setting `{}` of `{}` is {expected}", short(name), self.name),
-                            None,
-                        ));
-                    }
-                },
+                }
                 None => {
                     let hint = nearest(name, self.settings.keys())
                         .map(|near| format!("did you mean `{near}`?"))
                         .or_else(|| {
                             let known: Vec<&str> = self.settings.keys().map(String::as_str).collect();
-                            Some(format!("its settings are: {}", known.join(", ")))
+                            Some(if known.is_empty() {
+                                "it has no settings".to_owned()
+                            } else {
+                                format!("its settings are: {}", known.join(", "))
+                            })
                         });
-                    problems.push((format!("`{}` has no setting `{}`", self.name, short(name)), hint));
+                    let message = format!("`{}` has no setting `{}`", self.name, short(name));
+                    problems.push(WrongSetting { name: name.clone(), message, hint });
                 }
             }
         }
         if problems.is_empty() { Ok(Settings::new(values)) } else { Err(problems) }
     }
+}
+
+/// A setting that cannot be given as it is.
+#[derive(Debug)]
+pub(crate) struct WrongSetting {
+    /// Its name.
+    pub(crate) name: String,
+    /// What is wrong with it.
+    pub(crate) message: String,
+    /// What to do about it.
+    pub(crate) hint: Option<String>,
 }
 
 struct Reader<'a> {

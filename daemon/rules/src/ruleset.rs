@@ -9,7 +9,7 @@ use rhai::{Engine, Scope};
 use simbell_core::action::{ActionRequest, Permission};
 use simbell_core::effect::Evaluation;
 use simbell_core::event::RuleResult;
-use simbell_core::ident::RuleName;
+use simbell_core::ident::{ChannelName, RuleName};
 use simbell_core::memory::Memory;
 use simbell_core::plugin::PluginStandings;
 use simbell_core::reminder::Finding;
@@ -29,6 +29,7 @@ use crate::modules::Shelf;
 use crate::plugins::{Plugin, twins};
 use crate::problem::{Problem, Source, nearest};
 use crate::settings::Settings;
+use crate::text::{short, slug};
 use crate::texts::{Places, Texts, languages_in, speaks};
 
 /// What a problem with the configured language is told of.
@@ -60,6 +61,13 @@ pub struct LoadOptions {
     pub limits: Limits,
     /// The owner's texts: `NAME/LANGUAGE.ftl` for the rule or plugin NAME.
     pub texts_dir: Option<PathBuf>,
+    /// The channels of the configuration, which rules may name; none where it is not known which there are.
+    pub channels: Option<Vec<String>>,
+    /// Where in the configuration something stands, as `file:line`, by its key: `rules.disabled.NAME`,
+    /// `rules.allow.NAME`, `plugins.NAME` and `plugins.NAME.settings.SETTING`.
+    pub places: BTreeMap<String, String>,
+    /// Folders that the configuration names, each with its key: a warning where one is not there.
+    pub named_dirs: Vec<(&'static str, PathBuf)>,
     /// BCP 47 language of summaries and texts; texts of every language are loaded where it is empty.
     pub language: String,
 }
@@ -113,6 +121,14 @@ pub struct RuleSet {
     problems: Vec<Problem>,
     /// Names in the configuration that nothing has, with what is said of them.
     unknown: BTreeMap<String, Problem>,
+    /// Folders that the configuration names and that are not there, with what is said of them.
+    missing: BTreeMap<PathBuf, Problem>,
+    /// Channels that rules name and that are not there.
+    channels: Vec<Problem>,
+    /// Each problem of the rules that do not run as they are on disk.
+    wrong: BTreeMap<RuleName, Vec<Problem>>,
+    /// Settings of plugins that cannot be given as they are.
+    settings_wrong: Vec<Problem>,
     /// What ran before, while a set is loaded: it runs on where a file is wrong now.
     before: BTreeMap<RuleName, Rule>,
     /// The modules of what ran before.
@@ -192,7 +208,9 @@ impl RuleSet {
                 }
             }
         }
+        set.check_folders(options);
         set.check_names(options);
+        set.check_channels(options);
         set.check_language(options);
         set.before.clear();
         set.before_shelf = Shelf::default();
@@ -217,6 +235,10 @@ impl RuleSet {
             later: BTreeMap::new(),
             problems: Vec::new(),
             unknown: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            channels: Vec::new(),
+            wrong: BTreeMap::new(),
+            settings_wrong: Vec::new(),
             before: BTreeMap::new(),
             before_shelf: Shelf::default(),
             languages: BTreeSet::new(),
@@ -278,6 +300,12 @@ impl RuleSet {
         self.rules.values().map(|rule| rule.description.clone()).collect()
     }
 
+    /// Each problem that keeps a rule from running as it is on disk.
+    #[must_use]
+    pub fn problems_of(&self, rule: &RuleName) -> &[Problem] {
+        self.wrong.get(rule).map_or(&[], Vec::as_slice)
+    }
+
     /// Rules that are switched off.
     #[must_use]
     pub fn idle(&self) -> &[IdleRule] {
@@ -311,6 +339,19 @@ impl RuleSet {
     #[must_use]
     pub const fn unknown_names(&self) -> &BTreeMap<String, Problem> {
         &self.unknown
+    }
+
+    /// Folders that the configuration names and that are not there, with what is said of them.
+    #[must_use]
+    pub const fn missing_dirs(&self) -> &BTreeMap<PathBuf, Problem> {
+        &self.missing
+    }
+
+    /// What the configuration and the rules say of each other that does not fit: names of rules, folders, settings,
+    /// channels and the language.
+    pub fn misfits(&self) -> impl Iterator<Item = &Problem> {
+        let folders = self.missing.values().chain(self.unknown.values());
+        folders.chain(&self.settings_wrong).chain(&self.channels).chain(self.language_problem())
     }
 
     /// What is wrong with the language of the configuration.
@@ -566,10 +607,21 @@ impl RuleSet {
     ) -> Result<Compiled, Vec<Problem>> {
         let source = Source { file, text: None };
         let settings = manifest.settings(options.settings.get(&manifest.name)).map_err(|wrong| {
-            wrong
+            let problems: Vec<Problem> = wrong
                 .into_iter()
-                .map(|(message, hint)| source.problem(None, message).hint(hint))
-                .collect::<Vec<_>>()
+                .map(|one| {
+                    let key = format!("plugins.{}.settings.{}", manifest.name, one.name);
+                    // What is wrong stands in the configuration, and is mended there.
+                    match options.places.get(&key) {
+                        Some(place) => Source { file: place, text: None }
+                            .problem(None, format!("{}: {}", short(&key), one.message)),
+                        None => source.problem(None, one.message),
+                    }
+                    .hint(one.hint)
+                })
+                .collect();
+            self.settings_wrong.extend(problems.iter().cloned());
+            problems
         })?;
         let dir = main.parent().unwrap_or(Path::new("."));
         let text =
@@ -616,10 +668,12 @@ impl RuleSet {
         about: About,
         compiled: Result<Compiled, Vec<Problem>>,
     ) {
+        self.wrong.remove(&name);
         let (compiled, problem, outdated) = match compiled {
             Ok(compiled) => (Some(Arc::new(compiled)), None, None),
             Err(problems) => {
                 let said = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
+                self.wrong.insert(name.clone(), problems);
                 match self.before.get(&name).and_then(|before| before.compiled.clone()) {
                     Some(before) => {
                         self.shelf.take_over(&self.before_shelf, &before.parts.modules);
@@ -649,6 +703,10 @@ impl RuleSet {
             may,
             outdated,
             version: compiled.as_ref().map(|compiled| compiled.version.clone()).unwrap_or_default(),
+            channels: compiled
+                .iter()
+                .flat_map(|compiled| compiled.channels.iter().map(|(_, name)| name.clone()))
+                .collect(),
         };
         self.rules.insert(name, Rule { description, path: path.to_owned(), compiled });
     }
@@ -658,8 +716,9 @@ impl RuleSet {
             Ok(name) => Some(name),
             Err(error) => {
                 let source = Source { file, text: None };
-                self.problems
-                    .push(source.problem(None, format!("the file's name is no name of a rule: {error}")));
+                let problem = source.problem(None, format!("the file's name is no name of a rule: {error}"));
+                let legal = Some(slug(text)).filter(|legal| RuleName::new(legal).is_ok());
+                self.problems.push(problem.hint(legal.map(|legal| format!("call it `{legal}`"))));
                 None
             }
         }
@@ -672,8 +731,8 @@ impl RuleSet {
         if wanted.is_empty() || known.is_empty() || known.iter().any(|known| speaks(known, wanted)) {
             return;
         }
-        let all: Vec<String> = known.iter().take(20).map(|known| crate::text::short(known)).collect();
-        let wanted = crate::text::short(wanted);
+        let all: Vec<String> = known.iter().take(20).map(|known| short(known)).collect();
+        let wanted = short(wanted);
         let message =
             format!("`language` is \"{wanted}\", and no rule has texts in it: they are said in English");
         let place = options.texts_dir.as_deref().unwrap_or(Path::new("/etc/simbell/texts"));
@@ -684,6 +743,45 @@ impl RuleSet {
         );
         let source = Source { file: LANGUAGE, text: None };
         self.problems.push(source.problem(None, message).hint(hint).warning());
+    }
+
+    /// A folder that the configuration names and that is not there has nothing in it, which nobody meant.
+    fn check_folders(&mut self, options: &LoadOptions) {
+        for (key, dir) in &options.named_dirs {
+            let wrong = match fs::metadata(dir) {
+                Ok(found) if found.is_dir() => continue,
+                Ok(_) => "is no folder",
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => "is not there",
+                // Told as it is read.
+                Err(_) => continue,
+            };
+            let shown = dir.display();
+            let message = format!("the folder {shown} {wrong}: nothing that should be in it runs");
+            let hint = format!(
+                "make it, mend the path (a relative one begins at its file), or take it out of {key}"
+            );
+            let problem = Source { file: key, text: None }.problem(None, message).hint(hint).warning();
+            self.problems.push(problem.clone());
+            self.missing.insert(dir.clone(), problem);
+        }
+    }
+
+    /// Channels that rules name in their texts and that the configuration does not have.
+    fn check_channels(&mut self, options: &LoadOptions) {
+        let Some(known) = &options.channels else { return };
+        let mut found = Vec::new();
+        for rule in self.rules.values() {
+            let Some(compiled) = rule.compiled.as_ref().filter(|compiled| !compiled.channels.is_empty())
+            else {
+                continue;
+            };
+            // The text is not kept in memory; where the file is wrong now, places in it mean nothing.
+            let text = if rule.description.outdated.is_some() { None } else { read_again(&rule.path) };
+            let source = Source { file: &rule.description.file, text: text.as_deref() };
+            found.extend(unknown_channels(&source, &compiled.channels, known));
+        }
+        self.problems.extend(found.iter().cloned());
+        self.channels = found;
     }
 
     fn check_names(&mut self, options: &LoadOptions) {
@@ -699,14 +797,50 @@ impl RuleSet {
             lists.chain(options.settings.keys()).chain(options.allowed.keys()).collect();
         for name in named.into_iter().filter(|name| !known.contains(name)) {
             let hint = nearest(name, &known).map(|near| format!("did you mean `{near}`?"));
-            let source = Source { file: "rules", text: None };
-            let message =
-                format!("the configuration names a rule `{}` that is not there", crate::text::short(name));
-            let problem = source.problem(None, message).hint(hint);
+            let keys = ["plugins", "rules.allow", "rules.disabled"].map(|key| format!("{key}.{name}"));
+            let stands = keys.iter().find_map(|key| Some((key, options.places.get(key)?)));
+            let problem = match stands {
+                Some((key, place)) => {
+                    let key = if key.starts_with("rules.disabled.") { "rules.disabled" } else { key };
+                    let message = format!("{}: there is no rule and no plugin `{}`", short(key), short(name));
+                    Source { file: place, text: None }.problem(None, message)
+                }
+                None => {
+                    let message = format!(
+                        "the configuration names `{}`, and no rule and no plugin is called so",
+                        short(name)
+                    );
+                    Source { file: "rules", text: None }.problem(None, message)
+                }
+            };
+            let problem = problem.hint(hint);
             self.problems.push(problem.clone());
             self.unknown.insert(name.clone(), problem);
         }
     }
+}
+
+/// Each channel that a rule's text names and that is not there, once.
+pub(crate) fn unknown_channels(
+    source: &Source<'_>,
+    named: &[((usize, usize), ChannelName)],
+    known: &[String],
+) -> Vec<Problem> {
+    let mut told: BTreeSet<&ChannelName> = BTreeSet::new();
+    let mut problems = Vec::new();
+    for (at, name) in named {
+        if known.iter().any(|known| known == name.as_str()) || !told.insert(name) {
+            continue;
+        }
+        let message = format!("there is no channel `{name}` in the configuration");
+        let hint = match nearest(name.as_str(), known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}; another is added as [channels.{name}]", known.join(", ")),
+        };
+        problems
+            .push(source.problem(Some(*at).filter(|_| source.text.is_some()), message).hint(hint).warning());
+    }
+    problems
 }
 
 /// Whether a file of the folder of rules is one: `NAME.rhai`. A `NAME.test.rhai` beside it holds its tests.

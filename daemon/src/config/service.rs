@@ -44,6 +44,8 @@ pub(super) fn read(
             dir: config_dir.join("rules.d"),
             plugin_dirs: vec![PathBuf::from(SHIPPED_PLUGINS), config_dir.join("plugins")],
             owner_plugin_dir: Some(config_dir.join("plugins")),
+            named_dirs: Vec::new(),
+            places: BTreeMap::new(),
             disabled: Vec::new(),
             limits: simbell_rules::Limits::default(),
             allowed: BTreeMap::new(),
@@ -66,7 +68,12 @@ pub(super) fn read(
     if let Some(mut section) = root.get("control").and_then(|f| f.section("a section [control]", report)) {
         if let Some(field) = section.get("admin_groups") {
             let items = field.items("a list of groups", report);
-            settings.admin_groups = items.iter().filter_map(|item| group(item, report)).collect();
+            for item in items {
+                let Some(name) = group(&item, report) else { continue };
+                let key = format!("control.admin_groups.{name}");
+                settings.rules.places.insert(key, report.location(item.place()));
+                settings.admin_groups.push(name);
+            }
         }
         section.finish(report);
     }
@@ -77,6 +84,7 @@ pub(super) fn read(
     let plugins = root.get("plugins").and_then(|f| f.section("sections [plugins.NAME]", report));
     for (name, field) in plugins.iter().flat_map(Section::entries) {
         if let (Some(name), Some(found)) = (rule_name(name, &field, report), plugin(&field, report)) {
+            places(&name, &field, &mut settings.rules.places, report);
             settings.plugins.insert(name, found);
         }
     }
@@ -162,16 +170,24 @@ pub(super) const ACTIONS_A_DAY: u32 = 10;
 
 fn rules(section: &mut Section<'_>, rules: &mut RulesSettings, report: &mut Report<'_>) {
     if let Some(path) = section.get("dir").and_then(|f| path(&f, report)) {
+        if !is_usual(&path, &rules.dir) {
+            rules.named_dirs.push(("rules.dir", path.clone()));
+        }
         rules.dir = path;
     }
     if let Some(field) = section.get("plugin_dirs") {
         let items = field.items("a list of directories", report);
         rules.plugin_dirs = items.iter().filter_map(|item| path(item, report)).collect();
+        let own = rules.owner_plugin_dir.as_deref();
+        let named = rules.plugin_dirs.iter().filter(|dir| own.is_none_or(|own| !is_usual(dir, own)));
+        rules.named_dirs.extend(named.map(|dir| ("rules.plugin_dirs", dir.clone())));
     }
     if let Some(field) = section.get("disabled") {
         for item in field.items("a list of rules", report) {
             let name = item.line("the name of a rule", report);
-            rules.disabled.extend(name.and_then(|name| rule_name(name, &item, report)));
+            let Some(name) = name.and_then(|name| rule_name(name, &item, report)) else { continue };
+            rules.places.insert(format!("rules.disabled.{name}"), report.location(item.place()));
+            rules.disabled.push(name);
         }
     }
     if let Some(after) = section.get("suspend_after").and_then(|f| number(&f, 1, 1_000, report)) {
@@ -183,6 +199,7 @@ fn rules(section: &mut Section<'_>, rules: &mut RulesSettings, report: &mut Repo
     if let Some(section) = section.get("allow").and_then(|f| f.section("a section [rules.allow]", report)) {
         for (name, field) in section.entries() {
             if let Some(name) = rule_name(name, &field, report) {
+                rules.places.insert(format!("rules.allow.{name}"), report.location(field.key_place()));
                 rules.allowed.insert(name, permissions(&field, report));
             }
         }
@@ -193,6 +210,15 @@ fn rules(section: &mut Section<'_>, rules: &mut RulesSettings, report: &mut Repo
         rules.limits = limits::read(&mut section, report);
         section.finish(report);
     }
+}
+
+/// Whether a folder is that which is looked into anyway, and which need not be there.
+fn is_usual(dir: &Path, usual: &Path) -> bool {
+    let parent = |path: &Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        parent.unwrap_or(Path::new(".")).canonicalize().ok()
+    };
+    dir.file_name() == usual.file_name() && parent(dir).is_some_and(|found| Some(found) == parent(usual))
 }
 
 fn plugin(field: &Field<'_>, report: &mut Report<'_>) -> Option<PluginSettings> {
@@ -208,6 +234,22 @@ fn plugin(field: &Field<'_>, report: &mut Report<'_>) -> Option<PluginSettings> 
     let allowed = section.get("allow").map(|field| permissions(&field, report)).unwrap_or_default();
     section.finish(report);
     Some(PluginSettings { enabled: enabled?, allowed, settings: settings? })
+}
+
+/// Where a plugin and each of its settings stand.
+fn places(
+    name: &RuleName,
+    field: &Field<'_>,
+    places: &mut BTreeMap<String, String>,
+    report: &mut Report<'_>,
+) {
+    let key = format!("plugins.{name}");
+    places.insert(key.clone(), report.location(field.key_place()));
+    let Value::Table(table) = field.value() else { return };
+    let Some(Value::Table(given)) = table.get("settings").map(|entry| &entry.node.value) else { return };
+    for (setting, entry) in given {
+        places.insert(format!("{key}.settings.{setting}"), report.location(&entry.key_place));
+    }
 }
 
 /// What a rule may have done: a list of permissions.
@@ -272,9 +314,12 @@ pub(super) fn quota(field: &Field<'_>, report: &mut Report<'_>) -> Option<PathBu
     match field.value() {
         Value::Boolean(true) => Some(PathBuf::from(simbell_quota::protocol::SOCKET)),
         Value::Boolean(false) => None,
-        Value::Text(_) => path(field, report),
+        Value::Text(text) if Path::new(text).is_absolute() => path(field, report),
         _ => {
-            field.invalid(report, "is true, false, or the path of the helper's socket in quotes");
+            field.invalid(
+                report,
+                "is true or false without quotes, or the absolute path of the helper's socket in quotes",
+            );
             None
         }
     }

@@ -117,6 +117,10 @@ pub struct RulesSettings {
     pub plugin_dirs: Vec<PathBuf>,
     /// That of them which plugins are copied into: each waits there until somebody enables it.
     pub owner_plugin_dir: Option<PathBuf>,
+    /// Folders that the configuration itself names, each with its key.
+    pub named_dirs: Vec<(&'static str, PathBuf)>,
+    /// Where names of rules and plugins, and settings of plugins, stand: `file:line` by key.
+    pub places: BTreeMap<String, String>,
     /// Rules that are not run.
     pub disabled: Vec<RuleName>,
     /// What one evaluation may use.

@@ -30,6 +30,13 @@ impl Access {
         Self { trusted, group_file, passwd_file }
     }
 
+    /// Whether there is a group of this name; where the file cannot be read, nobody knows better.
+    #[must_use]
+    pub fn has_group(&self, name: &str) -> bool {
+        let groups = read(&self.group_file);
+        groups.is_empty() || groups.lines().any(|line| line.split(':').next() == Some(name))
+    }
+
     /// Whether this user may always change things.
     #[must_use]
     pub fn is_trusted(&self, uid: u32) -> bool {
@@ -101,6 +108,17 @@ mod tests {
         assert!(!member(1000, 1000, "empty"));
         assert!(!member(1000, 1000, "nosuch"));
         assert!(!member(4242, 4242, "netdev"));
+    }
+
+    #[test]
+    fn a_group_is_there_or_not() {
+        let dir = std::env::temp_dir().join(format!("simbell-groups-{}", std::process::id()));
+        std::fs::write(&dir, GROUPS).unwrap();
+        let access = Access::new(Vec::new(), dir.clone(), "/nonexistent/passwd".into());
+        assert!(access.has_group("netdev") && !access.has_group("nixgroup") && !access.has_group("anna"));
+        std::fs::remove_file(dir).unwrap();
+        let blind = Access::new(Vec::new(), "/nonexistent/group".into(), "/nonexistent/passwd".into());
+        assert!(blind.has_group("nixgroup"), "nobody knows");
     }
 
     #[test]

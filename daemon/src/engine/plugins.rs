@@ -60,14 +60,23 @@ impl Engine {
         });
         let names = self.rules.unknown_names().iter().map(|(name, problem)| {
             let hint = problem.hint.as_deref().map_or_else(|| ".".to_owned(), |hint| format!("; {hint}"));
+            let place = match problem.file.as_str() {
+                "rules" => String::new(),
+                place => format!(" ({place})"),
+            };
             let text = format!(
-                "The configuration names {name}, and no rule and no plugin is called so: what it says of that has no \
+                "The configuration names {name}{place}, and no rule and no plugin is called so: what it says of that has no \
                  effect{hint}"
             );
             (WarningCode::NameUnknown, name.clone(), text)
         });
+        let folders = self.rules.missing_dirs().iter().map(|(dir, problem)| {
+            let hint = problem.hint.as_deref().unwrap_or_default();
+            let text = format!("{}: {}; {hint}, then `simbellctl reload`.", problem.file, problem.message);
+            (WarningCode::FolderMissing, dir.display().to_string(), text)
+        });
         let mut outdated = BTreeSet::new();
-        for (code, subject, text) in channels.chain(texts).chain(names).collect::<Vec<_>>() {
+        for (code, subject, text) in channels.chain(texts).chain(names).chain(folders).collect::<Vec<_>>() {
             // Of several problems of a file the first is told; the log has them all.
             if outdated.insert((code, subject.clone())) {
                 self.report(code, &subject, Some(text)).await;

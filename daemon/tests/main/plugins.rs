@@ -474,9 +474,10 @@ async fn a_name_in_the_configuration_that_nothing_has_is_told_with_the_nearest()
     .await;
     let texts: Vec<&str> = said.iter().map(|one| one.text.as_str()).collect();
     let so = "and no rule and no plugin is called so: what it says of that has no effect";
+    let file = home.path("etc/conf.d/90-plugins.toml").display().to_string();
     let texts_wanted = [
-        format!("The configuration names helpr, {so}; did you mean `helper`?"),
-        format!("The configuration names nope, {so}."),
+        format!("The configuration names helpr ({file}:4), {so}; did you mean `helper`?"),
+        format!("The configuration names nope ({file}:3), {so}."),
     ];
     assert_eq!(texts, texts_wanted);
     let mended = wrong.replace("helpr", "helper").replace("\"nope\"", "");
@@ -487,6 +488,53 @@ async fn a_name_in_the_configuration_that_nothing_has_is_told_with_the_nearest()
     .unwrap();
     bell.reload().await.unwrap();
     bell.is_well("name-unknown").await;
+    bell.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_setting_and_a_folder_that_is_not_there_are_told_with_their_place_and_key() {
+    let stage = Stage::new().await;
+    let home = home("[plugins.helper.settings]\nwrod = \"told\"\n");
+    copy(&home, "");
+    let config = home.path("etc").display().to_string();
+    let file = home.path("etc/conf.d/90-plugins.toml");
+    let wrong = format!("{}:4: plugins.helper.settings.wrod: `helper` has no setting `wrod`", file.display());
+    let (code, said, told) = ctl(&home, &["config", "check", "--config", &config]);
+    assert_eq!(code, 0, "{told}");
+    assert!(said.contains("no errors, 1 warning") && told.contains(&wrong), "{said}{told}");
+    assert!(told.contains("did you mean `word`?"), "{told}");
+    let bell = stage.bell(&home).await;
+    let warning = until("it is told", async || {
+        let warnings = bell.client().await.status().await.unwrap().service.warnings;
+        warnings.into_iter().find(|one| one.code == "rule-disabled")
+    })
+    .await;
+    assert!(warning.text.contains(&wrong) && !warning.text.contains("main.rhai"), "{}", warning.text);
+
+    fs::write(
+        &file,
+        "[rules]\nplugin_dirs = [\"../plugins\", \"../plugin\"]\n[control]\nadmin_groups = [\"nixgroup\"]\n",
+    )
+    .unwrap();
+    let gone = home.path("etc/conf.d/../plugin").display().to_string();
+    let (_, said, told) = ctl(&home, &["config", "check", "--config", &config]);
+    assert!(said.contains("no errors, 2 warnings"), "{said}{told}");
+    let folder = format!("rules.plugin_dirs: warning: the folder {gone} is not there");
+    let group = format!("{}:4: warning: there is no group `nixgroup` in /etc/group", file.display());
+    assert!(told.contains(&folder) && told.contains(&group), "{told}");
+    let answer = bell.reload().await.unwrap().problems;
+    assert!(answer.iter().any(|one| one.starts_with(&folder)), "{answer:?}");
+    assert!(answer.iter().any(|one| one.starts_with(&group)), "{answer:?}");
+    let warning = until("the folder is told", async || {
+        let warnings = bell.client().await.status().await.unwrap().service.warnings;
+        warnings.into_iter().find(|one| one.code == "folder-missing")
+    })
+    .await;
+    assert!(warning.text.contains(&gone) && warning.text.contains("take it out of rules.plugin_dirs"));
+    fs::create_dir(home.path("etc/plugin")).unwrap();
+    bell.reload().await.unwrap();
+    bell.is_well("folder-missing").await;
+    bell.is_well("rule-disabled").await;
     bell.stop().await;
 }
 

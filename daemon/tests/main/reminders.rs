@@ -77,6 +77,24 @@ for = "1s"
 "#;
 
 #[tokio::test]
+async fn a_reminder_by_a_misspelt_channel_is_said_another_way_and_told() {
+    let stage = Stage::new().await;
+    let home = Home::new("[channels.journal]\nkind = \"journal\"\n").with_rule("pass-on", PASS_ON);
+    let bell = stage.bell(&home).await;
+    // Before anything could have been lost.
+    let early = bell.warns("channel-unknown").await;
+    assert!(early.contains("The rule pass-on reminds by \"mail\", and") && early.contains("journal"));
+    stage.says("mail me");
+    let reminder = bell.reminder_is("pass-on/mail-me", delivered).await;
+    assert_eq!(reminder.deliveries.iter().map(|one| one.channel.as_str()).collect::<Vec<_>>(), ["journal"]);
+    let why = bell.client().await.explain_reminder(&reminder.key, None).await.unwrap();
+    let stands =
+        "The configuration has no channel mail: it goes as a reminder without `channels` does, by journal.";
+    assert!(why.standing.iter().any(|line| line == stands), "{:?}", why.standing);
+    bell.stop().await;
+}
+
+#[tokio::test]
 async fn a_scenario_rings_by_mail_and_push_with_secrets_that_systemd_handed_over() {
     let made = authority();
     let mut post = Receiver::smtp(&[
@@ -357,7 +375,7 @@ async fn a_broken_rule_is_shown_where_it_breaks_and_mended_by_a_reload() {
     let stage = Stage::new().await;
     let mut push = Receiver::http(&[]);
     let home = Home::new(&hook("push", push.port))
-        .with_rule("pass-on", PASS_ON)
+        .with_rule("pass-on", &PASS_ON.replace("[\"mail\"]", "[\"push\"]"))
         .with_rule("broken", "// Is broken.\nfn on_sms(sim, sms) {\n    remind(\"x\" sms.text);\n}\n")
         .with_rule(
             "fails",

@@ -165,6 +165,44 @@ fn a_configuration_is_checked_by_its_folder_and_only_what_was_looked_at_is_count
 }
 
 #[test]
+fn what_a_check_finds_is_counted_one_by_one() {
+    let dir = temp_dir("check-counts");
+    fs::create_dir_all(dir.join("etc/rules.d")).unwrap();
+    fs::create_dir_all(dir.join("plugins/two")).unwrap();
+    fs::write(dir.join("etc/simbell.toml"), "[rules]\nplugin_dirs = [\"../plugins\"]\n").unwrap();
+    fs::write(dir.join("plugins/two/plugin.toml"), "api = 1\nname = \"two\"\nkind = \"sound\"\n").unwrap();
+    fs::write(dir.join("plugins/two/main.rhai"), "fn on_usage(sim) {}\n").unwrap();
+    fs::write(dir.join("etc/rules.d/p.test.rhai"), "fn test_a() {}\n").unwrap();
+    let text = said(&simbelld(&dir, &["check", "--config", "etc"]));
+    assert_eq!(text.matches("plugin.toml:").count(), 2, "{text}");
+    assert!(text.ends_with("\n\n2 problems in the rules\n"), "{text}");
+    let alone = "etc/rules.d/p.test.rhai: warning: these are tests of p.rhai, which is not there";
+    assert!(text.contains(alone), "{text}");
+    let named = said(&simbelld(&dir, &["check", "--rules", "etc/rules.d"]));
+    assert!(named.contains(alone), "{named}");
+    fs::write(dir.join("etc/rules.d/p.rhai"), "fn on_usage(sim) {}\n").unwrap();
+    let named = said(&simbelld(&dir, &["check", "--rules", "etc/rules.d"]));
+    assert_eq!(named, "1 rule: no errors\n");
+
+    // By the configuration that is at hand, channels are known.
+    let by = "fn on_usage(sim) { remind(\"s\", \"s\", #{ channels: [\"nochan\"] }) }\n";
+    fs::write(dir.join("etc/rules.d/p.rhai"), by).unwrap();
+    fs::write(dir.join("etc/simbell.toml"), "[rules]\nplugin_dirs = []\n").unwrap();
+    let wanted = "p.rhai:1:51: warning: there is no channel `nochan` in the configuration";
+    for more in [&["--config", "etc"][..], &["--config", "etc", "--rules", "etc/rules.d/p.rhai"]] {
+        let text = said(&simbelld(&dir, &[&["check"], more].concat()));
+        assert!(text.contains(wanted) && text.contains("there are: journal"), "{text}");
+    }
+    let text = said(&simbelld(&dir, &["check", "--only", "config", "--config", "etc"]));
+    assert!(text.contains(wanted), "{text}");
+
+    fs::write(dir.join("etc/simbell.toml"), "[counting]\nquota = \"yes\"\n").unwrap();
+    let quota = simbelld(&dir, &["check", "--only", "config", "--config", "etc"]);
+    assert_eq!(quota.status.code(), Some(78), "{quota:?}");
+    assert!(said(&quota).contains("counting.quota: is true or false without quotes, or the absolute path"));
+}
+
+#[test]
 fn the_reference_tells_one_thing_or_all() {
     let dir = temp_dir("reference");
     let one = said(&simbelld(&dir, &["reference", "every"]));
@@ -180,4 +218,53 @@ fn the_reference_tells_one_thing_or_all() {
     let json = said(&simbelld(&dir, &["reference", "--json", "Sim.share"]));
     let entry: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(entry["form"], "Sim.share: Percent?");
+}
+
+#[test]
+fn a_plan_that_would_be_refused_is_not_written() {
+    let dir = temp_dir("plan-write");
+    fs::create_dir_all(dir.join("etc/conf.d")).unwrap();
+    let iccid = "89490200001234567890";
+    let main = format!(
+        "[sims.home]\niccid = \"{iccid}\"\n[sims.home.plan]\ndata = \"1GB\"\nevery = \"month\"\nday = 3\n"
+    );
+    fs::write(dir.join("etc/simbell.toml"), main).unwrap();
+    let add = |name: &str, more: &[&str]| {
+        let plan = [
+            "plan",
+            "add",
+            "--config",
+            "etc",
+            "--iccid",
+            iccid,
+            "--sim-name",
+            name,
+            "--data",
+            "6GB",
+            "--write",
+        ];
+        Command::new(crate::bell::beside("simbellctl"))
+            .args(plan)
+            .args(more)
+            .current_dir(&dir)
+            .output()
+            .unwrap()
+    };
+    let refused = add("other", &["--every", "month", "--day", "1"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let text = said(&refused);
+    assert!(text.contains("sims.other.iccid: is the ICCID of the SIM \"home\" too"), "{text}");
+    assert!(
+        text.contains("give this one the name \"home\"")
+            && text.contains(&format!("--iccid {iccid} --sim-name"))
+    );
+    assert!(!dir.join("etc/conf.d/plan-other.toml").exists());
+    // Of the same name a block changes the one that is there, unless the two contradict each other.
+    let bucket = add("home", &["--every", "used", "--start", "2026-11-01"]);
+    assert_eq!(bucket.status.code(), Some(1), "{bucket:?}");
+    assert!(!dir.join("etc/conf.d/plan-home.toml").exists());
+    let written = add("home", &["--every", "month", "--day", "1"]);
+    assert!(written.status.success(), "{written:?}");
+    let checked = simbelld(&dir, &["check", "--only", "config", "--config", "etc"]);
+    assert_eq!(said(&checked), "2 files of configuration: no errors\n");
 }

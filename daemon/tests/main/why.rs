@@ -115,6 +115,7 @@ async fn a_reminder_tells_why_it_is_there_and_what_holds_it_back() {
     let decision = why.decision.unwrap();
     assert!(decision.kept);
     assert_eq!((decision.trigger.as_str(), decision.raised[0].text.as_str()), ("sms", "news 1"));
+    assert!(decision.inputs.iter().any(|input| input.name == "sim.sms.received"), "{:?}", decision.inputs);
 
     // What is over is found by a part of its key as well.
     stage.says("over");

@@ -23,6 +23,7 @@ mod thresholds;
 mod usage;
 mod wake;
 mod warnings;
+mod ways;
 mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +33,7 @@ use crate::action::ActionRecord;
 use crate::effect::{Change, Effects, Notice, SimRecord};
 use crate::event::Event;
 use crate::health::{Warning, WarningCode};
-use crate::ident::{BootId, Iccid, ModemId, ReminderKey, RuleName};
+use crate::ident::{BootId, ChannelName, Iccid, ModemId, ReminderKey, RuleName};
 use crate::ledger::Session;
 use crate::memory::Memory;
 use crate::modem::{ModemView, SmsView};
@@ -71,6 +72,8 @@ pub struct State {
     rules: BTreeMap<RuleName, RuleDescription>,
     /// Whether it is known which rules there are: before, nothing is held to interest none.
     rules_known: bool,
+    /// Which channels each rule named.
+    channels_named: BTreeMap<RuleName, BTreeSet<ChannelName>>,
     /// How often each rule was asked since the service began.
     asked: BTreeMap<RuleName, u64>,
     /// How often a rule failed in a row.
@@ -146,6 +149,7 @@ impl State {
             sims,
             rules: BTreeMap::new(),
             rules_known: false,
+            channels_named: BTreeMap::new(),
             asked: BTreeMap::new(),
             failures: BTreeMap::new(),
             memories: restored.memories.into_iter().map(|(rule, memory)| (rule, Arc::new(memory))).collect(),
@@ -440,6 +444,7 @@ impl State {
         for name in gone {
             self.well(WarningCode::ChannelFailing, &name, fx);
         }
+        self.look_at_channels(fx);
         for sim in self.sims.values_mut() {
             sim.forget_cycle();
         }
@@ -496,7 +501,7 @@ impl State {
         for rule in rules {
             match &rule.outdated {
                 Some(problem) => {
-                    let text = format!("{problem}\nThe version before runs on, until the file is mended.");
+                    let text = format!("{problem}\nThe version before runs on, until that is mended.");
                     self.warn(WarningCode::RuleOutdated, rule.name.as_str(), text, fx);
                 }
                 None => self.well(WarningCode::RuleOutdated, rule.name.as_str(), fx),
@@ -511,6 +516,8 @@ impl State {
                 None => self.well(WarningCode::RuleDisabled, rule.name.as_str(), fx),
             }
         }
+        self.rules_name_channels(rules, &before);
+        self.look_at_channels(fx);
         self.resolve_ownerless(at, fx);
         for sim in self.sims.values_mut() {
             sim.asking.forget();

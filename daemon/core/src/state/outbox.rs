@@ -19,7 +19,7 @@ const FINISHED_KEPT: usize = 200;
 
 impl State {
     pub(super) fn put_in_outbox(&mut self, reminder: &Reminder, again: bool, at: Stamp, fx: &mut Effects) {
-        for channel in reminder.channels.clone() {
+        for channel in self.ways(reminder) {
             let id = format!(
                 "{}@{}#{}:{}",
                 reminder.key,

@@ -33,6 +33,7 @@ impl State {
             }
             self.rule_evaluated(result, at, fx);
         }
+        self.look_at_channels(fx);
         for result in results {
             if !failed.contains_key(&result.rule) {
                 self.rule_went_well(&result.rule, fx);
@@ -63,6 +64,7 @@ impl State {
         for finding in &result.findings {
             if let Some(key) = self.key_of(result, finding) {
                 self.raise(&key, result, finding, at, fx);
+                self.names_channels(&result.rule, finding.channels.as_deref().unwrap_or_default());
                 raised.push(key);
             }
         }

@@ -97,6 +97,7 @@ fn rule(name: &str, trigger: &str, schedules: Vec<Schedule>) -> RuleDescription 
         may: Vec::new(),
         outdated: None,
         version: String::new(),
+        channels: Vec::new(),
     }
 }
 
@@ -399,6 +400,57 @@ fn a_short_message_is_capped_and_not_sent_again_after_a_crash() {
     let fx = after.feed(&Event::Started { boot: BootId::new("boot-1").unwrap(), links: Vec::new() });
     assert!(fx.deliver.is_empty());
     assert!(after.state.deliveries().all(|d| d.state == DeliveryState::Failed));
+}
+
+#[test]
+fn a_reminder_by_a_channel_that_is_not_there_goes_another_way() {
+    let name = |name: &str| ChannelName::new(name).unwrap();
+    let by = |key: &str, names: &[&str]| Finding {
+        channels: Some(names.iter().map(|one| name(one)).collect()),
+        ..finding(key)
+    };
+    let went = |fx: &Effects| -> Vec<String> {
+        fx.deliver.iter().map(|delivery| delivery.channel.as_str().to_owned()).collect()
+    };
+    let told = |bench: &Bench| -> Vec<String> {
+        let all = bench.state.warnings().filter(|one| one.code == WarningCode::ChannelUnknown);
+        all.map(|one| format!("{}: {}", one.subject, one.text)).collect()
+    };
+    let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
+    assert_eq!(went(&bench.evaluated("r", usage(), vec![by("a", &["mali"])])), ["mail"], "as without a name");
+    assert!(bench.state.deliveries().all(|delivery| delivery.state != DeliveryState::Failed));
+    let said = told(&bench);
+    assert!(
+        said.len() == 1 && said[0].starts_with("r: The rule r reminds by \"mali\" (did you mean \"mail\"?)"),
+        "{said:?}"
+    );
+
+    // Where one of them is there, that one alone.
+    assert_eq!(went(&bench.evaluated("r", usage(), vec![by("b", &["nochan", "sms"])])), ["sms"]);
+    assert!(told(&bench)[0].contains("\"mali\" (did you mean \"mail\"?), \"nochan\","), "{:?}", told(&bench));
+
+    // A channel that a reload takes away or brings: what is said again goes the way that is there then.
+    let mut more = settings();
+    more.channels.push(channel("mali", "email", None));
+    more.channels.push(channel("nochan", "email", None));
+    bench.feed(&Event::SettingsLoaded(Box::new(more)));
+    assert_eq!(told(&bench), Vec::<String>::new());
+    bench.feed(&Event::SettingsLoaded(Box::new(settings())));
+    assert_eq!(told(&bench).len(), 1);
+
+    // What a rule's text names is told before the rule has anything to say, and is over with the rule's mending.
+    let text = |names: &[&str], version: &str| RuleDescription {
+        channels: names.iter().map(|one| name(one)).collect(),
+        version: version.to_owned(),
+        ..rule("r", "usage", vec![])
+    };
+    let mut bench = Bench::new(settings(), &[text(&["nochan", "mail"], "1")]);
+    assert!(
+        told(&bench)[0].contains("reminds by \"nochan\", and")
+            && told(&bench)[0].contains("there are: mail, sms")
+    );
+    bench.feed(&Event::RulesLoaded(vec![text(&["mail"], "2")]));
+    assert_eq!(told(&bench), Vec::<String>::new());
 }
 
 #[test]

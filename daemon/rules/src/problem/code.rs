@@ -98,6 +98,37 @@ impl Code {
         })
     }
 
+    /// Texts in double quotes that stand, alone or in a list, as the value of `name: …` or `name = …`, each with its
+    /// place.
+    pub(crate) fn texts_of(&self, name: &str) -> Vec<((usize, usize), String)> {
+        let mut found = Vec::new();
+        for (at, word) in self.words() {
+            if word != name {
+                continue;
+            }
+            let after = (at.0, at.1.saturating_add(word.chars().count()));
+            let rest = self.all().filter(|(place, character)| *place >= after && !character.is_whitespace());
+            let mut rest = rest.peekable();
+            if rest.next().is_none_or(|(_, character)| ![':', '='].contains(&character)) {
+                continue;
+            }
+            let list = rest.next_if(|(_, character)| *character == '[').is_some();
+            while let Some((from, '"')) = rest.next() {
+                let Some((until, '"')) = rest.next() else { break };
+                let within = from.1..until.1.saturating_sub(1);
+                if from.0 == until.0
+                    && let Some(text) = self.raw(from.0).get(within)
+                {
+                    found.push((from, text.iter().collect()));
+                }
+                if !list || rest.next().is_none_or(|(_, character)| character != ',') {
+                    break;
+                }
+            }
+        }
+        found
+    }
+
     /// Where `fn name` is.
     pub(crate) fn function(&self, name: &str) -> Option<(usize, usize)> {
         let words = self.words();

@@ -2,7 +2,7 @@
 
 use simbell_core::plugin::{PluginChoice, PluginDecision, PluginPlace, standings};
 use simbell_core::time::Timestamp;
-use simbell_rules::{LoadOptions, RuleSet, SettingValues, check_plugin};
+use simbell_rules::{Limits, LoadOptions, RuleSet, SettingValues, check_plugin};
 
 use crate::inputs::{Folder, input, on_usage, rule, sim};
 
@@ -175,10 +175,97 @@ fn rules_are_switched_on_and_off_and_unknown_names_told() {
     assert_eq!(
         problems,
         [
-            "rules: the configuration names a rule `helo` that is not there\n  hint: did you mean `hello`?",
-            "rules: the configuration names a rule `stepts` that is not there\n  hint: did you mean `steps`?",
+            "rules: the configuration names `helo`, and no rule and no plugin is called so\n  hint: did you mean `hello`?",
+            "rules: the configuration names `stepts`, and no rule and no plugin is called so\n  hint: did you mean `steps`?",
         ]
     );
+    options.disabled.clear();
+    options.settings.insert("steps".to_owned(), values("{\"limt\": 1}"));
+    let places = [("plugins.stepts", "/c.toml:3"), ("plugins.steps.settings.limt", "/c.toml:7")];
+    options.places = places.map(|(key, place)| (key.to_owned(), place.to_owned())).into();
+    let rules = RuleSet::load(&options);
+    let wrong = "/c.toml:7: plugins.steps.settings.limt: `steps` has no setting `limt`\n  hint: did you mean `limit`?";
+    let misfits: Vec<String> = rules.misfits().map(ToString::to_string).collect();
+    assert_eq!(
+        misfits,
+        [
+            "/c.toml:3: plugins.stepts: there is no rule and no plugin `stepts`\n  hint: did you mean `steps`?",
+            wrong
+        ]
+    );
+    let steps = rules.descriptions().into_iter().find(|one| one.name.as_str() == "steps").unwrap();
+    assert_eq!(steps.problem.as_deref(), Some(wrong), "not a word of the script");
+}
+
+#[test]
+fn a_value_alone_is_a_list_of_one_and_a_name_with_a_blank_has_a_way_out() {
+    let folder = Folder::new();
+    plugin(
+        &folder,
+        "steps",
+        MANIFEST,
+        "fn on_usage(sim) { remind(\"k\", `${settings.steps.len()} ${settings.steps[0]}`) }",
+    );
+    let mut options = options(&folder);
+    options.settings.insert("steps".to_owned(), values("{\"steps\": \"5%\"}"));
+    assert_eq!(said(&RuleSet::load(&options), "steps"), "1 5%");
+    folder.write("own/my rule.rhai", "fn on_usage(sim) { }");
+    options.user_dir = Some(folder.path().join("own"));
+    let told = RuleSet::load(&options).problems().iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(told.len() == 1 && told[0].ends_with("\n  hint: call it `my-rule`"), "{told:?}");
+}
+
+#[test]
+fn channels_and_folders_that_are_not_there_are_told() {
+    let folder = Folder::new();
+    let text = "const OTHER = \"mali\";\nfn on_usage(sim) {\n    // channels: [\"comment\"]\n    remind(\"a\", \"channels: x\", #{ channels: \
+                [\"phone\", \"mial\"] });\n    remind(\"b\", \"b\", #{ channels: \"nochan\", urgency: \"info\" });\n    remind(\"c\", \
+                \"c\", #{ channels: [OTHER, \"after\"] });\n    let how = #{};\n    how.channels = [\"phone\"];\n    if \
+                how.channels == \"no name\" { }\n}\n";
+    folder.write("own/r.rhai", text);
+    let own = folder.path().join("own");
+    let nowhere = folder.path().join("nowhere");
+    let mut options = LoadOptions { user_dir: Some(own.clone()), ..LoadOptions::default() };
+    let said = |options: &LoadOptions| -> Vec<String> {
+        RuleSet::load(options).misfits().map(ToString::to_string).collect()
+    };
+    assert_eq!(said(&options), Vec::<String>::new(), "nobody knows which there are");
+    let known = vec!["mail".to_owned(), "phone".to_owned()];
+    options.channels = Some(known.clone());
+    let file = own.join("r.rhai");
+    let expected = [
+        format!(
+            "{0}:4:55: warning: there is no channel `mial` in the configuration\n  4 |     remind(\"a\", \"channels: x\", \
+             #{{ channels: [\"phone\", \"mial\"] }});\n    |                                                       ^\n  \
+             hint: did you mean `mail`?",
+            file.display()
+        ),
+        format!(
+            "{0}:5:35: warning: there is no channel `nochan` in the configuration\n  5 |     remind(\"b\", \"b\", #{{ \
+             channels: \"nochan\", urgency: \"info\" }});\n    |                                   ^\n  hint: there are: \
+             mail, phone; another is added as [channels.nochan]",
+            file.display()
+        ),
+    ];
+    assert_eq!(said(&options), expected);
+    let named = RuleSet::load(&options).descriptions().remove(0).channels;
+    assert_eq!(
+        named.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+        ["phone", "mial", "nochan", "phone"]
+    );
+    let checked = simbell_rules::check_channels(&file, &Limits::default(), &known);
+    assert_eq!(checked.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+
+    options.channels = None;
+    options.named_dirs = vec![("rules.dir", own), ("rules.plugin_dirs", nowhere.clone())];
+    let told = said(&options);
+    let start = format!("rules.plugin_dirs: warning: the folder {} is not there", nowhere.display());
+    assert!(told.len() == 1 && told[0].starts_with(&start), "{told:?}");
+    assert!(told[0].contains("take it out of rules.plugin_dirs"), "{told:?}");
+    // What is not configured may be missing.
+    options.plugin_dirs = vec![nowhere];
+    options.named_dirs.clear();
+    assert_eq!(said(&options), Vec::<String>::new());
 }
 
 #[test]
