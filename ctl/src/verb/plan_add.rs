@@ -49,8 +49,9 @@ pub(super) async fn run(socket: &Path, out: &mut Out, args: PlanAddArgs) -> Resu
     let toml = block(&answers);
     let dir = directory(args.config.as_deref());
     let file = args.write.map(|file| file.unwrap_or_else(|| drop_in(&dir, &answers.sim)));
+    let mut holds = false;
     if let Some(file) = &file {
-        holds_together(&dir, file, &toml, &answers)?;
+        holds = holds_together(&dir, file, &toml, &answers)?;
         write(file, &toml)?;
     }
     if out.json {
@@ -58,10 +59,17 @@ pub(super) async fn run(socket: &Path, out: &mut Out, args: PlanAddArgs) -> Resu
         return Ok(Verdict::Done);
     }
     if let Some(before) = &answers.before {
-        out.note(&format!(
-            "{} has the plan {before:?} already: take its block out, two blocks of one SIM are refused",
-            answers.sim
-        ));
+        out.note(&if holds {
+            format!(
+                "{} had the plan {before:?}: what this block says takes its place, key by key",
+                answers.sim
+            )
+        } else {
+            format!(
+                "{} has the plan {before:?} already: take its block out, two blocks of one SIM are refused",
+                answers.sim
+            )
+        });
     }
     match file {
         Some(file) => {
@@ -274,14 +282,15 @@ fn block(answers: &Answers) -> String {
     toml
 }
 
-/// What the service would refuse is not written: it would keep the service from its next start.
-fn holds_together(dir: &Path, file: &Path, toml: &str, answers: &Answers) -> Result<(), CtlError> {
+/// What the service would refuse is not written: it would keep the service from its next start. Whether the service reads
+/// it there.
+fn holds_together(dir: &Path, file: &Path, toml: &str, answers: &Answers) -> Result<bool, CtlError> {
     let within = file.parent().and_then(|parent| parent.canonicalize().ok());
     let drop_ins = dir.join("conf.d");
     let read = within.is_some() && within == drop_ins.canonicalize().ok();
     // Elsewhere the service does not look; and what is there already is not written over.
-    let (Some(name), true, false) = (file.file_name(), read, file.exists()) else { return Ok(()) };
-    let Err(said) = check::with(dir, &drop_ins.join(name), toml)? else { return Ok(()) };
+    let (Some(name), true, false) = (file.file_name(), read, file.exists()) else { return Ok(false) };
+    let Err(said) = check::with(dir, &drop_ins.join(name), toml)? else { return Ok(true) };
     Err(CtlError::failed(
         "WouldBeRefused",
         format!("{} is not written: with it the configuration would be refused\n{said}", file.display()),

@@ -137,7 +137,7 @@ fn what_is_not_given_is_asked_for() {
     // A terminal, and a person who errs once.
     let script = r#"
 import os, pty, sys
-answers = [b"7", b"2", b"six", b"6GB", b"30 days", b"2026-11-01", b"no", b"travel plan", b"Asia/Shanghai"]
+answers = [b"7", os.environb[b"CHOICE"], b"six", b"6GB", b"30 days", b"2026-11-01", b"no", b"travel plan", b"Asia/Shanghai"]
 pid, fd = pty.fork()
 if pid == 0:
     os.execv(sys.argv[1], sys.argv[1:])
@@ -155,27 +155,31 @@ while True:
 sys.stdout.buffer.write(said)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 "#;
-    let output = Command::new(&python)
-        .args(["-c", script, env!("CARGO_BIN_EXE_simbellctl"), "--socket"])
-        .arg(&socket)
-        .args(["plan", "add"])
-        .output()
-        .unwrap_or_else(|error| {
-            panic!("{python}: {error}; install Python, or name it in SIMBELL_TEST_PYTHON")
-        });
-    let said = stdout(&output).replace('\r', "");
-    assert_eq!(output.status.code(), Some(0), "{said}{}", stderr(&output));
-    assert!(said.contains("write it like 6GB"), "the error was explained and asked again: {said}");
-    for line in [
-        &format!("iccid = \"{}\"", fake::TRAVEL),
-        "timezone = \"Asia/Shanghai\"",
-        "name = \"travel plan\"",
-        "data = \"6 GB\"",
-        "every = \"30 days\"",
-        "start = 2026-11-01",
-        "renews = false",
-    ] {
-        assert!(said.contains(line), "{line} is missing: {said}");
+    // A SIM by the number before it, or by its name.
+    for (choice, iccid) in [("2", fake::TRAVEL), ("home", fake::HOME)] {
+        let output = Command::new(&python)
+            .args(["-c", script, env!("CARGO_BIN_EXE_simbellctl"), "--socket"])
+            .arg(&socket)
+            .args(["plan", "add"])
+            .env("CHOICE", choice)
+            .output()
+            .unwrap_or_else(|error| {
+                panic!("{python}: {error}; install Python, or name it in SIMBELL_TEST_PYTHON")
+            });
+        let said = stdout(&output).replace('\r', "");
+        assert_eq!(output.status.code(), Some(0), "{said}{}", stderr(&output));
+        assert!(said.contains("write it like 6GB"), "the error was explained and asked again: {said}");
+        for line in [
+            &format!("iccid = \"{iccid}\""),
+            "timezone = \"Asia/Shanghai\"",
+            "name = \"travel plan\"",
+            "data = \"6 GB\"",
+            "every = \"30 days\"",
+            "start = 2026-11-01",
+            "renews = false",
+        ] {
+            assert!(said.contains(line), "{line} is missing: {said}");
+        }
     }
 }
 
