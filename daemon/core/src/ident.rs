@@ -16,12 +16,67 @@ pub struct IdentError {
     pub problem: &'static str,
 }
 
+/// How a checked text is kept.
+trait Kept {
+    fn keep(text: String) -> Self;
+    fn text(&self) -> &str;
+    fn give(self) -> String;
+}
+
+impl Kept for String {
+    fn keep(text: String) -> Self {
+        text
+    }
+
+    fn text(&self) -> &str {
+        self
+    }
+
+    fn give(self) -> String {
+        self
+    }
+}
+
+/// Longest ICCID.
+const MOST_DIGITS: usize = 22;
+
+/// So few characters of ASCII, in place: what maps go by most is compared and copied without a look elsewhere. Ordered
+/// as texts are, for behind a shorter one there are zeros.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Digits {
+    text: [u8; MOST_DIGITS],
+    length: u8,
+}
+
+impl Kept for Digits {
+    fn keep(text: String) -> Self {
+        let mut kept = Self { text: [0; MOST_DIGITS], length: 0 };
+        for (place, byte) in kept.text.iter_mut().zip(text.bytes()) {
+            *place = byte;
+            kept.length = kept.length.saturating_add(1);
+        }
+        kept
+    }
+
+    fn text(&self) -> &str {
+        let text = self.text.get(..usize::from(self.length)).unwrap_or_default();
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+
+    fn give(self) -> String {
+        self.text().to_owned()
+    }
+}
+
 macro_rules! text_ident {
     ($(#[$doc:meta])* $name:ident, $what:literal, $check:expr, $private:literal) => {
+        text_ident!($(#[$doc])* $name, $what, $check, $private, String);
+    };
+    ($(#[$doc:meta])* $name:ident, $what:literal, $check:expr, $private:literal, $kept:ty) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name($kept);
 
         impl $name {
             /// Checks and keeps `text`.
@@ -31,7 +86,7 @@ macro_rules! text_ident {
             pub fn new(text: impl AsRef<str>) -> Result<Self, IdentError> {
                 let check: fn(&str) -> Result<String, &'static str> = $check;
                 match check(text.as_ref()) {
-                    Ok(kept) => Ok(Self(kept)),
+                    Ok(text) => Ok(Self(<$kept>::keep(text))),
                     Err(problem) => Err(IdentError { what: $what, problem }),
                 }
             }
@@ -39,7 +94,7 @@ macro_rules! text_ident {
             /// The text as kept.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.text()
             }
         }
 
@@ -47,20 +102,20 @@ macro_rules! text_ident {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 if $private {
                     let tail: String = {
-                        let mut last: Vec<char> = self.0.chars().rev().take(2).collect();
+                        let mut last: Vec<char> = self.as_str().chars().rev().take(2).collect();
                         last.reverse();
                         last.into_iter().collect()
                     };
                     write!(f, "{}(…{tail})", stringify!($name))
                 } else {
-                    write!(f, "{}({:?})", stringify!($name), self.0)
+                    write!(f, "{}({:?})", stringify!($name), self.as_str())
                 }
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
+                f.pad(self.as_str())
             }
         }
 
@@ -80,7 +135,7 @@ macro_rules! text_ident {
 
         impl From<$name> for String {
             fn from(ident: $name) -> String {
-                ident.0
+                ident.0.give()
             }
         }
     };
@@ -100,7 +155,7 @@ fn digits(text: &str, least: usize, most: usize) -> Result<String, &'static str>
 fn iccid(text: &str) -> Result<String, &'static str> {
     let text = text.trim().to_ascii_uppercase();
     let text = text.trim_end_matches('F');
-    if !(18..=22).contains(&text.len()) {
+    if !(18..=MOST_DIGITS).contains(&text.len()) {
         return Err("must have 18 to 22 digits (ITU-T E.118)");
     }
     if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -141,7 +196,7 @@ text_ident!(
     /// Integrated circuit card identifier: the identity of a SIM or of one eSIM profile.
     ///
     /// 18 to 22 digits (ITU-T E.118), padding `F` removed. Source: `Sim.SimIdentifier`.
-    Iccid, "ICCID", iccid, true
+    Iccid, "ICCID", iccid, true, Digits
 );
 text_ident!(
     /// International mobile subscriber identity, 6 to 15 digits (3GPP TS 23.003). Source: `Sim.Imsi`.
@@ -199,5 +254,26 @@ impl Iccid {
     pub fn tail(&self) -> &str {
         let text = self.as_str();
         text.get(text.len().saturating_sub(4)..).unwrap_or(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Kept in place or elsewhere: a text, and ordered as texts are.
+        #[test]
+        fn an_iccid_is_its_text(one in "[0-9A-E]{18,22}", other in "[0-9A-E]{18,22}") {
+            let (a, b) = (Iccid::new(&one).unwrap(), Iccid::new(&other).unwrap());
+            prop_assert_eq!(a.as_str(), one.as_str());
+            prop_assert_eq!(String::from(a.clone()), one.clone());
+            prop_assert_eq!(serde_json::to_string(&a).unwrap(), serde_json::to_string(&one).unwrap());
+            prop_assert_eq!(a.cmp(&b), one.cmp(&other));
+            let (short, long) = (Iccid::new(&one[..18]).unwrap(), Iccid::new(format!("{}00", &one[..18])).unwrap());
+            prop_assert!(short < long);
+        }
     }
 }

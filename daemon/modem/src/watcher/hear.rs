@@ -117,7 +117,9 @@ impl Session {
                 && let Some((since, _)) = detail.figures
             {
                 let [first, second, _] = self.timing.figures;
-                let first = [first, second].into_iter().filter_map(|after| since.checked_add(after));
+                // Of many the second time is no sooner than any later one.
+                let first =
+                    [first, second.max(every)].into_iter().filter_map(|after| since.checked_add(after));
                 let next = first.filter(|next| *next > now).min().or_else(|| now.checked_add(every));
                 detail.figures = next.map(|next| (since, next));
             }
