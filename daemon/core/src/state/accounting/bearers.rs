@@ -227,7 +227,6 @@ impl Accounting {
                     self.shared.insert(key, Shared { start, last: now, since: seen.at, reason });
                     return;
                 }
-                let mut since = seen.at;
                 let start = match self.shared.get(&key).cloned() {
                     Some(shared) => {
                         // One that comes long enough after it holds all that passed before.
@@ -240,15 +239,10 @@ impl Accounting {
                     }
                     None => {
                         let live = self.beginnings.get(&key).filter(|live| live.start == stats.start);
-                        let live = live.and_then(|live| Some((live.raw?, live.began)));
-                        // Of a connection that the ledger knows the beginning is past, and what is lost was said.
                         let live =
-                            live.filter(|(raw, _)| !same_connection && raw.0 <= now.0 && raw.1 <= now.1);
-                        if let Some((_, began)) = live {
-                            since = began;
-                        }
+                            live.and_then(|live| live.raw).filter(|raw| raw.0 <= now.0 && raw.1 <= now.1);
+                        // Of a connection that the ledger knows the beginning is past, and what is lost was said.
                         let start = live
-                            .map(|(raw, _)| raw)
                             .or_else(|| self.beginning(before, iccid, stats, seen))
                             .filter(|_| !same_connection);
                         if start.is_none() && !same_connection && seen.known && now != (0, 0) {
@@ -265,7 +259,7 @@ impl Accounting {
                     self.bearer_unseen(stats, iccid, seen);
                     counter.booked = now;
                 }
-                self.claim(&mut counter, owner, since);
+                self.claim(&mut counter, owner, seen.at);
                 self.book(&mut counter, seen.at, seen.splits, booked);
             }
         }
@@ -351,17 +345,11 @@ impl Accounting {
         let followed = self.bearers.iter().filter_map(|(key, counter)| {
             let session = counter.session?;
             let others = self.bearers.values().filter(|other| other.session == counter.session).count();
-            let live = &self.sessions.get(&session)?.session;
-            let began = Stamp {
-                wall: live.began.unwrap_or(counter.booked_at.wall),
-                boot_ms: live.began_boot_ms,
-                trusted: live.began.is_some(),
-            };
-            let told = live.told;
+            let told = self.sessions.get(&session)?.session.told;
             let told = told.filter(|_| others == 1 && !copy.sessions.contains_key(&session));
             let raw =
                 told.and_then(|told| Some((told.from_rx.try_into().ok()?, told.from_tx.try_into().ok()?)));
-            Some((key.clone(), Beginning { start: counter.start, session, began, raw }))
+            Some((key.clone(), Beginning { start: counter.start, session, raw }))
         });
         followed.collect()
     }

@@ -106,7 +106,6 @@ struct Shared {
 struct Beginning {
     start: Option<Timestamp>,
     session: EpochId,
-    began: Stamp,
     /// None where the ledger may hold a part of what they said since.
     raw: Option<(u64, u64)>,
 }
