@@ -1,19 +1,16 @@
 //! ModemManager's figures of a connection, where the kernel has none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::btree_map::Entry;
 
 use super::counter::is_credible;
 use super::links::Seen;
 use super::sessions::{BEGINNING_S, OLDEST_MS};
-use super::{Accounting, Beginning, Booked, Counter, Owner, Shared};
+use super::{Accounting, Booked, Counter, Owner};
 use crate::effect::Change;
 use crate::ident::{Iccid, ModemId};
 use crate::ledger::{Baseline, EpochId, Figures, Gap, GapReason, Source};
 use crate::modem::{BearerStats, BearerView};
 use crate::time::Stamp;
-
-/// ModemManager's clock and the service's differ in when a connection begins by no more.
-const SLACK_MS: u64 = 5_000;
 
 impl Accounting {
     pub(super) fn settle_bearers(&mut self, seen: &Seen<'_>, booked: &mut Vec<Booked>) {
@@ -22,20 +19,7 @@ impl Accounting {
         for bearer in &seen.modem.bearers {
             let key = format!("{prefix}{}", bearer.path);
             let source = self.source_of(seen, bearer);
-            let told = bearer.stats.filter(|_| bearer.connected);
-            if self.shared.get(&key).is_some_and(|shared| told.is_none_or(|told| told.start != shared.start))
-            {
-                self.forget_shared_of(|other| other == key);
-            }
-            let Some(stats) = bearer.stats.filter(|_| bearer.stats_supported) else {
-                // Its end is seen, without figures too.
-                if !bearer.connected
-                    && let Some(mut counter) = self.bearers.remove(&key)
-                {
-                    self.release(&key, &mut counter, seen.at);
-                }
-                continue;
-            };
+            let Some(stats) = bearer.stats.filter(|_| bearer.stats_supported) else { continue };
             if source == Some(Source::Kernel) && bearer.connected {
                 self.by_kernel.insert(key.clone(), stats.start);
             }
@@ -62,30 +46,20 @@ impl Accounting {
             key.strip_prefix(&prefix).is_some_and(|path| !seen.modem.bearers.iter().any(|b| b.path == path))
         };
         self.by_kernel.retain(|key, _| !gone(key));
-        self.forget_shared_of(gone);
+        self.shared.retain(|key, _| !gone(key));
         let vanished: Vec<String> = self.bearers.keys().filter(|key| gone(key)).cloned().collect();
         for key in vanished {
             if let Some(mut counter) = self.bearers.remove(&key) {
                 self.release(&key, &mut counter, seen.at);
             }
         }
-        // A connection is known of this modem, or of its SIM in another, that is no more.
-        let over = |key: &str, base: &Baseline| key.starts_with(&prefix) || base.iccid.as_ref() == seen.iccid;
+        // The ledger knows a connection of this modem that is no more.
         let ended: Vec<String> =
-            self.waiting.iter().filter(|(key, base)| over(key, base)).map(|(key, _)| key.clone()).collect();
+            self.waiting.keys().filter(|key| key.starts_with(&prefix)).cloned().collect();
         for key in ended.into_iter().filter(|_| seen.iccid.is_some()) {
             if let Some(base) = self.waiting.remove(&key) {
-                self.lose(&base, self.ended_unseen(&key), seen.at);
+                self.lose(&base, GapReason::InterfaceVanished, seen.at);
             }
-        }
-    }
-
-    /// Connections are over that waited for a figure to begin with.
-    fn forget_shared_of(&mut self, over: impl Fn(&str) -> bool) {
-        let keys: Vec<String> = self.shared.keys().filter(|key| over(key)).cloned().collect();
-        for key in keys {
-            self.shared.remove(&key);
-            self.changes.push(Change::DropBaseline { counter: key });
         }
     }
 
@@ -133,21 +107,14 @@ impl Accounting {
             counter.rebase(now, seen.at);
             self.bridge(counter);
         } else {
-            if counter.latest != now {
-                counter.changed_at = seen.at;
-            }
             counter.latest = now;
             let same = |iccid: &Iccid| counter.owner.as_ref().is_some_and(|owner| owner.iccid == *iccid);
             if seen.iccid.is_none_or(same) {
                 self.book(counter, seen.at, seen.splits, booked);
             } else {
                 // The next figure still holds what the SIM before carried since this one.
-                let (start, reason) = (stats.start, GapReason::SimChanged);
-                self.shared.insert(key.to_owned(), Shared { start, last: now, since: seen.at, reason });
-                let base = counter.baseline(key, self.boot.as_ref());
+                self.shared.insert(key.to_owned(), (now, seen.at.boot_ms));
                 self.abandon(key, counter, seen.at);
-                // After a kill the ledger says that another SIM used it before.
-                self.changes.extend(base.map(Change::SetBaseline));
             }
         }
         if let Some(owner) = counter.owner.clone().filter(|owner| owner.zone != *seen.zone) {
@@ -174,9 +141,7 @@ impl Accounting {
         };
         let mut counter = Counter::bearer(now, stats.start, seen.at);
         let base = self.waiting.remove(&key);
-        let same_connection = base.as_ref().is_some_and(|base| {
-            base.connection_start == stats.start && !self.began_after(base, stats, seen.at)
-        });
+        let same_connection = base.as_ref().is_some_and(|base| base.connection_start == stats.start);
         let goes_on = |base: &Baseline| {
             same_connection
                 && base.iccid.as_ref() == Some(iccid)
@@ -184,7 +149,6 @@ impl Accounting {
         };
         match base {
             Some(base) if goes_on(&base) => {
-                self.untold.remove(&key);
                 counter.resume(&base, seen.at);
                 counter.session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch).copied());
                 counter.owner = Some(Owner { zone: base.zone.clone(), ..owner.clone() });
@@ -204,53 +168,34 @@ impl Accounting {
                 }
             }
             base => {
-                let another_sim =
-                    same_connection && base.as_ref().is_some_and(|base| base.iccid.as_ref() != Some(iccid));
+                let began_after_base = base.is_some() && !same_connection;
                 // What is booked of figures that took over may be ahead of them.
                 let plain = base.as_ref().filter(|base| !self.took_over(base));
-                let before = plain.map(|b| (b.rx_bytes, b.tx_bytes));
+                let before = plain.map(|b| ((b.rx_bytes, b.tx_bytes), b.iccid.clone()));
                 if let Some(base) = base {
-                    let reason = match same_connection {
-                        true if another_sim => GapReason::SimChanged,
-                        true => GapReason::CounterReset,
-                        false => self.ended_unseen(&key),
-                    };
-                    self.lose(&base, reason, seen.at);
+                    self.lose(&base, GapReason::InterfaceVanished, seen.at);
                 }
                 if !bearer.connected {
                     return;
                 }
+                let began_watched = began_after_base || (!seen.just_seen && !same_connection);
                 let counted = self.is_counted_by_kernel(&seen.modem.id, bearer);
-                if (another_sim || counted) && !self.shared.contains_key(&key) {
-                    let reason = if another_sim { GapReason::SimChanged } else { GapReason::NoCounter };
-                    let start = stats.start;
-                    self.shared.insert(key, Shared { start, last: now, since: seen.at, reason });
-                    return;
-                }
-                let start = match self.shared.get(&key).cloned() {
-                    Some(shared) => {
-                        // One that comes long enough after it holds all that passed before.
-                        let waited = seen.at.boot_ms.saturating_sub(shared.since.boot_ms);
-                        if shared.last == now || waited < OLDEST_MS {
-                            return;
-                        }
-                        self.say_shared(&shared, now, iccid, seen.at);
-                        now
+                let start = match self.shared.get(&key) {
+                    // One that comes long enough after it holds all that passed before.
+                    Some((last, since)) => {
+                        (*last != now && seen.at.boot_ms.saturating_sub(*since) >= OLDEST_MS).then_some(now)
                     }
-                    None => {
-                        let live = self.beginnings.get(&key).filter(|live| live.start == stats.start);
-                        let live =
-                            live.and_then(|live| live.raw).filter(|raw| raw.0 <= now.0 && raw.1 <= now.1);
-                        // Of a connection that the ledger knows the beginning is past, and what is lost was said.
-                        let start = live
-                            .or_else(|| self.beginning(before, iccid, stats, seen))
-                            .filter(|_| !same_connection);
-                        if start.is_none() && !same_connection && seen.known && now != (0, 0) {
+                    None if began_watched && !counted => self.beginning(before, iccid, stats, seen),
+                    None => None,
+                };
+                let Some(start) = start else {
+                    if let Entry::Vacant(place) = self.shared.entry(key) {
+                        place.insert((now, seen.at.boot_ms));
+                        if seen.just_seen && seen.known && !began_watched && now != (0, 0) {
                             self.bearer_unseen(stats, iccid, seen);
                         }
-                        // The first figure that is seen is the baseline.
-                        start.unwrap_or(now)
                     }
+                    return;
                 };
                 self.shared.remove(&key);
                 self.by_kernel.remove(&key);
@@ -271,15 +216,13 @@ impl Accounting {
     /// where that cannot be told of a figure that is not fresh.
     fn beginning(
         &self,
-        ledgers: Option<(u64, u64)>,
+        before: Option<((u64, u64), Option<Iccid>)>,
         iccid: &Iccid,
         stats: &BearerStats,
         seen: &Seen<'_>,
     ) -> Option<(u64, u64)> {
         let now = (stats.rx_bytes, stats.tx_bytes);
-        // Between what the ledger holds and this connection there may have been others.
-        let ledgers = ledgers.map(|raw| (raw, None));
-        let before = ledgers.or_else(|| self.last_told.get(&seen.modem.id).cloned());
+        let before = before.or_else(|| self.last_told.get(&seen.modem.id).cloned());
         let fresh = (stats.duration_s < BEGINNING_S).then_some(now);
         match before.filter(|(raw, _)| *raw != (0, 0)) {
             Some((raw, _)) if now.0 < raw.0 || now.1 < raw.1 => Some((0, 0)),
@@ -305,55 +248,6 @@ impl Accounting {
         }));
     }
 
-    /// What passed while it could not be told whose it was, or whether the kernel had counted it.
-    fn say_shared(&mut self, shared: &Shared, now: (u64, u64), iccid: &Iccid, at: Stamp) {
-        let (rx, tx) = (now.0.saturating_sub(shared.last.0), now.1.saturating_sub(shared.last.1));
-        self.changes.push(Change::AppendGap(Gap {
-            iccid: Some(iccid.clone()),
-            from: super::dated(shared.since),
-            until: super::dated(at),
-            reason: shared.reason,
-            detail: format!(
-                "of {rx} B received and {tx} B sent by ModemManager's figures a part may be missing"
-            ),
-        }));
-    }
-
-    /// Why the count of a connection ended that nobody saw end.
-    fn ended_unseen(&self, key: &str) -> GapReason {
-        if self.untold.contains(key) { GapReason::NoCounter } else { GapReason::InterfaceVanished }
-    }
-
-    /// Whether a connection whose start is not told certainly began after the one that a baseline is of. What
-    /// ModemManager calls its duration leaves out suspends: then it only seems younger, and is not taken for the same.
-    fn began_after(&self, base: &Baseline, stats: &BearerStats, at: Stamp) -> bool {
-        if stats.start.is_some() {
-            return false;
-        }
-        let session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch).copied());
-        if let Some(live) = self.beginnings.get(&base.counter) {
-            return session != Some(live.session);
-        }
-        let began = session.and_then(|id| self.sessions.get(&id)).map(|live| live.session.began_boot_ms);
-        let since = at.boot_ms.saturating_sub(began.unwrap_or(base.read_boot_ms).min(base.read_boot_ms));
-        let lasted = u64::from(stats.duration_s).saturating_mul(1_000);
-        lasted > 0 && lasted.saturating_add(OLDEST_MS).saturating_add(SLACK_MS) < since
-    }
-
-    /// What ModemManager's figures said as each session began that they count, and that a copy of the ledger does not know.
-    pub(super) fn beginnings(&self, copy: &Self) -> BTreeMap<String, Beginning> {
-        let followed = self.bearers.iter().filter_map(|(key, counter)| {
-            let session = counter.session?;
-            let others = self.bearers.values().filter(|other| other.session == counter.session).count();
-            let told = self.sessions.get(&session)?.session.told;
-            let told = told.filter(|_| others == 1 && !copy.sessions.contains_key(&session));
-            let raw =
-                told.and_then(|told| Some((told.from_rx.try_into().ok()?, told.from_tx.try_into().ok()?)));
-            Some((key.clone(), Beginning { start: counter.start, session, raw }))
-        });
-        followed.collect()
-    }
-
     /// Whether a baseline is of figures that took over from the kernel's: those may lag behind what is booked.
     fn took_over(&self, base: &Baseline) -> bool {
         let session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch));
@@ -375,9 +269,8 @@ impl Accounting {
         }
     }
 
-    /// ModemManager's own figures end with its bearer objects. Where ModemManager itself is gone their connections may
-    /// last, and what they carry is a gap once they are seen to be no more.
-    pub(super) fn bearers_lost(&mut self, modem: Option<&ModemId>, gone_on: &BTreeSet<EpochId>, at: Stamp) {
+    /// ModemManager's own figures end with its bearer objects.
+    pub(super) fn bearers_lost(&mut self, modem: Option<&ModemId>, at: Stamp) {
         let gone: Vec<String> = self
             .bearers
             .iter()
@@ -385,37 +278,20 @@ impl Accounting {
             .map(|(key, _)| key.clone())
             .collect();
         for key in gone {
-            let Some(mut counter) = self.bearers.remove(&key) else { continue };
-            let told_until = counter.told_until(at);
-            let base = counter.baseline(&key, self.boot.as_ref());
-            match (base, counter.epoch, counter.session) {
-                (Some(base), Some(epoch), Some(session)) if !gone_on.contains(&session) => {
-                    let read_at = super::dated(told_until);
-                    let base = Baseline { read_at, read_boot_ms: told_until.boot_ms, ..base };
-                    if modem.is_some() {
-                        self.lose(&base, GapReason::NoCounter, at);
-                        continue;
-                    }
-                    self.changes.push(Change::SetBaseline(base.clone()));
-                    self.keep_session(session);
-                    self.epoch_sessions.insert(epoch, session);
-                    self.untold.insert(key.clone());
-                    self.waiting.insert(key, base);
-                }
-                _ => self.release(&key, &mut counter, at),
+            if let Some(mut counter) = self.bearers.remove(&key) {
+                self.release(&key, &mut counter, at);
             }
         }
         match modem {
             None => {
                 self.by_kernel.clear();
                 self.last_told.clear();
-                self.forget_shared_of(|_| true);
+                self.shared.clear();
             }
             Some(modem) => {
                 self.last_told.remove(modem);
                 let prefix = prefix(modem);
                 self.by_kernel.retain(|key, _| !key.starts_with(&prefix));
-                self.forget_shared_of(|key| key.starts_with(&prefix));
             }
         }
     }

@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::Owner;
-use super::sessions::OLDEST_MS;
 use crate::counter::LinkReading;
 use crate::ident::{BootId, IfIndex};
 use crate::ledger::{Baseline, EpochId, Source};
 use crate::modem::BearerStats;
-use crate::time::{Span, Stamp, Timestamp};
+use crate::time::{Stamp, Timestamp};
 
 /// More than this each way, B/s, no mobile network carries: 20 Gbit/s (ITU-R M.2410, peak data rate).
 const FASTEST: u64 = 2_500_000_000;
@@ -32,8 +31,6 @@ pub(super) struct Counter {
     pub latest: (u64, u64),
     pub booked: (u64, u64),
     pub booked_at: Stamp,
-    /// When `latest` was last another: of ModemManager's figures alone.
-    pub changed_at: Stamp,
     pub owner: Option<Owner>,
     pub epoch: Option<EpochId>,
     /// The session it counts for.
@@ -67,7 +64,6 @@ impl Counter {
             latest: reading.ip_bytes(),
             booked: reading.ip_bytes(),
             booked_at: at,
-            changed_at: at,
             owner: None,
             epoch: None,
             session: None,
@@ -93,7 +89,6 @@ impl Counter {
             latest: now,
             booked: now,
             booked_at: at,
-            changed_at: at,
             owner: None,
             epoch: None,
             session: None,
@@ -130,13 +125,6 @@ impl Counter {
         self.booked = now;
         self.booked_at = at;
         self.dirty = true;
-    }
-
-    /// Until when ModemManager's figures certainly say what passed.
-    pub fn told_until(&self, at: Stamp) -> Stamp {
-        let back = at.boot_ms.saturating_sub(self.changed_at.boot_ms).min(OLDEST_MS);
-        let wall = at.wall.saturating_add(Span(-i64::try_from(back).unwrap_or(i64::MAX)));
-        Stamp { wall, boot_ms: at.boot_ms.saturating_sub(back), trusted: at.trusted }
     }
 
     /// Everything it says is in the ledger. Where more is booked than it says (the kernel's figures were ahead), that stays.

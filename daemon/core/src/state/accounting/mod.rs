@@ -59,12 +59,6 @@ pub struct Accounting {
     bearers: BTreeMap<String, Counter>,
     /// Baselines that the ledger holds and no counter was found for yet: bearers of a ModemManager not seen yet.
     waiting: BTreeMap<String, Baseline>,
-    /// Those of them that ModemManager told of while the service ran, until it was gone.
-    untold: BTreeSet<String>,
-    /// Why what the ledger says may be old, where another reason than that the service did not run.
-    replaced: Option<GapReason>,
-    /// What ModemManager's figures said as the connections began that last while the ledger is replaced.
-    beginnings: BTreeMap<String, Beginning>,
     /// Interfaces that vanished, by name, with the SIM that used them: the interface of the same name that replaces
     /// one of them counts for that SIM from the moment the service first saw it.
     vanished: BTreeMap<String, (Iccid, IfIndex)>,
@@ -73,8 +67,9 @@ pub struct Accounting {
     /// The last figure of each modem that ModemManager told, and whose it was where that was booked: some modems go on
     /// from it in the next connection.
     last_told: BTreeMap<ModemId, ((u64, u64), Option<Iccid>)>,
-    /// Connections that went on under another SIM or after the kernel's counter was gone, with their last figure then.
-    shared: BTreeMap<String, Shared>,
+    /// Connections that went on under another SIM or after the kernel's counter was gone, with their last figure then, and
+    /// when that was by `CLOCK_BOOTTIME`.
+    shared: BTreeMap<String, ((u64, u64), u64)>,
     /// Sessions that last.
     sessions: BTreeMap<EpochId, Live>,
     /// Sessions that the ledger's epochs belong to, until their counters are found.
@@ -89,25 +84,6 @@ pub struct Accounting {
     changes: Vec<Change>,
     unsaved_bytes: u64,
     unsaved_since_boot_ms: Option<u64>,
-}
-
-/// A connection whose figures begin to count with one that comes long enough after this.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Shared {
-    start: Option<Timestamp>,
-    last: (u64, u64),
-    since: Stamp,
-    /// What passes until then is a gap for this reason.
-    reason: GapReason,
-}
-
-/// What a connection's figures said as its session began.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Beginning {
-    start: Option<Timestamp>,
-    session: EpochId,
-    /// None where the ledger may hold a part of what they said since.
-    raw: Option<(u64, u64)>,
 }
 
 /// Usage booked in one step, for the totals in memory.
@@ -233,27 +209,7 @@ impl Accounting {
         }
     }
 
-    /// As [`Accounting::restored`], where the ledger's place was taken by another while the service runs: what was
-    /// watched of connections that last holds all the same.
-    #[must_use]
-    pub fn replaced(&self, by: Self, reason: GapReason) -> Self {
-        Self {
-            beginnings: self.beginnings(&by),
-            by_kernel: self.by_kernel.clone(),
-            last_told: self.last_told.clone(),
-            shared: self.shared.clone(),
-            replaced: Some(reason),
-            ..by
-        }
-    }
-
-    /// Every modem that is there was seen since the ledger was replaced.
-    pub fn settled_anew(&mut self) {
-        self.beginnings.clear();
-    }
-
     fn lose(&mut self, base: &Baseline, reason: GapReason, at: Stamp) {
-        self.untold.remove(&base.counter);
         let session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch).copied());
         self.end_session(session, base.read_at);
         self.changes.push(Change::DropBaseline { counter: base.counter.clone() });
@@ -264,12 +220,7 @@ impl Accounting {
         if base.iccid.is_none() {
             return;
         }
-        // Of a copy only the copy's age is known to be the reason.
-        let reason = self.replaced.filter(|_| reason == GapReason::InterfaceVanished).unwrap_or(reason);
         let detail = match (&base.interface, base.ifindex) {
-            _ if reason == GapReason::NoCounter => {
-                "the connection was counted by ModemManager's figures, which are gone".to_owned()
-            }
             (Some(name), Some(index)) => format!("interface {name} (index {})", index.0),
             _ => "bearer statistics".to_owned(),
         };
@@ -368,14 +319,14 @@ impl Accounting {
 
     /// A modem, or with none every modem, can no longer be seen: what its counters do is held back.
     pub fn modems_lost(&mut self, modem: Option<&ModemId>, at: Stamp) {
-        let gone_on = self.figures_lost(modem, at);
+        self.figures_lost(modem, at);
         for counter in self.links.values_mut() {
             let hit = counter.owner.as_ref().is_some_and(|o| modem.is_none_or(|m| o.modem == *m));
             if hit {
                 counter.presumed = true;
             }
         }
-        self.bearers_lost(modem, &gone_on, at);
+        self.bearers_lost(modem, at);
     }
 
     /// Whether any counter of the kernel is owned, or compared with ModemManager's: whether reading makes sense.

@@ -3,8 +3,6 @@
 //! To ModemManager's figures: what they are ahead of the kernel's is booked, and where they lag behind, nothing until
 //! they have caught up. To the kernel's: only what it counts from then on.
 
-use std::collections::BTreeSet;
-
 use super::links::Seen;
 use super::{Accounting, Booked, Counter, Owner, Splits, link_key};
 use crate::effect::Change;
@@ -170,13 +168,11 @@ impl Accounting {
     }
 
     /// ModemManager or a modem is gone, and with it the figures of connections that may still be up. What the kernel
-    /// counts of them from now on is certain; what bypasses it is a gap. Gives the sessions that go on so.
-    pub(super) fn figures_lost(&mut self, modem: Option<&ModemId>, at: Stamp) -> BTreeSet<EpochId> {
-        let mut gone_on = BTreeSet::new();
+    /// counts of them from now on is certain; what bypasses it is a gap.
+    pub(super) fn figures_lost(&mut self, modem: Option<&ModemId>, at: Stamp) {
         let lost: Vec<(EpochId, Iccid)> = self
             .sessions
             .values()
-            .filter(|live| live.bypassed)
             .map(|live| &live.session)
             .filter(|session| session.source == Source::Modem && session.kernel.is_some())
             .filter(|session| modem.is_none() || session.modem.as_ref() == modem)
@@ -191,11 +187,11 @@ impl Accounting {
             let Some(counter) = self.bearers.values().find(|counter| counter.session == Some(id)) else {
                 continue;
             };
-            let (owner, told_until) = (counter.owner.clone(), counter.told_until(at));
+            let owner = counter.owner.clone();
             let name = self.links.get(&index).and_then(|link| link.interface.clone()).unwrap_or_default();
             self.changes.push(Change::AppendGap(Gap {
                 iccid: Some(iccid),
-                from: super::dated(told_until),
+                from: super::dated(counter.booked_at),
                 until: super::dated(at),
                 reason: GapReason::NoCounter,
                 detail: format!(
@@ -203,14 +199,13 @@ impl Accounting {
                     index.0
                 ),
             }));
-            gone_on.insert(id);
-            if let (Some(owner), Some(mut link)) = (owner, self.links.remove(&index)) {
+            let bypassed = self.sessions.get(&id).is_some_and(|live| live.bypassed);
+            if let (true, Some(owner), Some(mut link)) = (bypassed, owner, self.links.remove(&index)) {
                 link.booked = link.latest;
                 self.claim(&mut link, owner, at);
                 self.links.insert(index, link);
             }
         }
-        gone_on
     }
 
     /// The figure of the kernel's counter up to which everything is booked: none where that is all of it.

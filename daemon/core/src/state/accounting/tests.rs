@@ -28,15 +28,13 @@ const PORT: &str = "wwan0";
 const NOON: i64 = 1_794_312_000;
 
 /// What the ledger was told, kept as the ledger keeps it.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Ledger {
     usage: BTreeMap<(String, String), (u64, u64)>,
     sources: Vec<Source>,
     dated: bool,
     baselines: BTreeMap<String, Baseline>,
     gaps: Vec<(String, GapReason)>,
-    /// From and until, of each.
-    gap_spans: Vec<(Option<i64>, Option<i64>)>,
     sims: BTreeMap<String, SimRecord>,
     next_epoch: i64,
     epochs: BTreeMap<EpochId, Epoch>,
@@ -63,10 +61,7 @@ impl Ledger {
                     self.baselines.remove(&counter);
                 }
                 Change::AppendGap(gap) => {
-                    let whose = gap.iccid.map_or_else(String::new, |iccid| iccid.as_str().to_owned());
-                    self.gaps.push((whose, gap.reason));
-                    let secs = |at: Option<Timestamp>| at.map(|at| at.as_millis() / 1_000);
-                    self.gap_spans.push((secs(gap.from), secs(gap.until)));
+                    self.gaps.push((gap.iccid.unwrap().as_str().to_owned(), gap.reason));
                 }
                 Change::KeepSim(sim) => {
                     self.sims.insert(sim.iccid.as_str().to_owned(), sim);
@@ -226,14 +221,6 @@ impl Bench {
         self.state = State::restored(self.settings.clone(), self.ledger.restored());
         let boot = BootId::new(format!("boot-{}", self.boot)).unwrap();
         self.feed(&Event::Started { boot, links: links.to_vec() });
-    }
-
-    /// A copy takes the ledger's place.
-    fn restore(&mut self, copy: Ledger, links: &[LinkReading]) {
-        self.ledger = copy;
-        let restored = Box::new(self.ledger.restored());
-        let reason = GapReason::LedgerRestored;
-        self.feed(&Event::LedgerReplaced { restored, links: links.to_vec(), reason });
     }
 
     fn at(&self) -> Stamp {
