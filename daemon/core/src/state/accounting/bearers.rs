@@ -19,7 +19,15 @@ impl Accounting {
         for bearer in &seen.modem.bearers {
             let key = format!("{prefix}{}", bearer.path);
             let source = self.source_of(seen, bearer);
-            let Some(stats) = bearer.stats.filter(|_| bearer.stats_supported) else { continue };
+            let Some(stats) = bearer.stats.filter(|_| bearer.stats_supported) else {
+                // Its end is seen, without figures too.
+                if !bearer.connected
+                    && let Some(mut counter) = self.bearers.remove(&key)
+                {
+                    self.release(&key, &mut counter, seen.at);
+                }
+                continue;
+            };
             if source == Some(Source::Kernel) && bearer.connected {
                 self.by_kernel.insert(key.clone(), stats.start);
             }

@@ -122,6 +122,20 @@ fn traffic_that_bypasses_the_kernel_is_noticed_and_counted_once() {
     assert_eq!(bench.ledger.reasons(), []);
 }
 
+/// What passes over a link that no bearer uses is nobody's, also where the connection before was ModemManager's to count.
+#[test]
+fn an_end_without_figures_is_an_end() {
+    let mut bench = Bench::new(&[reading(5, 0, 0)]);
+    choose(&mut bench, SourceChoice::Modem);
+    bench.seen(&[reading(5, 0, 0)], told(0, (0, 0, 50), 0));
+    bench.seen(&[reading(5, 0, 0)], view(0, ModemState::Registered, vec![bearer(false, None)]));
+    choose(&mut bench, SourceChoice::Auto);
+    bench.seen(&[reading(5, 7, 0)], view(0, ModemState::Connecting, vec![bearer(false, None)]));
+    bench.seen(&[reading(5, 7, 0)], told(0, (0, 0, 90), 0));
+    bench.commit();
+    assert_eq!(bench.ledger.sum(0), (0, 0));
+}
+
 #[test]
 fn a_connection_that_was_not_seen_to_dial_but_has_just_begun_is_compared_from_its_beginning() {
     let mut bench = Bench::new(&[reading(5, 700, 0)]);
