@@ -127,6 +127,7 @@ fn traffic_that_bypasses_the_kernel_is_noticed_and_counted_once() {
 fn an_end_without_figures_is_an_end() {
     let mut bench = Bench::new(&[reading(5, 0, 0)]);
     choose(&mut bench, SourceChoice::Modem);
+    bench.seen(&[reading(5, 0, 0)], view(0, ModemState::Connecting, vec![bearer(false, None)]));
     bench.seen(&[reading(5, 0, 0)], told(0, (0, 0, 50), 0));
     bench.seen(&[reading(5, 0, 0)], view(0, ModemState::Registered, vec![bearer(false, None)]));
     choose(&mut bench, SourceChoice::Auto);
