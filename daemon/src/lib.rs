@@ -13,6 +13,8 @@ pub mod explain;
 pub mod export;
 pub mod files;
 pub mod gateway;
+#[cfg(test)]
+mod kept;
 pub mod logging;
 pub mod options;
 pub mod quota;

@@ -1,8 +1,5 @@
 //! Days and cycles as billed, page by page.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use simbell_core::billing::{FreeHours, Increment, Per};
 use simbell_core::bytes::Bytes;
 use simbell_core::effect::Change;
@@ -10,39 +7,17 @@ use simbell_core::ident::{BootId, PlanName};
 use simbell_core::ledger::{Correction, Epoch, EpochId, Source, UsageSlot, Zone};
 use simbell_core::plan::{AnchorDay, Counts, Period};
 use simbell_core::zone::ZoneRules;
-use simbell_store::{Fold, StoreOptions};
+use simbell_store::Fold;
 
 use super::*;
+use crate::kept::{Kept, ledger};
 
 const DAY: i64 = 86_400_000;
 /// 2026-09-01T00:00:00Z.
 const SEPTEMBER: i64 = 1_788_220_800_000;
 
-/// A ledger of its own, gone with the test.
-struct Kept {
-    dir: PathBuf,
-    store: Store,
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        // What is left in a directory for temporary files harms nobody.
-        let _ = std::fs::remove_dir_all(&self.dir);
-    }
-}
-
 fn iccid() -> Iccid {
     Iccid::new("8949000000000000018").unwrap()
-}
-
-fn ledger(changes: &[Change]) -> Kept {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let dir = std::env::temp_dir().join(format!("simbell-billed-{}-{number}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
-    let mut store = Store::open(&dir.join("ledger.db"), &StoreOptions::default()).unwrap();
-    store.apply(changes).unwrap();
-    Kept { dir, store }
 }
 
 fn epoch(id: i64, session: i64) -> Change {

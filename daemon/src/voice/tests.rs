@@ -1,46 +1,20 @@
 //! Calls and messages, page by page.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use proptest::prelude::*;
-use simbell_core::effect::Change;
-use simbell_core::effect::SimRecord;
+use simbell_core::effect::{Change, SimRecord};
 use simbell_core::ledger::Zone;
 use simbell_core::number::NumberClass;
 use simbell_core::voice::{CallEnd, CallId, SmsDirection, SmsId};
 use simbell_core::zone::ZoneRules;
-use simbell_store::{Store, StoreOptions, UsageBy};
+use simbell_store::UsageBy;
 
 use super::*;
+use crate::kept::ledger;
 
 const DAY: i64 = 86_400_000;
 /// 2026-01-01T00:00:00Z.
 const JANUARY: i64 = 1_767_225_600_000;
 const DAYS: i64 = 500;
-
-/// A ledger of its own, gone with the test.
-struct Kept {
-    dir: PathBuf,
-    store: Store,
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        // What is left in a directory for temporary files harms nobody.
-        let _ = std::fs::remove_dir_all(&self.dir);
-    }
-}
-
-fn ledger(changes: &[Change]) -> Kept {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let dir = std::env::temp_dir().join(format!("simbell-voice-{}-{number}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
-    let mut store = Store::open(&dir.join("ledger.db"), &StoreOptions::default()).unwrap();
-    store.apply(changes).unwrap();
-    Kept { dir, store }
-}
 
 fn iccid(number: u8) -> Iccid {
     Iccid::new(format!("894900000000000001{number}")).unwrap()

@@ -45,7 +45,7 @@ macro_rules! voices {
                 until: Option<Timestamp>,
                 each: impl FnMut(CallRecord) -> bool,
             ) -> Result<(), QueryError> {
-                calls(&self.conn, iccid, span(from, until), each)
+                calls(&self.conn, iccid, span(from, until), each).map(drop)
             }
 
             /// Messages of a half-open span, oldest first, handed to `each` until that says false. Without what no sum
@@ -60,7 +60,7 @@ macro_rules! voices {
                 until: Option<Timestamp>,
                 each: impl FnMut(SmsRecord) -> bool,
             ) -> Result<(), QueryError> {
-                messages(&self.conn, iccid, span(from, until), each)
+                messages(&self.conn, iccid, span(from, until), each).map(drop)
             }
 
             /// Calls that began in a half-open span and are over, summed, and how many rows that took.
@@ -141,43 +141,49 @@ fn span(from: Timestamp, until: Option<Timestamp>) -> (i64, i64) {
     (from.as_millis(), until.map_or(i64::MAX, Timestamp::as_millis))
 }
 
+/// Hands calls of a half-open span that are over to `each` until that says false, and says how many.
 pub(crate) fn calls(
     conn: &Connection,
     iccid: &Iccid,
     (from, until): (i64, i64),
     mut each: impl FnMut(CallRecord) -> bool,
-) -> Result<(), QueryError> {
+) -> Result<usize, QueryError> {
     let sql = format!(
         "SELECT {COUNTED_CALL} FROM call WHERE iccid = ?1 AND began_ms >= ?2 AND began_ms < ?3
          AND ending <> 'open' ORDER BY began_ms, id"
     );
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params![iccid.as_str(), from, until])?;
+    let mut handed = 0_usize;
     while let Some(row) = rows.next()? {
+        handed = handed.saturating_add(1);
         if !each(call(row)?) {
             break;
         }
     }
-    Ok(())
+    Ok(handed)
 }
 
+/// Hands messages of a half-open span to `each` until that says false, and says how many.
 pub(crate) fn messages(
     conn: &Connection,
     iccid: &Iccid,
     (from, until): (i64, i64),
     mut each: impl FnMut(SmsRecord) -> bool,
-) -> Result<(), QueryError> {
+) -> Result<usize, QueryError> {
     let sql = format!(
         "SELECT {COUNTED_SMS} FROM sms WHERE iccid = ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY at_ms, id"
     );
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params![iccid.as_str(), from, until])?;
+    let mut handed = 0_usize;
     while let Some(row) = rows.next()? {
+        handed = handed.saturating_add(1);
         if !each(message(row)?) {
             break;
         }
     }
-    Ok(())
+    Ok(handed)
 }
 
 pub(crate) const FIRST_CALL: &str = "SELECT began_ms FROM call WHERE iccid = ?1 AND began_ms >= ?2 AND began_ms < ?3 \

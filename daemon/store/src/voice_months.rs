@@ -79,13 +79,10 @@ impl Groups for CallGroups {
         iccid: &Iccid,
         span: (i64, i64),
     ) -> Result<usize, QueryError> {
-        let mut count = 0_usize;
         voice::calls(conn, iccid, span, |call| {
-            count = count.saturating_add(1);
             self.entry(call.key()).or_default().add(&call);
             true
-        })?;
-        Ok(count)
+        })
     }
 
     fn packed(&self) -> Vec<u8> {
@@ -139,15 +136,12 @@ impl Groups for SmsGroups {
         iccid: &Iccid,
         span: (i64, i64),
     ) -> Result<usize, QueryError> {
-        let mut count = 0_usize;
         voice::messages(conn, iccid, span, |sms| {
-            count = count.saturating_add(1);
             let (sums, parties) = self.entry((sms.direction, sms.zone)).or_default();
             sums.add(sms.parts);
             parties.extend(sms.party);
             true
-        })?;
-        Ok(count)
+        })
     }
 
     fn packed(&self) -> Vec<u8> {
