@@ -15,6 +15,10 @@ use crate::rows::{state_columns, word};
 use crate::slots::{add_usage, date_earlier_boots, date_entries};
 use crate::voice;
 use crate::wishes;
+use crate::{rollup, slots};
+
+/// What the commit of usage asks for, every few minutes: never prepared anew for the little memory that it takes.
+pub(crate) const OF_USAGE: [&str; 4] = [rollup::FIND_MARK, slots::FIND_DATED, slots::PUT_DATED, SET_BASELINE];
 
 /// Why changes were not made. None of them was: the same changes may be given again.
 #[derive(Debug, thiserror::Error)]
@@ -262,11 +266,13 @@ fn keep_session(tx: &Transaction<'_>, session: &Session) -> Made {
     )
 }
 
+const SET_BASELINE: &str = "INSERT OR REPLACE INTO baseline
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+
 fn set_baseline(tx: &Transaction<'_>, baseline: &Baseline) -> Made {
     run(
         tx,
-        "INSERT OR REPLACE INTO baseline
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        SET_BASELINE,
         params![
             baseline.counter,
             baseline.boot.as_str(),

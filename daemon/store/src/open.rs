@@ -9,6 +9,7 @@ use rusqlite::ffi::{SQLITE_BUSY, SQLITE_IOERR};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::access::{Access, reserve_index};
+use crate::apply;
 use crate::backup::{self, BackupError};
 use crate::failure::ErrorKind;
 use crate::lock::{LockFailure, WriterLock, beside};
@@ -214,12 +215,16 @@ impl Store {
         self.index.is_some()
     }
 
-    /// Returns the memory of what is prepared and of pages that are not in use; what is asked next costs a little more.
+    /// Returns the memory of what is prepared, but for commits of usage, and of pages that are not in use; what is asked
+    /// next costs a little more.
     ///
     /// # Errors
     /// As SQLite says; nothing is lost.
     pub fn give_back(&self) -> rusqlite::Result<()> {
+        // What is in use is not let go of, and goes back to its place afterwards.
+        let kept = apply::OF_USAGE.map(|sql| self.conn.prepare_cached(sql));
         self.conn.flush_prepared_statement_cache();
+        drop(kept);
         self.conn.execute_batch("PRAGMA shrink_memory")
     }
 

@@ -42,11 +42,11 @@ pub(crate) struct More<'a> {
     pub(crate) tx: i64,
 }
 
+pub(crate) const FIND_MARK: &str = "SELECT CAST(value AS INTEGER) FROM note WHERE key = ?1";
+
 /// Until when days are summed; none before the first time.
 pub(crate) fn mark(conn: &Connection) -> rusqlite::Result<Option<i64>> {
-    conn.prepare_cached("SELECT CAST(value AS INTEGER) FROM note WHERE key = ?1")?
-        .query_row([MARK], |row| row.get(0))
-        .optional()
+    conn.prepare_cached(FIND_MARK)?.query_row([MARK], |row| row.get(0)).optional()
 }
 
 /// Usage that comes in before the mark is added to the sums too.

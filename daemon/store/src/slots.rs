@@ -44,6 +44,14 @@ pub(crate) fn add_usage(tx: &Transaction<'_>, slot: &UsageSlot) -> Made {
     }
 }
 
+pub(crate) const FIND_DATED: &str = "SELECT rx_bytes, tx_bytes, first_ms, last_ms FROM usage
+     WHERE iccid = ?1 AND start_ms = ?2 AND epoch = ?3 AND zone = ?4 AND source = ?5";
+pub(crate) const PUT_DATED: &str = "INSERT INTO usage
+     (iccid, start_ms, epoch, zone, source, rx_bytes, tx_bytes, first_ms, last_ms)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+     ON CONFLICT DO UPDATE SET rx_bytes = excluded.rx_bytes, tx_bytes = excluded.tx_bytes,
+     first_ms = excluded.first_ms, last_ms = excluded.last_ms";
+
 fn add_dated(tx: &Transaction<'_>, mut slot: Slot) -> Made {
     let more = rollup::More {
         iccid: &slot.iccid,
@@ -54,10 +62,7 @@ fn add_dated(tx: &Transaction<'_>, mut slot: Slot) -> Made {
         tx: slot.tx,
     };
     rollup::add(tx, &more)?;
-    let mut there = tx.prepare_cached(
-        "SELECT rx_bytes, tx_bytes, first_ms, last_ms FROM usage
-         WHERE iccid = ?1 AND start_ms = ?2 AND epoch = ?3 AND zone = ?4 AND source = ?5",
-    )?;
+    let mut there = tx.prepare_cached(FIND_DATED)?;
     let mut rows = there.query(params![slot.iccid, slot.start, slot.epoch, slot.zone, slot.source])?;
     if let Some(row) = rows.next()? {
         slot.join(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)?;
@@ -65,11 +70,7 @@ fn add_dated(tx: &Transaction<'_>, mut slot: Slot) -> Made {
     drop(rows);
     run(
         tx,
-        "INSERT INTO usage
-         (iccid, start_ms, epoch, zone, source, rx_bytes, tx_bytes, first_ms, last_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT DO UPDATE SET rx_bytes = excluded.rx_bytes, tx_bytes = excluded.tx_bytes,
-         first_ms = excluded.first_ms, last_ms = excluded.last_ms",
+        PUT_DATED,
         params![
             slot.iccid,
             slot.start,
