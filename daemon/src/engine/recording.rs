@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde::de::DeserializeOwned;
 use simbell_core::event::{Event, Recorded, RuleResult};
 
 /// So many events are kept, and as many bytes of them at most.
@@ -14,6 +15,8 @@ const KEPT_BYTES: usize = 64 * 1024;
 pub(super) struct Recording {
     kept: VecDeque<Kept>,
     bytes: usize,
+    /// The last event, where that is a reading: mostly another one takes its place, and it need not be written.
+    last_reading: Option<Recorded>,
 }
 
 #[derive(Debug)]
@@ -33,32 +36,47 @@ impl Recording {
         }
         // Of a run of readings the first and the last say it all: counters only grow, or the last shows that one fell.
         let reading = matches!(recorded.event, Event::LinksRead(_));
-        if reading && self.kept.len() >= 2 && self.kept.iter().rev().take(2).all(|kept| kept.reading) {
-            self.forget(VecDeque::pop_back);
-        }
-        let Ok(json) = serde_json::to_vec(&recorded) else {
+        if reading && self.last_reading.is_some() && self.kept.back().is_some_and(|kept| kept.reading) {
+            self.last_reading = Some(recorded);
             return;
-        };
-        // Copied: cut to its length, it would leave a hole behind it.
-        let json: Box<[u8]> = json.as_slice().into();
+        }
+        if let Some(before) = self.last_reading.take() {
+            self.write(&before, true);
+        }
+        if reading {
+            self.last_reading = Some(recorded);
+        } else {
+            self.write(&recorded, false);
+        }
+    }
+
+    fn write(&mut self, recorded: &Recorded, reading: bool) {
+        let Some(json) = written(recorded) else { return };
         self.bytes = self.bytes.saturating_add(json.len());
         self.kept.push_back(Kept { reading, json });
         // The newest stays, however long it is.
         while self.kept.len() > KEPT || self.bytes > KEPT_BYTES && self.kept.len() > 1 {
-            self.forget(VecDeque::pop_front);
-        }
-    }
-
-    fn forget(&mut self, which: fn(&mut VecDeque<Kept>) -> Option<Kept>) {
-        if let Some(gone) = which(&mut self.kept) {
-            self.bytes = self.bytes.saturating_sub(gone.json.len());
+            if let Some(gone) = self.kept.pop_front() {
+                self.bytes = self.bytes.saturating_sub(gone.json.len());
+            }
         }
     }
 
     /// As JSON lines, pseudonymised.
     pub(super) fn lines(&self) -> Vec<String> {
-        pseudonymised(self.kept.iter().filter_map(|kept| serde_json::from_slice(&kept.json).ok()))
+        pseudonymised(self.events())
     }
+
+    fn events<E: DeserializeOwned>(&self) -> impl Iterator<Item = E> {
+        let last = self.last_reading.as_ref().and_then(written);
+        let all = self.kept.iter().map(|kept| kept.json.clone()).chain(last);
+        all.filter_map(|json| serde_json::from_slice(&json).ok())
+    }
+}
+
+fn written(recorded: &Recorded) -> Option<Box<[u8]>> {
+    // Copied: cut to its length, it would leave a hole behind it.
+    serde_json::to_vec(recorded).ok().map(|json| json.as_slice().into())
 }
 
 fn says_something(result: &RuleResult) -> bool {
@@ -188,7 +206,7 @@ mod tests {
     }
 
     fn kept(recording: &Recording) -> Vec<Recorded> {
-        recording.kept.iter().map(|kept| serde_json::from_slice(&kept.json).unwrap()).collect()
+        recording.events().collect()
     }
 
     #[test]
