@@ -7,7 +7,8 @@ in it. There is no peer.
 instr_sample_N       one reading of N + 1 links
 instr_commit         one commit of one connection's growth
 instr_rule           asking data-thresholds far from a threshold
-instr_step           one reading of one connection's link, as the core takes it in: State::step
+instr_step_N         one reading of the links of N SIMs' connections, as the core takes it in: State::step
+instr_seen_64        one modem of 64 tells other figures of its connection: State::step
 """
 
 import re
@@ -18,7 +19,8 @@ from room import Room
 
 FEW, MANY = 100, 600
 METRICS = {
-    "instr_sample_1": None, "instr_sample_64": None, "instr_commit": None, "instr_rule": None, "instr_step": None,
+    "instr_sample_1": None, "instr_sample_64": None, "instr_commit": None, "instr_rule": None, "instr_step_1": None,
+    "instr_step_64": None, "instr_seen_64": None,
 }
 
 
@@ -34,8 +36,11 @@ def measure(bench):
         keep(bench, "instr_commit", "commit", lambda times: [str(bench.base / f"ledger-{times}.db")])
     if bench.wants("instr_rule"):
         keep(bench, "instr_rule", "rule", lambda times: ["plugins/rules"])
-    if bench.wants("instr_step"):
-        keep(bench, "instr_step", "step")
+    for count in (1, 64):
+        if bench.wants(f"instr_step_{count}"):
+            keep(bench, f"instr_step_{count}", "step", lambda times: [str(count)])
+    if bench.wants("instr_seen_64"):
+        keep(bench, "instr_seen_64", "seen", lambda times: ["64"])
 
 
 def keep(bench, metric, operation, more=lambda times: []):

@@ -3,7 +3,8 @@
 //! `bench_instructions sample TIMES`: one reading of every link of this network namespace.
 //! `bench_instructions commit TIMES LEDGER`: one commit of one connection's growth to a new ledger.
 //! `bench_instructions rule TIMES PLUGINS`: one question to a shipped rule.
-//! `bench_instructions step TIMES`: one reading of one connection's link, as the core takes it in.
+//! `bench_instructions step TIMES SIMS`: one reading of the links of so many SIMs' connections, as the core takes it in.
+//! `bench_instructions seen TIMES SIMS`: one modem of so many tells other figures of its connection.
 
 #![allow(clippy::expect_used, clippy::print_stderr, reason = "a measurement that fails shall say where")]
 
@@ -17,13 +18,16 @@ mod shipped;
 use std::path::Path;
 use std::process::ExitCode;
 
-use simbell_core::effect::Change;
-use simbell_core::event::Event;
-use simbell_core::ident::{BootId, IfIndex};
-use simbell_core::ledger::{Baseline, Epoch, EpochId, Source, UsageSlot, When, Zone};
+use simbell_core::effect::{Change, Evaluation};
+use simbell_core::event::{Event, RuleResult};
+use simbell_core::ident::{BootId, IfIndex, RuleName};
+use simbell_core::ledger::{Baseline, Epoch, EpochId, Session, Source, UsageSlot, When, Zone};
+use simbell_core::modem::{BearerStats, ModemView};
 use simbell_core::state::State;
 use simbell_core::state::restored::Restored;
 use simbell_core::time::{Stamp, Timestamp};
+use simbell_core::view::RuleDescription;
+use simbell_core::watch::Watch;
 use simbell_modem::links::Links;
 use simbell_store::{Store, StoreOptions};
 
@@ -41,10 +45,11 @@ fn main() -> ExitCode {
         (["sample", _], Some(times)) => sample(times),
         (["commit", _, ledger], Some(times)) => commit(times, Path::new(ledger)),
         (["rule", _, plugins], Some(times)) => rule(times, Path::new(plugins)),
-        (["step", _], Some(times)) => step(times),
+        (["step", _, sims], Some(times)) => Fleet::connected(number(sims)).read(times, number(sims)),
+        (["seen", _, sims], Some(times)) => Fleet::connected(number(sims)).seen(times),
         _ => {
             eprintln!(
-                "usage: bench_instructions sample|step TIMES | commit TIMES LEDGER | rule TIMES PLUGINS"
+                "usage: bench_instructions sample TIMES | step|seen TIMES SIMS | commit TIMES LEDGER | rule TIMES PLUGINS"
             );
             return ExitCode::from(2);
         }
@@ -119,27 +124,95 @@ fn commit(times: i64, ledger: &Path) {
     }
 }
 
-fn step(times: i64) {
-    let mut state = State::restored(settings(1), Restored::empty());
-    let stamp = |secs: i64| Stamp {
-        wall: Timestamp::from_secs(NOON.saturating_add(secs)),
-        boot_ms: secs.unsigned_abs().saturating_add(1_000).saturating_mul(1_000),
-        trusted: true,
-    };
-    let mut feed = |secs: i64, event: &Event| {
-        let fx = state.step(stamp(secs), event);
+fn number(word: &str) -> u32 {
+    word.parse().expect("a number of SIMs")
+}
+
+/// SIMs with a connection each, and rules that are far from asking about them.
+struct Fleet {
+    state: State,
+}
+
+/// So many rules answer to usage.
+const RULES: u32 = 8;
+
+impl Fleet {
+    fn connected(sims: u32) -> Self {
+        let mut fleet = Self { state: State::restored(settings(sims), Restored::empty()) };
+        fleet.feed(0, &Event::Started { boot: BootId::new("boot").expect("a boot"), links: Vec::new() });
+        let rules = (0..RULES).map(rule_of_usage).collect();
+        fleet.feed(0, &Event::RulesLoaded(rules));
+        for sim in 0..sims {
+            fleet.feed(1, &Event::LinkAppeared(link(sim, 0)));
+            fleet.feed(2, &Event::ModemSeen(Box::new(told(sim, 0))));
+        }
+        fleet
+    }
+
+    fn feed(&mut self, secs: i64, event: &Event) {
+        let at = Stamp {
+            wall: Timestamp::from_secs(NOON.saturating_add(secs)),
+            boot_ms: secs.unsigned_abs().saturating_add(1_000).saturating_mul(1_000),
+            trusted: true,
+        };
+        let fx = self.state.step(at, event);
         for query in fx.load_totals {
             let loaded =
                 Event::TotalsLoaded { query, by_zone: vec![], units: vec![], corrections: 0, first_at: None };
-            state.step(stamp(secs), &loaded);
+            self.feed(secs, &loaded);
         }
-    };
-    feed(0, &Event::Started { boot: BootId::new("boot").expect("a boot"), links: Vec::new() });
-    feed(1, &Event::LinkAppeared(link(0, 0)));
-    feed(2, &Event::ModemSeen(Box::new(modem(0))));
-    for secs in 3..times.saturating_add(3) {
-        feed(secs, &Event::LinksRead(vec![link(0, secs.unsigned_abs().saturating_mul(1_000))]));
+        let answers: Vec<RuleResult> = fx.evaluate.into_iter().map(far).collect();
+        if !answers.is_empty() {
+            self.feed(secs, &Event::RulesEvaluated(answers));
+        }
     }
-    let counted = state.facts(&iccid(0)).expect("a SIM").used_bytes;
-    assert!(times == 0 || counted > 0, "nothing was counted");
+
+    fn read(&mut self, times: i64, sims: u32) {
+        for secs in 3..times.saturating_add(3) {
+            let links = (0..sims).map(|sim| link(sim, secs.unsigned_abs().saturating_mul(1_000))).collect();
+            self.feed(secs, &Event::LinksRead(links));
+        }
+        let counted = self.state.facts(&iccid(0)).expect("a SIM").used_bytes;
+        assert!(times == 0 || counted > 0, "nothing was counted");
+    }
+
+    fn seen(&mut self, times: i64) {
+        for secs in 3..times.saturating_add(3) {
+            let modem = told(0, secs.unsigned_abs().saturating_mul(1_000));
+            self.feed(secs, &Event::ModemSeen(Box::new(modem)));
+        }
+        let told = |session: &Session| session.told.is_some_and(|told| told.grown.rx > 0);
+        assert!(times == 0 || self.state.sessions().any(|(session, _)| told(session)), "no figures");
+    }
+}
+
+fn told(number: u32, rx_bytes: u64) -> ModemView {
+    let mut view = modem(number);
+    for bearer in &mut view.bearers {
+        bearer.stats_supported = true;
+        bearer.stats = Some(BearerStats { rx_bytes, tx_bytes: 0, duration_s: 1, start: None });
+    }
+    view
+}
+
+fn rule_of_usage(number: u32) -> RuleDescription {
+    RuleDescription {
+        name: RuleName::new(format!("rule-{number}")).expect("a name"),
+        file: String::new(),
+        plugin: true,
+        summary: String::new(),
+        triggers: vec!["usage".to_owned()],
+        schedules: Vec::new(),
+        problem: None,
+        suspended: false,
+        may: Vec::new(),
+        outdated: None,
+        version: "1".to_owned(),
+        channels: Vec::new(),
+    }
+}
+
+/// The answer of a rule that waits for 50 GB.
+fn far(asked: Evaluation) -> RuleResult {
+    RuleResult { watch: Watch::at(50_000_000_000), ..RuleResult::nothing(asked.rule, asked.trigger) }
 }
