@@ -2,6 +2,7 @@
 //!
 //! A D-Bus path is never an identity: ModemManager reuses paths for other things after a restart.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -42,25 +43,43 @@ const MOST_DIGITS: usize = 22;
 
 /// So few characters of ASCII, in place: what maps go by most is compared and copied without a look elsewhere. Ordered
 /// as texts are, for behind a shorter one there are zeros.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Digits {
-    text: [u8; MOST_DIGITS],
-    length: u8,
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Digits([u8; MOST_DIGITS]);
+
+impl Digits {
+    /// As numbers of the same order: two are compared in a few instructions.
+    const fn words(&self) -> (u128, u64) {
+        match (self.0.first_chunk(), self.0.last_chunk()) {
+            (Some(first), Some(last)) => (u128::from_be_bytes(*first), u64::from_be_bytes(*last)),
+            _ => (0, 0),
+        }
+    }
+}
+
+impl Ord for Digits {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.words().cmp(&other.words())
+    }
+}
+
+impl PartialOrd for Digits {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Kept for Digits {
     fn keep(text: String) -> Self {
-        let mut kept = Self { text: [0; MOST_DIGITS], length: 0 };
-        for (place, byte) in kept.text.iter_mut().zip(text.bytes()) {
+        let mut kept = Self([0; MOST_DIGITS]);
+        for (place, byte) in kept.0.iter_mut().zip(text.bytes()) {
             *place = byte;
-            kept.length = kept.length.saturating_add(1);
         }
         kept
     }
 
     fn text(&self) -> &str {
-        let text = self.text.get(..usize::from(self.length)).unwrap_or_default();
-        std::str::from_utf8(text).unwrap_or_default()
+        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(MOST_DIGITS);
+        std::str::from_utf8(self.0.get(..length).unwrap_or_default()).unwrap_or_default()
     }
 
     fn give(self) -> String {

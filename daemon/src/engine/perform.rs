@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use simbell_core::effect::{Effects, Evaluation, Notice};
 use simbell_core::event::{DeliveryOutcome, Event, Recorded, RuleResult};
-use simbell_core::ledger::Source;
 use simbell_core::reminder::Delivery;
 
 use super::Engine;
@@ -59,8 +58,7 @@ impl Engine {
 
     /// Where ModemManager's figures are what counts, they are wanted as they are told.
     fn listen(&self) {
-        let told = self.state.sessions().filter(|(session, _)| session.source == Source::Modem);
-        self.commands.listen(told.filter_map(|(session, _)| session.modem.clone()).collect());
+        self.commands.listen(self.state.told_by_modem().cloned().collect());
     }
 
     /// Each warning reaches the log once as it is raised, and once as it is over. Their subjects can be identities of

@@ -7,15 +7,15 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
-
 use super::State;
+use super::metered::Metered;
 use super::wake::SLACK_MS;
 use crate::effect::Effects;
 use crate::ident::{Iccid, RuleName};
-use crate::time::Stamp;
+use crate::time::{Stamp, Timestamp};
 use crate::view::Trigger;
 use crate::watch::Watch;
+use crate::zone::ZoneRules;
 
 /// Growth that makes every rule look again where there is no allowance.
 const NO_PLAN_QUANTUM: u64 = 100_000_000;
@@ -30,14 +30,17 @@ pub(super) struct Asking {
     due: bool,
     /// The usage that all rules were asked about last; none where they were not.
     all_at: Option<u64>,
-    /// The local day on which all rules were asked last: what depends on the date changes at midnight.
-    on: Option<NaiveDate>,
+    /// The local day on which all rules were asked last, from its first instant until the next one's: what depends on the
+    /// date changes at midnight.
+    on: Option<(Timestamp, Timestamp)>,
     /// Booked since, both directions.
     grown: u64,
     /// Since when there is any of it, by `CLOCK_BOOTTIME`.
     grown_since: Option<u64>,
     /// By rule: the usage that it was asked about last, and the next at which it is to be asked.
     rules: BTreeMap<RuleName, (u64, Option<u64>)>,
+    /// The least usage at which one of them is to be asked: far from it, where a SIM mostly is, they are not looked at.
+    next: Option<u64>,
 }
 
 impl Asking {
@@ -61,14 +64,31 @@ impl Asking {
         self.grown_since.map(|since| since.saturating_add(STALE_AFTER_MS))
     }
 
-    /// The next usage at which some rule is to be asked, by what the rules said.
-    fn next(&self) -> Option<u64> {
-        self.rules.values().filter_map(|(_, next)| *next).min()
-    }
-
-    fn all_asked(&mut self, used: u64, today: NaiveDate) {
+    fn all_asked(&mut self, used: u64, today: (Timestamp, Timestamp)) {
         let rules = std::mem::take(&mut self.rules);
         *self = Self { all_at: Some(used), on: Some(today), rules, ..Self::default() };
+    }
+
+    /// Rules are asked: until they have answered nothing is known of their next usage.
+    fn asked(&mut self, rules: &[RuleName], used: u64) {
+        self.rules.extend(rules.iter().map(|rule| (rule.clone(), (used, None))));
+        self.find_next();
+    }
+
+    /// A rule has answered.
+    fn learnt(&mut self, rule: &RuleName, watch: Watch, allowance: Option<u64>) {
+        let Some((asked_at, next)) = self.rules.get_mut(rule) else { return };
+        let unknown = watch.unknown.then(|| step_after(*asked_at, allowance));
+        *next = watch.at.into_iter().chain(unknown).min();
+        self.find_next();
+    }
+
+    fn find_next(&mut self) {
+        self.next = self.rules.values().filter_map(|(_, next)| *next).min();
+    }
+
+    fn is_on(&self, at: Timestamp) -> bool {
+        self.on.is_some_and(|(from, until)| at >= from && at < until)
     }
 }
 
@@ -85,7 +105,7 @@ impl State {
             return;
         }
         let due: Vec<(Iccid, Due)> =
-            self.sims.keys().filter_map(|iccid| Some((iccid.clone(), self.due(iccid, at)?))).collect();
+            self.all_metered().filter_map(|of| Some((of.iccid.clone(), self.due(&of, at)?))).collect();
         if due.is_empty() {
             return;
         }
@@ -96,7 +116,7 @@ impl State {
             .map(|rule| rule.name.clone())
             .collect();
         for (iccid, due) in &due {
-            let (used, today) = (self.used(iccid), self.zone_of(iccid).date(at.wall));
+            let (used, today) = (self.used(iccid), day_of(self.zone_of(iccid), at.wall));
             let Some(sim) = self.sims.get_mut(iccid) else { continue };
             let asked = match due {
                 Due::All => {
@@ -105,8 +125,7 @@ impl State {
                 }
                 Due::Some(rules) => rules,
             };
-            // Until the answer is there nothing is known of the next.
-            sim.asking.rules.extend(asked.iter().map(|rule| (rule.clone(), (used, None))));
+            sim.asking.asked(asked, used);
         }
         let triggers: Vec<(Trigger, Option<Vec<RuleName>>)> = due
             .into_iter()
@@ -121,23 +140,19 @@ impl State {
         self.ask_some(triggers.iter().map(|(trigger, only)| (trigger, only.as_deref())), at, fx);
     }
 
-    fn due(&self, iccid: &Iccid, at: Stamp) -> Option<Due> {
-        let sim = self.sims.get(iccid)?;
-        let asking = &sim.asking;
-        let allowance = self.allowance(iccid);
+    fn due(&self, of: &Metered<'_>, at: Stamp) -> Option<Due> {
+        let asking = &of.sim.asking;
+        let allowance = of.allowance();
         let quantum = allowance.map_or(NO_PLAN_QUANTUM, |data| (data / 100).max(1));
         let stale = asking.stale_at().is_some_and(|due| at.boot_ms.saturating_add(SLACK_MS) >= due);
-        if asking.due
-            || stale
-            || asking.grown >= quantum
-            || asking.on != Some(self.zone_of(iccid).date(at.wall))
-        {
+        if asking.due || stale || asking.grown >= quantum || !asking.is_on(at.wall) {
             return Some(Due::All);
         }
-        let used = self.used(iccid);
+        let used = self.used_by(of);
         if allowance.is_some_and(|data| used >= data && asking.all_at.is_none_or(|before| before < data)) {
             return Some(Due::All);
         }
+        asking.next.filter(|next| used >= *next)?;
         let met: Vec<RuleName> = asking
             .rules
             .iter()
@@ -150,25 +165,30 @@ impl State {
     /// A rule has answered: from now on it is known where it would answer otherwise.
     pub(super) fn watch_learnt(&mut self, iccid: &Iccid, rule: &RuleName, watch: Watch) {
         let allowance = self.allowance(iccid);
-        let Some(sim) = self.sims.get_mut(iccid) else { return };
-        let Some((asked_at, next)) = sim.asking.rules.get_mut(rule) else { return };
-        let unknown = watch.unknown.then(|| step_after(*asked_at, allowance));
-        *next = watch.at.into_iter().chain(unknown).min();
+        if let Some(sim) = self.sims.get_mut(iccid) {
+            sim.asking.learnt(rule, watch, allowance);
+        }
     }
 
     /// At most so few bytes on the wire until some rule is to be asked about a SIM at once; none where more usage changes
     /// no answer.
-    pub(super) fn to_next_threshold(&self, iccid: &Iccid) -> Option<u64> {
-        let used = self.used(iccid);
-        let asking = &self.sims.get(iccid)?.asking;
-        let all_of_it = self.allowance(iccid).filter(|data| used < *data);
-        let next = asking.next().into_iter().chain(all_of_it).min()?;
-        self.bytes_until(iccid, next)
+    pub(super) fn to_next_threshold(&self, of: &Metered<'_>) -> Option<u64> {
+        let used = self.used_by(of);
+        let all_of_it = of.allowance().filter(|data| used < *data);
+        let next = of.sim.asking.next.into_iter().chain(all_of_it).min()?;
+        self.bytes_of(of, used, next)
     }
 
     pub(super) fn allowance(&self, iccid: &Iccid) -> Option<u64> {
         self.plan_of(iccid).and_then(|plan| plan.data).map(|data| data.0)
     }
+}
+
+/// The civil day that an instant is in, from its first instant until the next day's.
+fn day_of(zone: &ZoneRules, at: Timestamp) -> (Timestamp, Timestamp) {
+    let today = zone.date(at);
+    let next = today.succ_opt().map_or(Timestamp::from_millis(i64::MAX), |tomorrow| zone.day_start(tomorrow));
+    (zone.day_start(today).min(at), next)
 }
 
 /// The next whole hundredth of the allowance after `used`, or the next step where there is none.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::State;
+use super::metered::Metered;
 use super::usage::corrected;
 use crate::billing::{Tariff, Unit};
 use crate::bytes::Bytes;
@@ -48,10 +49,12 @@ impl State {
     /// so and the carrier's figures teach something. Corrections included.
     #[must_use]
     pub fn used(&self, iccid: &Iccid) -> u64 {
-        let plan = self.plan_of(iccid);
-        let billed = || self.sims.get(iccid).map_or(0, |sim| sim.totals.counted(plan));
-        let calibrated = plan.filter(|plan| plan.calibrate).and_then(|_| self.calibrated(iccid));
-        calibrated.unwrap_or_else(billed)
+        self.metered(iccid).map_or(0, |of| self.used_by(&of))
+    }
+
+    pub(super) fn used_by(&self, of: &Metered<'_>) -> u64 {
+        let calibrated = of.plan.filter(|plan| plan.calibrate).and_then(|_| self.calibrated(of.iccid));
+        calibrated.unwrap_or_else(|| of.sim.totals.counted(of.plan))
     }
 
     /// Bytes that a SIM used in its cycle as the carrier is likely to count them, corrections included; none where its
@@ -84,23 +87,28 @@ impl State {
     /// increment the very next byte may add a whole one.
     #[must_use]
     pub fn bytes_until(&self, iccid: &Iccid, target: u64) -> Option<u64> {
-        if self.used(iccid) >= target {
+        let of = self.metered(iccid)?;
+        self.bytes_of(&of, self.used_by(&of), target)
+    }
+
+    /// As [`State::bytes_until`] of a SIM that has `used` so much.
+    pub(super) fn bytes_of(&self, of: &Metered<'_>, used: u64, target: u64) -> Option<u64> {
+        let (totals, plan) = (&of.sim.totals, of.plan);
+        if used >= target {
             return Some(0);
         }
-        let totals = &self.sims.get(iccid)?.totals;
-        let plan = self.plan_of(iccid);
         let uncorrected = i128::from(target) - i128::from(totals.corrections);
         let uncorrected = u64::try_from(uncorrected.max(0)).ok()?;
-        let calibration = plan.filter(|plan| plan.calibrate).and_then(|_| self.calibration(iccid));
+        let calibration = plan.filter(|plan| plan.calibrate).and_then(|_| self.calibration(of.iccid));
         let billed = match calibration {
             Some(Calibration { factor: 0, .. }) => return None,
             Some(calibration) => calibration.least_for(uncorrected),
             None => uncorrected,
         };
         let growth = billed.saturating_sub(totals.uncorrected(plan));
-        let Some(tariff) = self.tariff(iccid) else { return Some(growth) };
-        if tariff.plan.bills_by_unit() {
-            return Some(totals.units.bytes_until(tariff.plan, &self.open_units(iccid, &tariff), growth));
+        if let Some(plan) = plan.filter(|plan| plan.bills_by_unit()) {
+            let open = self.open_units(of.iccid, &Tariff { plan, zone: of.zone });
+            return Some(totals.units.bytes_until(plan, &open, growth));
         }
         // A byte of wire is a byte billed at most, in whichever direction it passes.
         Some(growth)

@@ -21,6 +21,8 @@ type Told = (bool, Option<String>);
 pub(super) struct Fleet {
     known: BTreeMap<ModemId, ModemRecord>,
     told: Option<BTreeMap<ModemId, Told>>,
+    /// A modem was seen or is gone since they were told.
+    moved: bool,
     /// When modems that are gone are lost, by `CLOCK_BOOTTIME`.
     look_at: Option<u64>,
 }
@@ -43,6 +45,7 @@ impl Fleet {
 impl State {
     /// A modem is there.
     pub(super) fn fleet_seen(&mut self, view: &ModemView, fx: &mut Effects) {
+        self.fleet.moved = true;
         let before = self.fleet.known.get(&view.id);
         let iccid = view.sim.as_ref().and_then(|sim| sim.iccid.clone());
         let earlier = before.and_then(|before| before.sim.clone());
@@ -65,6 +68,7 @@ impl State {
 
     /// A modem is gone, for now.
     pub(super) fn fleet_gone(&mut self, modem: &ModemId, at: Stamp, fx: &mut Effects) {
+        self.fleet.moved = true;
         let Some(known) = self.fleet.known.get(modem).filter(|known| known.lost_at.is_none()) else { return };
         self.keep_modem(ModemRecord { lost_at: Some(at.wall), ..known.clone() }, fx);
         self.fleet.look_at = Some(at.boot_ms.saturating_add(LOST_AFTER.as_millis().unsigned_abs()));
@@ -77,22 +81,27 @@ impl State {
 
     /// Asks the rules about modems where one is lost or back, or cannot be used or can again.
     pub(super) fn evaluate_modems(&mut self, at: Stamp, fx: &mut Effects) {
-        if self.fleet.look_at.is_some_and(|due| at.boot_ms >= due) {
-            self.fleet.look_at = None;
+        if self.fleet.look_at.take_if(|due| at.boot_ms >= *due).is_some() {
+            self.fleet.moved = true;
         }
         // What was there before a restart is not found at once.
         if self.settles_at.is_some() || !self.answers("modems") {
             return;
         }
-        let now: BTreeMap<ModemId, Told> = self
-            .fleet
-            .known
-            .values()
-            .map(|known| (known.id.clone(), (self.is_present(known, at), self.unusable(&known.id))))
-            .collect();
-        if self.fleet.told.as_ref() == Some(&now) {
+        // With many modems a look at each, at each event, would show.
+        if !std::mem::take(&mut self.fleet.moved) && self.fleet.told.is_some() && self.fleet.look_at.is_none()
+        {
             return;
         }
+        let now = || self.fleet.known.values().map(|known| (&known.id, self.as_told(known, at)));
+        let as_it_was = |told: &BTreeMap<ModemId, Told>| {
+            told.len() == self.fleet.known.len()
+                && told.iter().zip(now()).all(|((before, told), (id, now))| before == id && *told == now)
+        };
+        if self.fleet.told.as_ref().is_some_and(as_it_was) {
+            return;
+        }
+        let now = now().map(|(id, now)| (id.clone(), now)).collect();
         self.fleet.told = Some(now);
         self.ask_rules(&[Trigger::Modems], at, fx);
     }
@@ -102,21 +111,15 @@ impl State {
         self.fleet.look_at.filter(|_| self.answers("modems"))
     }
 
-    fn is_present(&self, known: &ModemRecord, at: Stamp) -> bool {
-        let gone_for = |lost: Timestamp| at.wall.since(lost);
-        self.modems.contains_key(&known.id)
-            || known.lost_at.is_none_or(|lost| gone_for(lost) < LOST_AFTER && self.fleet.look_at.is_some())
+    fn as_told(&self, known: &ModemRecord, at: Stamp) -> Told {
+        let view = self.modems.get(&known.id);
+        (self.is_present(known, view, at), view.and_then(unusable))
     }
 
-    fn unusable(&self, modem: &ModemId) -> Option<String> {
-        let view = self.modems.get(modem)?;
-        match (view.state, &view.unlock_required) {
-            (ModemState::Failed, _) => {
-                Some(view.failed_reason.clone().unwrap_or_else(|| "failed".to_owned()))
-            }
-            (ModemState::Locked, lock) => Some(lock.clone().unwrap_or_else(|| "locked".to_owned())),
-            _ => None,
-        }
+    fn is_present(&self, known: &ModemRecord, view: Option<&ModemView>, at: Stamp) -> bool {
+        let gone_for = |lost: Timestamp| at.wall.since(lost);
+        view.is_some()
+            || known.lost_at.is_none_or(|lost| gone_for(lost) < LOST_AFTER && self.fleet.look_at.is_some())
     }
 
     /// Every modem known, as rules see it.
@@ -126,14 +129,14 @@ impl State {
             .values()
             .map(|known| {
                 let view = self.modems.get(&known.id);
-                let present = self.is_present(known, at);
+                let present = self.is_present(known, view, at);
                 ModemFacts {
                     name: known.name.clone(),
                     tail: tail(&known.id),
                     present,
                     lost_since: known.lost_at.filter(|_| !present),
                     state: view.map(|view| view.state),
-                    unusable: self.unusable(&known.id),
+                    unusable: view.and_then(unusable),
                     sim: known.sim.clone(),
                     network: view.and_then(|view| view.operator_name.clone()),
                     access: view.map(|view| view.access.clone()).unwrap_or_default(),
@@ -147,6 +150,14 @@ impl State {
     #[must_use]
     pub fn modem_known_with(&self, iccid: &Iccid) -> Option<&ModemRecord> {
         self.fleet.known.values().find(|known| known.sim.as_ref() == Some(iccid))
+    }
+}
+
+fn unusable(view: &ModemView) -> Option<String> {
+    match (view.state, &view.unlock_required) {
+        (ModemState::Failed, _) => Some(view.failed_reason.clone().unwrap_or_else(|| "failed".to_owned())),
+        (ModemState::Locked, lock) => Some(lock.clone().unwrap_or_else(|| "locked".to_owned())),
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ mod cycles;
 mod facts;
 mod fleet;
 mod messages;
+mod metered;
 mod modems;
 mod outbox;
 mod plugins;
@@ -34,7 +35,7 @@ use crate::effect::{Change, Effects, Notice, SimRecord};
 use crate::event::Event;
 use crate::health::{Warning, WarningCode};
 use crate::ident::{BootId, ChannelName, Iccid, ModemId, ReminderKey, RuleName};
-use crate::ledger::Session;
+use crate::ledger::{Session, Source};
 use crate::memory::Memory;
 use crate::modem::{ModemView, SmsView};
 use crate::observation::{Observation, ObservationId};
@@ -362,44 +363,48 @@ impl State {
             self.evaluate_health(at, fx);
             self.deliver_due(at, fx);
         }
-        self.flush_if_due(at, fx);
-        self.weigh_stakes(at);
+        let mut saved_within = self.saved_within();
+        if self.flush_if_due(saved_within, at, fx) {
+            saved_within = self.saved_within();
+        }
+        self.weigh_stakes(saved_within, at);
+        debug_assert_eq!(
+            self.sims.values().fold(0_u64, |sum, sim| sum.saturating_add(sim.unsaved)),
+            self.accounting.unsaved().0,
+            "what each SIM has unsaved adds up"
+        );
         self.find_midnight(at);
     }
 
-    fn flush_if_due(&mut self, at: Stamp, fx: &mut Effects) {
+    /// Says whether something that was not saved was handed out.
+    fn flush_if_due(&mut self, saved_within: u64, at: Stamp, fx: &mut Effects) -> bool {
         let (bytes, since) = self.accounting.unsaved();
         let age = since.map_or(0, |since| at.boot_ms.saturating_sub(since));
         let due = self.stopping
             || !fx.changes.is_empty()
             || !fx.load_totals.is_empty()
             || self.accounting.has_changes()
-            || self.much_unsaved(bytes)
-            || (bytes > 0 && self.saved_within() < reading::FASTEST_MS)
+            || self.much_unsaved()
+            || (bytes > 0 && saved_within < reading::FASTEST_MS)
             || (since.is_some()
                 && age.saturating_add(wake::SLACK_MS)
                     >= self.settings.max_unsaved_time.as_millis().unsigned_abs());
         if due {
-            let mut changes = self.accounting.flush(at);
+            let mut changes = self.flush_usage(at);
             if self.stopping {
                 fx.changes.extend(self.flush_calls(at));
             }
             changes.append(&mut fx.changes);
             fx.changes = changes;
         }
+        due && bytes > 0
     }
 
-    /// Whether a power cut would lose more than it may.
-    fn much_unsaved(&self, bytes: u64) -> bool {
-        if let Some(most) = self.settings.max_unsaved_bytes {
-            return bytes >= most;
+    fn flush_usage(&mut self, at: Stamp) -> Vec<Change> {
+        if self.accounting.unsaved().0 > 0 {
+            self.sims.values_mut().for_each(|sim| sim.unsaved = 0);
         }
-        bytes >= reading::LEAST_UNSAVED
-            && self
-                .accounting
-                .unsaved_by_sim()
-                .iter()
-                .any(|(iccid, bytes)| *bytes >= self.most_unsaved(iccid))
+        self.accounting.flush(at)
     }
 
     fn clock_trust_changed(&mut self, at: Stamp, fx: &mut Effects) {
@@ -530,7 +535,7 @@ impl State {
 
     /// Everything measured and not in the ledger yet, to be committed now: somebody is about to read it.
     pub fn flush(&mut self, at: Stamp) -> Vec<Change> {
-        let mut changes = self.accounting.flush(at);
+        let mut changes = self.flush_usage(at);
         changes.extend(self.flush_calls(at));
         changes
     }
@@ -566,6 +571,12 @@ impl State {
     /// Data connections that are counted now, and whether traffic of each was found to bypass the kernel's counters.
     pub fn sessions(&self) -> impl Iterator<Item = (&Session, bool)> {
         self.accounting.sessions().map(|session| (session, self.accounting.is_bypassed(session.id)))
+    }
+
+    /// The modems of connections that ModemManager's figures count now.
+    pub fn told_by_modem(&self) -> impl Iterator<Item = &ModemId> {
+        let told = self.accounting.sessions().filter(|session| session.source == Source::Modem);
+        told.filter_map(|session| session.modem.as_ref())
     }
 
     /// Every rule.

@@ -5,7 +5,7 @@
 //! rare, near one they come each 0.9 s, and a crossing is noticed within a second of the line's rate.
 
 use super::State;
-use crate::ident::Iccid;
+use super::metered::Metered;
 use crate::time::{Span, Stamp, Timestamp};
 
 /// For what a power cut may cost readings do not come faster.
@@ -19,7 +19,7 @@ const NOTICED_MS: u64 = 900;
 const FOLLOWED_MS: u64 = 2_000;
 
 /// Of a small allowance a thousandth is not worth a write.
-pub(super) const LEAST_UNSAVED: u64 = 10_000_000;
+const LEAST_UNSAVED: u64 = 10_000_000;
 
 /// Without an allowance.
 const NO_ALLOWANCE_UNSAVED: u64 = 100_000_000;
@@ -65,36 +65,31 @@ impl State {
         }
     }
 
-    /// How many bytes of a SIM's usage a power cut may cost.
-    pub(super) fn most_unsaved(&self, iccid: &Iccid) -> u64 {
-        self.allowance(iccid).map_or(NO_ALLOWANCE_UNSAVED, |data| (data / 1000).max(LEAST_UNSAVED))
-    }
-
     /// What is at stake may be something else now. Asked for more often than it changes, it is worked out once a step.
-    pub(super) fn weigh_stakes(&mut self, at: Stamp) {
-        self.wanted_ms = if self.accounting.anything_owned() { self.read_within(at) } else { u64::MAX };
+    ///
+    /// `saved_within`: as [`State::saved_within`] says now.
+    pub(super) fn weigh_stakes(&mut self, saved_within: u64, at: Stamp) {
+        let anything = self.accounting.anything_owned();
+        self.wanted_ms = if anything { self.read_within(saved_within, at) } else { u64::MAX };
     }
 
     /// How long after the last reading the next one is due at the latest, by what is at stake.
-    fn read_within(&self, at: Stamp) -> u64 {
+    fn read_within(&self, saved_within: u64, at: Stamp) -> u64 {
         let mut within = u64::MAX;
         if at.trusted && self.answers("usage") {
-            let nearest = self.accounting.owners().filter_map(|iccid| self.to_next_threshold(iccid)).min();
+            let owners = self.accounting.owners().filter_map(|iccid| self.metered(iccid));
+            let nearest = owners.filter_map(|of| self.to_next_threshold(&of)).min();
             if let Some(bytes) = nearest {
                 let rate = u128::from(self.settings.line_rate.max(1));
                 let flight = u64::try_from(u128::from(bytes) * 1000 / rate).unwrap_or(u64::MAX);
                 within = within.min(flight.saturating_add(NOTICED_MS));
             }
         }
-        within.min(self.saved_within().max(FASTEST_MS))
+        within.min(saved_within.max(FASTEST_MS))
     }
 
     /// How long until a power cut costs more than it may, if usage goes on as it did between the last two readings.
     pub(super) fn saved_within(&self) -> u64 {
-        let growing = || self.sims.iter().filter(|(_, sim)| sim.last_growth > 0);
-        if growing().next().is_none() {
-            return u64::MAX;
-        }
         let span = u128::from(self.last_read_span_ms.max(1));
         let lasts = |budget: u64, unsaved: u64, growth: u64| {
             // What is over the budget is being committed.
@@ -102,17 +97,25 @@ impl State {
             u64::try_from(u128::from(left) * span / u128::from(growth.max(1))).unwrap_or(u64::MAX)
         };
         if let Some(budget) = self.settings.max_unsaved_bytes {
-            let growth = growing().fold(0_u64, |sum, (_, sim)| sum.saturating_add(sim.last_growth));
-            return lasts(budget, self.accounting.unsaved().0, growth);
+            let growth = self.sims.values().fold(0_u64, |sum, sim| sum.saturating_add(sim.last_growth));
+            return if growth == 0 { u64::MAX } else { lasts(budget, self.accounting.unsaved().0, growth) };
         }
-        let unsaved = self.accounting.unsaved_by_sim();
-        growing()
-            .map(|(iccid, sim)| {
-                let unsaved = unsaved.get(iccid).copied().unwrap_or(0);
-                lasts(self.most_unsaved(iccid), unsaved, sim.last_growth)
-            })
+        self.all_metered()
+            .filter(|of| of.sim.last_growth > 0)
+            .map(|of| lasts(most_unsaved(&of), of.sim.unsaved, of.sim.last_growth))
             .min()
             .unwrap_or(u64::MAX)
+    }
+
+    /// Whether a power cut would lose more than it may.
+    pub(super) fn much_unsaved(&self) -> bool {
+        let (bytes, _) = self.accounting.unsaved();
+        match self.settings.max_unsaved_bytes {
+            Some(most) => bytes >= most,
+            None => {
+                bytes >= LEAST_UNSAVED && self.all_metered().any(|of| of.sim.unsaved >= most_unsaved(&of))
+            }
+        }
     }
 
     /// The first boundary after `from` and before `until`: an hour or a whole `grid` of milliseconds in UTC, the
@@ -131,6 +134,11 @@ impl State {
             .filter(|boundary| *boundary > from && *boundary < until)
             .min()
     }
+}
+
+/// How many bytes of a SIM's usage a power cut may cost.
+fn most_unsaved(of: &Metered<'_>) -> u64 {
+    of.allowance().map_or(NO_ALLOWANCE_UNSAVED, |data| (data / 1000).max(LEAST_UNSAVED))
 }
 
 const HOUR_MS: u64 = 3_600_000;

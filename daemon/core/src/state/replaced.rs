@@ -50,6 +50,7 @@ impl State {
         for sim in self.sims.values_mut() {
             fx.changes.push(Change::KeepSim(sim.record.clone()));
             sim.forget_cycle();
+            sim.unsaved = 0;
         }
         fx.changes.extend(self.reminders.values().cloned().map(Change::KeepReminder));
         fx.changes.extend(self.deliveries.values().cloned().map(Change::KeepDelivery));

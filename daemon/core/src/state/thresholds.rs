@@ -45,17 +45,14 @@ impl State {
                 known.links.push(link);
                 continue;
             }
-            let plan = self.plan_of(iccid);
-            if !counts_in(plan, zone) {
-                continue;
-            }
-            let Some(remaining) = self.to_next_threshold(iccid).filter(|remaining| *remaining > 0) else {
+            let Some(of) = self.metered(iccid).filter(|of| counts_in(of.plan, zone)) else { continue };
+            let Some(remaining) = self.to_next_threshold(&of).filter(|remaining| *remaining > 0) else {
                 continue;
             };
             found.push(Threshold {
                 iccid: iccid.clone(),
                 links: vec![link],
-                counts: match plan.map(|plan| plan.counts) {
+                counts: match of.plan.map(|plan| plan.counts) {
                     // Whichever it is in the end, it is no earlier than both together.
                     None | Some(Counts::Max) => Counts::Both,
                     Some(counts) => counts,

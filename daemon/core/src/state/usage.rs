@@ -50,6 +50,8 @@ pub struct Sim {
     pub(super) asking: Asking,
     /// Booked by the last reading of the counters.
     pub(super) last_growth: u64,
+    /// Booked and not handed out to be committed.
+    pub(super) unsaved: u64,
 }
 
 /// Sums of ledger entries, committed or about to be.
@@ -82,6 +84,7 @@ impl Sim {
             cycle_told: None,
             asking: Asking::default(),
             last_growth: 0,
+            unsaved: 0,
         }
     }
 
@@ -204,6 +207,7 @@ impl State {
             });
             sim.asking.grew(booking.volume.total(), boot_ms);
             sim.last_growth = sim.last_growth.saturating_add(booking.volume.total());
+            sim.unsaved = sim.unsaved.saturating_add(booking.volume.total());
             fx.notices.push(Notice::UsageGrew(booking.iccid.clone()));
         }
         if overflown {

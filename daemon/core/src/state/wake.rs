@@ -74,11 +74,8 @@ impl State {
                 let stale = self.sims.values().filter_map(|sim| sim.asking.stale_at());
                 wakes.extend(stale.min().map(|due| Wake { after: boot(due), reason: "usage not looked at" }));
             }
-            for sim in self.sims.values() {
-                if let Some((_, Some(end))) = sim.bounds {
-                    wakes.push(Wake { after: wall(end), reason: "cycle ends" });
-                }
-            }
+            let ends = self.sims.values().filter_map(|sim| sim.bounds?.1);
+            wakes.extend(ends.min().map(|end| Wake { after: wall(end), reason: "cycle ends" }));
             // What depends on the date changes at midnight: what rules say of it, and whether a bundle has begun.
             if self.answers("usage") || self.sims.values().any(|sim| sim.bounds.is_none()) {
                 let known = self.midnight.filter(|known| known.holds(at.wall));

@@ -23,7 +23,8 @@ impl State {
     }
 
     pub(super) fn well(&mut self, code: WarningCode, subject: &str, fx: &mut Effects) {
-        if self.warnings.remove(&(code, subject.to_owned())).is_some() {
+        // Mostly all is well.
+        if !self.warnings.is_empty() && self.warnings.remove(&(code, subject.to_owned())).is_some() {
             self.health_changed = true;
             fx.notices.push(Notice::StatusChanged);
         }

@@ -1,10 +1,8 @@
 //! Growth becomes entries: booked into slots, committed together with the baselines they were made from.
 
-use std::collections::BTreeMap;
-
 use super::{Accounting, Booked, Counter, Owner, Splits, dated, link_key};
 use crate::effect::Change;
-use crate::ident::{BootId, Iccid};
+use crate::ident::BootId;
 use crate::ledger::{UsageSlot, Volume, When};
 use crate::time::{Span, Stamp};
 
@@ -95,17 +93,6 @@ impl Accounting {
     #[must_use]
     pub const fn unsaved(&self) -> (u64, Option<u64>) {
         (self.unsaved_bytes, self.unsaved_since_boot_ms)
-    }
-
-    /// Usage booked and not committed, in bytes, of each SIM.
-    #[must_use]
-    pub fn unsaved_by_sim(&self) -> BTreeMap<&Iccid, u64> {
-        let mut sums: BTreeMap<&Iccid, u64> = BTreeMap::new();
-        for slot in &self.pending {
-            let sum = sums.entry(&slot.iccid).or_default();
-            *sum = sum.saturating_add(slot.rx_bytes).saturating_add(slot.tx_bytes);
-        }
-        sums
     }
 
     /// Whether there is anything that a flush would commit beyond usage: gaps, epochs, dropped baselines.

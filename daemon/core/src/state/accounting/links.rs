@@ -61,11 +61,23 @@ impl Accounting {
     /// Books the growth of every link read.
     pub fn links_read(&mut self, readings: &[LinkReading], at: Stamp, splits: &Splits) -> Vec<Booked> {
         let mut booked = Vec::new();
-        for reading in readings {
-            self.link_read(reading, at, splits, &mut booked);
-        }
+        self.each_read(readings, at, splits, &mut booked);
         self.settle_bypassed(at, splits, &mut booked);
         booked
+    }
+
+    fn each_read(&mut self, readings: &[LinkReading], at: Stamp, splits: &Splits, booked: &mut Vec<Booked>) {
+        // Each counter stays in its place: there may be many, and each is long.
+        let mut links = std::mem::take(&mut self.links);
+        for reading in readings {
+            match links.entry(reading.ifindex) {
+                Entry::Occupied(mut link) => self.link_read(link.get_mut(), reading, at, splits, booked),
+                Entry::Vacant(place) => {
+                    place.insert(Counter::link(reading, at));
+                }
+            }
+        }
+        self.links = links;
     }
 
     /// As [`Accounting::links_read`], and links that are not in the dump are gone: their last bytes are lost.
@@ -93,7 +105,7 @@ impl Accounting {
             place.insert(link);
         } else {
             // Renamed, or of another type now: the same counter.
-            self.link_read(reading, at, splits, &mut booked);
+            self.each_read(std::slice::from_ref(reading), at, splits, &mut booked);
         }
         booked
     }
@@ -108,13 +120,11 @@ impl Accounting {
     /// A link vanished: its final counters are booked to whoever used it last.
     pub fn link_vanished(&mut self, reading: &LinkReading, at: Stamp, splits: &Splits) -> Vec<Booked> {
         let mut booked = Vec::new();
-        // The modem that went just before used it to the end. What the ledger alone says of a time when the service
-        // did not run may not hold any more.
-        if let Some(link) = self.links.get_mut(&reading.ifindex).filter(|link| !link.unconfirmed) {
-            link.presumed = false;
-        }
-        self.link_read(reading, at, splits, &mut booked);
-        if let Some(link) = self.links.remove(&reading.ifindex) {
+        if let Some(mut link) = self.links.remove(&reading.ifindex) {
+            // The modem that went just before used it to the end. What the ledger alone says of a time when the service
+            // did not run may not hold any more.
+            link.presumed &= link.unconfirmed;
+            self.link_read(&mut link, reading, at, splits, &mut booked);
             if link.unconfirmed
                 && link.growth() != (0, 0)
                 && let Some(base) = link.baseline(&link_key(reading.ifindex), self.boot.as_ref())
@@ -133,11 +143,15 @@ impl Accounting {
         booked
     }
 
-    fn link_read(&mut self, reading: &LinkReading, at: Stamp, splits: &Splits, booked: &mut Vec<Booked>) {
-        let Some(mut link) = self.links.remove(&reading.ifindex) else {
-            self.links.insert(reading.ifindex, Counter::link(reading, at));
-            return;
-        };
+    /// A counter, which is not among the others meanwhile, was read.
+    fn link_read(
+        &mut self,
+        link: &mut Counter,
+        reading: &LinkReading,
+        at: Stamp,
+        splits: &Splits,
+        booked: &mut Vec<Booked>,
+    ) {
         if link.interface.as_deref() != Some(reading.name.as_str()) {
             link.interface = Some(reading.name.to_string());
             link.dirty = true;
@@ -148,7 +162,7 @@ impl Accounting {
             // What passed before the reset and what passed since cannot be told apart from a counter that lies.
             let lost = link.baseline(&link_key(reading.ifindex), self.boot.as_ref());
             link.rebase(now, at);
-            self.bridge(&link);
+            self.bridge(link);
             link.connecting = None;
             link.newborn = false;
             link.left_at = None;
@@ -157,26 +171,36 @@ impl Accounting {
             }
         } else {
             link.latest = now;
-            self.kernel_read(&link, at);
+            self.kernel_read(link, at);
             if link.owner.is_none() {
                 link.booked = now;
                 link.booked_at = at;
-                self.follow(&link);
+                self.follow(link);
             } else if !link.presumed {
-                self.book(&mut link, at, splits, booked);
+                self.book(link, at, splits, booked);
             }
         }
         if link.ethernet != reading.ethernet {
             link.change_type(reading);
-            self.bridge(&link);
+            self.bridge(link);
         }
         link.ppp = reading.ppp;
-        self.links.insert(reading.ifindex, link);
     }
 
     pub(super) fn settle_links(&mut self, seen: &Seen<'_>, booked: &mut Vec<Booked>) {
         let wanted = self.wanted_links(seen);
-        let indexes: Vec<IfIndex> = self.links.keys().copied().collect();
+        let concerned = |index: &IfIndex, link: &Counter| {
+            let owner = link.owner.as_ref();
+            wanted.contains_key(index)
+                || owner.is_some_and(|owner| owner.modem == seen.modem.id)
+                || link.interface.as_ref().is_some_and(|name| seen.modem.net_ports.contains(name))
+        };
+        let indexes: Vec<IfIndex> = self
+            .links
+            .iter()
+            .filter(|(index, link)| concerned(index, link))
+            .map(|(index, _)| *index)
+            .collect();
         for index in indexes {
             let Some(mut link) = self.links.remove(&index) else { continue };
             match wanted.get(&index) {
