@@ -457,6 +457,19 @@ fn usage_of_boots_whose_clock_was_never_trusted_is_dated_as_late_as_it_can_be() 
     assert_eq!(store.restore(&boot("now")).unwrap().undated_boots, [boot("now")], "this boot's waits");
     let found = store.sessions(&iccid(1), at(NOVEMBER), at(NOVEMBER + HOUR)).unwrap();
     assert_eq!(found.iter().map(|s| s.began).collect::<Vec<_>>(), [Some(at(NOVEMBER + HOUR - 29_000))]);
+    // Kept again by who does not know the date, while it lasts and at its end, the session stays dated.
+    for over in [false, true] {
+        let kept = Session {
+            began: None,
+            boot: boot("a-second"),
+            over,
+            told: Some(Figures { grown: Volume { rx: 5, tx: 6 }, from_rx: 0, from_tx: 0 }),
+            ..found[0].clone()
+        };
+        store.apply(&[Change::KeepSession(Box::new(kept.clone()))]).unwrap();
+        let again = store.sessions(&iccid(1), at(NOVEMBER), at(NOVEMBER + HOUR)).unwrap();
+        assert_eq!(again, [Session { began: found[0].began, ..kept }]);
+    }
 }
 
 #[test]
