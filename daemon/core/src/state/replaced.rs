@@ -27,12 +27,13 @@ impl State {
     ) {
         let Some(boot) = self.boot.clone() else { return };
         let next_epoch = self.accounting.next_epoch().max(restored.next_epoch);
-        self.accounting = Accounting::restored(
+        let copy = Accounting::restored(
             next_epoch.0,
             restored.baselines.clone(),
             restored.epochs.clone(),
             restored.sessions.clone(),
         );
+        self.accounting = self.accounting.replaced(copy, links, reason, at);
         self.accounting.started(&boot, links, at);
         self.last_read_boot_ms = at.boot_ms;
         // An empty ledger says nothing of when it knew something last.
@@ -88,6 +89,7 @@ impl State {
             self.clock_trust_changed(at, fx);
         }
         self.claim_again(at, fx);
+        self.accounting.settled_anew();
         fx.notices.push(Notice::StatusChanged);
     }
     /// What only the copy knows to be live ended since it was made: a restart must not say it again.

@@ -1,16 +1,19 @@
 //! ModemManager's figures of a connection, where the kernel has none.
 
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::counter::is_credible;
 use super::links::Seen;
 use super::sessions::{BEGINNING_S, OLDEST_MS};
-use super::{Accounting, Booked, Counter, Owner};
+use super::{Accounting, Beginning, Booked, Counter, First, Owner, stamp_of};
 use crate::effect::Change;
 use crate::ident::{Iccid, ModemId};
 use crate::ledger::{Baseline, EpochId, Figures, Gap, GapReason, Source};
 use crate::modem::{BearerStats, BearerView};
 use crate::time::Stamp;
+
+/// ModemManager's clock and the service's differ in when a connection begins by no more.
+const SLACK_MS: u64 = 5_000;
 
 impl Accounting {
     pub(super) fn settle_bearers(&mut self, seen: &Seen<'_>, booked: &mut Vec<Booked>) {
@@ -19,55 +22,75 @@ impl Accounting {
         for bearer in &seen.modem.bearers {
             let key = format!("{prefix}{}", bearer.path);
             let source = self.source_of(seen, bearer);
-            let Some(stats) = bearer.stats.filter(|_| bearer.stats_supported) else {
-                // Its end is seen, without figures too.
-                if !bearer.connected
-                    && let Some(mut counter) = self.bearers.remove(&key)
-                {
-                    self.release(&key, &mut counter, seen.at);
-                }
-                continue;
-            };
-            if source == Some(Source::Kernel) && bearer.connected {
-                self.by_kernel.insert(key.clone(), stats.start);
-            }
-            if let Some(mut counter) = self.bearers.remove(&key) {
-                if counter.continues(&stats) {
-                    self.bearer_read(&key, &mut counter, &stats, seen, booked);
-                    if bearer.connected && source == Some(Source::Modem) && counter.owner.is_some() {
-                        self.bearers.insert(key, counter);
-                    } else {
-                        self.release(&key, &mut counter, seen.at);
-                    }
-                    continue;
-                }
-                self.release(&key, &mut counter, seen.at);
-            }
-            let ended = !bearer.connected && self.waiting.contains_key(&key);
-            if let Some(iccid) = seen.iccid
-                && (ended || (bearer.connected && source == Some(Source::Modem)))
-            {
-                self.bearer_found(key, bearer, &stats, iccid, seen, booked);
+            let stats = bearer.stats.filter(|_| bearer.stats_supported);
+            self.settle_shared(&key, bearer, stats, seen);
+            self.settle_bearer(&key, bearer, stats, source, seen, booked);
+            if bearer.connected && bearer.stats_supported && source == Some(Source::Kernel) {
+                let link = self.link_of(seen, bearer).and_then(|index| self.links.get(&index));
+                let interface = link.and_then(|link| link.interface.clone());
+                let start = stats.and_then(|stats| stats.start);
+                self.share_with_kernel(&key, start, interface.as_deref(), seen.at);
             }
         }
+        // One that was found just now may end without another figure.
+        self.note_told(seen);
         let gone = |key: &str| {
             key.strip_prefix(&prefix).is_some_and(|path| !seen.modem.bearers.iter().any(|b| b.path == path))
         };
-        self.by_kernel.retain(|key, _| !gone(key));
-        self.shared.retain(|key, _| !gone(key));
+        self.unshare_all(gone, seen.at);
         let vanished: Vec<String> = self.bearers.keys().filter(|key| gone(key)).cloned().collect();
         for key in vanished {
             if let Some(mut counter) = self.bearers.remove(&key) {
                 self.release(&key, &mut counter, seen.at);
             }
         }
-        // The ledger knows a connection of this modem that is no more.
+        // A connection is known of this modem, or of its SIM in another, that is no more.
+        let over = |key: &str, base: &Baseline| key.starts_with(&prefix) || base.iccid.as_ref() == seen.iccid;
         let ended: Vec<String> =
-            self.waiting.keys().filter(|key| key.starts_with(&prefix)).cloned().collect();
+            self.waiting.iter().filter(|(key, base)| over(key, base)).map(|(key, _)| key.clone()).collect();
         for key in ended.into_iter().filter(|_| seen.iccid.is_some()) {
             if let Some(base) = self.waiting.remove(&key) {
-                self.lose(&base, GapReason::InterfaceVanished, seen.at);
+                self.lose(&base, self.ended_unseen(&key), seen.at);
             }
+        }
+    }
+
+    fn settle_bearer(
+        &mut self,
+        key: &str,
+        bearer: &BearerView,
+        stats: Option<BearerStats>,
+        source: Option<Source>,
+        seen: &Seen<'_>,
+        booked: &mut Vec<Booked>,
+    ) {
+        let by_modem = bearer.connected && source == Some(Source::Modem);
+        if let Some(mut counter) = self.bearers.remove(key) {
+            match stats {
+                Some(stats) if counter.continues(&stats) => {
+                    self.bearer_read(key, &mut counter, &stats, seen, booked);
+                    if by_modem && counter.owner.is_some() {
+                        self.bearers.insert(key.to_owned(), counter);
+                    } else {
+                        self.release(key, &mut counter, seen.at);
+                    }
+                    return;
+                }
+                // Its end is seen, without figures too.
+                None if bearer.connected => {
+                    self.bearers.insert(key.to_owned(), counter);
+                }
+                _ => self.release(key, &mut counter, seen.at),
+            }
+        }
+        if bearer.connected && source != Some(Source::Kernel) {
+            self.await_figure(key, stats, seen);
+        }
+        let ended = !bearer.connected && self.waiting.contains_key(key);
+        if let (Some(iccid), Some(stats)) = (seen.iccid, stats)
+            && (ended || by_modem)
+        {
+            self.bearer_found(key.to_owned(), bearer, &stats, iccid, seen, booked);
         }
     }
 
@@ -78,24 +101,19 @@ impl Accounting {
             for bearer in seen.modem.bearers.iter().filter(|b| b.connected == lasting && b.stats_supported) {
                 let Some(stats) = bearer.stats else { continue };
                 let key = key(&seen.modem.id, bearer);
-                let by_modem = self.bearers.get(&key).is_some_and(|counter| counter.continues(&stats));
-                if by_modem || self.by_kernel.get(&key) == Some(&stats.start) {
-                    let raw = (stats.rx_bytes, stats.tx_bytes);
-                    // What the kernel counted is booked to the end, and not only to this figure.
+                let raw = (stats.rx_bytes, stats.tx_bytes);
+                let counter = self.bearers.get(&key).filter(|counter| counter.continues(&stats));
+                // Where the kernel was ahead as these figures took over, more is booked than they say.
+                let by_modem =
+                    counter.is_some_and(|counter| counter.booked.0 <= raw.0 && counter.booked.1 <= raw.1);
+                if counter.is_some() || self.is_shared(&key, &stats) {
+                    // What the kernel counted is booked to the end, and not only to this figure; what another SIM carried
+                    // is in it as well.
                     let whose = iccid.clone();
                     self.last_told.insert(seen.modem.id.clone(), (raw, by_modem.then_some(whose)));
                 }
             }
         }
-    }
-
-    /// Whether the kernel counted this connection, or a part of it: then ModemManager's figures, which include that
-    /// part and lag behind it, are not used for the rest.
-    #[must_use]
-    pub fn is_counted_by_kernel(&self, modem: &ModemId, bearer: &BearerView) -> bool {
-        self.by_kernel
-            .get(&key(modem, bearer))
-            .is_some_and(|start| bearer.stats.is_some_and(|stats| stats.start == *start))
     }
 
     pub(super) fn bearer_read(
@@ -115,14 +133,23 @@ impl Accounting {
             counter.rebase(now, seen.at);
             self.bridge(counter);
         } else {
+            if counter.latest != now {
+                counter.told_at = seen.at;
+            }
             counter.latest = now;
             let same = |iccid: &Iccid| counter.owner.as_ref().is_some_and(|owner| owner.iccid == *iccid);
             if seen.iccid.is_none_or(same) {
                 self.book(counter, seen.at, seen.splits, booked);
             } else {
                 // The next figure still holds what the SIM before carried since this one.
-                self.shared.insert(key.to_owned(), (now, seen.at.boot_ms));
+                if counter.growth() == (0, 0)
+                    && let Some(base) = counter.baseline(key, self.boot.as_ref())
+                {
+                    let base = Baseline { read_at: super::dated(counter.told_until(seen.at)), ..base };
+                    self.lose_keeping(&base, GapReason::SimChanged, seen.at);
+                }
                 self.abandon(key, counter, seen.at);
+                self.share_with_sim(key, stats, seen.at, seen.iccid, seen.at);
             }
         }
         if let Some(owner) = counter.owner.clone().filter(|owner| owner.zone != *seen.zone) {
@@ -149,7 +176,9 @@ impl Accounting {
         };
         let mut counter = Counter::bearer(now, stats.start, seen.at);
         let base = self.waiting.remove(&key);
-        let same_connection = base.as_ref().is_some_and(|base| base.connection_start == stats.start);
+        let same_connection = base.as_ref().is_some_and(|base| {
+            base.connection_start == stats.start && !self.began_after(base, stats, seen.at)
+        });
         let goes_on = |base: &Baseline| {
             same_connection
                 && base.iccid.as_ref() == Some(iccid)
@@ -157,10 +186,13 @@ impl Accounting {
         };
         match base {
             Some(base) if goes_on(&base) => {
+                self.untold.remove(&key);
                 counter.resume(&base, seen.at);
                 counter.session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch).copied());
                 counter.owner = Some(Owner { zone: base.zone.clone(), ..owner.clone() });
                 counter.confirm();
+                // It goes on in what the ledger holds, whoever else counted it since.
+                counter.dirty |= self.unshare(&key, seen.at);
                 if !counter.could_say(now, seen.at) {
                     self.lose_keeping(&base, GapReason::CounterReset, seen.at);
                     counter.rebase(now, seen.at);
@@ -176,43 +208,58 @@ impl Accounting {
                 }
             }
             base => {
-                let began_after_base = base.is_some() && !same_connection;
+                let another_sim =
+                    same_connection && base.as_ref().is_some_and(|base| base.iccid.as_ref() != Some(iccid));
                 // What is booked of figures that took over may be ahead of them.
                 let plain = base.as_ref().filter(|base| !self.took_over(base));
-                let before = plain.map(|b| ((b.rx_bytes, b.tx_bytes), b.iccid.clone()));
+                let before = plain.map(|b| (b.rx_bytes, b.tx_bytes));
                 if let Some(base) = base {
-                    self.lose(&base, GapReason::InterfaceVanished, seen.at);
+                    let reason = match same_connection {
+                        true if another_sim => GapReason::SimChanged,
+                        true => GapReason::CounterReset,
+                        false => self.ended_unseen(&key),
+                    };
+                    self.lose(&base, reason, seen.at);
+                    if another_sim && bearer.connected {
+                        self.share_with_sim(&key, stats, stamp_of(&base, seen.at), Some(iccid), seen.at);
+                    }
                 }
                 if !bearer.connected {
                     return;
                 }
-                let began_watched = began_after_base || (!seen.just_seen && !same_connection);
-                let counted = self.is_counted_by_kernel(&seen.modem.id, bearer);
-                let start = match self.shared.get(&key) {
-                    // One that comes long enough after it holds all that passed before.
-                    Some((last, since)) => {
-                        (*last != now && seen.at.boot_ms.saturating_sub(*since) >= OLDEST_MS).then_some(now)
+                let mut since = seen.at;
+                let start = if self.is_shared(&key, stats) {
+                    if !self.has_waited(&key, seen.at) {
+                        return;
                     }
-                    None if began_watched && !counted => self.beginning(before, iccid, stats, seen),
-                    None => None,
-                };
-                let Some(start) = start else {
-                    if let Entry::Vacant(place) = self.shared.entry(key) {
-                        place.insert((now, seen.at.boot_ms));
-                        if seen.just_seen && seen.known && !began_watched && now != (0, 0) {
-                            self.bearer_unseen(stats, iccid, seen);
-                        }
+                    now
+                } else {
+                    let live = self.beginnings.get(&key).filter(|live| live.start == stats.start);
+                    let live = live.and_then(|live| live.first.as_ref());
+                    // Of a connection that the ledger knows the beginning is past, and what is lost was said.
+                    let live =
+                        live.filter(|live| !same_connection && live.raw.0 <= now.0 && live.raw.1 <= now.1);
+                    if let Some(live) = live {
+                        since = live.began;
+                    } else if !seen.just_seen && !same_connection && stats.duration_s < BEGINNING_S {
+                        counter.told_at = seen.at;
                     }
-                    return;
+                    let start = live
+                        .map(|live| live.raw)
+                        .or_else(|| self.beginning(before, iccid, stats, seen))
+                        .filter(|_| !same_connection);
+                    if start.is_none() && !same_connection && seen.known && now != (0, 0) {
+                        self.bearer_unseen(stats, iccid, seen);
+                    }
+                    // The first figure that is seen is the baseline.
+                    start.unwrap_or(now)
                 };
-                self.shared.remove(&key);
-                self.by_kernel.remove(&key);
                 counter.booked = start;
                 if !is_credible(counter.growth(), u64::from(stats.duration_s).saturating_mul(1_000)) {
                     self.bearer_unseen(stats, iccid, seen);
                     counter.booked = now;
                 }
-                self.claim(&mut counter, owner, seen.at);
+                self.claim(&mut counter, owner, since);
                 self.book(&mut counter, seen.at, seen.splits, booked);
             }
         }
@@ -224,13 +271,15 @@ impl Accounting {
     /// where that cannot be told of a figure that is not fresh.
     fn beginning(
         &self,
-        before: Option<((u64, u64), Option<Iccid>)>,
+        ledgers: Option<(u64, u64)>,
         iccid: &Iccid,
         stats: &BearerStats,
         seen: &Seen<'_>,
     ) -> Option<(u64, u64)> {
         let now = (stats.rx_bytes, stats.tx_bytes);
-        let before = before.or_else(|| self.last_told.get(&seen.modem.id).cloned());
+        // Between what the ledger holds and this connection there may have been others.
+        let ledgers = ledgers.map(|raw| (raw, None));
+        let before = ledgers.or_else(|| self.last_told.get(&seen.modem.id).cloned());
         let fresh = (stats.duration_s < BEGINNING_S).then_some(now);
         match before.filter(|(raw, _)| *raw != (0, 0)) {
             Some((raw, _)) if now.0 < raw.0 || now.1 < raw.1 => Some((0, 0)),
@@ -256,6 +305,62 @@ impl Accounting {
         }));
     }
 
+    /// Why the count of a connection ended that nobody saw end.
+    fn ended_unseen(&self, key: &str) -> GapReason {
+        if self.untold.contains(key) { GapReason::NoCounter } else { GapReason::InterfaceVanished }
+    }
+
+    /// Whether a connection whose start is not told certainly began after the one that a baseline is of. What
+    /// ModemManager calls its duration leaves out suspends: then it only seems younger, and is not taken for the same.
+    fn began_after(&self, base: &Baseline, stats: &BearerStats, at: Stamp) -> bool {
+        if stats.start.is_some() {
+            return false;
+        }
+        // Of one that was watched while the ledger was replaced, it is known.
+        if self.beginnings.contains_key(&base.counter) {
+            return false;
+        }
+        let session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch).copied());
+        let began = session.and_then(|id| self.sessions.get(&id)).map(|live| live.session.began_boot_ms);
+        let since = at.boot_ms.saturating_sub(began.unwrap_or(base.read_boot_ms).min(base.read_boot_ms));
+        let lasted = u64::from(stats.duration_s).saturating_mul(1_000);
+        lasted.saturating_add(OLDEST_MS).saturating_add(SLACK_MS) < since
+    }
+
+    /// The sessions that last, by their counters, with what a copy of the ledger does not know of them.
+    pub(super) fn beginnings(&self, copy: &Self) -> BTreeMap<String, Beginning> {
+        let links = self.links.iter().map(|(index, link)| (super::link_key(*index), link));
+        let followed = links.chain(self.bearers.iter().map(|(key, counter)| (key.clone(), counter)));
+        let followed = followed.filter_map(|(key, counter)| {
+            let session = counter.session.or(counter.watched)?;
+            let first = self.first(counter, session).filter(|_| !copy.sessions.contains_key(&session));
+            Some((key, Beginning { start: counter.start, session, first }))
+        });
+        // Of ModemManager that is gone itself.
+        let waiting = self.waiting.iter().filter_map(|(key, base)| {
+            let session = *self.epoch_sessions.get(&base.epoch?)?;
+            Some((key.clone(), Beginning { start: base.connection_start, session, first: None }))
+        });
+        followed.chain(waiting).collect()
+    }
+
+    fn first(&self, counter: &Counter, session: EpochId) -> Option<First> {
+        let live = &self.sessions.get(&session)?.session;
+        let began = Stamp {
+            wall: live.began.unwrap_or(counter.booked_at.wall),
+            boot_ms: live.began_boot_ms,
+            trusted: live.began.is_some(),
+        };
+        let others = self.bearers.values().filter(|other| other.session == Some(session)).count();
+        let figures = match counter.source {
+            Source::Kernel => live.kernel,
+            // The session's figure is the sum of all its bearers.
+            _ => live.told.filter(|_| others == 1),
+        }?;
+        let raw = (figures.from_rx.try_into().ok()?, figures.from_tx.try_into().ok()?);
+        Some(First { raw, began, owner: counter.owner.clone() })
+    }
+
     /// Whether a baseline is of figures that took over from the kernel's: those may lag behind what is booked.
     fn took_over(&self, base: &Baseline) -> bool {
         let session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch));
@@ -273,12 +378,18 @@ impl Accounting {
             link.watched = Some(id);
             live.session.kernel = Some(Figures::beginning_at(link.latest));
             live.session.interface.clone_from(&link.interface);
+            // What passed over it before is in those figures.
+            link.newborn = false;
+            if let Some(name) = link.interface.clone() {
+                self.vanished.remove(&name);
+            }
             self.keep_session(id);
         }
     }
 
-    /// ModemManager's own figures end with its bearer objects.
-    pub(super) fn bearers_lost(&mut self, modem: Option<&ModemId>, at: Stamp) {
+    /// ModemManager's own figures end with its bearer objects. Where ModemManager itself is gone their connections may
+    /// last, and what they carry is a gap once they are seen to be no more.
+    pub(super) fn bearers_lost(&mut self, modem: Option<&ModemId>, gone_on: &BTreeSet<EpochId>, at: Stamp) {
         let gone: Vec<String> = self
             .bearers
             .iter()
@@ -286,20 +397,39 @@ impl Accounting {
             .map(|(key, _)| key.clone())
             .collect();
         for key in gone {
-            if let Some(mut counter) = self.bearers.remove(&key) {
-                self.release(&key, &mut counter, at);
+            let Some(mut counter) = self.bearers.remove(&key) else { continue };
+            let told_until = counter.told_until(at);
+            let base = counter.baseline(&key, self.boot.as_ref());
+            match (base, counter.epoch, counter.session) {
+                (Some(base), Some(epoch), Some(session)) if !gone_on.contains(&session) => {
+                    let read_at = super::dated(told_until);
+                    let base = Baseline { read_at, read_boot_ms: told_until.boot_ms, ..base };
+                    if modem.is_some() {
+                        self.lose(&base, GapReason::NoCounter, at);
+                        continue;
+                    }
+                    self.changes.push(Change::SetBaseline(base.clone()));
+                    self.keep_session(session);
+                    self.epoch_sessions.insert(epoch, session);
+                    self.untold.insert(key.clone());
+                    self.waiting.insert(key, base);
+                }
+                (_, _, session) => {
+                    let live =
+                        session.filter(|id| gone_on.contains(id)).and_then(|id| self.sessions.get(&id));
+                    let interface = live.map(|live| live.session.interface.clone());
+                    self.release(&key, &mut counter, at);
+                    if let Some(interface) = interface {
+                        self.share_with_kernel(&key, counter.start, interface.as_deref(), at);
+                    }
+                }
             }
         }
         match modem {
-            None => {
-                self.by_kernel.clear();
-                self.last_told.clear();
-                self.shared.clear();
-            }
+            None => self.last_told.clear(),
             Some(modem) => {
                 self.last_told.remove(modem);
-                let prefix = prefix(modem);
-                self.by_kernel.retain(|key, _| !key.starts_with(&prefix));
+                self.shared_gone(modem, at);
             }
         }
     }

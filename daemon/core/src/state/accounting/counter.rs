@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::Owner;
+use super::sessions::OLDEST_MS;
 use crate::counter::LinkReading;
 use crate::ident::{BootId, IfIndex};
 use crate::ledger::{Baseline, EpochId, Source};
 use crate::modem::BearerStats;
-use crate::time::{Stamp, Timestamp};
+use crate::time::{Span, Stamp, Timestamp};
 
 /// More than this each way, B/s, no mobile network carries: 20 Gbit/s (ITU-R M.2410, peak data rate).
 const FASTEST: u64 = 2_500_000_000;
@@ -21,6 +22,11 @@ pub(super) fn is_credible(grown: (u64, u64), millis: u64) -> bool {
     grown.0 <= most && grown.1 <= most
 }
 
+fn earlier(at: Stamp, by_ms: u64) -> Stamp {
+    let wall = at.wall.saturating_add(Span(-i64::try_from(by_ms).unwrap_or(i64::MAX)));
+    Stamp { wall, boot_ms: at.boot_ms.saturating_sub(by_ms), trusted: at.trusted }
+}
+
 /// One counter, of the kernel or of ModemManager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Counter {
@@ -31,6 +37,8 @@ pub(super) struct Counter {
     pub latest: (u64, u64),
     pub booked: (u64, u64),
     pub booked_at: Stamp,
+    /// When `latest` was told, of ModemManager's figures alone: no earlier than it was last another.
+    pub told_at: Stamp,
     pub owner: Option<Owner>,
     pub epoch: Option<EpochId>,
     /// The session it counts for.
@@ -64,6 +72,7 @@ impl Counter {
             latest: reading.ip_bytes(),
             booked: reading.ip_bytes(),
             booked_at: at,
+            told_at: at,
             owner: None,
             epoch: None,
             session: None,
@@ -89,6 +98,8 @@ impl Counter {
             latest: now,
             booked: now,
             booked_at: at,
+            // Nobody saw it being told.
+            told_at: earlier(at, OLDEST_MS),
             owner: None,
             epoch: None,
             session: None,
@@ -125,6 +136,11 @@ impl Counter {
         self.booked = now;
         self.booked_at = at;
         self.dirty = true;
+    }
+
+    /// Until when ModemManager's figures certainly say what passed.
+    pub fn told_until(&self, at: Stamp) -> Stamp {
+        earlier(at, at.boot_ms.saturating_sub(self.told_at.boot_ms).min(OLDEST_MS))
     }
 
     /// Everything it says is in the ledger. Where more is booked than it says (the kernel's figures were ahead), that stays.
@@ -170,11 +186,7 @@ impl Counter {
     /// Goes on from a baseline of the ledger; the owner is presumed until a modem confirms it.
     pub fn resume(&mut self, base: &Baseline, at: Stamp) {
         self.booked = (base.rx_bytes, base.tx_bytes);
-        self.booked_at = Stamp {
-            wall: base.read_at.unwrap_or(at.wall),
-            boot_ms: base.read_boot_ms.min(at.boot_ms),
-            trusted: base.read_at.is_some(),
-        };
+        self.booked_at = super::stamp_of(base, at);
         self.epoch = base.epoch;
         self.newborn = false;
         self.presumed = true;
@@ -191,6 +203,10 @@ impl Counter {
 
     pub fn baseline(&self, key: &str, boot: Option<&BootId>) -> Option<Baseline> {
         let owner = self.owner.as_ref()?;
+        let read = match self.source {
+            Source::Modem => self.told_until(self.booked_at),
+            _ => self.booked_at,
+        };
         Some(Baseline {
             counter: key.to_owned(),
             boot: boot?.clone(),
@@ -204,8 +220,8 @@ impl Counter {
             iccid: Some(owner.iccid.clone()),
             zone: owner.zone.clone(),
             epoch: self.epoch,
-            read_at: super::dated(self.booked_at),
-            read_boot_ms: self.booked_at.boot_ms,
+            read_at: super::dated(read),
+            read_boot_ms: read.boot_ms,
         })
     }
 }

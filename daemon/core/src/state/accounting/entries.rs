@@ -69,6 +69,7 @@ impl Accounting {
 
     /// Everything not committed yet, as one transaction's changes: entries and baselines together.
     pub fn flush(&mut self, at: Stamp) -> Vec<Change> {
+        self.keep_booked_sessions(at);
         self.keep_long_sessions(at);
         let mut out = std::mem::take(&mut self.changes);
         out.extend(std::mem::take(&mut self.pending).into_iter().map(Change::AddUsage));
@@ -79,7 +80,7 @@ impl Accounting {
             if counter.dirty {
                 counter.dirty = false;
                 if let Some(mut base) = counter.baseline(&key, boot.as_ref()) {
-                    base.read_at = dated(counter.booked_at).or_else(|| dated(at));
+                    base.read_at = base.read_at.or_else(|| dated(at));
                     out.push(Change::SetBaseline(base));
                 }
             }

@@ -1,7 +1,7 @@
 //! The kernel's links: read, come, go, and are used by the bearers of a modem.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::thresholds::LinkPosition;
 use super::{Accounting, Booked, Counter, Owner, Splits, dated, link_key};
@@ -73,6 +73,7 @@ impl Accounting {
             match links.entry(reading.ifindex) {
                 Entry::Occupied(mut link) => self.link_read(link.get_mut(), reading, at, splits, booked),
                 Entry::Vacant(place) => {
+                    self.watch(reading.ifindex, at);
                     place.insert(Counter::link(reading, at));
                 }
             }
@@ -86,11 +87,13 @@ impl Accounting {
         let gone: Vec<IfIndex> =
             self.links.keys().filter(|index| !dump.iter().any(|r| r.ifindex == **index)).copied().collect();
         for index in gone {
+            self.watched.remove(&index);
             if let Some(link) = self.links.remove(&index)
                 && let Some(base) = link.baseline(&link_key(index), self.boot.as_ref())
             {
                 self.remember_vanished(&base, index);
                 self.lose(&base, GapReason::EventsLost, at);
+                self.kernel_lost(base.modem.as_ref(), at);
             }
         }
         booked
@@ -103,6 +106,8 @@ impl Accounting {
             let mut link = Counter::link(reading, at);
             link.newborn = true;
             place.insert(link);
+            self.watched.remove(&reading.ifindex);
+            self.watch(reading.ifindex, at);
         } else {
             // Renamed, or of another type now: the same counter.
             self.each_read(std::slice::from_ref(reading), at, splits, &mut booked);
@@ -120,6 +125,7 @@ impl Accounting {
     /// A link vanished: its final counters are booked to whoever used it last.
     pub fn link_vanished(&mut self, reading: &LinkReading, at: Stamp, splits: &Splits) -> Vec<Booked> {
         let mut booked = Vec::new();
+        self.watched.remove(&reading.ifindex);
         if let Some(mut link) = self.links.remove(&reading.ifindex) {
             // The modem that went just before used it to the end. What the ledger alone says of a time when the service
             // did not run may not hold any more.
@@ -136,6 +142,7 @@ impl Accounting {
             }
             self.say_left(&link, at);
             self.end_session(link.session, dated(at));
+            self.kernel_lost(link.owner.as_ref().map(|owner| &owner.modem), at);
             if let (Some(owner), Some(name)) = (link.owner, link.interface) {
                 self.vanished.insert(name, (owner.iccid, reading.ifindex));
             }
@@ -163,6 +170,8 @@ impl Accounting {
             let lost = link.baseline(&link_key(reading.ifindex), self.boot.as_ref());
             link.rebase(now, at);
             self.bridge(link);
+            // What a copy of the ledger says of it is no figure of this count.
+            self.count_others(link.ifindex, at);
             link.connecting = None;
             link.newborn = false;
             link.left_at = None;
@@ -170,6 +179,10 @@ impl Accounting {
                 self.lose_keeping(&base, GapReason::CounterReset, at);
             }
         } else {
+            // What passes while it connects is of the connection that comes of it.
+            if link.owner.is_none() && link.latest != now && link.connecting.is_none() {
+                self.count_others(link.ifindex, at);
+            }
             link.latest = now;
             self.kernel_read(link, at);
             if link.owner.is_none() {
@@ -201,13 +214,28 @@ impl Accounting {
             .filter(|(index, link)| concerned(index, link))
             .map(|(index, _)| *index)
             .collect();
+        let mut released = BTreeSet::new();
         for index in indexes {
             let Some(mut link) = self.links.remove(&index) else { continue };
+            let owned = link.owner.is_some();
             match wanted.get(&index) {
                 Some(owner) => self.settle_used(index, &mut link, owner, seen, booked),
                 None => self.settle_unused(index, &mut link, seen, booked),
             }
+            if owned && link.owner.is_none() {
+                released.insert(index);
+            }
             self.links.insert(index, link);
+        }
+        // What ModemManager's figures are to count from now on the kernel counted until now.
+        for bearer in seen.modem.bearers.iter().filter(|b| b.connected && b.stats_supported) {
+            let key = super::bearers::key(&seen.modem.id, bearer);
+            let index = self.link_of(seen, bearer).filter(|index| released.contains(index));
+            if let Some(index) = index.filter(|_| !self.bearers.contains_key(&key)) {
+                let interface = self.links.get(&index).and_then(|link| link.interface.clone());
+                let start = bearer.stats.and_then(|stats| stats.start);
+                self.share_with_kernel(&key, start, interface.as_deref(), seen.at);
+            }
         }
     }
 
@@ -277,6 +305,9 @@ impl Accounting {
             if state == S::Connecting {
                 link.connecting.get_or_insert(link.latest);
             } else {
+                if link.connecting.is_some_and(|connecting| connecting != link.latest) {
+                    self.count_others(link.ifindex, seen.at);
+                }
                 link.connecting = None;
             }
         }
@@ -332,9 +363,12 @@ impl Accounting {
                     None => link.latest,
                 };
                 self.claim(link, wanted.clone(), seen.at);
-                let counted = |b: &&BearerView| b.connected && self.is_counted_by_kernel(&seen.modem.id, b);
+                let shared = |bearer: &BearerView| {
+                    let key = super::bearers::key(&seen.modem.id, bearer);
+                    bearer.connected && bearer.stats.is_some_and(|stats| self.is_shared(&key, &stats))
+                };
                 let watched = link.connecting.is_some() || has_just_begun(seen);
-                if !watched || seen.modem.bearers.iter().any(|bearer| counted(&bearer)) {
+                if !watched || seen.modem.bearers.iter().any(shared) {
                     self.joined_midway(link);
                 }
                 self.book(link, seen.at, seen.splits, booked);
@@ -344,7 +378,7 @@ impl Accounting {
         link.connecting = None;
     }
 
-    fn joined_midway(&mut self, link: &Counter) {
+    pub(super) fn joined_midway(&mut self, link: &Counter) {
         if let Some(live) = link.session.and_then(|id| self.sessions.get_mut(&id)) {
             live.midway = true;
         }

@@ -14,6 +14,7 @@ mod entries;
 mod links;
 mod ppp;
 mod sessions;
+mod shared;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use crate::modem::BearerView;
 use crate::time::{Stamp, Timestamp};
 use counter::Counter;
 use sessions::Live;
+use shared::Shared;
 
 pub use links::Seen;
 
@@ -56,20 +58,25 @@ pub struct Accounting {
     boot: Option<BootId>,
     next_epoch: i64,
     links: BTreeMap<IfIndex, Counter>,
+    /// What of each link is certain, should an older copy take the ledger's place.
+    watched: BTreeMap<IfIndex, Watched>,
     bearers: BTreeMap<String, Counter>,
     /// Baselines that the ledger holds and no counter was found for yet: bearers of a ModemManager not seen yet.
     waiting: BTreeMap<String, Baseline>,
+    /// Those of them that ModemManager told of while the service ran, until it was gone.
+    untold: BTreeSet<String>,
+    /// Why what the ledger says may be old, where another reason than that the service did not run.
+    replaced: Option<GapReason>,
+    /// The connections that last while the ledger is replaced, by their counters.
+    beginnings: BTreeMap<String, Beginning>,
     /// Interfaces that vanished, by name, with the SIM that used them: the interface of the same name that replaces
     /// one of them counts for that SIM from the moment the service first saw it.
     vanished: BTreeMap<String, (Iccid, IfIndex)>,
-    /// Connections that the kernel counted, or a part of them, with their start.
-    by_kernel: BTreeMap<String, Option<Timestamp>>,
     /// The last figure of each modem that ModemManager told, and whose it was where that was booked: some modems go on
     /// from it in the next connection.
     last_told: BTreeMap<ModemId, ((u64, u64), Option<Iccid>)>,
-    /// Connections that went on under another SIM or after the kernel's counter was gone, with their last figure then, and
-    /// when that was by `CLOCK_BOOTTIME`.
-    shared: BTreeMap<String, ((u64, u64), u64)>,
+    /// Connections of which the kernel's counters or another SIM have a part.
+    shared: BTreeMap<String, Shared>,
     /// Sessions that last.
     sessions: BTreeMap<EpochId, Live>,
     /// Sessions that the ledger's epochs belong to, until their counters are found.
@@ -84,6 +91,33 @@ pub struct Accounting {
     changes: Vec<Change>,
     unsaved_bytes: u64,
     unsaved_since_boot_ms: Option<u64>,
+}
+
+/// The session that a counter counts for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Beginning {
+    start: Option<Timestamp>,
+    session: EpochId,
+    /// None where the ledger may hold a part of what the counter said since.
+    first: Option<First>,
+}
+
+/// A link as the service has watched it, with its times by `CLOCK_BOOTTIME`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Watched {
+    since: u64,
+    /// Who used it last.
+    whose: Option<Iccid>,
+    /// When it last counted what is not theirs.
+    others_at: Option<u64>,
+}
+
+/// What a counter said as its session began, when, and whose that is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct First {
+    raw: (u64, u64),
+    began: Stamp,
+    owner: Option<Owner>,
 }
 
 /// Usage booked in one step, for the totals in memory.
@@ -130,13 +164,21 @@ impl Accounting {
         self.boot = Some(boot.clone());
         let waiting = std::mem::take(&mut self.waiting);
         for reading in found {
+            self.watch(reading.ifindex, at);
             self.links.insert(reading.ifindex, Counter::link(reading, at));
         }
+        let mut lost = BTreeSet::new();
         for (key, base) in waiting {
             let same_boot = base.boot == *boot;
+            if same_boot && self.is_over_since_copy(&base) {
+                self.lose(&base, GapReason::InterfaceVanished, at);
+                continue;
+            }
             let Some(ifindex) = base.ifindex else {
                 // ModemManager's figures outlive neither a reboot nor, mostly, its restart.
-                if same_boot {
+                if same_boot && base.epoch.is_none() {
+                    self.shared_restored(base, at);
+                } else if same_boot {
                     self.waiting.insert(key, base);
                 } else {
                     self.lose(&base, GapReason::Rebooted, at);
@@ -147,6 +189,9 @@ impl Accounting {
                 self.remember_vanished(&base, IfIndex(0));
                 self.lose(&base, GapReason::Rebooted, at);
                 continue;
+            }
+            if let Some(watched) = self.watched.get_mut(&ifindex).filter(|watched| watched.whose.is_none()) {
+                watched.whose.clone_from(&base.iccid);
             }
             let link = self.links.get_mut(&ifindex).filter(|link| link.interface == base.interface);
             match link {
@@ -169,10 +214,62 @@ impl Accounting {
                 None => {
                     self.remember_vanished(&base, ifindex);
                     self.lose(&base, GapReason::InterfaceVanished, at);
+                    lost.insert(base.modem);
                 }
             }
         }
+        self.keep_shared(at);
+        for modem in lost {
+            self.kernel_lost(modem.as_ref(), at);
+        }
         self.resume_sessions(boot);
+        self.resume_beginnings();
+    }
+
+    /// Whether what a copy of the ledger says a counter counts for is known to have ended since it was made. Of which
+    /// connections others have a part is known anyway.
+    fn is_over_since_copy(&self, base: &Baseline) -> bool {
+        let session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch));
+        let lasts = self.beginnings.get(&base.counter).is_some_and(|live| Some(&live.session) == session);
+        self.replaced.is_some() && !lasts && !self.is_all_theirs(base)
+    }
+
+    /// Whether whatever a link counted since a baseline is of its SIM, in however many connections.
+    fn is_all_theirs(&self, base: &Baseline) -> bool {
+        base.ifindex.and_then(|index| self.watched.get(&index)).is_some_and(|watched| {
+            watched.since <= base.read_boot_ms
+                && watched.whose == base.iccid
+                && watched.others_at.is_none_or(|others| others < base.read_boot_ms)
+        })
+    }
+
+    fn watch(&mut self, index: IfIndex, at: Stamp) {
+        let anew = Watched { since: at.boot_ms, whose: None, others_at: None };
+        self.watched.entry(index).or_insert(anew);
+    }
+
+    /// A link counted what is not of the SIM that used it last.
+    fn count_others(&mut self, index: Option<IfIndex>, at: Stamp) {
+        if let Some(watched) = index.and_then(|index| self.watched.get_mut(&index)) {
+            watched.others_at = Some(at.boot_ms);
+        }
+    }
+
+    /// Links go on to be used by the connections that began since the copy that takes the ledger's place.
+    fn resume_beginnings(&mut self) {
+        let links: Vec<IfIndex> = self.links.keys().copied().collect();
+        for index in links {
+            let live = self.beginnings.get(&link_key(index)).and_then(|live| live.first.clone());
+            let Some(First { raw, began, owner: Some(owner) }) = live else { continue };
+            let Some(mut link) = self.links.remove(&index) else { continue };
+            if link.owner.is_none() && raw.0 <= link.latest.0 && raw.1 <= link.latest.1 {
+                link.booked = raw;
+                self.claim(&mut link, owner, began);
+                self.joined_midway(&link);
+                link.presumed = true;
+            }
+            self.links.insert(index, link);
+        }
     }
 
     /// Sessions whose counters are gone are over; the kernel's figures of the others are followed on.
@@ -209,7 +306,52 @@ impl Accounting {
         }
     }
 
+    /// As [`Accounting::restored`], where the ledger's place was taken by another while the service runs: what was
+    /// watched of connections that last holds all the same.
+    #[must_use]
+    pub fn replaced(&self, by: Self, found: &[LinkReading], reason: GapReason, at: Stamp) -> Self {
+        let mut anew = Self {
+            beginnings: self.beginnings(&by),
+            last_told: self.last_told.clone(),
+            watched: self.watched.clone(),
+            shared: self.shared.clone(),
+            replaced: Some(reason),
+            ..by
+        };
+        for reading in found {
+            let known = self.links.get(&reading.ifindex).filter(|link| link.owner.is_none());
+            if known.is_some_and(|link| link.latest != reading.counters.ip_bytes(link.ethernet)) {
+                anew.count_others(Some(reading.ifindex), at);
+            }
+        }
+        for base in self.waiting.values() {
+            let session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch));
+            if session.is_some_and(|session| !anew.sessions.contains_key(session)) {
+                anew.shared_with_past(base, reason, at);
+            }
+        }
+        for (key, counter) in &self.bearers {
+            let Some(session) = counter.session.filter(|session| anew.sessions.contains_key(session)) else {
+                continue;
+            };
+            let base = anew.waiting.get(key).and_then(|base| base.epoch);
+            if base.and_then(|epoch| anew.epoch_sessions.get(&epoch)) != Some(&session) {
+                // When the copy was made the kernel counted it.
+                let interface =
+                    self.sessions.get(&session).and_then(|live| live.session.interface.as_deref());
+                anew.share_with_kernel(key, counter.start, interface, at);
+            }
+        }
+        anew
+    }
+
+    /// Every modem that is there was seen since the ledger was replaced.
+    pub fn settled_anew(&mut self) {
+        self.beginnings.clear();
+    }
+
     fn lose(&mut self, base: &Baseline, reason: GapReason, at: Stamp) {
+        self.untold.remove(&base.counter);
         let session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch).copied());
         self.end_session(session, base.read_at);
         self.changes.push(Change::DropBaseline { counter: base.counter.clone() });
@@ -220,7 +362,12 @@ impl Accounting {
         if base.iccid.is_none() {
             return;
         }
+        // Of a copy only the copy's age is known to be the reason.
+        let reason = self.replaced.filter(|_| reason == GapReason::InterfaceVanished).unwrap_or(reason);
         let detail = match (&base.interface, base.ifindex) {
+            _ if reason == GapReason::NoCounter => {
+                "what followed ModemManager's last figure of the connection".to_owned()
+            }
             (Some(name), Some(index)) => format!("interface {name} (index {})", index.0),
             _ => "bearer statistics".to_owned(),
         };
@@ -278,6 +425,12 @@ impl Accounting {
                 modem: Some(owner.modem.clone()),
             }));
         }
+        if let Some(watched) = counter.ifindex.and_then(|index| self.watched.get_mut(&index))
+            && watched.whose.as_ref() != Some(&owner.iccid)
+        {
+            watched.whose = Some(owner.iccid.clone());
+            watched.others_at = Some(at.boot_ms);
+        }
         counter.owner = Some(owner);
         counter.epoch = Some(id);
         counter.booked_at = at;
@@ -314,19 +467,20 @@ impl Accounting {
             };
             self.changes.push(Change::AppendGap(gap));
         }
+        self.count_others(counter.ifindex, at);
         self.release(key, counter, at);
     }
 
     /// A modem, or with none every modem, can no longer be seen: what its counters do is held back.
     pub fn modems_lost(&mut self, modem: Option<&ModemId>, at: Stamp) {
-        self.figures_lost(modem, at);
+        let gone_on = self.figures_lost(modem, at);
         for counter in self.links.values_mut() {
             let hit = counter.owner.as_ref().is_some_and(|o| modem.is_none_or(|m| o.modem == *m));
             if hit {
                 counter.presumed = true;
             }
         }
-        self.bearers_lost(modem, at);
+        self.bearers_lost(modem, &gone_on, at);
     }
 
     /// Whether any counter of the kernel is owned, or compared with ModemManager's: whether reading makes sense.
@@ -387,6 +541,15 @@ impl Split {
 
 fn link_key(index: IfIndex) -> String {
     format!("link:{}", index.0)
+}
+
+/// When a baseline was read.
+fn stamp_of(base: &Baseline, at: Stamp) -> Stamp {
+    Stamp {
+        wall: base.read_at.unwrap_or(at.wall),
+        boot_ms: base.read_boot_ms.min(at.boot_ms),
+        trusted: base.read_at.is_some(),
+    }
 }
 
 fn dated(at: Stamp) -> Option<Timestamp> {

@@ -3,6 +3,8 @@
 //! ModemManager polls its figures twice a minute, so they lag behind the kernel's. Where they are ahead all the same,
 //! traffic bypasses the kernel's counters (hardware flow offload).
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::counter::is_credible;
@@ -169,6 +171,19 @@ impl Accounting {
     pub fn keep_sessions(&mut self) {
         let ids: Vec<EpochId> = self.sessions.keys().copied().collect();
         for id in ids {
+            self.keep_session(id);
+        }
+    }
+
+    /// What is committed of a session's usage, and its figures, say the same after a kill too.
+    pub(super) fn keep_booked_sessions(&mut self, at: Stamp) {
+        let counters = self.links.values().chain(self.bearers.values());
+        let booked: BTreeSet<EpochId> =
+            counters.filter(|counter| counter.dirty).filter_map(|counter| counter.session).collect();
+        for id in booked {
+            if let Some(live) = self.sessions.get_mut(&id) {
+                live.kept_at = at.boot_ms;
+            }
             self.keep_session(id);
         }
     }

@@ -3,11 +3,13 @@
 //! To ModemManager's figures: what they are ahead of the kernel's is booked, and where they lag behind, nothing until
 //! they have caught up. To the kernel's: only what it counts from then on.
 
+use std::collections::BTreeSet;
+
 use super::links::Seen;
 use super::{Accounting, Booked, Counter, Owner, Splits, link_key};
 use crate::effect::Change;
 use crate::ident::{Iccid, IfIndex, ModemId};
-use crate::ledger::{EpochId, Gap, GapReason, Source, Volume};
+use crate::ledger::{Baseline, EpochId, Gap, GapReason, Source, Volume};
 use crate::modem::BearerView;
 use crate::settings::SourceChoice;
 use crate::time::Stamp;
@@ -133,7 +135,7 @@ impl Accounting {
             counter.session = Some(id);
             self.claim(&mut counter, owner.clone(), at);
             self.book(&mut counter, at, splits, booked);
-            self.by_kernel.remove(&teller.key);
+            self.unshare(&teller.key, at);
             self.bearers.insert(teller.key, counter);
         }
     }
@@ -156,6 +158,13 @@ impl Accounting {
         let compared = self.links.get(&index).is_some_and(|link| link.watched == counter.session);
         let start = self.kernel_start(&counter).filter(|_| compared);
         let owner = counter.owner.clone();
+        // After a kill the link of that name may be another.
+        let live = counter.session.and_then(|id| self.sessions.get(&id));
+        let unsure = start.is_none() || live.is_none_or(|live| live.midway);
+        if let (true, Some(base)) = (unsure, counter.baseline(&key, self.boot.as_ref())) {
+            let base = Baseline { read_at: super::dated(counter.told_until(seen.at)), ..base };
+            self.lose_keeping(&base, GapReason::NoCounter, seen.at);
+        }
         self.release(&key, &mut counter, seen.at);
         let Some(mut link) = self.links.remove(&index) else { return };
         if let (Some(owner), None) = (owner, link.owner.as_ref()) {
@@ -168,11 +177,13 @@ impl Accounting {
     }
 
     /// ModemManager or a modem is gone, and with it the figures of connections that may still be up. What the kernel
-    /// counts of them from now on is certain; what bypasses it is a gap.
-    pub(super) fn figures_lost(&mut self, modem: Option<&ModemId>, at: Stamp) {
+    /// counts of them from now on is certain; what bypasses it is a gap. Gives the sessions that go on so.
+    pub(super) fn figures_lost(&mut self, modem: Option<&ModemId>, at: Stamp) -> BTreeSet<EpochId> {
+        let mut gone_on = BTreeSet::new();
         let lost: Vec<(EpochId, Iccid)> = self
             .sessions
             .values()
+            .filter(|live| live.bypassed)
             .map(|live| &live.session)
             .filter(|session| session.source == Source::Modem && session.kernel.is_some())
             .filter(|session| modem.is_none() || session.modem.as_ref() == modem)
@@ -187,11 +198,11 @@ impl Accounting {
             let Some(counter) = self.bearers.values().find(|counter| counter.session == Some(id)) else {
                 continue;
             };
-            let owner = counter.owner.clone();
+            let (owner, told_until) = (counter.owner.clone(), counter.told_until(at));
             let name = self.links.get(&index).and_then(|link| link.interface.clone()).unwrap_or_default();
             self.changes.push(Change::AppendGap(Gap {
                 iccid: Some(iccid),
-                from: super::dated(counter.booked_at),
+                from: super::dated(told_until),
                 until: super::dated(at),
                 reason: GapReason::NoCounter,
                 detail: format!(
@@ -199,22 +210,25 @@ impl Accounting {
                     index.0
                 ),
             }));
-            let bypassed = self.sessions.get(&id).is_some_and(|live| live.bypassed);
-            if let (true, Some(owner), Some(mut link)) = (bypassed, owner, self.links.remove(&index)) {
+            gone_on.insert(id);
+            if let (Some(owner), Some(mut link)) = (owner, self.links.remove(&index)) {
                 link.booked = link.latest;
                 self.claim(&mut link, owner, at);
                 self.links.insert(index, link);
             }
         }
+        gone_on
     }
 
-    /// The figure of the kernel's counter up to which everything is booked: none where that is all of it.
+    /// The figure of the kernel's counter up to which everything is booked: none where that is all of it, or the counter
+    /// fell since.
     fn kernel_start(&self, counter: &Counter) -> Option<(u64, u64)> {
         let session = &self.sessions.get(&counter.session?)?.session;
         let (kernel, told) = (session.kernel?, session.told?);
         let alone = !self.bearers.values().any(|other| other.session == counter.session);
         let (rx, tx) = told.grown_at(counter.booked);
         let booked = Volume { rx: rx.min(kernel.grown.rx), tx: tx.min(kernel.grown.tx) };
-        alone.then(|| kernel.at(booked))
+        let start = kernel.at(booked);
+        (alone && kernel.grown_at(start) == (booked.rx, booked.tx)).then_some(start)
     }
 }

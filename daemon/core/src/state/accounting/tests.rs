@@ -28,13 +28,16 @@ const PORT: &str = "wwan0";
 const NOON: i64 = 1_794_312_000;
 
 /// What the ledger was told, kept as the ledger keeps it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Ledger {
     usage: BTreeMap<(String, String), (u64, u64)>,
     sources: Vec<Source>,
     dated: bool,
     baselines: BTreeMap<String, Baseline>,
     gaps: Vec<(String, GapReason)>,
+    /// From and until, of each.
+    gap_spans: Vec<(Option<i64>, Option<i64>)>,
+    newest: Option<Timestamp>,
     sims: BTreeMap<String, SimRecord>,
     next_epoch: i64,
     epochs: BTreeMap<EpochId, Epoch>,
@@ -49,19 +52,26 @@ impl Ledger {
                     self.dated = matches!(slot.when, When::Hour(_));
                     assert!(slot.from <= slot.until, "{slot:?}");
                     self.sources.push(slot.source);
+                    let until = Timestamp::from_millis(slot.until);
+                    self.newest = self.newest.max(Some(until).filter(|_| self.dated));
                     assert_eq!(self.epochs[&slot.epoch].source, slot.source, "an epoch has one source");
                     let sum =
                         self.usage.entry((slot.iccid.as_str().to_owned(), slot.zone.to_text())).or_default();
                     *sum = (sum.0 + slot.rx_bytes, sum.1 + slot.tx_bytes);
                 }
                 Change::SetBaseline(base) => {
+                    self.newest = self.newest.max(base.read_at);
                     self.baselines.insert(base.counter.clone(), base);
                 }
                 Change::DropBaseline { counter } => {
                     self.baselines.remove(&counter);
                 }
                 Change::AppendGap(gap) => {
-                    self.gaps.push((gap.iccid.unwrap().as_str().to_owned(), gap.reason));
+                    let whose = gap.iccid.map_or_else(String::new, |iccid| iccid.as_str().to_owned());
+                    self.gaps.push((whose, gap.reason));
+                    let secs = |at: Option<Timestamp>| at.map(|at| at.as_millis() / 1_000);
+                    self.gap_spans.push((secs(gap.from), secs(gap.until)));
+                    self.newest = self.newest.max(gap.until);
                 }
                 Change::KeepSim(sim) => {
                     self.sims.insert(sim.iccid.as_str().to_owned(), sim);
@@ -105,6 +115,7 @@ impl Ledger {
                 .collect(),
             sessions: self.sessions.values().filter(|session| !session.over).cloned().collect(),
             next_epoch: EpochId(self.next_epoch.max(1)),
+            newest: self.newest,
             ..Restored::empty()
         }
     }
@@ -221,6 +232,14 @@ impl Bench {
         self.state = State::restored(self.settings.clone(), self.ledger.restored());
         let boot = BootId::new(format!("boot-{}", self.boot)).unwrap();
         self.feed(&Event::Started { boot, links: links.to_vec() });
+    }
+
+    /// A copy takes the ledger's place.
+    fn restore(&mut self, copy: Ledger, links: &[LinkReading]) {
+        self.ledger = copy;
+        let restored = Box::new(self.ledger.restored());
+        let reason = GapReason::LedgerRestored;
+        self.feed(&Event::LedgerReplaced { restored, links: links.to_vec(), reason });
     }
 
     fn at(&self) -> Stamp {

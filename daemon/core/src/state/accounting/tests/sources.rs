@@ -137,6 +137,55 @@ fn an_end_without_figures_is_an_end() {
     assert_eq!(bench.ledger.sum(0), (0, 0));
 }
 
+/// A link of a name that the modem does not list as its port, born while it dials.
+#[test]
+fn what_modemmanagers_figures_counted_of_a_link_from_its_birth_the_kernel_never_counts_again() {
+    let mut bench = Bench::new(&[]);
+    choose(&mut bench, SourceChoice::Modem);
+    let unlisted = |view: ModemView| ModemView { net_ports: Vec::new(), ..view };
+    bench.seen(&[], unlisted(view(0, ModemState::Connecting, vec![bearer(false, None)])));
+    bench.feed(&Event::LinkAppeared(reading(6, 0, 0)));
+    bench.seen(&[reading(6, 0, 0)], unlisted(told(0, (0, 0, 50), 0)));
+    bench.seen(&[reading(6, 300, 0)], unlisted(told(0, (300, 0, 50), 30)));
+    bench.feed(&Event::ModemManagerVanished);
+    choose(&mut bench, SourceChoice::Kernel);
+    bench.seen(&[reading(6, 310, 0)], unlisted(told(0, (300, 0, 50), 30)));
+    bench.feed(&Event::LinksRead(vec![reading(6, 350, 0)]));
+    bench.commit();
+    assert_eq!(bench.ledger.sum(0), (340, 0));
+    assert_eq!(bench.ledger.reasons(), [GapReason::ConnectedUnseen, GapReason::NoCounter]);
+}
+
+/// What the kernel has of a connection the ledger knows as long as the connection lasts, and no longer.
+#[test]
+fn that_the_kernel_counted_a_connection_outlives_a_kill() {
+    let known = |bench: &Bench| {
+        let mut bearers = bench.ledger.baselines.values().filter(|base| base.ifindex.is_none());
+        bearers.next().map(|base| (base.epoch, base.interface.is_some()))
+    };
+    let mut bench = connected(0);
+    bench.seen(&[reading(5, 900, 0)], told(0, (0, 0, 50), 0));
+    bench.commit();
+    assert_eq!(known(&bench), Some((None, true)));
+    // Its link goes while the service is dead, and the figure that is told then holds what the ledger holds.
+    bench.start(&[]);
+    choose(&mut bench, SourceChoice::Modem);
+    bench.seen(&[], told(0, (0, 0, 50), 0));
+    bench.seen(&[], told(0, (900, 0, 50), 30));
+    bench.secs += 31;
+    // Seen again for another reason, it is as old as before.
+    bench.seen(&[], told(0, (900, 0, 50), 30));
+    bench.seen(&[], told(0, (950, 0, 50), 60));
+    bench.seen(&[], told(0, (957, 0, 50), 90));
+    bench.commit();
+    assert_eq!(bench.ledger.sum(0), (907, 0));
+    assert_eq!(bench.ledger.reasons(), [GapReason::InterfaceVanished, GapReason::NoCounter]);
+    assert!(known(&bench).is_some_and(|(epoch, _)| epoch.is_some()), "it counts by itself");
+    bench.seen(&[], view(0, ModemState::Registered, Vec::new()));
+    bench.commit();
+    assert_eq!(known(&bench), None);
+}
+
 #[test]
 fn a_connection_that_was_not_seen_to_dial_but_has_just_begun_is_compared_from_its_beginning() {
     let mut bench = Bench::new(&[reading(5, 700, 0)]);
