@@ -257,7 +257,12 @@ impl Accounting {
             if tellers.is_empty() {
                 continue;
             }
+            let known = tellers.iter().all(|teller| self.is_shared_since(&teller.key, teller.start));
             if let Some(live) = self.sessions.get_mut(&id) {
+                // After a kill the connection may be another than the one whose figures the ledger holds.
+                if live.tellers.is_empty() && !known {
+                    live.session.told = None;
+                }
                 live.told(tellers, seen.at);
             }
         }

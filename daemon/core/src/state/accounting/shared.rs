@@ -65,6 +65,11 @@ impl Accounting {
         self.shared.get(key).is_some_and(|shared| shared.is_of(stats.start))
     }
 
+    /// Whether it is certainly the same that began then.
+    pub(super) fn is_shared_since(&self, key: &str, start: Option<Timestamp>) -> bool {
+        start.is_some() && self.shared.get(key).is_some_and(|shared| shared.start == start)
+    }
+
     /// Of a connection that is over, nothing more is said by its figures.
     pub(super) fn settle_shared(
         &mut self,
