@@ -69,7 +69,7 @@ impl Accounting {
 
     /// Everything not committed yet, as one transaction's changes: entries and baselines together.
     pub fn flush(&mut self, at: Stamp) -> Vec<Change> {
-        self.keep_booked_sessions(at);
+        self.keep_told_sessions(at);
         self.keep_long_sessions(at);
         let mut out = std::mem::take(&mut self.changes);
         out.extend(std::mem::take(&mut self.pending).into_iter().map(Change::AddUsage));

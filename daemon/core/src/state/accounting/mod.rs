@@ -185,6 +185,7 @@ impl Accounting {
                 }
                 continue;
             };
+            self.follow_baseline(&base);
             if !same_boot {
                 self.remember_vanished(&base, IfIndex(0));
                 self.lose(&base, GapReason::Rebooted, at);

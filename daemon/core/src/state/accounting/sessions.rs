@@ -12,7 +12,7 @@ use super::links::Seen;
 use super::{Accounting, Counter, Owner, dated};
 use crate::effect::Change;
 use crate::ident::{Iccid, IfIndex};
-use crate::ledger::{EpochId, Figures, Session, Source, Volume};
+use crate::ledger::{Baseline, EpochId, Figures, Session, Source, Volume};
 use crate::modem::BearerView;
 use crate::settings::SourceChoice;
 use crate::time::{Stamp, Timestamp};
@@ -36,6 +36,8 @@ pub(super) struct Live {
     pub told_at: u64,
     pub kernel_at: u64,
     kept_at: u64,
+    /// ModemManager's figure is another than when it was kept.
+    unkept: bool,
     /// It is not known to have begun with its connection: ModemManager's figure may hold what another SIM carried.
     pub midway: bool,
     /// By `CLOCK_BOOTTIME`: when ModemManager's figure was first seen midway, and the kernel's then.
@@ -103,6 +105,7 @@ impl Live {
             told_at: 0,
             kernel_at: 0,
             kept_at,
+            unkept: false,
             midway: true,
             sighted: None,
             bypassed: false,
@@ -162,7 +165,8 @@ impl Accounting {
 
     /// Kept at the next commit.
     pub(super) fn keep_session(&mut self, id: EpochId) {
-        if let Some(live) = self.sessions.get(&id) {
+        if let Some(live) = self.sessions.get_mut(&id) {
+            live.unkept = false;
             self.changes.push(Change::KeepSession(Box::new(live.session.clone())));
         }
     }
@@ -175,16 +179,28 @@ impl Accounting {
         }
     }
 
-    /// What is committed of a session's usage, and its figures, say the same after a kill too.
-    pub(super) fn keep_booked_sessions(&mut self, at: Stamp) {
-        let counters = self.links.values().chain(self.bearers.values());
-        let booked: BTreeSet<EpochId> =
-            counters.filter(|counter| counter.dirty).filter_map(|counter| counter.session).collect();
-        for id in booked {
+    /// What is committed of a session's usage by ModemManager's figures, and whatever those say, is the same after a kill. What
+    /// the kernel's came to is in the baseline of its link.
+    pub(super) fn keep_told_sessions(&mut self, at: Stamp) {
+        let booked = self.bearers.values().filter(|counter| counter.dirty);
+        let mut kept: BTreeSet<EpochId> = booked.filter_map(|counter| counter.session).collect();
+        kept.extend(self.sessions.iter().filter(|(_, live)| live.unkept).map(|(id, _)| *id));
+        for id in kept {
             if let Some(live) = self.sessions.get_mut(&id) {
                 live.kept_at = at.boot_ms;
             }
             self.keep_session(id);
+        }
+    }
+
+    /// What a link's baseline says of the session that it counted for, whose own figures are kept more rarely.
+    pub(super) fn follow_baseline(&mut self, base: &Baseline) {
+        let id = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch));
+        if let Some(live) = id.and_then(|id| self.sessions.get_mut(id))
+            && live.session.source == Source::Kernel
+            && let Some(kernel) = &mut live.session.kernel
+        {
+            kernel.follow((base.rx_bytes, base.tx_bytes));
         }
     }
 
@@ -317,6 +333,7 @@ impl Live {
         let going_on = self.tellers.is_empty() || same(&self.tellers, &tellers);
         let grown = self.session.kernel.map(|kernel| kernel.grown).unwrap_or_default();
         let since = at.boot_ms.saturating_sub(self.told_at.max(self.session.began_boot_ms));
+        let before = self.session.told;
         match &mut self.session.told {
             Some(told) if going_on && told.could_be(now, since) => told.follow(now),
             Some(told) => told.bridge(now),
@@ -336,6 +353,7 @@ impl Live {
                 Some(_) => {}
             },
         }
+        self.unkept |= self.session.told != before;
         if moved {
             self.told_at = at.boot_ms;
         }
