@@ -54,3 +54,52 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::effect::SimRecord;
+    use crate::state::restored::Restored;
+    use crate::time::Timestamp;
+
+    fn numbered(number: u8) -> Iccid {
+        Iccid::new(format!("89001000000000000{number:02}")).unwrap()
+    }
+
+    fn record(iccid: Iccid) -> SimRecord {
+        let seen = Timestamp::from_secs(0);
+        SimRecord { iccid, imsi: None, eid: None, operator: None, first_seen: seen, last_seen: seen }
+    }
+
+    proptest! {
+        /// Whoever else is known or configured.
+        #[test]
+        fn the_walk_finds_of_each_sim_what_a_search_finds(
+            known in prop::collection::btree_set(0..40_u8, 0..20),
+            configured in prop::collection::btree_set(0..40_u8, 0..20),
+        ) {
+            let mut settings = crate::state::tests::settings();
+            let (_, sim) = settings.sims.pop_first().unwrap();
+            for number in &configured {
+                let mut sim = sim.clone();
+                sim.zone.name = number.to_string();
+                settings.sims.insert(numbered(*number), sim);
+            }
+            let sims = known.iter().map(|number| record(numbered(*number))).collect();
+            let state = State::restored(settings, Restored { sims, ..Restored::empty() });
+            let told = |of: &Metered<'_>| (of.iccid.clone(), of.plan.is_some(), of.zone.name.clone());
+            let walked: Vec<_> = state.all_metered().map(|of| told(&of)).collect();
+            let searched: Vec<_> = known
+                .iter()
+                .filter_map(|number| state.metered(&numbered(*number)).map(|of| told(&of)))
+                .collect();
+            prop_assert_eq!(&walked, &searched);
+            for ((_, planned, zone), number) in walked.iter().zip(&known) {
+                prop_assert_eq!(*planned, configured.contains(number));
+                prop_assert_eq!(*planned, *zone == number.to_string());
+            }
+        }
+    }
+}

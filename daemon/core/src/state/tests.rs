@@ -49,7 +49,7 @@ fn channel(name: &str, kind: &str, cap: Option<u32>) -> ChannelSettings {
     }
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     let plan = Plan {
         name: PlanName::new("home").unwrap(),
         data: Some(Bytes(1_000_000)),
