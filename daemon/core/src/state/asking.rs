@@ -164,7 +164,7 @@ impl State {
 
     /// A rule has answered: from now on it is known where it would answer otherwise.
     pub(super) fn watch_learnt(&mut self, iccid: &Iccid, rule: &RuleName, watch: Watch) {
-        let allowance = self.allowance(iccid);
+        let allowance = self.metered(iccid).and_then(|of| of.allowance());
         if let Some(sim) = self.sims.get_mut(iccid) {
             sim.asking.learnt(rule, watch, allowance);
         }
@@ -177,10 +177,6 @@ impl State {
         let all_of_it = of.allowance().filter(|data| used < *data);
         let next = of.sim.asking.next.into_iter().chain(all_of_it).min()?;
         self.bytes_of(of, used, next)
-    }
-
-    pub(super) fn allowance(&self, iccid: &Iccid) -> Option<u64> {
-        self.plan_of(iccid).and_then(|plan| plan.data).map(|data| data.0)
     }
 }
 

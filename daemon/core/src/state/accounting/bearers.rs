@@ -26,10 +26,7 @@ impl Accounting {
             self.settle_shared(&key, bearer, stats, seen);
             self.settle_bearer(&key, bearer, stats, source, seen, booked);
             if bearer.connected && bearer.stats_supported && source == Some(Source::Kernel) {
-                let link = self.link_of(seen, bearer).and_then(|index| self.links.get(&index));
-                let interface = link.and_then(|link| link.interface.clone());
-                let start = stats.and_then(|stats| stats.start);
-                self.share_with_kernel(&key, start, interface.as_deref(), seen.at);
+                self.share_with_link(&key, bearer, seen);
             }
         }
         // One that was found just now may end without another figure.

@@ -231,10 +231,8 @@ impl Accounting {
         for bearer in seen.modem.bearers.iter().filter(|b| b.connected && b.stats_supported) {
             let key = super::bearers::key(&seen.modem.id, bearer);
             let index = self.link_of(seen, bearer).filter(|index| released.contains(index));
-            if let Some(index) = index.filter(|_| !self.bearers.contains_key(&key)) {
-                let interface = self.links.get(&index).and_then(|link| link.interface.clone());
-                let start = bearer.stats.and_then(|stats| stats.start);
-                self.share_with_kernel(&key, start, interface.as_deref(), seen.at);
+            if index.is_some() && !self.bearers.contains_key(&key) {
+                self.share_with_link(&key, bearer, seen);
             }
         }
     }

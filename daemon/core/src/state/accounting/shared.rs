@@ -116,6 +116,14 @@ impl Accounting {
         self.share(key, Shared { start, interface, until: None, wait: None }, at);
     }
 
+    /// As [`Accounting::share_with_kernel`], by the link that the connection's bearer uses.
+    pub(super) fn share_with_link(&mut self, key: &str, bearer: &BearerView, seen: &Seen<'_>) {
+        let link = self.link_of(seen, bearer).and_then(|index| self.links.get(&index));
+        let interface = link.and_then(|link| link.interface.clone());
+        let start = bearer.stats.and_then(|stats| stats.start);
+        self.share_with_kernel(key, start, interface.as_deref(), seen.at);
+    }
+
     /// Another SIM used a connection until now, or until an instant past.
     pub(super) fn share_with_sim(
         &mut self,
