@@ -1,6 +1,6 @@
 //! Changes, made in one transaction.
 
-use rusqlite::{Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 use simbell_core::effect::{Change, SimRecord};
 use simbell_core::ledger::{Baseline, Epoch, Gap, Session};
 use simbell_core::reminder::{Delivery, Reminder};
@@ -11,6 +11,7 @@ use crate::failure::ErrorKind;
 use crate::open::Store;
 use crate::plugins;
 use crate::prune;
+use crate::rollup::Mark;
 use crate::rows::{state_columns, word};
 use crate::slots::{add_usage, date_earlier_boots, date_entries};
 use crate::voice;
@@ -18,7 +19,10 @@ use crate::wishes;
 use crate::{rollup, slots};
 
 /// What the commit of usage asks for, every few minutes: never prepared anew for the little memory that it takes.
-pub(crate) const OF_USAGE: [&str; 4] = [rollup::FIND_MARK, slots::FIND_DATED, slots::PUT_DATED, SET_BASELINE];
+pub(crate) const OF_USAGE: [&str; 5] = [BEGIN, rollup::FIND_MARK, slots::ADD_DATED, SET_BASELINE, COMMIT];
+
+const BEGIN: &str = "BEGIN IMMEDIATE";
+const COMMIT: &str = "COMMIT";
 
 /// Why changes were not made. None of them was: the same changes may be given again.
 #[derive(Debug, thiserror::Error)]
@@ -78,12 +82,40 @@ impl Store {
         }
         let whole = |source| ApplyError::Sqlite { index: None, source };
         self.settle().map_err(whole)?;
-        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(whole)?;
+        let tx = Whole::begin(&self.conn).map_err(whole)?;
+        let mark = Mark::default();
         for (index, change) in changes.iter().enumerate() {
-            make(&tx, change).map_err(|failure| failure.of_change(index, name(change)))?;
+            make(tx.0, change, &mark).map_err(|failure| failure.of_change(index, name(change)))?;
         }
-        prune::hold_caps(&tx, changes).map_err(whole)?;
+        prune::hold_caps(tx.0, changes).map_err(whole)?;
         tx.commit().map_err(whole)
+    }
+}
+
+/// A transaction, taken back unless it is committed. Unlike rusqlite's it begins and ends by statements that are prepared
+/// once: SQLite's compiler is most of the code that a commit would run otherwise.
+struct Whole<'a>(&'a Connection);
+
+impl<'a> Whole<'a> {
+    fn begin(conn: &'a Connection) -> rusqlite::Result<Self> {
+        conn.prepare_cached(BEGIN)?.execute([])?;
+        Ok(Self(conn))
+    }
+
+    fn commit(self) -> rusqlite::Result<()> {
+        self.0.prepare_cached(COMMIT)?.execute([])?;
+        Ok(())
+    }
+}
+
+impl Drop for Whole<'_> {
+    fn drop(&mut self) {
+        // After some failures SQLite has taken it back itself.
+        if !self.0.is_autocommit()
+            && let Err(error) = self.0.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a transaction of the ledger cannot be taken back");
+        }
     }
 }
 
@@ -118,7 +150,7 @@ impl From<serde_json::Error> for Failure {
 
 pub(crate) type Made = Result<(), Failure>;
 
-fn make(tx: &Transaction<'_>, change: &Change) -> Made {
+fn make(tx: &Connection, change: &Change, mark: &Mark) -> Made {
     match change {
         Change::KeepSim(sim) => keep_sim(tx, sim),
         Change::OpenEpoch(epoch) => open_epoch(tx, epoch),
@@ -127,7 +159,7 @@ fn make(tx: &Transaction<'_>, change: &Change) -> Made {
         Change::DropBaseline { counter } => {
             run(tx, "DELETE FROM baseline WHERE counter = ?1", params![counter])
         }
-        Change::AddUsage(slot) => add_usage(tx, slot),
+        Change::AddUsage(slot) => add_usage(tx, slot, mark),
         Change::AppendGap(gap) => append_gap(tx, gap),
         Change::AppendCorrection(correction) => carrier::append_correction(tx, correction),
         Change::AppendObservation(observation) => carrier::append_observation(tx, observation),
@@ -187,7 +219,7 @@ const fn name(change: &Change) -> &'static str {
     }
 }
 
-pub(crate) fn run(tx: &Transaction<'_>, sql: &str, values: impl rusqlite::Params) -> Made {
+pub(crate) fn run(tx: &Connection, sql: &str, values: impl rusqlite::Params) -> Made {
     tx.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
@@ -197,7 +229,7 @@ pub(crate) fn signed(value: u64, figure: &'static str) -> Result<i64, Failure> {
     i64::try_from(value).map_err(|_| Failure::Overflow(figure))
 }
 
-fn keep_sim(tx: &Transaction<'_>, sim: &SimRecord) -> Made {
+fn keep_sim(tx: &Connection, sim: &SimRecord) -> Made {
     run(
         tx,
         "INSERT OR REPLACE INTO sim VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -212,7 +244,7 @@ fn keep_sim(tx: &Transaction<'_>, sim: &SimRecord) -> Made {
     )
 }
 
-fn open_epoch(tx: &Transaction<'_>, epoch: &Epoch) -> Made {
+fn open_epoch(tx: &Connection, epoch: &Epoch) -> Made {
     run(
         tx,
         "INSERT OR REPLACE INTO epoch
@@ -235,7 +267,7 @@ fn open_epoch(tx: &Transaction<'_>, epoch: &Epoch) -> Made {
     )
 }
 
-fn keep_session(tx: &Transaction<'_>, session: &Session) -> Made {
+fn keep_session(tx: &Connection, session: &Session) -> Made {
     let bytes = |value: Option<u64>, figure| value.map(|value| signed(value, figure)).transpose();
     let (kernel, told) = (session.kernel, session.told);
     // One that lasts is kept with its usage again and again: only what moves, so that no index is written anew.
@@ -300,7 +332,7 @@ fn keep_session(tx: &Transaction<'_>, session: &Session) -> Made {
 const SET_BASELINE: &str = "INSERT OR REPLACE INTO baseline
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
-fn set_baseline(tx: &Transaction<'_>, baseline: &Baseline) -> Made {
+fn set_baseline(tx: &Connection, baseline: &Baseline) -> Made {
     run(
         tx,
         SET_BASELINE,
@@ -323,7 +355,7 @@ fn set_baseline(tx: &Transaction<'_>, baseline: &Baseline) -> Made {
     )
 }
 
-fn append_gap(tx: &Transaction<'_>, gap: &Gap) -> Made {
+fn append_gap(tx: &Connection, gap: &Gap) -> Made {
     run(
         tx,
         "INSERT INTO gap (iccid, from_ms, until_ms, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -337,7 +369,7 @@ fn append_gap(tx: &Transaction<'_>, gap: &Gap) -> Made {
     )
 }
 
-fn keep_reminder(tx: &Transaction<'_>, reminder: &Reminder) -> Made {
+fn keep_reminder(tx: &Connection, reminder: &Reminder) -> Made {
     let (state, instant) = state_columns(&reminder.state);
     run(
         tx,
@@ -361,7 +393,7 @@ fn keep_reminder(tx: &Transaction<'_>, reminder: &Reminder) -> Made {
     )
 }
 
-fn keep_delivery(tx: &Transaction<'_>, delivery: &Delivery) -> Made {
+fn keep_delivery(tx: &Connection, delivery: &Delivery) -> Made {
     run(
         tx,
         "INSERT OR REPLACE INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",

@@ -1,6 +1,6 @@
 //! The carrier's view: corrections, the carrier's own figures, and slots by connection.
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use simbell_core::ident::Iccid;
 use simbell_core::ledger::{Correction, EpochId, Source, Volume, Zone};
 use simbell_core::observation::{Observation, ObservationId};
@@ -281,7 +281,7 @@ pub(crate) fn next_observation(conn: &Connection) -> Result<ObservationId, Query
     Ok(ObservationId(next))
 }
 
-pub(crate) fn append_correction(tx: &Transaction<'_>, correction: &Correction) -> Made {
+pub(crate) fn append_correction(tx: &Connection, correction: &Correction) -> Made {
     run(
         tx,
         "INSERT INTO correction (iccid, at_ms, bytes, author, reason, undoes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -296,7 +296,7 @@ pub(crate) fn append_correction(tx: &Transaction<'_>, correction: &Correction) -
     )
 }
 
-pub(crate) fn append_observation(tx: &Transaction<'_>, one: &Observation) -> Made {
+pub(crate) fn append_observation(tx: &Connection, one: &Observation) -> Made {
     run(
         tx,
         "INSERT INTO observation (id, iccid, at_ms, cycle_start_ms, bytes, billed_bytes, correction_bytes, terms,

@@ -1,6 +1,6 @@
 //! What rules said and were told, by reminder.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, params};
 use simbell_core::decision::Decision;
 use simbell_core::ident::ReminderKey;
 
@@ -13,7 +13,7 @@ const KEPT: i64 = 100;
 /// Larger ones are not: with very many SIMs and modems they would be most of the ledger.
 const LONGEST: usize = 64 << 10;
 
-pub(crate) fn keep(tx: &Transaction<'_>, reminder: &ReminderKey, decision: &Decision) -> Made {
+pub(crate) fn keep(tx: &Connection, reminder: &ReminderKey, decision: &Decision) -> Made {
     let json = serde_json::to_string(decision)?;
     if json.len() > LONGEST {
         // The one before explains nothing of what the reminder is now.

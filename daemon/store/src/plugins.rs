@@ -1,13 +1,13 @@
 //! What was decided about plugins.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 use simbell_core::plugin::{PluginChoice, PluginDecision, PluginPlace};
 use simbell_core::time::Timestamp;
 
 use crate::apply::{Made, run};
 use crate::rows::{QueryError, collect, from_json, from_word, word};
 
-pub(crate) fn append(tx: &Transaction<'_>, decision: &PluginDecision) -> Made {
+pub(crate) fn append(tx: &Connection, decision: &PluginDecision) -> Made {
     let approved = decision.approved.as_ref().map(serde_json::to_string).transpose()?;
     run(
         tx,

@@ -1,7 +1,7 @@
 //! What the ledger forgets, so that it does not grow without end. Usage, corrections, calls and
 //! counts of messages are kept for ever.
 
-use rusqlite::{Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use simbell_core::effect::Change;
 use simbell_core::time::{Span, Timestamp};
 
@@ -104,7 +104,7 @@ impl PruneError {
 }
 
 /// Holds the caps on what `changes` may have made too many of.
-pub(crate) fn hold_caps(tx: &Transaction<'_>, changes: &[Change]) -> rusqlite::Result<()> {
+pub(crate) fn hold_caps(tx: &Connection, changes: &[Change]) -> rusqlite::Result<()> {
     let any = |wanted: fn(&Change) -> bool| changes.iter().any(wanted);
     if any(|change| matches!(change, Change::KeepSmsDigest { .. })) {
         cap(
@@ -136,7 +136,7 @@ pub(crate) fn hold_caps(tx: &Transaction<'_>, changes: &[Change]) -> rusqlite::R
     Ok(())
 }
 
-fn cap(tx: &Transaction<'_>, sql: &str, most: i64) -> rusqlite::Result<()> {
+fn cap(tx: &Connection, sql: &str, most: i64) -> rusqlite::Result<()> {
     tx.prepare_cached(sql)?.execute(params![most])?;
     Ok(())
 }

@@ -4,8 +4,10 @@
 //! that a commit writes nothing more for them. Whatever changes usage before the mark afterwards changes them in the
 //! same transaction. A total is then the sum of hours at both edges of its span, of days and of months between.
 
+use std::cell::OnceCell;
+
 use chrono::{Datelike, Months, NaiveTime};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use simbell_core::ident::Iccid;
 use simbell_core::ledger::{Source, Volume, Zone};
 use simbell_core::time::Timestamp;
@@ -49,9 +51,23 @@ pub(crate) fn mark(conn: &Connection) -> rusqlite::Result<Option<i64>> {
     conn.prepare_cached(FIND_MARK)?.query_row([MARK], |row| row.get(0)).optional()
 }
 
+/// [`mark`], asked for once in a transaction that does not move it.
+#[derive(Debug, Default)]
+pub(crate) struct Mark(OnceCell<Option<i64>>);
+
+impl Mark {
+    fn get(&self, conn: &Connection) -> rusqlite::Result<Option<i64>> {
+        if let Some(known) = self.0.get() {
+            return Ok(*known);
+        }
+        let found = mark(conn)?;
+        Ok(*self.0.get_or_init(|| found))
+    }
+}
+
 /// Usage that comes in before the mark is added to the sums too.
-pub(crate) fn add(tx: &Transaction<'_>, more: &More<'_>) -> Made {
-    if more.start < 0 || mark(tx)?.is_none_or(|mark| more.start >= mark) {
+pub(crate) fn add(tx: &Connection, more: &More<'_>, mark: &Mark) -> Made {
+    if more.start < 0 || mark.get(tx)?.is_none_or(|mark| more.start >= mark) {
         return Ok(());
     }
     let day = more.start.div_euclid(DAY).saturating_mul(DAY);
@@ -79,7 +95,7 @@ pub(crate) fn add(tx: &Transaction<'_>, more: &More<'_>) -> Made {
 }
 
 /// SQLite turns an integer sum that does not fit into a real number, which a strict column refuses.
-fn too_large(error: rusqlite::Error, figure: &'static str) -> Failure {
+pub(crate) fn too_large(error: rusqlite::Error, figure: &'static str) -> Failure {
     match error.sqlite_error() {
         Some(failure) if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_DATATYPE => {
             Failure::Overflow(figure)
@@ -137,7 +153,7 @@ impl Store {
 }
 
 /// Makes the sums of a SIM's days from `from` until `until` anew, where they are before the mark.
-pub(crate) fn recompute(tx: &Transaction<'_>, iccid: &Iccid, from: i64, until: i64) -> rusqlite::Result<()> {
+pub(crate) fn recompute(tx: &Connection, iccid: &Iccid, from: i64, until: i64) -> rusqlite::Result<()> {
     let Some(mark) = mark(tx)? else { return Ok(()) };
     let from = from.max(0).div_euclid(DAY).saturating_mul(DAY);
     let until = until.saturating_add(DAY - 1).div_euclid(DAY).saturating_mul(DAY).min(mark);

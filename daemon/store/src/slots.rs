@@ -1,12 +1,12 @@
 //! Usage slots: added to, and dated.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, params};
 use simbell_core::ident::BootId;
 use simbell_core::ledger::{UsageSlot, When};
 use simbell_core::time::Timestamp;
 
 use crate::apply::{Failure, Made, run, signed};
-use crate::rollup;
+use crate::rollup::{self, Mark};
 
 /// A slot's columns, in either table of usage.
 struct Slot {
@@ -22,7 +22,7 @@ struct Slot {
 }
 
 /// Adds usage to its slot, dated or not.
-pub(crate) fn add_usage(tx: &Transaction<'_>, slot: &UsageSlot) -> Made {
+pub(crate) fn add_usage(tx: &Connection, slot: &UsageSlot, mark: &Mark) -> Made {
     let columns = |start| -> Result<Slot, Failure> {
         Ok(Slot {
             iccid: slot.iccid.as_str().to_owned(),
@@ -37,22 +37,20 @@ pub(crate) fn add_usage(tx: &Transaction<'_>, slot: &UsageSlot) -> Made {
         })
     };
     match &slot.when {
-        When::Hour(start) => add_dated(tx, columns(start.as_millis())?),
+        When::Hour(start) => add_dated(tx, &columns(start.as_millis())?, mark),
         When::Undated { boot, boot_hour_ms } => {
             add_undated(tx, boot, columns(signed(*boot_hour_ms, "boot_hour_ms")?)?)
         }
     }
 }
 
-pub(crate) const FIND_DATED: &str = "SELECT rx_bytes, tx_bytes, first_ms, last_ms FROM usage
-     WHERE iccid = ?1 AND start_ms = ?2 AND epoch = ?3 AND zone = ?4 AND source = ?5";
-pub(crate) const PUT_DATED: &str = "INSERT INTO usage
+pub(crate) const ADD_DATED: &str = "INSERT INTO usage
      (iccid, start_ms, epoch, zone, source, rx_bytes, tx_bytes, first_ms, last_ms)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-     ON CONFLICT DO UPDATE SET rx_bytes = excluded.rx_bytes, tx_bytes = excluded.tx_bytes,
-     first_ms = excluded.first_ms, last_ms = excluded.last_ms";
+     ON CONFLICT DO UPDATE SET rx_bytes = rx_bytes + excluded.rx_bytes, tx_bytes = tx_bytes + excluded.tx_bytes,
+     first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms)";
 
-fn add_dated(tx: &Transaction<'_>, mut slot: Slot) -> Made {
+fn add_dated(tx: &Connection, slot: &Slot, mark: &Mark) -> Made {
     let more = rollup::More {
         iccid: &slot.iccid,
         start: slot.start,
@@ -61,17 +59,9 @@ fn add_dated(tx: &Transaction<'_>, mut slot: Slot) -> Made {
         rx: slot.rx,
         tx: slot.tx,
     };
-    rollup::add(tx, &more)?;
-    let mut there = tx.prepare_cached(FIND_DATED)?;
-    let mut rows = there.query(params![slot.iccid, slot.start, slot.epoch, slot.zone, slot.source])?;
-    if let Some(row) = rows.next()? {
-        slot.join(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)?;
-    }
-    drop(rows);
-    run(
-        tx,
-        PUT_DATED,
-        params![
+    rollup::add(tx, &more, mark)?;
+    tx.prepare_cached(ADD_DATED)?
+        .execute(params![
             slot.iccid,
             slot.start,
             slot.epoch,
@@ -81,11 +71,12 @@ fn add_dated(tx: &Transaction<'_>, mut slot: Slot) -> Made {
             slot.tx,
             slot.first,
             slot.last
-        ],
-    )
+        ])
+        .map_err(|error| rollup::too_large(error, "the slot's bytes"))?;
+    Ok(())
 }
 
-fn add_undated(tx: &Transaction<'_>, boot: &BootId, mut slot: Slot) -> Made {
+fn add_undated(tx: &Connection, boot: &BootId, mut slot: Slot) -> Made {
     let mut there = tx.prepare_cached(
         "SELECT rx_bytes, tx_bytes, first_boot_ms, last_boot_ms FROM usage_undated
          WHERE boot = ?1 AND start_boot_ms = ?2 AND iccid = ?3 AND epoch = ?4 AND zone = ?5 AND source = ?6",
@@ -126,14 +117,14 @@ impl Slot {
 }
 
 /// Undated slots of the boot become dated ones, each from the first instant it covers.
-pub(crate) fn date_entries(tx: &Transaction<'_>, boot: &BootId, offset: i64) -> Made {
+pub(crate) fn date_entries(tx: &Connection, boot: &BootId, offset: i64) -> Made {
     date(tx, boot.as_str(), offset, i64::MIN, false)
 }
 
 /// Undated slots of the boots before this one: the last of them ends as this boot begins, the one before it ends as
 /// that one began. An entry that would lie before `after` begins there.
 pub(crate) fn date_earlier_boots(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     this: &BootId,
     before: Timestamp,
     after: Option<Timestamp>,
@@ -159,10 +150,11 @@ pub(crate) fn date_earlier_boots(
 }
 
 /// `about`: the date is only known to lie between two boots.
-fn date(tx: &Transaction<'_>, boot: &str, offset: i64, floor: i64, about: bool) -> Made {
+fn date(tx: &Connection, boot: &str, offset: i64, floor: i64, about: bool) -> Made {
     let dated = |boot_ms: i64| {
         boot_ms.checked_add(offset).map(|at| at.max(floor)).ok_or(Failure::Overflow("offset_ms"))
     };
+    let mark = Mark::default();
     let mut undated = tx.prepare_cached(
         "SELECT iccid, start_boot_ms, epoch, zone, source, rx_bytes, tx_bytes, first_boot_ms, last_boot_ms
          FROM usage_undated WHERE boot = ?1",
@@ -184,7 +176,7 @@ fn date(tx: &Transaction<'_>, boot: &str, offset: i64, floor: i64, about: bool) 
         if about {
             run(tx, "UPDATE epoch SET about = 1 WHERE id = ?1", params![slot.epoch])?;
         }
-        add_dated(tx, slot)?;
+        add_dated(tx, &slot, &mark)?;
     }
     drop(rows);
     run(tx, "DELETE FROM usage_undated WHERE boot = ?1", params![boot])?;

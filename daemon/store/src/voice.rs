@@ -1,6 +1,6 @@
 //! Calls and short messages.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use simbell_core::effect::TotalsQuery;
 use simbell_core::ident::{BootId, Iccid};
 use simbell_core::ledger::Zone;
@@ -236,7 +236,7 @@ pub(crate) fn party_key(conn: &Connection) -> Result<PartyKey, QueryError> {
     key.ok_or(QueryError::Unreadable { column: "note.value", problem: "no key for parties".to_owned() })
 }
 
-pub(crate) fn keep_call(tx: &Transaction<'_>, call: &CallRecord) -> Made {
+pub(crate) fn keep_call(tx: &Connection, call: &CallRecord) -> Made {
     voice_months::forget_kept(tx, "SELECT iccid, began_ms FROM call WHERE id = ?1", call.id.0)?;
     voice_months::forget(tx, call.iccid.as_ref(), call.began)?;
     let (ending, open) = match &call.end {
@@ -266,7 +266,7 @@ pub(crate) fn keep_call(tx: &Transaction<'_>, call: &CallRecord) -> Made {
     )
 }
 
-pub(crate) fn keep_sms(tx: &Transaction<'_>, sms: &SmsRecord) -> Made {
+pub(crate) fn keep_sms(tx: &Connection, sms: &SmsRecord) -> Made {
     voice_months::forget_kept(tx, "SELECT iccid, at_ms FROM sms WHERE id = ?1", sms.id.0)?;
     voice_months::forget(tx, sms.iccid.as_ref(), sms.at)?;
     // One received that is there already is left as it is; anything else is as it is now.
@@ -291,7 +291,7 @@ pub(crate) fn keep_sms(tx: &Transaction<'_>, sms: &SmsRecord) -> Made {
 }
 
 /// Calls and messages of a boot get their date.
-pub(crate) fn date(tx: &Transaction<'_>, boot: &BootId, offset_ms: i64) -> Made {
+pub(crate) fn date(tx: &Connection, boot: &BootId, offset_ms: i64) -> Made {
     voice_months::forget_all(tx)?;
     run(
         tx,

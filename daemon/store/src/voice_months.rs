@@ -198,11 +198,7 @@ fn text(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Drops the counts of the month that an instant lies in.
-pub(crate) fn forget(
-    tx: &Transaction<'_>,
-    iccid: Option<&Iccid>,
-    at: Option<Timestamp>,
-) -> rusqlite::Result<()> {
+pub(crate) fn forget(tx: &Connection, iccid: Option<&Iccid>, at: Option<Timestamp>) -> rusqlite::Result<()> {
     let month = at.and_then(|at| month_start(at.as_millis()));
     let Some((iccid, month)) = iccid.zip(month) else { return Ok(()) };
     tx.prepare_cached("DELETE FROM voice_month WHERE iccid = ?1 AND month_ms = ?2")?
@@ -211,7 +207,7 @@ pub(crate) fn forget(
 }
 
 /// The same of a row that is about to be replaced: `of` asks for its SIM and its instant by its number.
-pub(crate) fn forget_kept(tx: &Transaction<'_>, of: &str, id: i64) -> Result<(), Failure> {
+pub(crate) fn forget_kept(tx: &Connection, of: &str, id: i64) -> Result<(), Failure> {
     let kept: Option<(Option<String>, Option<i64>)> =
         tx.prepare_cached(of)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     if let Some((Some(iccid), Some(at))) = kept {
@@ -221,7 +217,7 @@ pub(crate) fn forget_kept(tx: &Transaction<'_>, of: &str, id: i64) -> Result<(),
 }
 
 /// Drops the counts of every month: they are made anew within a day.
-pub(crate) fn forget_all(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+pub(crate) fn forget_all(tx: &Connection) -> rusqlite::Result<()> {
     tx.execute("DELETE FROM voice_month", [])?;
     Ok(())
 }

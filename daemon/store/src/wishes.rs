@@ -1,6 +1,6 @@
 //! What rules remember and want done, and the modems they are told of.
 
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, Row, params};
 use simbell_core::action::ActionRecord;
 use simbell_core::effect::ModemRecord;
 use simbell_core::ident::RuleName;
@@ -15,7 +15,7 @@ const ACTIONS: i64 = 1_000;
 /// Actions of so long are given back at a start: what counts towards a day's cap, in any zone.
 const RECENT_MS: i64 = 2 * 86_400_000;
 
-pub(crate) fn keep_memory(tx: &Transaction<'_>, rule: &RuleName, memory: &Memory) -> Made {
+pub(crate) fn keep_memory(tx: &Connection, rule: &RuleName, memory: &Memory) -> Made {
     if memory.0.is_empty() {
         return run(tx, "DELETE FROM rule_memory WHERE rule = ?1", params![rule.as_str()]);
     }
@@ -26,7 +26,7 @@ pub(crate) fn keep_memory(tx: &Transaction<'_>, rule: &RuleName, memory: &Memory
     )
 }
 
-pub(crate) fn keep_action(tx: &Transaction<'_>, record: &ActionRecord) -> Made {
+pub(crate) fn keep_action(tx: &Connection, record: &ActionRecord) -> Made {
     run(
         tx,
         "INSERT OR REPLACE INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -50,7 +50,7 @@ pub(crate) fn keep_action(tx: &Transaction<'_>, record: &ActionRecord) -> Made {
     )
 }
 
-pub(crate) fn keep_modem(tx: &Transaction<'_>, modem: &ModemRecord) -> Made {
+pub(crate) fn keep_modem(tx: &Connection, modem: &ModemRecord) -> Made {
     run(
         tx,
         "INSERT OR REPLACE INTO modem VALUES (?1, ?2, ?3, ?4)",
