@@ -33,6 +33,8 @@ pub const VOICE: &str = "org.freedesktop.ModemManager1.Modem.Voice";
 pub const SIM: &str = "org.freedesktop.ModemManager1.Sim";
 /// A packet data connection.
 pub const BEARER: &str = "org.freedesktop.ModemManager1.Bearer";
+/// Its figures.
+pub const STATS: &str = "Stats";
 /// A short message.
 pub const SMS: &str = "org.freedesktop.ModemManager1.Sms";
 /// A call.
@@ -91,7 +93,7 @@ pub fn kept(interface: &str) -> &'static [&'static str] {
             "Ip6Config",
             "Properties",
             "ReloadStatsSupported",
-            "Stats",
+            STATS,
         ],
         SMS => &["Data", "Number", "PduType", "State", "Text", "Timestamp"],
         CALL => &["Direction", "Number", "State"],
@@ -105,7 +107,7 @@ pub fn entries(property: &str) -> &'static [&'static str] {
     match property {
         "Ip4Config" | "Ip6Config" => &["method"],
         "Properties" => &["apn"],
-        "Stats" => &["duration", "rx-bytes", "start-date", "tx-bytes"],
+        STATS => &["duration", "rx-bytes", "start-date", "tx-bytes"],
         _ => &[],
     }
 }

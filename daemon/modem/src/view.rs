@@ -256,7 +256,7 @@ fn net_ports(modem: &Props) -> Vec<String> {
 }
 
 fn stats(bearer: &Props) -> Option<BearerStats> {
-    let figure = |key| bearer.entry("Stats", key).and_then(number_of);
+    let figure = |key| bearer.entry(crate::names::STATS, key).and_then(number_of);
     let duration = figure("duration");
     let (rx_bytes, tx_bytes) = (figure("rx-bytes"), figure("tx-bytes"));
     if duration.is_none() && rx_bytes.is_none() && tx_bytes.is_none() {

@@ -36,6 +36,8 @@ pub enum Ask {
         /// Path of the modem it is about.
         modem: Option<String>,
     },
+    /// A bearer's figures alone; its object path.
+    Stats(String),
 }
 
 /// Why there is no answer.
@@ -158,6 +160,9 @@ fn build(ask: &Ask, to: Option<&str>) -> zbus::Result<Message> {
         Ask::Objects => to_modem_manager(names::ROOT, names::OBJECT_MANAGER, "GetManagedObjects").build(&()),
         Ask::Interface { path, interface, .. } => {
             to_modem_manager(path.as_str(), names::PROPERTIES, "GetAll").build(interface)
+        }
+        Ask::Stats(path) => {
+            to_modem_manager(path.as_str(), names::PROPERTIES, "Get").build(&(names::BEARER, names::STATS))
         }
     }
 }

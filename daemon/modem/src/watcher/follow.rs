@@ -88,7 +88,7 @@ impl Session {
             }
             let names = detail.props.merge(interface, changed);
             // Figures alone decide nothing.
-            self.hearing.stale |= names.iter().any(|name| *name != "Stats");
+            self.hearing.stale |= names.iter().any(|name| *name != names::STATS);
             let changed = !names.is_empty();
             if reread {
                 detail.reading = true;

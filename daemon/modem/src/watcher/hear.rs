@@ -4,7 +4,7 @@
 //! it. Where the kernel counts a connection nobody needs them: a modem's only bearer is not listened to while it is
 //! connected over a link of the kernel. Whatever happens to it changes the modem's state too, which is heard; then it
 //! is listened to again and read, in this order, so that nothing falls between. Its figures, which are compared with
-//! the kernel's, are read a few times instead.
+//! the kernel's, are read a few times instead, and all of it as seldom as figures are read at most.
 //!
 //! Peer to peer everything arrives anyway.
 
@@ -19,7 +19,7 @@ use crate::names;
 use crate::view;
 
 use super::ask::Ask;
-use super::modem::{Detail, Modem};
+use super::modem::{Detail, Figures, Modem};
 use super::session::Session;
 
 /// `MM_MODEM_STATE_CONNECTED`.
@@ -108,22 +108,25 @@ impl Session {
             .details
             .0
             .iter()
-            .filter(|(_, detail)| detail.figures.is_some_and(|(_, due)| due <= now))
+            .filter(|(_, detail)| detail.figures.is_some_and(|figures| figures.due <= now))
             .map(|(path, _)| path.clone())
             .collect();
         let every = self.figures_every();
         for path in due {
-            if let Some(detail) = self.details.0.get_mut(&path)
-                && let Some((since, _)) = detail.figures
-            {
-                let [first, second, _] = self.timing.figures;
-                // Of many the second time is no sooner than any later one.
-                let first =
-                    [first, second.max(every)].into_iter().filter_map(|after| since.checked_add(after));
-                let next = first.filter(|next| *next > now).min().or_else(|| now.checked_add(every));
-                detail.figures = next.map(|next| (since, next));
+            let [first, second, most] = self.timing.figures;
+            let Some(detail) = self.details.0.get_mut(&path) else { continue };
+            let Some(Figures { since, whole, .. }) = detail.figures else { continue };
+            let all = now.saturating_duration_since(whole) >= most;
+            // Of many the second time is no sooner than any later one.
+            let first = [first, second.max(every)].into_iter().filter_map(|after| since.checked_add(after));
+            let next = first.filter(|next| *next > now).min().or_else(|| now.checked_add(every));
+            let whole = if all { now } else { whole };
+            detail.figures = next.map(|due| Figures { since, due, whole });
+            if all {
+                self.read_bearer(path, now);
+            } else {
+                self.ask(Ask::Stats(path), 0, now);
             }
-            self.read_bearer(path, now);
         }
     }
 
@@ -138,7 +141,7 @@ impl Session {
 
     /// When figures are to be read.
     pub(super) fn figures_due(&self) -> Option<Instant> {
-        self.details.0.values().filter_map(|detail| detail.figures).map(|(_, due)| due).min()
+        self.details.0.values().filter_map(|detail| detail.figures).map(|figures| figures.due).min()
     }
 
     /// Another ModemManager owns the name: rules about the former one's bearers are withdrawn.
@@ -165,7 +168,7 @@ impl Session {
                 detail.figures = None;
             } else if detail.figures.is_none() {
                 let [first, ..] = self.timing.figures;
-                detail.figures = now.checked_add(first).map(|due| (now, due));
+                detail.figures = now.checked_add(first).map(|due| Figures { since: now, due, whole: now });
             }
         }
         if self.hearing.paths.contains(names::BEARERS) && wanted.len() >= RULES_MOST {

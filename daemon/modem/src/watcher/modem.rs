@@ -61,8 +61,19 @@ pub struct Detail {
     pub props: Props,
     /// It is being read for the first time, or again.
     pub reading: bool,
-    /// Since when a bearer is not listened to, and when its figures are read next; none where it is.
-    pub figures: Option<(Instant, Instant)>,
+    /// Of a bearer that is not listened to; none where it is.
+    pub figures: Option<Figures>,
+}
+
+/// When the figures of a bearer that is not listened to are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Figures {
+    /// Since when it is not listened to.
+    pub since: Instant,
+    /// When they are read next.
+    pub due: Instant,
+    /// When all of the bearer was read, as far as it is known.
+    pub whole: Instant,
 }
 
 impl Modem {

@@ -8,7 +8,7 @@ use simbell_core::health::WarningCode;
 use simbell_core::ident::ModemId;
 use tokio::time::Instant;
 use zbus::message::Type;
-use zbus::{Message, OwnedObjectPath};
+use zbus::{Message, OwnedObjectPath, OwnedVariant};
 
 use crate::commands::OwnMessages;
 use crate::names;
@@ -247,12 +247,20 @@ impl Session {
                 let raw = body.deserialize::<Raw>().unwrap_or_default();
                 self.interface_read(&path, interface, modem.as_deref(), raw, now);
             }
+            Ask::Stats(path) => {
+                if let Ok(stats) = body.deserialize::<OwnedVariant>() {
+                    let raw = Raw::from([(names::STATS.to_owned(), stats)]);
+                    self.properties_changed(&path, names::BEARER, raw, &[], now);
+                }
+            }
         }
     }
 
     fn refused_answer(&mut self, ask: Ask, attempt: u32, refusal: &Refusal, now: Instant) {
         match ask {
             Ask::Unmatch(rule) => tracing::debug!(?refusal, rule, "the bus keeps forwarding signals"),
+            // They are read again soon, and now and then with all else of the bearer.
+            Ask::Stats(path) => tracing::debug!(?refusal, path, "a bearer's figures cannot be read"),
             Ask::Match(rule) => tracing::warn!(?refusal, rule, "the bus refuses to forward signals"),
             // A bus that is busy tells it later; a refusal means that nobody owns the name.
             Ask::Owner if *refusal == Refusal::Timeout => {

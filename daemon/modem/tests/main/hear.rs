@@ -257,6 +257,23 @@ async fn figures_of_a_quiet_bearer_are_read_now_and_then() {
     while lab.seen().await.bearers[0].connected {}
 }
 
+/// All of it is read as seldom as figures are read at most.
+#[tokio::test]
+async fn of_a_quiet_bearer_figures_alone_are_read_meanwhile() {
+    let figures = [Duration::from_millis(50), Duration::from_millis(100), Duration::from_secs(6)];
+    let (_bus, mut lab, mm, _) = connected("alone", Timing { figures, ..patient() }).await;
+    mm.set(B0, BEARER, &[("Connected", own(false)), ("Stats", stats(1_000, 30))]);
+    for bytes in [1_000, 2_000, 3_000] {
+        mm.set(B0, BEARER, &[("Stats", stats(bytes, 30))]);
+        let bearer = lab.seen().await.bearers[0].clone();
+        assert_eq!((bearer.stats.unwrap().rx_bytes, bearer.connected), (bytes, true));
+    }
+    mm.was_asked("Get").await;
+    while lab.seen().await.bearers[0].connected {
+        mm.set(B0, BEARER, &[("Stats", stats(4_000, 31))]);
+    }
+}
+
 #[tokio::test]
 async fn the_signal_alone_is_told_once_in_a_while() {
     let mut lab = Lab::peer("signal", Timing { signal: Duration::from_secs(3_600), ..quick() });
