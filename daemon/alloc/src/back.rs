@@ -18,10 +18,12 @@ pub fn use_one_arena() {
 const STACK_IN_USE: usize = 16 * 1024;
 
 /// Returns free pages of the heap to the kernel, and those of the main thread's stack that deeper calls once used where
-/// it is called on that thread; lets go of the program's code: what runs again is mapped again, 64 kB at a time, from
-/// the kernel's cache. Code that is not as in its file, such as where a debugger has a breakpoint, stays. Says how many
-/// bytes of code were let go of.
-pub fn give_back() -> usize {
+/// it is called on that thread; lets go of the program's code and constants: what is used again is mapped again, 64 kB at
+/// a time, from the kernel's cache. Those that are not as in their file, such as where a debugger has a breakpoint, stay.
+///
+/// What is used from then on stays in memory where `RLIMIT_MEMLOCK` allows, until the next time: a service that sleeps for
+/// minutes is the first whose code a kernel short of memory drops, and would read it from the disk when it has to ring.
+pub fn give_back() -> GivenBack {
     #[cfg(target_env = "gnu")]
     {
         empty_cache();
@@ -32,13 +34,32 @@ pub fn give_back() -> usize {
     }
     let here = 0_u8;
     let here = std::ptr::from_ref(std::hint::black_box(&here)).addr();
+    let mut given = GivenBack::default();
     let Ok(found) = File::open("/proc/self/smaps").and_then(|smaps| look(BufReader::new(smaps), here)) else {
-        return 0;
+        return given;
     };
     if let Some(unused) = found.stack {
         let_go_of_stack(unused);
     }
-    found.code.into_iter().filter_map(let_go).sum()
+    for range in found.files {
+        let bytes = range.len();
+        if let_go(&range) {
+            given.files = given.files.saturating_add(bytes);
+        }
+        if keep_what_is_used(&range) {
+            given.kept = given.kept.saturating_add(bytes);
+        }
+    }
+    given
+}
+
+/// What [`give_back`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GivenBack {
+    /// Bytes of addresses of code and constants that were let go of.
+    pub files: usize,
+    /// Bytes of addresses of which what is used from now on stays in memory.
+    pub kept: usize,
 }
 
 /// Empties what glibc keeps for this thread of freed blocks, seven of each size up to 1,032 bytes: after a start they lie
@@ -59,14 +80,15 @@ fn empty_cache() {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
     stack: Option<Range<usize>>,
-    code: Vec<Range<usize>>,
+    /// Code and constants.
+    files: Vec<Range<usize>>,
 }
 
 /// Looks through `/proc/PID/smaps`: a line of `/proc/PID/maps` for each mapping, and below it lines of figures.
 fn look(mut smaps: impl BufRead, here: usize) -> io::Result<Found> {
     let mut found = Found::default();
     let mut line = Vec::new();
-    // Code whose figures follow: how many of the two that tell of changed pages, those in memory and those swapped out,
+    // A mapping whose figures follow: how many of the two that tell of changed pages, those in memory and those swapped out,
     // were 0.
     let mut asked: Option<(Range<usize>, u32)> = None;
     loop {
@@ -80,7 +102,7 @@ fn look(mut smaps: impl BufRead, here: usize) -> io::Result<Found> {
             Some(("Anonymous" | "Swap", "0 kB")) => {
                 if let Some((range, zeros)) = asked.take() {
                     match zeros.saturating_add(1) {
-                        2 => found.code.push(range),
+                        2 => found.files.push(range),
                         zeros => asked = Some((range, zeros)),
                     }
                 }
@@ -89,7 +111,7 @@ fn look(mut smaps: impl BufRead, here: usize) -> io::Result<Found> {
             // A figure's name is one word; a mapping's line begins with addresses, and has colons further on.
             Some((name, _)) if !name.contains(' ') => {}
             _ => {
-                asked = code(text).map(|range| (range, 0));
+                asked = of_file(text).map(|range| (range, 0));
                 found.stack = found.stack.or_else(|| stack_below(text, here));
             }
         }
@@ -119,25 +141,32 @@ fn let_go_of_stack(unused: Range<usize>) {
     }
 }
 
-/// The addresses of a line of `/proc/PID/maps` that is of code from a file: readable, executable, private, and not
-/// writable. A debugger may have changed it all the same.
-fn code(line: &str) -> Option<Range<usize>> {
+/// The addresses of a line of `/proc/PID/maps` that is of code or constants from a file: readable, private, and not
+/// writable. The loader or a debugger may have changed them all the same.
+fn of_file(line: &str) -> Option<Range<usize>> {
     let mut fields = line.split_ascii_whitespace();
     let (range, kind) = (fields.next()?, fields.next()?);
-    if kind != "r-xp" || !fields.nth(3)?.starts_with('/') {
+    if !matches!(kind, "r-xp" | "r--p") || !fields.nth(3)?.starts_with('/') {
         return None;
     }
     let (start, end) = range.split_once('-')?;
     Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
 }
 
-fn let_go(code: Range<usize>) -> Option<usize> {
-    let length = code.end.checked_sub(code.start)?;
-    let start = std::ptr::without_provenance_mut(code.start);
+fn let_go(range: &Range<usize>) -> bool {
+    let start = std::ptr::without_provenance_mut(range.start);
     // SAFETY: the pages are of a file, this program cannot write them, and none was a copy of its own a moment ago, so they
-    // are the file's: whoever runs them next, on this thread or another, finds the same.
-    let done = unsafe { libc::madvise(start, length, libc::MADV_DONTNEED) };
-    (done == 0).then_some(length)
+    // are the file's: whoever uses them next, on this thread or another, finds the same. Those that stay in memory are
+    // not let go of before that is taken back.
+    unsafe {
+        libc::munlock(start, range.len());
+        libc::madvise(start, range.len(), libc::MADV_DONTNEED) == 0
+    }
+}
+
+fn keep_what_is_used(range: &Range<usize>) -> bool {
+    // SAFETY: it changes which pages the kernel may drop, and none of what they hold.
+    unsafe { libc::mlock2(std::ptr::without_provenance(range.start), range.len(), libc::MLOCK_ONFAULT) == 0 }
 }
 
 #[cfg(test)]
@@ -150,17 +179,19 @@ mod tests {
     static ONE: Mutex<()> = Mutex::new(());
 
     #[test]
-    fn only_code_of_files_is_let_go_of() {
+    fn only_code_and_constants_of_files_are_let_go_of() {
         let line = "55d1c0e2b000-55d1c1587000 r-xp 0022b000 fe:00 12034059   /usr/bin/simbelld";
-        assert_eq!(code(line), Some(0x55d1_c0e2_b000..0x55d1_c158_7000));
+        assert_eq!(of_file(line), Some(0x55d1_c0e2_b000..0x55d1_c158_7000));
+        let line = "55d1c0c00000-55d1c0e2b000 r--p 00000000 fe:00 12034059   /usr/bin/simbelld";
+        assert_eq!(of_file(line), Some(0x55d1_c0c0_0000..0x55d1_c0e2_b000));
         for other in [
-            "55d1c0c00000-55d1c0e2b000 r--p 00000000 fe:00 12034059   /usr/bin/simbelld",
+            "55d1c0c00000-55d1c0e2b000 r--s 00000000 fe:00 12034059   /usr/bin/simbelld",
             "55d1c0c00000-55d1c0e2b000 rwxp 00000000 fe:00 12034059   /usr/bin/simbelld",
             "7ffd4b9f2000-7ffd4b9f4000 r-xp 00000000 00:00 0          [vdso]",
             "7f7b23a00000-7f7b23a21000 r-xp 00000000 00:00 0",
             "",
         ] {
-            assert_eq!(code(other), None, "{other}");
+            assert_eq!(of_file(other), None, "{other}");
         }
     }
 
@@ -182,7 +213,7 @@ mod tests {
             mapping("a000", "b000", &[("Rss", 4), ("Anonymous", 0), ("Swap", 0)]),
         ];
         let found = look(smaps.concat().as_bytes(), 0).expect("it is read");
-        assert_eq!(found, Found { stack: None, code: vec![0x1000..0x3000, 0xa000..0xb000] });
+        assert_eq!(found, Found { stack: None, files: vec![0x1000..0x3000, 0xa000..0xb000] });
     }
 
     /// As a debugger does, in memory that it may not write: the page becomes this process's own.
@@ -200,7 +231,7 @@ mod tests {
         };
         let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         assert_eq!(patched(), 7);
-        assert!(looked().code.iter().any(holds), "as in its file");
+        assert!(looked().files.iter().any(holds), "as in its file");
         let memory = std::fs::OpenOptions::new()
             .read(true)
             .write(true)
@@ -212,9 +243,9 @@ mod tests {
         // The same byte: the page counts as changed, and the program runs on.
         std::os::unix::fs::FileExt::write_all_at(&memory, &byte, place)
             .expect("it is written as a debugger would");
-        assert!(!looked().code.iter().any(holds), "changed");
+        assert!(!looked().files.iter().any(holds), "changed");
         give_back();
-        assert!(!looked().code.iter().any(holds), "the change is still there");
+        assert!(!looked().files.iter().any(holds), "the change is still there");
         assert_eq!(patched(), 7);
     }
 
@@ -235,7 +266,14 @@ mod tests {
         use_one_arena();
         let kept = vec![7_u8; 1_000_000];
         let working = std::thread::spawn(|| (0..200_000_u64).map(|n| n.to_string().len()).sum::<usize>());
-        assert!(give_back() > 4_096, "there is code");
+        let given = give_back();
+        assert!(given.files > 4_096, "there is code");
+        assert!(given.kept <= given.files);
+        let status = std::fs::read_to_string("/proc/self/status").expect("/proc is there");
+        let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")?.trim().strip_suffix(" kB"));
+        assert_eq!(locked.and_then(|kb| kb.parse::<usize>().ok()), Some(given.kept / 1_024));
+        // What stays in memory is let go of as well.
+        assert_eq!(give_back(), given);
         assert!(kept.iter().all(|byte| *byte == 7));
         assert_eq!(working.join().expect("the thread ends"), 1_088_890);
     }

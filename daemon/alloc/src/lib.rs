@@ -14,7 +14,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-pub use back::{give_back, use_one_arena};
+pub use back::{GivenBack, give_back, use_one_arena};
 
 /// The system's allocator, counted. Installed by a binary with `#[global_allocator]`.
 #[derive(Debug, Clone, Copy, Default)]

@@ -130,20 +130,22 @@ impl Engine {
         if let Err(why) = self.put_back().await {
             return self.cannot_commit(&why);
         }
+        if let Err(error) = self.writer.ready() {
+            return self.cannot_commit(&format!("the thread that writes it cannot be started: {error}"));
+        }
         let Some(mut store) = self.store.take() else { return false };
         let changes = std::mem::take(&mut self.backlog.changes);
         let tidy = self.tidy_due();
         let tidied = tidy.is_some();
-        let done = tokio::task::spawn_blocking(move || {
+        let write = move || {
             let result = store.apply(&changes);
             let more = match (&result, tidy) {
                 (Ok(()), Some(tidy)) => tidy.run(&mut store),
                 _ => false,
             };
             (store, changes, result, more)
-        })
-        .await;
-        match done {
+        };
+        match self.writer.run(write).await {
             Ok((store, _, Ok(()), more)) => {
                 self.store = Some(store);
                 if more {
@@ -193,7 +195,7 @@ impl Engine {
                 self.cannot_commit(&error.to_string())
             }
             Err(panic) => {
-                tracing::error!(%panic, "the ledger's task ended unexpectedly");
+                tracing::error!(%panic, "the thread that writes the ledger ended unexpectedly");
                 self.stopping = true;
                 false
             }

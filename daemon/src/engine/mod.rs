@@ -19,12 +19,14 @@ mod readings;
 mod recording;
 mod request;
 mod why;
+mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use simbell_alloc::GivenBack;
 use simbell_core::event::Event;
 use simbell_core::health::WarningCode;
 use simbell_core::ident::BootId;
@@ -157,6 +159,7 @@ pub struct Engine {
     recording: recording::Recording,
     frugal: frugal::Frugal,
     backlog: commit::Backlog,
+    writer: writer::Writer,
     commit_again: Option<tokio::time::Instant>,
     tidied_boot_ms: Option<u64>,
     /// Warnings that the log knows of, with their texts.
@@ -212,6 +215,7 @@ impl Engine {
             recording: recording::Recording::default(),
             frugal: frugal::Frugal::default(),
             backlog: commit::Backlog::default(),
+            writer: writer::Writer::default(),
             commit_again: None,
             tidied_boot_ms: None,
             logged: BTreeMap::new(),
@@ -331,8 +335,8 @@ impl Engine {
         {
             tracing::debug!(%error, "the ledger gives no memory back");
         }
-        let code = simbell_alloc::give_back();
-        tracing::debug!(code, "memory was given back");
+        let GivenBack { files, kept } = simbell_alloc::give_back();
+        tracing::debug!(files, kept, "memory was given back");
     }
 
     fn next_read(&self, at: Stamp) -> Option<Span> {
@@ -392,14 +396,27 @@ impl Engine {
         }
     }
 
-    async fn modem_event(&mut self, event: Event) {
+    async fn modem_event(&mut self, mut event: Event) {
+        // Figures of several bearers come at once: all are taken in before what follows from them is done.
+        while let Event::ModemSeen(view) = &event
+            && self.only_stats_moved(view)
+        {
+            let fx = self.step(event);
+            self.backlog.then.push(fx);
+            event = match self.modems.try_recv() {
+                Ok(next) => next,
+                Err(_) => return self.settle().await,
+            };
+        }
         // A change of owner is preceded by a reading: growth so far belongs to the owner so far. What the reading
         // comes upon is older than the modem's news: it comes first.
-        let owner_may_change = match &event {
-            Event::ModemSeen(view) => !self.only_stats_moved(view),
-            Event::ModemVanished { .. } | Event::ModemManagerVanished | Event::BusLost(_) => true,
-            _ => false,
-        };
+        let owner_may_change = matches!(
+            event,
+            Event::ModemSeen(_)
+                | Event::ModemVanished { .. }
+                | Event::ModemManagerVanished
+                | Event::BusLost(_)
+        );
         if owner_may_change {
             self.read_links().await;
             while let Some(event) = self.links.come_upon() {
