@@ -301,7 +301,8 @@ async fn a_thousand_clients_leave_room_for_one_that_behaves() {
 
 #[tokio::test]
 async fn a_broken_rule_is_shown_with_its_place_and_the_others_fire() {
-    let scene = Scene::new("rules", modem_spec(), "").await;
+    // Unoptimised, on a busy machine, the operations that it may take are longer than the time that it may take.
+    let scene = Scene::new("rules", modem_spec(), "[rules.limits]\ntime = \"10s\"\n").await;
     scene.place.rule("broken", "// A rule.\nfn on_usage(sim) {\n    let x = ;\n}\n");
     scene.place.rule("throws", "fn on_usage(sim) {\n    sim.no_such_thing.at_all\n}\n");
     scene.place.rule("endless", "fn on_usage(sim) {\n    loop { }\n}\n");
