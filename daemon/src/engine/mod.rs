@@ -302,7 +302,7 @@ impl Engine {
             () = sleep_until(self.commit_again) => self.commit_backlog().await,
             // Last: callers who never stop asking must not keep a reminder from being said.
             request = self.requests.recv() => match request.map(|request| *request) {
-                Some(Request::GiveBack) => self.give_back(),
+                Some(Request::GiveBack) => self.give_back().await,
                 Some(request) => {
                     self.frugal.asked(self.stamp().boot_ms);
                     self.serve(request).await;
@@ -324,12 +324,12 @@ impl Engine {
             self.feed(Event::WakeReached).await;
         }
         if self.frugal.due(at.boot_ms) {
-            self.give_back();
+            self.give_back().await;
         }
     }
 
     /// Returns memory that nothing needs now; what is asked of the ledger next is prepared and read anew.
-    fn give_back(&self) {
+    async fn give_back(&mut self) {
         if let Some(store) = &self.store
             && let Err(error) = store.give_back()
         {
@@ -337,6 +337,12 @@ impl Engine {
         }
         let GivenBack { files, kept } = simbell_alloc::give_back();
         tracing::debug!(files, kept, "memory was given back");
+        // What a reading and a commit use is mapped again while the kernel still has it in memory: minutes later it may have
+        // to be read from the disk.
+        if self.next_read(self.stamp()).is_some() && !self.links_broken {
+            self.sample_links().await;
+            self.flush().await;
+        }
     }
 
     fn next_read(&self, at: Stamp) -> Option<Span> {
@@ -405,7 +411,7 @@ impl Engine {
             self.backlog.then.push(fx);
             event = match self.modems.try_recv() {
                 Ok(next) => next,
-                Err(_) => return self.settle().await,
+                Err(_) => return self.figures_taken_in().await,
             };
         }
         // A change of owner is preceded by a reading: growth so far belongs to the owner so far. What the reading
@@ -424,6 +430,16 @@ impl Engine {
             }
         }
         self.feed(event).await;
+    }
+
+    /// Does what follows from figures that were told. Those of connections that the kernel counts are read every few
+    /// minutes, as usage is committed: both are one wake-up then.
+    async fn figures_taken_in(&mut self) {
+        let often = self.state.told_by_modem().next().is_some();
+        if !often && self.state.commit_is_near(self.stamp()) {
+            return self.flush().await;
+        }
+        self.settle().await;
     }
 
     /// Whether a modem is as it was but for its bearers' figures, which each bearer tells twice a minute.

@@ -294,7 +294,7 @@ impl Engine {
             Request::Reload(reply) => {
                 self.read(Then::Configuration(reply));
             }
-            Request::GiveBack => self.give_back(),
+            Request::GiveBack => self.give_back().await,
             Request::FilesChanged => self.read(Then::Nothing),
             Request::BugReport(reply) => {
                 let lines = self.recording.lines();

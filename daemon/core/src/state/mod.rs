@@ -540,6 +540,15 @@ impl State {
         changes
     }
 
+    /// Whether two thirds of the time are over that usage may be unsaved: a commit on an occasion that wakes the service
+    /// anyway then takes the place of the one that would wake it.
+    #[must_use]
+    pub fn commit_is_near(&self, at: Stamp) -> bool {
+        let (_, since) = self.accounting.unsaved();
+        let most = self.settings.max_unsaved_time.as_millis().unsigned_abs();
+        since.is_some_and(|since| at.boot_ms.saturating_sub(since) >= most / 3 * 2)
+    }
+
     /// What the configuration decides.
     #[must_use]
     pub const fn settings(&self) -> &Settings {

@@ -63,7 +63,8 @@ pub struct Timing {
     /// From a change to telling it, so that several come together.
     pub coalesce: Duration,
     /// From a connection over a link of the kernel to reading its figures, once and again; then each time after as long as
-    /// the second, or, with many connections, longer: after so long at most.
+    /// the second, or, with many connections, longer: after so long at most. The first is after a start has given back the
+    /// memory that it took, so that what reading them takes is in memory from then on.
     pub figures: [Duration; 3],
     /// From telling a modem to telling it again because nothing but its signal changed.
     pub signal: Duration,
@@ -82,7 +83,7 @@ impl Default for Timing {
         Self {
             call: Duration::from_secs(10),
             coalesce: Duration::from_millis(5),
-            figures: [Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(1800)],
+            figures: [Duration::from_secs(80), Duration::from_secs(300), Duration::from_secs(1800)],
             signal: Duration::from_secs(60),
             settle: Duration::from_millis(100),
             settle_most: Duration::from_millis(500),
