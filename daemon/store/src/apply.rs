@@ -19,7 +19,8 @@ use crate::wishes;
 use crate::{rollup, slots};
 
 /// What the commit of usage asks for, every few minutes: never prepared anew for the little memory that it takes.
-pub(crate) const OF_USAGE: [&str; 5] = [BEGIN, rollup::FIND_MARK, slots::ADD_DATED, SET_BASELINE, COMMIT];
+pub(crate) const OF_USAGE: [&str; 6] =
+    [BEGIN, rollup::FIND_MARK, slots::ADD_DATED, SET_BASELINE, FOLLOW_SESSION, COMMIT];
 
 const BEGIN: &str = "BEGIN IMMEDIATE";
 const COMMIT: &str = "COMMIT";
@@ -267,31 +268,30 @@ fn open_epoch(tx: &Connection, epoch: &Epoch) -> Made {
     )
 }
 
+const FOLLOW_SESSION: &str =
+    "UPDATE session SET interface = ?2, source = ?3, kernel_rx_bytes = ?4, kernel_tx_bytes = ?5,
+         kernel_rx_from = ?6, kernel_tx_from = ?7, modem_rx_bytes = ?8, modem_tx_bytes = ?9,
+         modem_rx_from = ?10, modem_tx_from = ?11
+     WHERE id = ?1 AND ended = 0";
+
 fn keep_session(tx: &Connection, session: &Session) -> Made {
     let bytes = |value: Option<u64>, figure| value.map(|value| signed(value, figure)).transpose();
     let (kernel, told) = (session.kernel, session.told);
     // One that lasts is kept with its usage again and again: only what moves, so that no index is written anew.
     if !session.over {
-        let known = tx
-            .prepare_cached(
-                "UPDATE session SET interface = ?2, source = ?3, kernel_rx_bytes = ?4, kernel_tx_bytes = ?5,
-                     kernel_rx_from = ?6, kernel_tx_from = ?7, modem_rx_bytes = ?8, modem_tx_bytes = ?9,
-                     modem_rx_from = ?10, modem_tx_from = ?11
-                 WHERE id = ?1 AND ended = 0",
-            )?
-            .execute(params![
-                session.id.0,
-                session.interface,
-                session.source.as_str(),
-                bytes(kernel.map(|f| f.grown.rx), "kernel_rx_bytes")?,
-                bytes(kernel.map(|f| f.grown.tx), "kernel_tx_bytes")?,
-                kernel.map(|f| f.from_rx),
-                kernel.map(|f| f.from_tx),
-                bytes(told.map(|f| f.grown.rx), "modem_rx_bytes")?,
-                bytes(told.map(|f| f.grown.tx), "modem_tx_bytes")?,
-                told.map(|f| f.from_rx),
-                told.map(|f| f.from_tx),
-            ])?;
+        let known = tx.prepare_cached(FOLLOW_SESSION)?.execute(params![
+            session.id.0,
+            session.interface,
+            session.source.as_str(),
+            bytes(kernel.map(|f| f.grown.rx), "kernel_rx_bytes")?,
+            bytes(kernel.map(|f| f.grown.tx), "kernel_tx_bytes")?,
+            kernel.map(|f| f.from_rx),
+            kernel.map(|f| f.from_tx),
+            bytes(told.map(|f| f.grown.rx), "modem_rx_bytes")?,
+            bytes(told.map(|f| f.grown.tx), "modem_tx_bytes")?,
+            told.map(|f| f.from_rx),
+            told.map(|f| f.from_tx),
+        ])?;
         if known > 0 {
             return Ok(());
         }
