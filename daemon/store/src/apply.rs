@@ -268,65 +268,50 @@ fn open_epoch(tx: &Connection, epoch: &Epoch) -> Made {
     )
 }
 
+/// By the same numbers as in [`KEEP_SESSION`].
 const FOLLOW_SESSION: &str =
-    "UPDATE session SET interface = ?2, source = ?3, kernel_rx_bytes = ?4, kernel_tx_bytes = ?5,
-         kernel_rx_from = ?6, kernel_tx_from = ?7, modem_rx_bytes = ?8, modem_tx_bytes = ?9,
-         modem_rx_from = ?10, modem_tx_from = ?11
+    "UPDATE session SET interface = ?5, source = ?6, kernel_rx_bytes = ?12, kernel_tx_bytes = ?13,
+         kernel_rx_from = ?14, kernel_tx_from = ?15, modem_rx_bytes = ?16, modem_tx_bytes = ?17,
+         modem_rx_from = ?18, modem_tx_from = ?19
      WHERE id = ?1 AND ended = 0";
+
+/// The ledger may have dated it since.
+const KEEP_SESSION: &str = "INSERT INTO session
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+     ON CONFLICT (id) DO UPDATE SET iccid = ?2, modem = ?3, apn = ?4, interface = ?5, source = ?6, boot = ?7,
+         began_ms = coalesce(?8, began_ms), began_boot_ms = ?9, ended_ms = ?10, ended = ?11,
+         kernel_rx_bytes = ?12, kernel_tx_bytes = ?13, kernel_rx_from = ?14, kernel_tx_from = ?15,
+         modem_rx_bytes = ?16, modem_tx_bytes = ?17, modem_rx_from = ?18, modem_tx_from = ?19";
 
 fn keep_session(tx: &Connection, session: &Session) -> Made {
     let bytes = |value: Option<u64>, figure| value.map(|value| signed(value, figure)).transpose();
     let (kernel, told) = (session.kernel, session.told);
+    let values = params![
+        session.id.0,
+        session.iccid.as_str(),
+        session.modem.as_ref().map(|m| m.as_str()),
+        session.apn,
+        session.interface,
+        session.source.as_str(),
+        session.boot.as_str(),
+        session.began.map(|t| t.as_millis()),
+        signed(session.began_boot_ms, "began_boot_ms")?,
+        session.ended.map(|t| t.as_millis()),
+        session.over,
+        bytes(kernel.map(|f| f.grown.rx), "kernel_rx_bytes")?,
+        bytes(kernel.map(|f| f.grown.tx), "kernel_tx_bytes")?,
+        kernel.map(|f| f.from_rx),
+        kernel.map(|f| f.from_tx),
+        bytes(told.map(|f| f.grown.rx), "modem_rx_bytes")?,
+        bytes(told.map(|f| f.grown.tx), "modem_tx_bytes")?,
+        told.map(|f| f.from_rx),
+        told.map(|f| f.from_tx),
+    ];
     // One that lasts is kept with its usage again and again: only what moves, so that no index is written anew.
-    if !session.over {
-        let known = tx.prepare_cached(FOLLOW_SESSION)?.execute(params![
-            session.id.0,
-            session.interface,
-            session.source.as_str(),
-            bytes(kernel.map(|f| f.grown.rx), "kernel_rx_bytes")?,
-            bytes(kernel.map(|f| f.grown.tx), "kernel_tx_bytes")?,
-            kernel.map(|f| f.from_rx),
-            kernel.map(|f| f.from_tx),
-            bytes(told.map(|f| f.grown.rx), "modem_rx_bytes")?,
-            bytes(told.map(|f| f.grown.tx), "modem_tx_bytes")?,
-            told.map(|f| f.from_rx),
-            told.map(|f| f.from_tx),
-        ])?;
-        if known > 0 {
-            return Ok(());
-        }
+    if !session.over && tx.prepare_cached(FOLLOW_SESSION)?.execute(values)? > 0 {
+        return Ok(());
     }
-    run(
-        tx,
-        // The ledger may have dated it since.
-        "INSERT INTO session
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
-         ON CONFLICT (id) DO UPDATE SET iccid = ?2, modem = ?3, apn = ?4, interface = ?5, source = ?6, boot = ?7,
-             began_ms = coalesce(?8, began_ms), began_boot_ms = ?9, ended_ms = ?10, ended = ?11,
-             kernel_rx_bytes = ?12, kernel_tx_bytes = ?13, kernel_rx_from = ?14, kernel_tx_from = ?15,
-             modem_rx_bytes = ?16, modem_tx_bytes = ?17, modem_rx_from = ?18, modem_tx_from = ?19",
-        params![
-            session.id.0,
-            session.iccid.as_str(),
-            session.modem.as_ref().map(|m| m.as_str()),
-            session.apn,
-            session.interface,
-            session.source.as_str(),
-            session.boot.as_str(),
-            session.began.map(|t| t.as_millis()),
-            signed(session.began_boot_ms, "began_boot_ms")?,
-            session.ended.map(|t| t.as_millis()),
-            session.over,
-            bytes(kernel.map(|f| f.grown.rx), "kernel_rx_bytes")?,
-            bytes(kernel.map(|f| f.grown.tx), "kernel_tx_bytes")?,
-            kernel.map(|f| f.from_rx),
-            kernel.map(|f| f.from_tx),
-            bytes(told.map(|f| f.grown.rx), "modem_rx_bytes")?,
-            bytes(told.map(|f| f.grown.tx), "modem_tx_bytes")?,
-            told.map(|f| f.from_rx),
-            told.map(|f| f.from_tx),
-        ],
-    )
+    run(tx, KEEP_SESSION, values)
 }
 
 const SET_BASELINE: &str = "INSERT OR REPLACE INTO baseline
