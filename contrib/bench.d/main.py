@@ -22,6 +22,7 @@ import latency
 import rules
 import upkeep
 from common import run, say
+from resident import resident, watch
 from scale import scale
 from traffic import cross, fill, send, sink
 
@@ -90,6 +91,7 @@ def main():
     words.add_argument("--quick", action="store_true")
     words.add_argument("--json", action="store_true")
     words.add_argument("--scale", action="store_true")
+    words.add_argument("--resident", action="store_true")
     words.add_argument("--seed", type=int, default=int(time.time()))
     words.add_argument("--only", default=",".join(GOALS))
     asked = words.parse_args()
@@ -106,6 +108,8 @@ def main():
     try:
         if asked.scale:
             scale(bench, show_json if asked.json else show)
+        elif asked.resident:
+            resident(bench)
         else:
             for room in ROOMS:
                 room.measure(bench)
@@ -113,7 +117,7 @@ def main():
         say(f"what the programs said is kept in {base}")
         raise
     shutil.rmtree(base)
-    if asked.scale:
+    if asked.scale or asked.resident:
         return
     found = {metric: bench.found[metric] for metric in wanted}
     if asked.json:
@@ -132,6 +136,8 @@ if __name__ == "__main__":
         fill(*map(int, sys.argv[2:5]), sys.argv[5])
     elif sys.argv[1:2] == ["--sink"]:
         sink()
+    elif sys.argv[1:2] == ["--watched"]:
+        watch(sys.argv[2], sys.argv[3], sys.argv[4:])
     else:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         main()

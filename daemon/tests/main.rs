@@ -45,6 +45,8 @@ mod receivers;
 mod reminders;
 #[path = "main/replay.rs"]
 mod replay;
+#[path = "main/resident.rs"]
+mod resident;
 #[path = "main/scaffold.rs"]
 mod scaffold;
 #[path = "main/service.rs"]

@@ -21,6 +21,9 @@ const STACK_IN_USE: usize = 16 * 1024;
 /// it is called on that thread; lets go of the program's code and constants: what is used again is mapped again, 64 kB at
 /// a time, from the kernel's cache. Those that are not as in their file, such as where a debugger has a breakpoint, stay.
 ///
+/// What a service at work runs, as far as the linker was told (`daemon/resident.ld`), is read in at once: by a page here
+/// and a page there it would be read from the disk in pieces, each when something waits for it.
+///
 /// What is used from then on stays in memory where `RLIMIT_MEMLOCK` allows, until the next time: a service that sleeps for
 /// minutes is the first whose code a kernel short of memory drops, and would read it from the disk when it has to ring.
 pub fn give_back() -> GivenBack {
@@ -50,7 +53,47 @@ pub fn give_back() -> GivenBack {
             given.kept = given.kept.saturating_add(bytes);
         }
     }
+    read_in(resident());
     given
+}
+
+/// The linker puts it where the functions begin that a service at work runs.
+#[unsafe(link_section = ".text.simbell_resident_first")]
+#[inline(never)]
+extern "C" fn first(one: u32) -> u32 {
+    one.wrapping_add(1)
+}
+
+/// And this where they end.
+#[unsafe(link_section = ".text.simbell_resident_last")]
+#[inline(never)]
+extern "C" fn last(one: u32) -> u32 {
+    one.wrapping_add(2)
+}
+
+/// More than they can be: where the linker was told nothing, the two lie anywhere.
+const MOST_RESIDENT: usize = 4 * 1024 * 1024;
+
+/// The addresses of what a service at work runs; nothing where the linker was not told of it.
+fn resident() -> Range<usize> {
+    let [first, last] = [first, last].map(|at: extern "C" fn(u32) -> u32| (at as *const ()).addr());
+    // Pages of any size.
+    let found = first & !(STACK_IN_USE - 1)..last;
+    if found.len() > MOST_RESIDENT { 0..0 } else { found }
+}
+
+/// Before Linux 5.14 it is without effect, and each page is read when it is used.
+fn read_in(range: Range<usize>) {
+    if !range.is_empty() {
+        // SAFETY: it maps pages of code, as using them would.
+        unsafe {
+            libc::madvise(
+                std::ptr::without_provenance_mut(range.start),
+                range.len(),
+                libc::MADV_POPULATE_READ,
+            );
+        }
+    }
 }
 
 /// What [`give_back`] did.

@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,21 @@ impl Kept for String {
 
     fn give(self) -> String {
         self
+    }
+}
+
+/// For identities that each counter, session and baseline carries: a copy of those takes no memory.
+impl Kept for Arc<str> {
+    fn keep(text: String) -> Self {
+        text.into()
+    }
+
+    fn text(&self) -> &str {
+        self
+    }
+
+    fn give(self) -> String {
+        self.as_ref().to_owned()
     }
 }
 
@@ -231,7 +247,7 @@ text_ident!(
 );
 text_ident!(
     /// What a modem is known by: its IMEI, or its device path where it tells none. Never its D-Bus path.
-    ModemId, "modem identity", key, true
+    ModemId, "modem identity", key, true, Arc<str>
 );
 text_ident!(
     /// A telephone number or alphanumeric sender as the network gave it; hostile text, length-limited.
@@ -259,7 +275,7 @@ text_ident!(
 );
 text_ident!(
     /// The kernel's identity of this boot. Source: `/proc/sys/kernel/random/boot_id`.
-    BootId, "boot id", key, false
+    BootId, "boot id", key, false, Arc<str>
 );
 
 /// Kernel interface index, unique within a boot and network namespace while the interface lives.
