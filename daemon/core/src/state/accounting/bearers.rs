@@ -355,7 +355,7 @@ impl Accounting {
             _ => live.told.filter(|_| others == 1),
         }?;
         let raw = (figures.from_rx.try_into().ok()?, figures.from_tx.try_into().ok()?);
-        Some(First { raw, began, owner: counter.owner.clone() })
+        Some(First { raw, began, owner: counter.owner.clone(), unconfirmed: counter.unconfirmed })
     }
 
     /// Whether a baseline is of figures that took over from the kernel's: those may lag behind what is booked.

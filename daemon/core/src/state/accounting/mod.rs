@@ -118,6 +118,8 @@ struct First {
     raw: (u64, u64),
     began: Stamp,
     owner: Option<Owner>,
+    /// The owner was the ledger's word alone, and still is.
+    unconfirmed: bool,
 }
 
 /// Usage booked in one step, for the totals in memory.
@@ -261,13 +263,14 @@ impl Accounting {
         let links: Vec<IfIndex> = self.links.keys().copied().collect();
         for index in links {
             let live = self.beginnings.get(&link_key(index)).and_then(|live| live.first.clone());
-            let Some(First { raw, began, owner: Some(owner) }) = live else { continue };
+            let Some(First { raw, began, owner: Some(owner), unconfirmed }) = live else { continue };
             let Some(mut link) = self.links.remove(&index) else { continue };
             if link.owner.is_none() && raw.0 <= link.latest.0 && raw.1 <= link.latest.1 {
                 link.booked = raw;
                 self.claim(&mut link, owner, began);
                 self.joined_midway(&link);
                 link.presumed = true;
+                link.unconfirmed = unconfirmed;
             }
             self.links.insert(index, link);
         }
