@@ -290,6 +290,7 @@ impl Accounting {
         for id in over {
             self.end_session(Some(id), None);
         }
+        let mut watched = Vec::new();
         for (id, live) in &self.sessions {
             if live.session.source == Source::Modem
                 && live.session.kernel.is_some()
@@ -300,7 +301,12 @@ impl Accounting {
                     .find(|link| link.interface.as_ref() == Some(name) && link.owner.is_none())
             {
                 link.watched = Some(*id);
+                watched.push(link.clone());
             }
+        }
+        // It has been read already, and may be asked for before it is again.
+        for link in watched {
+            self.follow(&link);
         }
     }
 
