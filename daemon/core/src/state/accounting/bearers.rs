@@ -179,7 +179,7 @@ impl Accounting {
         let goes_on = |base: &Baseline| {
             same_connection
                 && base.iccid.as_ref() == Some(iccid)
-                && ((now.0 >= base.rx_bytes && now.1 >= base.tx_bytes) || self.took_over(base))
+                && self.last_figure(base).is_none_or(|last| now.0 >= last.0 && now.1 >= last.1)
         };
         match base {
             Some(base) if goes_on(&base) => {
@@ -207,18 +207,19 @@ impl Accounting {
             base => {
                 let another_sim =
                     same_connection && base.as_ref().is_some_and(|base| base.iccid.as_ref() != Some(iccid));
-                // What is booked of figures that took over may be ahead of them.
-                let plain = base.as_ref().filter(|base| !self.took_over(base));
-                let before = plain.map(|b| (b.rx_bytes, b.tx_bytes));
+                let before = base.as_ref().and_then(|base| self.last_figure(base));
                 if let Some(base) = base {
                     let reason = match same_connection {
                         true if another_sim => GapReason::SimChanged,
                         true => GapReason::CounterReset,
                         false => self.ended_unseen(&key),
                     };
+                    let kernels = self.kernels_lead(&base, stats).filter(|_| !same_connection);
                     self.lose(&base, reason, seen.at);
                     if another_sim && bearer.connected {
                         self.share_with_sim(&key, stats, stamp_of(&base, seen.at), Some(iccid), seen.at);
+                    } else if let Some(interface) = kernels.filter(|_| bearer.connected) {
+                        self.share_with_lead(&key, stats, interface, iccid, seen.at);
                     }
                 }
                 if !bearer.connected {
@@ -358,10 +359,31 @@ impl Accounting {
         Some(First { raw, began, owner: counter.owner.clone(), unconfirmed: counter.unconfirmed })
     }
 
-    /// Whether a baseline is of figures that took over from the kernel's: those may lag behind what is booked.
-    fn took_over(&self, base: &Baseline) -> bool {
-        let session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch));
-        session.and_then(|id| self.sessions.get(id)).is_some_and(|live| live.session.kernel.is_some())
+    /// ModemManager's last figure of a connection, as far as the ledger holds it. What is booked of figures that took over
+    /// from the kernel's may be ahead of them: there the session says it, unless it is the sum of several bearers.
+    fn last_figure(&self, base: &Baseline) -> Option<(u64, u64)> {
+        let session = |base: &Baseline| base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch)).copied();
+        let id = session(base);
+        let live = id.and_then(|id| self.sessions.get(&id)).map(|live| &live.session);
+        let Some(live) = live.filter(|live| live.kernel.is_some()) else {
+            return Some((base.rx_bytes, base.tx_bytes));
+        };
+        let waiting = self.waiting.values().filter(|other| other.counter != base.counter).map(session);
+        let mut others = waiting.chain(self.bearers.values().map(|other| other.session));
+        let alone = !others.any(|other| other == id);
+        live.told.filter(|_| alone).map(|told| told.at(told.grown))
+    }
+
+    /// The interface whose counter may have booked what a figure does not say yet, where that may be of the connection of a
+    /// baseline all the same: without starts a session may be older than its connection, after a kill.
+    fn kernels_lead(&self, base: &Baseline, stats: &BearerStats) -> Option<String> {
+        let id = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch))?;
+        let interface = self.sessions.get(id)?.session.interface.clone()?;
+        let goes_on = self.last_figure(base).is_none_or(|last| {
+            let leads = last.0 < base.rx_bytes || last.1 < base.tx_bytes;
+            leads && last.0 <= stats.rx_bytes && last.1 <= stats.tx_bytes
+        });
+        (goes_on && base.connection_start == stats.start).then_some(interface)
     }
 
     /// The link of a connection that ModemManager's figures count is followed beside them.

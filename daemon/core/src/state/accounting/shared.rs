@@ -140,6 +140,21 @@ impl Accounting {
         self.share(key, Shared { start: stats.start, interface: None, until: None, wait }, at);
     }
 
+    /// What a counter of the kernel was ahead of a connection's figures is booked, or was of another connection.
+    pub(super) fn share_with_lead(
+        &mut self,
+        key: &str,
+        stats: &BearerStats,
+        interface: String,
+        iccid: &Iccid,
+        at: Stamp,
+    ) {
+        let last = Some(((stats.rx_bytes, stats.tx_bytes), at.boot_ms));
+        let (began, iccid) = (Some(at.boot_ms), Some(iccid.clone()));
+        let wait = Some(Wait { since: at, reason: GapReason::NoCounter, iccid, began, last, moved: true });
+        self.share(key, Shared { start: stats.start, interface: Some(interface), until: None, wait }, at);
+    }
+
     /// A counter of the kernel is gone, and its connection may last.
     pub(super) fn kernel_lost(&mut self, modem: Option<&ModemId>, at: Stamp) {
         let Some(prefix) = modem.map(super::bearers::prefix) else { return };
