@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::sources::choose;
 use super::*;
+use crate::ledger::Figures;
 use crate::settings::SourceChoice;
 
 #[derive(Debug, Clone)]
@@ -122,12 +123,12 @@ struct World {
     passed: Vec<(i64, usize, u64, u64)>,
     /// Of that, what follows ModemManager's last figure of a connection that is seen to end.
     tail: [(u64, u64); 2],
-    /// Whether the connection's bytes are by ModemManager's figures, as far as is known here.
-    by_figures: bool,
     /// Bytes passed that a link alone knew of that was reset or swapped back unseen.
     untraceable: [bool; 2],
     copy: Option<Copy>,
     connections: usize,
+    /// The last figure of the connection before, where nothing but a lower one tells this one from it.
+    seems: Option<(i64, i64)>,
     /// How much had passed as the connection began, where the service has not seen it yet.
     unseen_since: Option<usize>,
     /// What the counter said as the connection began, where the service has watched it ever since.
@@ -223,10 +224,10 @@ impl World {
             ever_stepped: false,
             passed: Vec::new(),
             tail: [(0, 0); 2],
-            by_figures: false,
             untraceable: [false; 2],
             copy: None,
             connections: 0,
+            seems: None,
             unseen_since: None,
             whole: None,
             compared: false,
@@ -257,7 +258,6 @@ impl World {
 
     /// And how much of that the kernel saw, received.
     fn carries(&mut self, rx: u64, tx: u64, by_kernel: u64) {
-        self.by_figures |= !self.modem.link || self.choice == SourceChoice::Modem;
         self.modem.carries(rx, tx);
         let truth = &mut self.truth[self.sim];
         *truth = (truth.0 + rx, truth.1 + tx);
@@ -271,7 +271,7 @@ impl World {
 
     /// The connection is over, and what ModemManager did not tell of it nobody will.
     fn ends(&mut self) {
-        if self.connected && self.by_figures {
+        if self.connected && self.by_figures() {
             let Modem { counted, polled, .. } = self.modem;
             let tail = &mut self.tail[self.sim];
             *tail = (tail.0 + counted.0 - polled.0, tail.1 + counted.1 - polled.1);
@@ -282,11 +282,9 @@ impl World {
 
     fn begins(&mut self) {
         self.connected = true;
-        self.by_figures = false;
         self.connections += 1;
         self.unseen_since = Some(self.passed.len());
-        // Without starts, two that began within half a minute cannot be told apart.
-        self.untraceable[self.sim] |= !self.modem.starts && self.bench.secs - self.modem.began < 40;
+        self.seems = self.may_seem().filter(|_| !self.modem.starts && !self.watched());
         self.modem.connects(self.bench.secs, self.bench.secs + self.bench.off);
     }
 
@@ -321,6 +319,10 @@ impl World {
         if self.watched() {
             self.swapped_unseen = false;
             self.unseen_since = None;
+            let (rx, tx) = self.modem.polled;
+            if let Some(last) = self.seems.take().filter(|_| self.connected) {
+                self.untraceable[self.sim] |= last.0 <= rx.cast_signed() && last.1 <= tx.cast_signed();
+            }
             let state = if self.connected { ModemState::Connected } else { ModemState::Registered };
             let (links, view) = (self.links(), self.view(state));
             self.bench.seen(&links, view);
@@ -333,6 +335,26 @@ impl World {
         let mut bases = self.bench.ledger.baselines.values();
         let base = bases.find(|b| b.ifindex == Some(IfIndex(self.index)) && b.boot.as_str() == boot)?;
         SIMS.iter().position(|sim| base.iccid.as_ref().is_some_and(|iccid| iccid.as_str() == *sim))
+    }
+
+    /// Whether the connection's bytes are by ModemManager's figures, or wait for one, by the ledger.
+    fn by_figures(&self) -> bool {
+        let mut bases = self.bench.ledger.baselines.values();
+        bases.any(|base| base.counter.starts_with("bearer:") && base.iccid.is_some())
+    }
+
+    /// The last figure of the connection that one which begins now, without a start, may seem: of that the ledger knows when
+    /// the service saw it, and of this one within the age of a figure, and some seconds, when it began.
+    fn may_seem(&self) -> Option<(i64, i64)> {
+        let Ledger { baselines, epochs, sessions, .. } = &self.bench.ledger;
+        let bases = baselines.values().filter(|base| base.counter.starts_with("bearer:"));
+        let mut known = bases.filter_map(|base| sessions.get(&epochs[&base.epoch?].session?));
+        let told = known.find(|session| {
+            let seen = i64::try_from(session.began_boot_ms / 1_000).unwrap();
+            self.bench.secs - NOON - seen <= 36
+        })?;
+        let Figures { grown, from_rx, from_tx } = told.told?;
+        Some((from_rx + grown.rx.cast_signed(), from_tx + grown.tx.cast_signed()))
     }
 
     /// Whether the ledger knows of the connection that there is.
@@ -354,8 +376,9 @@ impl World {
             self.compared = false;
         }
         // What one counter is ahead of the other is known to half a minute only, where they were not compared from the
-        // connection's beginning on.
-        if matches!(op, Op::Source(SourceChoice::Modem) | Op::Bypass(_)) && self.modem.link {
+        // connection's beginning on: also where the kernel counts until ModemManager's figure can be compared.
+        let awaits_figure = self.choice == SourceChoice::Modem && self.known();
+        if matches!(op, Op::Source(SourceChoice::Modem) | Op::Bypass(_)) && self.modem.link || awaits_figure {
             self.untraceable[self.sim] |= self.connected && !self.compared;
         }
         if matches!(op, Op::Bypass(_) | Op::Source(_)) || self.choice == SourceChoice::Modem {
@@ -400,7 +423,6 @@ impl World {
             Op::Bypass(mb) if self.modem.tells && self.connected => {
                 let bytes = u64::from(mb) * 1_000_000;
                 self.counter.0 += bytes / 50;
-                self.by_figures = true;
                 self.carries(bytes, 0, bytes / 50);
                 self.approximate[self.sim] = true;
             }
@@ -584,6 +606,7 @@ impl World {
         self.bench.restore(copy.ledger.clone(), &links);
         self.bench.commit();
         self.passed.truncate(copy.passed);
+        self.unseen_since = self.unseen_since.map(|before| before.min(copy.passed));
         self.lost = [true; 2];
         // All but what passed in a connection that was watched from its beginning.
         if let Some(from) = self.whole.filter(|_| self.connected && copy.connections < self.connections) {
@@ -698,10 +721,11 @@ fn lives_that_were_told_wrong_once_are_told_right() {
     const FIGURES: [bool; 5] = [true, false, false, true, false];
     const GOES_ON: [bool; 5] = [true, true, false, true, false];
     const NO_STARTS: [bool; 5] = [true, false, false, false, false];
+    const BOTH_NO_STARTS: [bool; 5] = [true, false, true, false, false];
     let modem = Source(SourceChoice::Modem);
     let kernel = Source(SourceChoice::Kernel);
     let passes = Traffic(0, 1_000);
-    let lives: [(_, &[Op]); 24] = [
+    let lives: [(_, &[Op]); 34] = [
         // The figures that come after a kill hold what the kernel's counter that is gone had counted.
         (BOTH, &[Connect, Recreate, modem.clone(), passes.clone(), Recreate, Kill, Start, Poll]),
         (BOTH, &[Connect, modem.clone(), Recreate, passes.clone(), Kill, Start, Kill, Start, Poll]),
@@ -793,6 +817,147 @@ fn lives_that_were_told_wrong_once_are_told_right() {
         // The kernel's counter cannot say what ModemManager's last figure lacks.
         (BOTH, &[modem.clone(), Connect, passes.clone(), Recreate, kernel.clone()]),
         (BOTH, &[modem.clone(), Connect, passes.clone(), Recreate, Kill, Start, kernel.clone()]),
+        // Another connection while the service was dead, which nothing but its lower figure tells from the one before.
+        (
+            BOTH_NO_STARTS,
+            &[
+                modem.clone(),
+                Connect,
+                passes.clone(),
+                Poll,
+                Commit,
+                Kill,
+                Disconnect,
+                Connect,
+                Traffic(0, 1),
+                Poll,
+                Start,
+                Poll,
+            ],
+        ),
+        // And one that nothing tells from it, as the service saw that one later than it began.
+        (
+            BOTH_NO_STARTS,
+            &[
+                modem.clone(),
+                Connect,
+                Suspend(33),
+                ModemManagerCrash,
+                Op::ModemManagerReturn,
+                passes.clone(),
+                Poll,
+                Commit,
+                Kill,
+                Disconnect,
+                Connect,
+                Traffic(0, 2_000),
+                Poll,
+                Start,
+                Poll,
+            ],
+        ),
+        // After a kill the session of a link is older than its connection, which its figures seem not to be of then.
+        (
+            BOTH_NO_STARTS,
+            &[
+                Connect,
+                Poll,
+                Kill,
+                Disconnect,
+                Connect,
+                Poll,
+                Start,
+                Poll,
+                passes.clone(),
+                Poll,
+                passes.clone(),
+                Op::Read,
+                modem.clone(),
+                Kill,
+                Start,
+                Poll,
+            ],
+        ),
+        (
+            BOTH_NO_STARTS,
+            &[
+                Connect,
+                Poll,
+                Op::Bypass(2),
+                Poll,
+                Kill,
+                Disconnect,
+                Connect,
+                Poll,
+                Start,
+                Poll,
+                passes.clone(),
+                Disconnect,
+            ],
+        ),
+        // Its counters were not compared from the connection's beginning on, and another SIM comes into use.
+        (
+            BOTH_NO_STARTS,
+            &[
+                Connect,
+                Poll,
+                Kill,
+                Disconnect,
+                Connect,
+                Poll,
+                Start,
+                Poll,
+                modem.clone(),
+                Switch,
+                passes.clone(),
+                Poll,
+                passes.clone(),
+            ],
+        ),
+        // Another SIM while the service was dead, and a copy that knows neither connection.
+        (
+            KERNEL,
+            &[
+                Connect,
+                Copy,
+                Disconnect,
+                Connect,
+                Restore,
+                Kill,
+                Op::Swap,
+                Connect,
+                ModemManagerCrash,
+                passes.clone(),
+                Disconnect,
+                Start,
+                Restore,
+                Recreate,
+            ],
+        ),
+        // The kernel's counter was not read since the copy took the ledger's place.
+        (BOTH_NO_STARTS, &[modem.clone(), Connect, passes.clone(), Copy, Poll, Restore, kernel.clone()]),
+        // A connection that nobody saw since the copy, either.
+        (
+            FIGURES,
+            &[
+                Connect,
+                passes.clone(),
+                Poll,
+                Copy,
+                passes.clone(),
+                Poll,
+                Op::Reboot,
+                Connect,
+                OutOfSight,
+                Start,
+                Restore,
+                ModemManagerCrash,
+                passes.clone(),
+            ],
+        ),
+        // What follows ModemManager's last figure, whose figures count by now, or still do.
+        (BOTH, &[Connect, passes.clone(), modem.clone(), Disconnect]),
+        (BOTH, &[modem.clone(), Connect, Source(SourceChoice::Auto), passes.clone(), Disconnect]),
     ];
     for (modem, ops) in lives {
         live(modem, ops);
