@@ -171,6 +171,8 @@ impl Accounting {
             link.booked =
                 start.map_or(link.latest, |start| (start.0.min(link.latest.0), start.1.min(link.latest.1)));
             self.claim(&mut link, owner, seen.at);
+            // ModemManager's next figure may be of before the change: it is not where both began.
+            self.joined_midway(&link);
             self.book(&mut link, seen.at, seen.splits, booked);
         }
         self.links.insert(index, link);
