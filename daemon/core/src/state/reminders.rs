@@ -232,6 +232,15 @@ impl State {
             })
             .cloned()
             .collect();
+        for mut reminder in due {
+            let was_due = match &reminder.state {
+                ReminderState::Snoozed { until } => Some(*until),
+                _ => reminder.next_at,
+            };
+            reminder.late = was_due.map(|due| at.wall.since(due)).filter(|late| *late >= LATE_FROM);
+            self.say_or_hold(reminder, true, at, fx);
+        }
+        // Also what was said for the last time just now: it would have the service woken once more at once.
         let old_news: Vec<ReminderKey> = self
             .reminders
             .values()
@@ -240,14 +249,6 @@ impl State {
             .collect();
         for key in old_news {
             self.resolve(&key, at, fx);
-        }
-        for mut reminder in due {
-            let was_due = match &reminder.state {
-                ReminderState::Snoozed { until } => Some(*until),
-                _ => reminder.next_at,
-            };
-            reminder.late = was_due.map(|due| at.wall.since(due)).filter(|late| *late >= LATE_FROM);
-            self.say_or_hold(reminder, true, at, fx);
         }
     }
 

@@ -70,6 +70,19 @@ fn news_is_over_after_a_day_answered_or_not() {
 }
 
 #[test]
+fn news_that_is_old_as_it_is_said_for_the_last_time_wakes_nobody_again() {
+    let mut bench = Bench::new(settings(), &[rule("r", "sms", vec![])]);
+    bench.evaluated("r", sms("one"), vec![finding("carrier")]);
+    let key = ReminderKey::new("r/carrier/0017").unwrap();
+    bench.feed(&Event::ReminderSnoozed { key, span: Span::secs(2 * 86_400) });
+    bench.secs += 2 * 86_400;
+    let at = bench.at();
+    assert_eq!(bench.state.step(at, &Event::WakeReached).deliver.len(), 1, "it is said all the same");
+    let wake = bench.state.next_wake(at);
+    assert!(wake.as_ref().is_none_or(|wake| wake.after > Span::ZERO), "{wake:?}");
+}
+
+#[test]
 fn rules_wait_until_the_ledger_has_said_what_every_sim_used() {
     let mut bench = Bench::new(settings(), &[rule("r", "usage", vec![])]);
     bench.evaluated("r", usage(), vec![finding("eighty")]);
