@@ -424,6 +424,8 @@ impl Accounting {
                     let read_at = super::dated(told_until);
                     let base = Baseline { read_at, read_boot_ms: told_until.boot_ms, ..base };
                     if modem.is_some() {
+                        // `lose` knows the sessions of the ledger's epochs, and this one may be younger.
+                        self.end_session(Some(session), base.read_at);
                         self.lose(&base, GapReason::NoCounter, at);
                         continue;
                     }

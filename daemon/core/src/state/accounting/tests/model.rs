@@ -725,7 +725,7 @@ fn lives_that_were_told_wrong_once_are_told_right() {
     let modem = Source(SourceChoice::Modem);
     let kernel = Source(SourceChoice::Kernel);
     let passes = Traffic(0, 1_000);
-    let lives: [(_, &[Op]); 35] = [
+    let lives: [(_, &[Op]); 36] = [
         // The figures that come after a kill hold what the kernel's counter that is gone had counted.
         (BOTH, &[Connect, Recreate, modem.clone(), passes.clone(), Recreate, Kill, Start, Poll]),
         (BOTH, &[Connect, modem.clone(), Recreate, passes.clone(), Kill, Start, Kill, Start, Poll]),
@@ -957,6 +957,28 @@ fn lives_that_were_told_wrong_once_are_told_right() {
         ),
         // ModemManager's next figure after a change of source may be of before it.
         (BOTH_NO_STARTS, &[Connect, Op::Bypass(1), Op::Read, modem.clone(), kernel.clone(), modem.clone()]),
+        // What the kernel counted beside another SIM's figures, of which a copy says that it is the first one's.
+        (
+            BOTH,
+            &[
+                Connect,
+                passes.clone(),
+                Poll,
+                Copy,
+                Disconnect,
+                Connect,
+                Poll,
+                Restore,
+                Poll,
+                modem.clone(),
+                Op::Swap,
+                Connect,
+                ModemManagerCrash,
+                Op::Bypass(1),
+                Restore,
+                Op::Swap,
+            ],
+        ),
         // What follows ModemManager's last figure, whose figures count by now, or still do.
         (BOTH, &[Connect, passes.clone(), modem.clone(), Disconnect]),
         (BOTH, &[modem.clone(), Connect, Source(SourceChoice::Auto), passes.clone(), Disconnect]),
