@@ -77,8 +77,9 @@ const MOST_RESIDENT: usize = 4 * 1024 * 1024;
 /// The addresses of what a service at work runs; nothing where the linker was not told of it.
 fn resident() -> Range<usize> {
     let [first, last] = [first, last].map(|at: extern "C" fn(u32) -> u32| (at as *const ()).addr());
-    // Pages of any size.
-    let found = first & !(STACK_IN_USE - 1)..last;
+    // SAFETY: it asks for a constant of this kernel.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(MOST_RESIDENT);
+    let found = first - first % page.max(1)..last;
     if found.len() > MOST_RESIDENT { 0..0 } else { found }
 }
 
