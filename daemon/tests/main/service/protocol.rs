@@ -1,6 +1,7 @@
 //! What the service tells systemd, and what it takes from it.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -108,7 +109,8 @@ fn a_socket_that_systemd_passes_is_served_and_left_where_it_is() {
     command.arg(SIMBELLD);
     house.arguments(&mut command);
     let mut service = house.start(command);
-    until(|| socket.exists().then_some(()));
+    // A name is there before anybody listens on it, and connecting would wake the service already.
+    until(|| listens(&socket).then_some(()));
     // The connection that wakes the service is the one it answers first.
     let answer = house.call("org.simbell.Control.GetVersion", &json!({ "client": null }));
     assert_eq!(answer["parameters"]["version"], env!("CARGO_PKG_VERSION"), "{answer}");
@@ -116,6 +118,16 @@ fn a_socket_that_systemd_passes_is_served_and_left_where_it_is() {
     service.signal(Signal::TERM);
     assert_eq!(service.end().code(), Some(0));
     assert!(socket.exists(), "systemd still listens on it");
+}
+
+/// By the flags of proc_net_unix(5).
+fn listens(socket: &Path) -> bool {
+    const ACCEPTS: &str = "00010000";
+    let sockets = fs::read_to_string("/proc/net/unix").unwrap();
+    sockets.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.nth(3) == Some(ACCEPTS) && words.next_back().is_some_and(|path| Path::new(path) == socket)
+    })
 }
 
 #[test]
