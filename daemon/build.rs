@@ -12,7 +12,7 @@ fn main() {
     if is("CARGO_CFG_TARGET_ENV", "gnu") {
         println!("cargo::rustc-link-arg-bin=simbelld=-Wl,-z,pack-relative-relocs");
     }
-    // What a service at work runs lies together: 5 MB less stay in memory. A program that is built to be tested is
+    // What a service at work runs lies together: 2 MB less stay in memory. A program that is built to be tested is
     // linked sooner without. Linkers that know no such script (mold, gold) are told to do without by
     // SIMBELL_PLAIN_LINK=1.
     if is("CARGO_CFG_TARGET_OS", "linux") && is("PROFILE", "release") && !is("SIMBELL_PLAIN_LINK", "1") {
