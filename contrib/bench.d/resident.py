@@ -16,7 +16,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from common import say
+from common import run, say
 from room import Room
 
 FILE = Path("daemon/resident.ld")
@@ -52,10 +52,9 @@ def resident(bench):
     ours, control = room.simbelld(room.dir / "state")
     room.ready(control, ours, "connected")
     time.sleep(SETTLE)
-    ask = ["callgrind_control", "-i", "on", str(ours)]
-    subprocess.run(ask, check=True, stdout=subprocess.DEVNULL)
+    run("callgrind_control", "-i", "on", str(ours))
     time.sleep(HALF_AN_HOUR)
-    subprocess.run(["callgrind_control", "-d", str(ours)], check=True, stdout=subprocess.DEVNULL)
+    run("callgrind_control", "-d", str(ours))
     room.leave()
     text = layout(symbols(program), ran(out.with_name("callgrind.1"), "simbelld"))
     FILE.write_text(text)

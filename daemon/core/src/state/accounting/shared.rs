@@ -45,6 +45,20 @@ struct Wait {
     moved: bool,
 }
 
+impl Wait {
+    /// For a figure later than the one that is told now.
+    fn for_later_than(
+        stats: &BearerStats,
+        since: Stamp,
+        reason: GapReason,
+        iccid: Option<&Iccid>,
+        at: Stamp,
+    ) -> Self {
+        let last = Some(((stats.rx_bytes, stats.tx_bytes), at.boot_ms));
+        Self { since, reason, iccid: iccid.cloned(), began: Some(at.boot_ms), last, moved: true }
+    }
+}
+
 impl Shared {
     fn is_of(&self, start: Option<Timestamp>) -> bool {
         self.start.is_none() || self.start == start
@@ -133,10 +147,7 @@ impl Accounting {
         iccid: Option<&Iccid>,
         at: Stamp,
     ) {
-        let last = Some(((stats.rx_bytes, stats.tx_bytes), at.boot_ms));
-        let began = Some(at.boot_ms);
-        let (reason, iccid) = (GapReason::SimChanged, iccid.cloned());
-        let wait = Some(Wait { since, reason, iccid, began, last, moved: true });
+        let wait = Some(Wait::for_later_than(stats, since, GapReason::SimChanged, iccid, at));
         self.share(key, Shared { start: stats.start, interface: None, until: None, wait }, at);
     }
 
@@ -149,9 +160,7 @@ impl Accounting {
         iccid: &Iccid,
         at: Stamp,
     ) {
-        let last = Some(((stats.rx_bytes, stats.tx_bytes), at.boot_ms));
-        let (began, iccid) = (Some(at.boot_ms), Some(iccid.clone()));
-        let wait = Some(Wait { since: at, reason: GapReason::NoCounter, iccid, began, last, moved: true });
+        let wait = Some(Wait::for_later_than(stats, at, GapReason::NoCounter, Some(iccid), at));
         self.share(key, Shared { start: stats.start, interface: Some(interface), until: None, wait }, at);
     }
 
