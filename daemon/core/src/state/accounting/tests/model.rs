@@ -725,6 +725,8 @@ fn lives_that_were_told_wrong_once_are_told_right() {
     let modem = Source(SourceChoice::Modem);
     let kernel = Source(SourceChoice::Kernel);
     let passes = Traffic(0, 1_000);
+    // Another connection than the one that was seen before the service was dead.
+    let unseen = [Connect, Poll, Kill, Disconnect, Connect, Poll, Start, Poll];
     let lives: [(_, &[Op]); 36] = [
         // The figures that come after a kill hold what the kernel's counter that is gone had counted.
         (BOTH, &[Connect, Recreate, modem.clone(), passes.clone(), Recreate, Kill, Start, Poll]),
@@ -860,23 +862,10 @@ fn lives_that_were_told_wrong_once_are_told_right() {
         (
             BOTH_NO_STARTS,
             &[
-                Connect,
-                Poll,
-                Kill,
-                Disconnect,
-                Connect,
-                Poll,
-                Start,
-                Poll,
-                passes.clone(),
-                Poll,
-                passes.clone(),
-                Op::Read,
-                modem.clone(),
-                Kill,
-                Start,
-                Poll,
-            ],
+                unseen.as_slice(),
+                &[passes.clone(), Poll, passes.clone(), Op::Read, modem.clone(), Kill, Start, Poll],
+            ]
+            .concat(),
         ),
         (
             BOTH_NO_STARTS,
@@ -898,21 +887,7 @@ fn lives_that_were_told_wrong_once_are_told_right() {
         // Its counters were not compared from the connection's beginning on, and another SIM comes into use.
         (
             BOTH_NO_STARTS,
-            &[
-                Connect,
-                Poll,
-                Kill,
-                Disconnect,
-                Connect,
-                Poll,
-                Start,
-                Poll,
-                modem.clone(),
-                Switch,
-                passes.clone(),
-                Poll,
-                passes.clone(),
-            ],
+            &[unseen.as_slice(), &[modem.clone(), Switch, passes.clone(), Poll, passes.clone()]].concat(),
         ),
         // Another SIM while the service was dead, and a copy that knows neither connection.
         (
