@@ -334,22 +334,24 @@ impl Accounting {
                 anew.count_others(Some(reading.ifindex), at);
             }
         }
-        for base in self.waiting.values() {
-            let session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch));
-            if session.is_some_and(|session| !anew.sessions.contains_key(session)) {
-                anew.shared_with_past(base, reason, at);
-            }
-        }
-        for (key, counter) in &self.bearers {
-            let Some(session) = counter.session.filter(|session| anew.sessions.contains_key(session)) else {
+        let waiting = self.waiting.iter().filter_map(|(key, base)| {
+            Some((key, *self.epoch_sessions.get(&base.epoch?)?, base.connection_start))
+        });
+        let told =
+            self.bearers.iter().filter_map(|(key, counter)| Some((key, counter.session?, counter.start)));
+        for (key, session, start) in waiting.chain(told) {
+            if !anew.sessions.contains_key(&session) {
+                if let Some(base) = self.waiting.get(key) {
+                    anew.shared_with_past(base, reason, at);
+                }
                 continue;
-            };
+            }
             let base = anew.waiting.get(key).and_then(|base| base.epoch);
             if base.and_then(|epoch| anew.epoch_sessions.get(&epoch)) != Some(&session) {
                 // When the copy was made the kernel counted it.
                 let interface =
                     self.sessions.get(&session).and_then(|live| live.session.interface.as_deref());
-                anew.share_with_kernel(key, counter.start, interface, at);
+                anew.share_with_kernel(key, start, interface, at);
             }
         }
         anew

@@ -727,7 +727,7 @@ fn lives_that_were_told_wrong_once_are_told_right() {
     let passes = Traffic(0, 1_000);
     // Another connection than the one that was seen before the service was dead.
     let unseen = [Connect, Poll, Kill, Disconnect, Connect, Poll, Start, Poll];
-    let lives: [(_, &[Op]); 36] = [
+    let lives: [(_, &[Op]); 37] = [
         // The figures that come after a kill hold what the kernel's counter that is gone had counted.
         (BOTH, &[Connect, Recreate, modem.clone(), passes.clone(), Recreate, Kill, Start, Poll]),
         (BOTH, &[Connect, modem.clone(), Recreate, passes.clone(), Kill, Start, Kill, Start, Poll]),
@@ -952,6 +952,23 @@ fn lives_that_were_told_wrong_once_are_told_right() {
                 Op::Bypass(1),
                 Restore,
                 Op::Swap,
+            ],
+        ),
+        // ModemManager, whose figures count by now, is out of sight, and a copy knows the connection by the kernel's.
+        (
+            BOTH,
+            &[
+                Connect,
+                Poll,
+                passes.clone(),
+                Op::Read,
+                Copy,
+                modem.clone(),
+                Recreate,
+                OutOfSight,
+                Restore,
+                InSight,
+                Poll,
             ],
         ),
         // What follows ModemManager's last figure, whose figures count by now, or still do.
