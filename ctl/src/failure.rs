@@ -1,6 +1,7 @@
 //! What can go wrong, as told to people and to programs.
 
 use std::error::Error as _;
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 
 use simbell_api::{ClientError, ControlError, Failure, FailureOutput};
@@ -126,8 +127,15 @@ impl CtlError {
 /// Tells what clap makes of the command line: help and version as they are, an error with `--json` as an object on
 /// standard output too.
 pub(crate) fn misunderstood(said: &clap::Error, json: bool) {
+    let hostile = |word: OsString| word.to_string_lossy().chars().any(text::is_unsafe);
     // A closed pipe is nobody's error.
-    let _closed = said.print();
+    let _closed = if said.use_stderr() && std::env::args_os().any(hostile) {
+        let plain = said.render().to_string();
+        let plain: String = plain.lines().map(|line| text::safe(line) + "\n").collect();
+        io::stderr().write_all(plain.as_bytes())
+    } else {
+        said.print()
+    };
     if !json || !said.use_stderr() {
         return;
     }

@@ -68,7 +68,8 @@ fn sim_reply(state: &State, iccid: &Iccid) -> Option<Sim> {
         overdrawn_bytes: state.overdrawn(iccid),
         calibrated_bytes: facts.calibrated_bytes,
         calibration: calibration(state, iccid),
-        remaining_bytes: facts.remaining_bytes,
+        remaining_bytes: facts.remaining_bytes.filter(|_| sim.is_of_cycle()),
+        cycle_known: sim.is_of_cycle(),
         roaming_bytes: facts.roaming_bytes,
         cycle: Cycle {
             start: cycle.map(|c| c.start.clone()),
@@ -251,6 +252,7 @@ pub fn plan(state: &State, iccid: &Iccid) -> Answer<Plan> {
         });
     };
     let facts = state.facts(iccid);
+    let known = state.sims().any(|sim| sim.record.iccid == *iccid && sim.is_of_cycle());
     let (period, day, days, start, renews) = match &plan.period {
         Period::Monthly(AnchorDay::Day(day)) => ("month", Some(day.to_string()), None, None, None),
         Period::Monthly(AnchorDay::Last) => ("month", Some("last".to_owned()), None, None, None),
@@ -286,7 +288,8 @@ pub fn plan(state: &State, iccid: &Iccid) -> Answer<Plan> {
         used_bytes: facts.as_ref().map(|f| f.used_bytes),
         measured_bytes: facts.as_ref().map(|f| f.measured_bytes),
         billed_bytes: facts.as_ref().map(|f| f.billed_bytes),
-        remaining_bytes: facts.and_then(|f| f.remaining_bytes),
+        remaining_bytes: facts.and_then(|f| f.remaining_bytes).filter(|_| known),
+        cycle_known: known,
     })
 }
 

@@ -250,6 +250,15 @@ fn text_of(parser: &mut lexopt::Parser) -> Result<String, OptionsError> {
     value.into_string().map_err(|text| OptionsError(format!("{} is not UTF-8", text.to_string_lossy())))
 }
 
+/// A path; none that is empty, as of a variable that is not set: it would be the current directory.
+fn path(parser: &mut lexopt::Parser, option: &str) -> Result<PathBuf, OptionsError> {
+    let value = parser.value().map_err(|error| OptionsError(error.to_string()))?;
+    if value.is_empty() {
+        return Err(OptionsError(format!("{option} is empty; write a path")));
+    }
+    Ok(value.into())
+}
+
 /// `rules test …` and `rules trace …`.
 fn rules_verb(parser: &mut lexopt::Parser) -> Result<Command, OptionsError> {
     use lexopt::prelude::{Long, Value};
@@ -296,9 +305,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Option
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('V') | Long("version") => return Ok(Command::Version),
-            Long("config") => options.config = Some(parser.value().map_err(bad)?.into()),
-            Long("state-dir") if !checking => options.state_dir = Some(parser.value().map_err(bad)?.into()),
-            Long("socket") if !checking => options.socket = Some(parser.value().map_err(bad)?.into()),
+            Long("config") => options.config = Some(path(&mut parser, "--config")?),
+            Long("state-dir") if !checking => options.state_dir = Some(path(&mut parser, "--state-dir")?),
+            Long("socket") if !checking => options.socket = Some(path(&mut parser, "--socket")?),
             Long("simulate") if !checking => options.simulate = Some(parser.value().map_err(bad)?.into()),
             Long("bus") if !checking => {
                 let value = parser.value().map_err(bad)?;
@@ -355,6 +364,14 @@ mod tests {
         assert_eq!(options.bus.as_deref(), Some("unix:path=/b"));
         let refused = args("--bus nonsense").unwrap_err().to_string();
         assert!(refused.contains("nonsense") && refused.contains("unix:path="), "{refused}");
+    }
+
+    #[test]
+    fn an_empty_path_is_not_the_current_directory() {
+        for option in ["--config=", "--state-dir=", "--socket="] {
+            let refused = args(option).unwrap_err().to_string();
+            assert!(refused.contains("is empty"), "{refused}");
+        }
     }
 
     #[test]

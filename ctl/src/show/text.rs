@@ -96,7 +96,7 @@ pub(crate) fn fill(prose: &str, columns: usize) -> String {
     prose.lines().flat_map(fitting).map(|line| line + "\n").collect()
 }
 
-fn is_unsafe(c: char) -> bool {
+pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -62,12 +62,15 @@ fn describe(plan: &Plan, columns: usize) -> String {
     }
     if let Some(used) = plan.used_bytes {
         let share = share(used, plan.data_bytes).map(|share| format!(" ({share})")).unwrap_or_default();
-        lines.push(format!(
-            "  used       {}{share}, {} left{}",
-            amount(used),
-            maybe(plan.remaining_bytes),
-            if plan.calibrate { ", calibrated" } else { "" }
-        ));
+        let calibrated = if plan.calibrate { ", calibrated" } else { "" };
+        lines.push(if plan.cycle_known {
+            format!("  used       {}{share}, {} left{calibrated}", amount(used), maybe(plan.remaining_bytes))
+        } else {
+            format!(
+                "  used       at least {}{calibrated}: the cycle is not known before the clock is",
+                amount(used)
+            )
+        });
     }
     if let Some(start) = &plan.cycle.start {
         let end =

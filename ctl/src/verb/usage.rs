@@ -63,7 +63,18 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, args: &UsageArgs) ->
     }
     let reached =
         |limit: Threshold| asked.iter().any(|sim| limit.reached(sim.used_bytes, sim.allowance_bytes));
-    Ok(Verdict::check(args.check.is_some(), args.check.is_some_and(reached)))
+    let reached = args.check.is_some_and(reached);
+    if let (Some(_), false, Some(sim)) = (args.check, reached, asked.iter().find(|sim| !sim.cycle_known)) {
+        return Err(CtlError::failed(
+            "CycleUnknown",
+            format!(
+                "what {} used in its cycle is not known before the clock can be believed",
+                sims::called(sim)
+            ),
+            "`simbellctl status` says why it is not; the check can be made once it is",
+        ));
+    }
+    Ok(Verdict::check(args.check.is_some(), reached))
 }
 
 /// A share of no allowance is never reached: where nothing has one the question is wrong, and where some have none it is

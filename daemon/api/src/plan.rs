@@ -55,7 +55,10 @@ named! {
         pub used_bytes: Option<u64>,
         /// Bytes measured in the cycle, both directions, corrections included.
         pub measured_bytes: Option<u64>,
-        /// Bytes left, never below 0; null for no limit.
+        /// Bytes left, never below 0; null for no limit, and while the cycle is not known.
         pub remaining_bytes: Option<u64>,
+        /// Whether the cycle and what was used in it are known: not before the clock is trusted. Until then the bytes used
+        /// are what was measured since the service began, and the cycle has at least as many.
+        pub cycle_known: bool,
     }
 }

@@ -88,8 +88,11 @@ named! {
         pub calibrated_bytes: Option<u64>,
         /// What the carrier's own figures teach; its members are null where nothing can be said.
         pub calibration: Calibration,
-        /// Bytes left of the allowance, never below 0; null where there is no allowance.
+        /// Bytes left of the allowance, never below 0; null where there is no allowance, and while the cycle is not known.
         pub remaining_bytes: Option<u64>,
+        /// Whether the cycle and what was used in it are known: not before the clock is trusted. Until then the bytes used
+        /// are what was measured since the service began, and the cycle has at least as many.
+        pub cycle_known: bool,
         /// Bytes of this cycle used while roaming.
         pub roaming_bytes: u64,
         /// The billing cycle; the calendar month without a plan; its members are null before the clock is trusted.

@@ -286,7 +286,7 @@ impl ObserveError {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::NoPlan => "`simbellctl plan add` asks what is needed and writes one",
-            Self::ClockUntrusted => "set the clock or wait for NTP; see clock.trust in the configuration",
+            Self::ClockUntrusted => "set the clock or wait for NTP; see `service.clock` in the configuration",
             Self::Future => "give the time at which the carrier's figure held, or none for now",
             Self::OutsideCycles => "give a time within a cycle; `simbellctl plan` shows the present one",
             Self::BeforeMeasurement => {

@@ -156,7 +156,15 @@ fn allowance(field: &Field<'_>, report: &mut Report<'_>) -> Option<Option<Bytes>
     if text == "unlimited" {
         return Some(None);
     }
-    field.parsed(WANTED, report).map(Some)
+    let bytes: Bytes = field.parsed(WANTED, report)?;
+    if bytes.0 == 0 {
+        // A share of nothing is no number that a rule could compare.
+        let message =
+            "is 0 B, of which no share can be used; write \"1 kB\" to be told of the first use".to_owned();
+        field.invalid(report, message);
+        return None;
+    }
+    Some(Some(bytes))
 }
 
 enum Every {

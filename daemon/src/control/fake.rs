@@ -676,6 +676,7 @@ fn home() -> Sim {
         calibrated_bytes: Some(5_159_450_000),
         calibration: calibration(),
         remaining_bytes: Some(1_100_000_000),
+        cycle_known: true,
         roaming_bytes: 0,
         cycle: cycle(),
         forecast: Forecast {
@@ -716,6 +717,7 @@ fn travel() -> Sim {
         calibrated_bytes: None,
         calibration: Calibration::default(),
         remaining_bytes: None,
+        cycle_known: true,
         roaming_bytes: 0,
         cycle: Cycle::default(),
         forecast: Forecast::default(),
@@ -761,6 +763,7 @@ fn plan() -> Plan {
         measured_bytes: Some(4_850_000_000),
         billed_bytes: Some(4_900_000_000),
         remaining_bytes: Some(1_100_000_000),
+        cycle_known: true,
     }
 }
 

@@ -460,9 +460,17 @@ async fn before_the_clock_is_believed_usage_is_undated_and_nothing_bound_to_the_
     daemon.warned("clock-untrusted").await;
     assert!(!daemon.status().await.service.clock_trusted);
     traffic.pass(5_000_000, 50);
-    daemon
+    let sim = daemon
         .sim_is("it is measured", HOME, |sim| sim.connected == Some(true) && sim.measured_bytes >= 5_000_050)
         .await;
+    // What was used since the service began is not said to be all of the cycle.
+    assert!(!sim.cycle_known && sim.remaining_bytes.is_none());
+    let status = scene.place.ctl(&["status"]);
+    assert!(String::from_utf8_lossy(&status.stdout).contains(">= 5.00 MB"), "{status:?}");
+    let check = scene.place.ctl(&["usage", "--check", "1TB"]);
+    assert_eq!(check.status.code(), Some(1), "{check:?}");
+    assert!(String::from_utf8_lossy(&check.stderr).contains("is not known before the clock"), "{check:?}");
+    assert_eq!(scene.place.ctl(&["usage", "--check", "1MB"]).status.code(), Some(5));
     daemon.kill();
     daemon = Daemon::start(&scene.place, None).await;
     traffic.pass(70, 7);
@@ -482,6 +490,7 @@ async fn before_the_clock_is_believed_usage_is_undated_and_nothing_bound_to_the_
     daemon = Daemon::start(&scene.place, None).await;
     assert!(daemon.status().await.service.clock_trusted);
     traffic.is_counted(&daemon).await;
+    daemon.sim_is("its cycle is known", HOME, |sim| sim.cycle_known).await;
     assert_eq!(undated(), (0, 0));
     for rule in ["often", "used"] {
         until(&format!("{rule} fires"), async || {

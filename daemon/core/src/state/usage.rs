@@ -92,6 +92,13 @@ impl Sim {
         self.cycle_known = false;
     }
 
+    /// Whether the sums are those of the current cycle: not before the clock is trusted, which tells the cycle, and the
+    /// ledger has said what was used in it. Until then they are what was measured since the service began.
+    #[must_use]
+    pub const fn is_of_cycle(&self) -> bool {
+        self.cycle_known && self.is_summed()
+    }
+
     /// Whether the ledger has said what was used: until then the sums say nothing.
     pub(super) const fn is_summed(&self) -> bool {
         self.awaited.is_none()

@@ -109,6 +109,7 @@ fn plans_that_contradict_themselves_are_refused() {
             "every = \"month\"\nfree_hours = [{ from = \"0:00\", until = \"06:00\" }]",
             "5:24 sims.a.plan.free_hours[0].from: \"0:00\" is not a time of day",
         ),
+        ("every = \"month\"\ndata = \"0 GB\"", "5:8 sims.a.plan.data: is 0 B, of which no share can be used"),
         ("every = \"month\"\ncalibrate = \"yes\"", "5:13 sims.a.plan.calibrate: is a text"),
         ("every = \"month\"\ndata = 6.5", "5:8 sims.a.plan.data: is a number with a fraction"),
     ] {
