@@ -41,7 +41,7 @@ impl Clock {
     pub fn new(trust: Trust, newest: Option<Timestamp>) -> Self {
         Self {
             trust,
-            vouched_by_hardware: has_hardware_clock(),
+            vouched_by_hardware: has_hardware_clock(Path::new("/")),
             newest: newest.map_or(BUILT, |newest| newest.max(BUILT)),
         }
     }
@@ -58,10 +58,15 @@ impl Clock {
         let wall = clock_gettime(ClockId::Realtime);
         let boot_ms = millis(boot.tv_sec, boot.tv_nsec);
         let wall = Timestamp::from_millis(millis(wall.tv_sec, wall.tv_nsec));
-        Stamp { wall, boot_ms: u64::try_from(boot_ms).unwrap_or(0), trusted: self.believes(wall) }
+        Stamp {
+            wall,
+            boot_ms: u64::try_from(boot_ms).unwrap_or(0),
+            trusted: self.believes(wall, synchronised),
+        }
     }
 
-    fn believes(&self, wall: Timestamp) -> bool {
+    /// `synchronised`: the kernel's word, asked for only where it matters.
+    fn believes(&self, wall: Timestamp, synchronised: impl FnOnce() -> bool) -> bool {
         // An hour of grace: a clock that is synchronised may be set back a little.
         let plausible = wall.as_secs().saturating_add(3_600) >= self.newest.as_secs();
         // A clock that once jumped ahead left entries in the future: the kernel's word is worth more than theirs.
@@ -90,10 +95,10 @@ fn synchronised() -> bool {
 }
 
 /// A battery-backed clock, or a host that hands its own time to a virtual machine.
-fn has_hardware_clock() -> bool {
-    Path::new("/sys/class/rtc/rtc0").exists()
-        || Path::new("/proc/device-tree/hypervisor").exists()
-        || std::fs::read_to_string("/proc/cpuinfo")
+fn has_hardware_clock(root: &Path) -> bool {
+    root.join("sys/class/rtc/rtc0").exists()
+        || root.join("proc/device-tree/hypervisor").exists()
+        || std::fs::read_to_string(root.join("proc/cpuinfo"))
             .is_ok_and(|info| info.lines().any(|l| l.starts_with("flags") && l.contains(" hypervisor")))
 }
 
@@ -193,7 +198,156 @@ fn drain(timer: &OwnedFd) {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use rustix::time::clock_settime;
+    use tokio::time::timeout;
+
     use super::*;
+
+    /// Whether the clock is believed, and whether the kernel was asked.
+    fn judged(trust: Trust, hardware: bool, newest: Option<i64>, wall_ms: i64, kernel: bool) -> (bool, bool) {
+        let newest = newest.map(Timestamp::from_secs);
+        let clock = Clock { vouched_by_hardware: hardware, ..Clock::new(trust, newest) };
+        let asked = Cell::new(false);
+        let believed = clock.believes(Timestamp::from_millis(wall_ms), || {
+            asked.set(true);
+            kernel
+        });
+        (believed, asked.get())
+    }
+
+    const HOUR: i64 = 3_600;
+
+    /// Somebody's word makes a clock believed, and nobody's word a clock from before the program or the ledger.
+    #[test]
+    fn the_clock_is_believed_where_it_is_plausible_and_somebody_vouches_for_it() {
+        use Trust::{Auto, Plausible, Synchronised};
+        const RTC: bool = true;
+        const BARE: bool = false;
+        let built = BUILT.as_secs();
+        let used = built + 1_000 * HOUR;
+        // The clock is told as seconds after the instant that it must not be before, and milliseconds after that.
+        // What follows is what is believed while the kernel says that the clock is synchronised, and while it does not.
+        let after =
+            |newest: Option<i64>, secs: i64, ms: i64| (newest, (newest.unwrap_or(built) + secs) * 1_000 + ms);
+        let boot_in_1970 = |newest| (newest, 30_000);
+        for (what, trust, hardware, (newest, wall_ms), if_synchronised, if_not) in [
+            ("1970, and nobody vouches", Auto, BARE, boot_in_1970(None), false, false),
+            ("1970, by a battery-backed clock that is empty", Auto, RTC, boot_in_1970(None), false, false),
+            ("1970, with a ledger", Auto, RTC, boot_in_1970(Some(used)), false, false),
+            ("1970", Synchronised, RTC, boot_in_1970(None), false, false),
+            ("1970", Plausible, BARE, boot_in_1970(None), false, false),
+            // As systemd sets a clock that was before its own build.
+            ("as the program was written", Auto, BARE, after(None, 0, 0), true, false),
+            ("as the program was written", Auto, RTC, after(None, 0, 0), true, true),
+            ("as the program was written", Synchronised, RTC, after(None, 0, 0), true, false),
+            ("as the program was written", Plausible, BARE, after(None, 0, 0), true, true),
+            ("just before that", Auto, BARE, after(None, 0, -1), false, false),
+            ("just before that, within the hour", Auto, RTC, after(None, 0, -1), true, true),
+            ("just before that", Synchronised, RTC, after(None, 0, -1), false, false),
+            ("plausible", Auto, BARE, after(Some(used), HOUR, 0), true, false),
+            ("plausible", Auto, RTC, after(Some(used), HOUR, 0), true, true),
+            ("plausible", Synchronised, BARE, after(Some(used), HOUR, 0), true, false),
+            ("plausible", Synchronised, RTC, after(Some(used), HOUR, 0), true, false),
+            ("plausible", Plausible, BARE, after(Some(used), HOUR, 0), true, true),
+            ("an hour before the ledger", Auto, BARE, after(Some(used), -HOUR, 0), true, false),
+            ("an hour before the ledger", Auto, RTC, after(Some(used), -HOUR, 0), true, true),
+            ("an hour before the ledger", Plausible, BARE, after(Some(used), -HOUR, 0), true, true),
+            // Where the kernel's word does not count, a ledger with entries in the future outweighs the clock.
+            ("more than an hour before it", Auto, RTC, after(Some(used), -HOUR, -1), true, false),
+            ("more than an hour before it", Auto, BARE, after(Some(used), -HOUR, -1), true, false),
+            ("more than an hour before it", Synchronised, RTC, after(Some(used), -HOUR, -1), true, false),
+            ("more than an hour before it", Synchronised, BARE, after(Some(used), -HOUR, -1), true, false),
+            ("more than an hour before it", Plausible, RTC, after(Some(used), -HOUR, -1), false, false),
+            ("weeks before it", Auto, RTC, after(Some(used), -900 * HOUR, 0), true, false),
+            ("weeks before it", Synchronised, BARE, after(Some(used), -900 * HOUR, 0), true, false),
+            ("weeks before it", Plausible, RTC, after(Some(used), -900 * HOUR, 0), false, false),
+            // A ledger from before the program does not make an older clock plausible.
+            ("before the program", Auto, RTC, (Some(used), (built - HOUR) * 1_000 - 1), false, false),
+            ("before the program", Auto, RTC, (Some(1), (built - HOUR) * 1_000 - 1), false, false),
+            ("before the program", Plausible, BARE, (Some(1), (built - HOUR) * 1_000 - 1), false, false),
+            ("before the program, within the hour", Auto, RTC, (Some(1), (built - HOUR) * 1_000), true, true),
+        ] {
+            let case = format!("{what}: {trust:?}, battery-backed: {hardware}");
+            for (kernel, believed) in [(true, if_synchronised), (false, if_not)] {
+                let (is, asked) = judged(trust, hardware, newest, wall_ms, kernel);
+                assert_eq!(is, believed, "{case}, synchronised: {kernel}");
+                assert!(asked || if_synchronised == if_not, "{case}: nobody guesses what the kernel says");
+            }
+        }
+    }
+
+    /// It is asked at each event.
+    #[test]
+    fn the_kernel_is_asked_only_where_its_word_matters() {
+        let (later, built) = ((BUILT.as_secs() + HOUR) * 1_000, BUILT.as_millis());
+        for (trust, hardware, wall_ms, asked) in [
+            (Trust::Plausible, false, later, false),
+            (Trust::Plausible, false, 0, false),
+            (Trust::Auto, true, later, false),
+            (Trust::Auto, false, later, true),
+            (Trust::Auto, false, built, true),
+            (Trust::Auto, false, built - 1, false),
+            (Trust::Auto, true, 0, false),
+            (Trust::Synchronised, true, later, true),
+            (Trust::Synchronised, true, 0, false),
+        ] {
+            let (_, was) = judged(trust, hardware, None, wall_ms, true);
+            assert_eq!(was, asked, "{trust:?}, battery-backed: {hardware}, at {wall_ms}");
+        }
+    }
+
+    #[test]
+    fn a_battery_backed_clock_or_a_host_vouches() {
+        let root = std::env::temp_dir().join(format!("simbell-hardware-{}", std::process::id()));
+        let judge = |what: &str, path: &str, text: &str, vouches: bool| {
+            let file = root.join(path);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+            assert_eq!(has_hardware_clock(&root), vouches, "{what}");
+            std::fs::remove_dir_all(&root).unwrap();
+        };
+        assert!(!has_hardware_clock(&root), "nothing there");
+        judge("a clock of its own", "sys/class/rtc/rtc0", "", true);
+        judge("a second one alone", "sys/class/rtc/rtc1", "", false);
+        judge("a guest on ARM", "proc/device-tree/hypervisor", "", true);
+        judge(
+            "a guest on x86",
+            "proc/cpuinfo",
+            "processor\t: 0\nflags\t\t: fpu vme hypervisor lahf_lm\n",
+            true,
+        );
+        judge("its last flag", "proc/cpuinfo", "flags\t\t: fpu vme hypervisor\n", true);
+        judge("a machine", "proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu vme lahf_lm\n", false);
+        judge("its name", "proc/cpuinfo", "model name\t: a hypervisor\nflags\t\t: fpu\n", false);
+    }
+
+    /// Sets the clock to what it is: what was set is less than a microsecond late, and the kernel tells of it all the same.
+    fn set_the_clock() {
+        clock_settime(ClockId::Realtime, clock_gettime(ClockId::Realtime)).expect("root may set the clock");
+    }
+
+    #[tokio::test]
+    async fn whoever_sets_the_clock_wakes_it_each_time_and_what_is_due_wakes_it_still() {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        let mut watch = ClockWatch::open().unwrap();
+        let now = || Clock::new(Trust::Plausible, None).stamp().boot_ms;
+        let far = now() + 3_600_000;
+        for due in [None, None, Some(far), Some(far), None] {
+            // It waits before the clock is set.
+            let (woken, ()) = tokio::join!(timeout(PATIENCE, watch.until(due)), async { set_the_clock() });
+            assert_eq!(woken, Ok(true), "due: {due:?}");
+        }
+        set_the_clock();
+        assert_eq!(timeout(PATIENCE, watch.until(None)).await, Ok(true), "set before it waits");
+        for due in [now(), now() + 20] {
+            // Somebody else may set the clock meanwhile.
+            while timeout(PATIENCE, watch.until(Some(due))).await.expect("it wakes when it is due") {}
+            assert!(now() >= due);
+        }
+    }
 
     #[test]
     fn a_clock_before_the_ledger_is_not_believed() {
