@@ -199,6 +199,69 @@ async fn what_vanished_while_it_was_dead_is_a_gap_and_no_byte_is_invented() {
     assert_eq!(scene.place.gaps(), ["interface-vanished"]);
 }
 
+/// What the file of the ledger holds. Asking the service would have it commit.
+fn written(ledger: &rusqlite::Connection) -> (u64, u64) {
+    let sql = "SELECT coalesce(sum(rx_bytes), 0), coalesce(sum(tx_bytes), 0) FROM usage";
+    let sums: (i64, i64) = ledger.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    (sums.0.unsigned_abs(), sums.1.unsigned_abs())
+}
+
+/// Killed, and its counters gone with the interface: what it finds in the ledger, as after a power cut.
+async fn after_a_cut(mut daemon: Daemon, wire: &Wire, scene: &Scene) -> (u64, u64) {
+    daemon.kill();
+    wire.replug();
+    let daemon = Daemon::start(&scene.place, Some(&wire.near)).await;
+    daemon.sim_is("the SIM is confirmed", HOME, |sim| sim.connected == Some(true) && sim.measured).await;
+    assert_eq!(scene.place.gaps(), ["interface-vanished"]);
+    daemon.counted(HOME).await
+}
+
+#[tokio::test]
+async fn unasked_it_commits_within_the_time_that_usage_may_be_unsaved() {
+    let more = "[counting]\nsample_every = \"1h\"\nmax_unsaved_time = \"1s\"\nmax_unsaved_bytes = \"1 GB\"\n\
+                [history]\nbackups = 0\n";
+    let (wire, scene, daemon) = start("unsaved-time", modem_spec(), more).await;
+    scene.connect(&daemon, HOME, over_link()).await;
+    let ledger = scene.place.ledger();
+    let mut truth = (0, 0);
+    for _ in 0..4 {
+        wire.some_traffic();
+        truth = wire.truth();
+        until("it is in the ledger", async || (written(&ledger) == truth).then_some(())).await;
+    }
+    // Too young to be there for sure.
+    wire.some_traffic();
+    let all = wire.truth();
+    let kept = after_a_cut(daemon, &wire, &scene).await;
+    assert!(kept.0 >= truth.0 && kept.1 >= truth.1, "lost: {kept:?} are left of {truth:?}");
+    assert!(kept.0 <= all.0 && kept.1 <= all.1, "invented: {kept:?} of {all:?}");
+}
+
+#[tokio::test]
+async fn unasked_it_commits_before_more_bytes_are_unsaved_than_may_be() {
+    const MOST: u64 = 60_000;
+    let more = "[counting]\nsample_every = \"1s\"\nmax_unsaved_time = \"1h\"\nmax_unsaved_bytes = \"60 kB\"\n\
+                [history]\nbackups = 0\n";
+    let (wire, scene, daemon) = start("unsaved-bytes", modem_spec(), more).await;
+    scene.connect(&daemon, HOME, over_link()).await;
+    let ledger = scene.place.ledger();
+    let sum = |bytes: (u64, u64)| bytes.0 + bytes.1;
+    // Some are less than what may be unsaved, some are more.
+    for datagrams in [7, 19, 31, 83, 13, 29, 41, 5] {
+        wire.download(datagrams, 1_333);
+        wire.upload(datagrams / 2, 701);
+        let truth = sum(wire.truth());
+        until("all but so much is in the ledger", async || {
+            (sum(written(&ledger)) + MOST > truth).then_some(())
+        })
+        .await;
+    }
+    let truth = wire.truth();
+    let kept = after_a_cut(daemon, &wire, &scene).await;
+    assert!(sum(kept) + MOST > sum(truth), "lost: {kept:?} are left of {truth:?}");
+    assert!(kept.0 <= truth.0 && kept.1 <= truth.1, "invented: {kept:?} of {truth:?}");
+}
+
 #[tokio::test]
 async fn a_stop_loses_nothing_even_if_the_interface_goes_right_after() {
     let (wire, scene, mut daemon) = start("stop", modem_spec(), "").await;
