@@ -7,6 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime, clock_settime};
+
 use crate::fixture::*;
 use crate::wire::run;
 
@@ -499,5 +501,67 @@ async fn before_the_clock_is_believed_usage_is_undated_and_nothing_bound_to_the_
         })
         .await;
     }
+    assert_eq!(scene.place.gaps(), [""; 0]);
+}
+
+/// The ledger speaks of what comes so many seconds after an hour, by which a clock may be behind it: until they are over,
+/// the clock must be wrong.
+fn wrong_for(ledger: &rusqlite::Connection, seconds: i64) {
+    let last = simbelld::clock::wall().as_millis() + (3_600 + seconds) * 1_000;
+    assert!(ledger.execute("UPDATE usage SET last_ms = ?1", [last]).unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_under_way_is_judged_at_once_and_dates_what_was_measured_before() {
+    let scene = Scene::new("clock-set", modem_spec(), SMALL_STEPS).await;
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(1_000, 1);
+    traffic.is_counted(&daemon).await;
+    let ledger = scene.place.ledger();
+    let undated = || -> i64 {
+        let sql = "SELECT coalesce(sum(rx_bytes), 0) FROM usage_undated";
+        ledger.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    // The clock of the machine stays as it is: it becomes right as the ledger's hour comes. Longer where that comes before
+    // the service has started.
+    for wrong_s in [10, 30, 80] {
+        daemon.kill();
+        wrong_for(&ledger, 10 * 86_400);
+        daemon = Daemon::start(&scene.place, None).await;
+        daemon.warned("clock-untrusted").await;
+        traffic.pass(70_003, 7);
+        until("it is in the ledger, undated", async || {
+            daemon.counted(HOME).await;
+            (undated() == 70_003).then_some(())
+        })
+        .await;
+        daemon.kill();
+        wrong_for(&ledger, wrong_s);
+        daemon = Daemon::start(&scene.place, None).await;
+        if !daemon.status().await.service.clock_trusted {
+            break;
+        }
+        until("it is dated", async || (undated() == 0).then_some(())).await;
+    }
+    assert_eq!(undated(), 70_003, "it was dated before the clock was set");
+    let newest: i64 = ledger.query_row("SELECT max(last_ms) FROM usage", [], |row| row.get(0)).unwrap();
+    until("the clock is right", async || {
+        (simbelld::clock::wall().as_millis() >= newest - 3_600_000).then_some(())
+    })
+    .await;
+    // To what it is: the kernel tells of it as of any other setting. Nobody asks the service meanwhile.
+    clock_settime(ClockId::Realtime, clock_gettime(ClockId::Realtime)).expect("root may set the clock");
+    until("it is dated", async || (undated() == 0).then_some(())).await;
+    let mut report = daemon.client().await.bug_report().await.unwrap();
+    let mut events = String::new();
+    while let Some(part) = report.next().await.unwrap() {
+        events += &part.text;
+    }
+    let told = events
+        .lines()
+        .any(|line| line.contains("\"event\":\"clock-changed\"") && line.contains("\"trusted\":true"));
+    assert!(told, "the kernel told of it, and the service judged then: {events}");
+    traffic.is_counted(&daemon).await;
     assert_eq!(scene.place.gaps(), [""; 0]);
 }
