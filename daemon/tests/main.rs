@@ -21,6 +21,8 @@ mod explain;
 mod faults;
 #[path = "main/fixture.rs"]
 mod fixture;
+#[path = "main/fuzzed.rs"]
+mod fuzzed;
 #[path = "main/history.rs"]
 mod history;
 #[path = "main/hot.rs"]
