@@ -551,7 +551,8 @@ async fn a_clock_that_is_set_under_way_is_judged_at_once_and_dates_what_was_meas
     })
     .await;
     // To what it is: the kernel tells of it as of any other setting. Nobody asks the service meanwhile.
-    clock_settime(ClockId::Realtime, clock_gettime(ClockId::Realtime)).expect("root may set the clock");
+    clock_settime(ClockId::Realtime, clock_gettime(ClockId::Realtime))
+        .expect("the tests run as root, who may set the clock");
     until("it is dated", async || (undated() == 0).then_some(())).await;
     let mut report = daemon.client().await.bug_report().await.unwrap();
     let mut events = String::new();
