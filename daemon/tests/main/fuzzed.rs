@@ -349,7 +349,7 @@ async fn whatever_comes_in_is_answered_or_hung_up_on_and_others_are_answered_rig
     });
     let (done, (results, errors)) = attack.await.unwrap();
     assert_eq!(done, Ok(()));
-    assert!(results > 50 && errors > 50, "most are answered: {results} results, {errors} errors");
+    assert!(results > 20 && errors > 20, "many are answered: {results} results, {errors} errors");
 
     assert!(!daemon.has_ended());
     let log = scene.place.log();
