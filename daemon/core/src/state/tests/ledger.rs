@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
+
 use crate::effect::{Change, SimRecord, TotalsQuery};
 use crate::event::Event;
 use crate::ident::{BootId, Iccid};
@@ -159,6 +161,22 @@ impl Ledger {
     pub fn sum(&self, sim: &str) -> (u64, u64) {
         let mine = self.usage.iter().filter(|(key, _)| tail(&key.0) == sim);
         mine.fold((0, 0), |sum, (_, (volume, ..))| (sum.0 + volume.rx, sum.1 + volume.tx))
+    }
+
+    /// What is dated, by the date that an instant of a SIM belongs to.
+    pub fn by_date(
+        &self,
+        sim: &str,
+        date: impl Fn(&Iccid, Timestamp) -> NaiveDate,
+    ) -> BTreeMap<NaiveDate, (u64, u64)> {
+        let mut sums = BTreeMap::new();
+        for (key, (volume, ..)) in self.usage.iter().filter(|(key, _)| tail(&key.0) == sim) {
+            if let When::Hour(at) = key.1 {
+                let sum: &mut (u64, u64) = sums.entry(date(&key.0, at)).or_default();
+                *sum = (sum.0 + volume.rx, sum.1 + volume.tx);
+            }
+        }
+        sums
     }
 
     /// Slots of a SIM, each with the connection that it is of.

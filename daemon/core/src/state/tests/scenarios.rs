@@ -1,20 +1,26 @@
 //! Recorded scenarios: `scenarios/NAME.jsonl` is what happens, line by line, `NAME.expected.jsonl` what comes of it.
 //!
 //! Line 0 names the pitfall, and what has to be in the ledger at the end: `truth` by the last four digits of the ICCID,
-//! bytes received and sent, and the reasons of all gaps. The other lines are events with their stamps, as a bug report
+//! bytes received and sent, also of each local day and of each cycle by its first day where that is the point, and the
+//! reasons of all gaps. The other lines are events with their stamps, as a bug report
 //! records them, or settings. An event `started` begins the service anew from what the ledger holds: what was not
 //! committed is lost, as by kill -9. `SIMBELL_WRITE=1` writes the expected files anew; the truth is written by hand.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use chrono::NaiveDate;
 use serde::Deserialize;
 
 use super::ledger::Ledger;
 use super::*;
+use crate::cycle::cycle_at;
 use crate::event::Recorded;
 use crate::settings::SourceChoice;
+
+/// Received and sent.
+type ByDate = BTreeMap<NaiveDate, (u64, u64)>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +28,10 @@ struct Head {
     n: u32,
     pitfall: String,
     truth: BTreeMap<String, (u64, u64)>,
+    #[serde(default)]
+    days: BTreeMap<String, ByDate>,
+    #[serde(default)]
+    cycles: BTreeMap<String, ByDate>,
     gaps: Vec<String>,
     settings: Given,
 }
@@ -150,6 +160,16 @@ fn play(path: &Path) -> String {
     for (sim, truth) in &head.truth {
         assert_eq!(play.ledger.sum(sim), *truth, "{name}: what {sim} used");
     }
+    // By the zone and the plan of the end.
+    let date = |iccid: &Iccid, at| play.state.zone_of(iccid).date(at);
+    for (sim, truth) in &head.days {
+        assert_eq!(play.ledger.by_date(sim, date), *truth, "{name}: local days of {sim}");
+    }
+    let first_day =
+        |iccid: &Iccid, at| cycle_at(&play.state.period_of(iccid), date(iccid, at)).unwrap().start;
+    for (sim, truth) in &head.cycles {
+        assert_eq!(play.ledger.by_date(sim, first_day), *truth, "{name}: cycles of {sim}");
+    }
     assert_eq!(play.ledger.gaps, head.gaps, "{name}: gaps");
     writeln!(
         out,
@@ -160,25 +180,77 @@ fn play(path: &Path) -> String {
     out
 }
 
+/// All of them, so that none vanishes unnoticed.
+const PITFALLS: [&str; 47] = [
+    "a-boot-whose-clock-was-never-right",
+    "a-fall-is-no-wrap",
+    "a-midnight-that-comes-twice",
+    "a-midnight-that-does-not-exist",
+    "a-modem-that-goes-on-counting-over-a-reconnect",
+    "a-modems-counter-begins-anew-beside-the-kernels",
+    "a-modems-counter-begins-anew-without-the-kernels",
+    "a-new-counter-overtakes-the-old",
+    "a-plan-changed-mid-cycle",
+    "a-stall-across-the-end-of-a-cycle",
+    "a-stall-of-minutes",
+    "a-wrong-year-in-the-ledger",
+    "an-epoch-that-began-after-the-last-sample",
+    "another-boot",
+    "another-zone",
+    "between-modemmanagers-return-and-the-next-connection",
+    "connected-while-the-service-was-stopped",
+    "day-31-clamps-and-comes-back",
+    "days-that-begin-at-half-past",
+    "esim-profile-switched-mid-session",
+    "ethernet-header-is-not-usage",
+    "figures-that-stay-zero-are-none",
+    "kill-9-and-another-interface",
+    "kill-9-loses-nothing",
+    "leap-day",
+    "modemmanager-counts-where-there-is-no-interface",
+    "modemmanagers-figure-falls-mid-session",
+    "multiplexed-links",
+    "netlink-lost-messages",
+    "no-clock-boots-at-the-build-date",
+    "no-clock-boots-in-1970",
+    "offload-bypasses-the-kernel",
+    "ppp-link-appears-after-it-dialled",
+    "raw-ip-is-counted-as-it-is",
+    "roaming-splits-the-sum",
+    "several-modems",
+    "sim-changed-while-nobody-watched",
+    "sim-swapped-mid-session",
+    "slot-switched-mid-session",
+    "suspend-and-resume",
+    "the-clock-is-set-back",
+    "the-clock-is-set-forward",
+    "the-clocks-go-back",
+    "the-clocks-go-forward",
+    "the-tail-after-the-last-poll",
+    "totals-die-with-the-bearer",
+    "two-bearers-on-one-link",
+];
+
 #[test]
 fn every_pitfall_is_a_scenario_that_ends_as_it_did() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(dir)
+    let write = std::env::var_os("SIMBELL_WRITE").is_some();
+    let mut files: Vec<String> = std::fs::read_dir(&dir)
         .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.to_string_lossy().ends_with(".jsonl") && !path.to_string_lossy().ends_with(".expected.jsonl")
-        })
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !write || !name.ends_with(".expected.jsonl"))
         .collect();
-    paths.sort();
-    assert!(paths.len() >= 40, "{}", paths.len());
-    for path in paths {
-        let found = play(&path);
-        let file = path.with_extension("expected.jsonl");
-        if std::env::var_os("SIMBELL_WRITE").is_some() {
+    files.sort();
+    let suffixes = if write { &[".jsonl"][..] } else { &[".expected.jsonl", ".jsonl"] };
+    let named = PITFALLS.iter().flat_map(|name| suffixes.iter().map(move |suffix| format!("{name}{suffix}")));
+    assert_eq!(files, named.collect::<Vec<_>>(), "each scenario is named here and has what comes of it");
+    for name in PITFALLS {
+        let found = play(&dir.join(format!("{name}.jsonl")));
+        let file = dir.join(format!("{name}.expected.jsonl"));
+        if write {
             std::fs::write(&file, &found).unwrap();
         }
-        let expected = std::fs::read_to_string(&file).unwrap_or_default();
+        let expected = std::fs::read_to_string(&file).unwrap();
         assert_eq!(found, expected, "{}: write it anew with SIMBELL_WRITE=1", file.display());
     }
 }
