@@ -1,12 +1,24 @@
 //! The ledger's past: exported, copied, taken back, and damaged, under traffic.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 
+use chrono::NaiveDate;
 use simbell_api::ExportUsageParams;
+use simbell_core::cycle::cycle_at;
+use simbell_core::effect::Change;
+use simbell_core::ident::Iccid;
+use simbell_core::ledger::{EpochId, Source, UsageSlot, When, Zone};
+use simbell_core::plan::{AnchorDay, Period};
+use simbell_core::time::Timestamp;
+use simbell_core::zone::ZoneRules;
+use simbell_store::{Store, StoreOptions};
+use simbelld::config::zone_rules;
 
 use crate::fixture::*;
 
+const HOUR: i64 = 3_600_000;
 const SMALL_STEPS: &str = "[counting]\nmax_unsaved_bytes = \"60 kB\"\n[history]\nbackups = 0\n";
 
 fn aside(scene: &Scene, word: &str) -> Vec<String> {
@@ -250,4 +262,121 @@ async fn a_copy_comes_by_itself_once_a_day() {
     traffic.pass(500_000, 1);
     traffic.is_counted(&daemon).await;
     assert_eq!(daemon.client().await.backups().await.unwrap().len(), 1, "one a day");
+}
+
+/// Usage of years, every seventh hour of two SIMs, is in the ledger as the service begins: by other terms and zones, so that
+/// their days and cycles differ.
+#[tokio::test]
+async fn what_is_old_becomes_days_and_cycles_by_itself_and_every_sum_stays() {
+    const DAY: i64 = 24 * HOUR;
+    let terms = format!(
+        "timezone = \"Europe/Berlin\"\nplan = {{ every = \"month\", day = 15 }}\n\
+         [sims.other]\niccid = \"{OTHER}\"\ntimezone = \"Asia/Kolkata\"\n\
+         plan = {{ every = \"28 days\", start = 2020-01-03, renews = true }}\n\
+         [counting]\nmax_unsaved_bytes = \"60 kB\"\n\
+         [history]\nhours = \"40 days\"\ndays = \"500 days\"\nbackups = 0\n"
+    );
+    let scene = Scene::new("years", modem_spec(), &terms).await;
+    let zone = |name: &str| zone_rules(std::path::Path::new("/usr/share/zoneinfo"), name).unwrap();
+    let sims = [
+        (HOME, zone("Europe/Berlin"), Period::Monthly(AnchorDay::Day(15))),
+        (
+            OTHER,
+            zone("Asia/Kolkata"),
+            Period::Days { days: 28, start: "2020-01-03".parse().unwrap(), renews: true },
+        ),
+    ];
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let hour = i64::try_from(now.as_millis()).unwrap() / HOUR * HOUR;
+    let begun = Timestamp::from_millis(hour);
+
+    // By SIM, first day of the cycle and zone: received and sent.
+    let mut given: BTreeMap<(String, NaiveDate, String), (u64, u64)> = BTreeMap::new();
+    let mut store = Store::open(&scene.place.state().join("ledger.db"), &StoreOptions::default()).unwrap();
+    for (sim, (iccid, zone, period)) in sims.iter().enumerate() {
+        let slots = (1..4_500_i64).map(|n| {
+            let start = Timestamp::from_millis(hour - 7 * n * HOUR);
+            let place =
+                [Zone::Home, Zone::Roaming(None), Zone::Unknown][usize::try_from(n % 5 / 2).unwrap()].clone();
+            let (rx, tx) = (1_000 + u64::try_from(n).unwrap(), 7 * u64::try_from(n).unwrap() + 3);
+            let cycle = cycle_at(period, zone.date(start)).unwrap().start;
+            let sum = given.entry(((*iccid).to_owned(), cycle, place.to_text())).or_default();
+            *sum = (sum.0 + rx, sum.1 + tx);
+            Change::AddUsage(UsageSlot {
+                epoch: EpochId(1 + i64::try_from(sim).unwrap()),
+                iccid: Iccid::new(*iccid).unwrap(),
+                zone: place,
+                source: Source::Kernel,
+                when: When::Hour(start),
+                rx_bytes: rx,
+                tx_bytes: tx,
+                from: start.as_millis(),
+                until: start.as_millis() + HOUR,
+            })
+        });
+        store.apply(&slots.collect::<Vec<_>>()).unwrap();
+    }
+    drop(store);
+
+    let daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    let spans = |iccid: &str, what: &str, limit: Timestamp| -> i64 {
+        let sql = format!("SELECT count(*) FROM usage WHERE iccid = ?1 AND {what}");
+        scene
+            .place
+            .ledger()
+            .query_row(&sql, rusqlite::params![iccid, limit.as_millis()], |row| row.get(0))
+            .unwrap()
+    };
+    // As of an instant: until then hours are folded, and days. The current cycle is left alone.
+    let folded_until = |zone: &ZoneRules, period: &Period, kept: u64, at: Timestamp| {
+        let today = zone.date(at);
+        let cycle = zone.day_start(cycle_at(period, today).unwrap().start);
+        zone.day_start(today.checked_sub_days(chrono::Days::new(kept)).unwrap()).min(cycle)
+    };
+    // It comes with a commit, a part at a time.
+    until("all that is old is folded", async || {
+        traffic.pass(70_001, 7);
+        daemon.counted(HOME).await;
+        let old = sims.iter().map(|(iccid, zone, period)| {
+            let hours = folded_until(zone, period, 40, begun);
+            let days = folded_until(zone, period, 500, begun);
+            // Of a cycle that is not old enough as a whole the days stay.
+            let cycles = zone.day_start(cycle_at(period, zone.date(days)).unwrap().start);
+            let left = spans(iccid, "span = 'hour' AND start_ms < ?2", hours);
+            left + spans(iccid, "span = 'day' AND start_ms < ?2", cycles)
+        });
+        (old.sum::<i64>() == 0).then_some(())
+    })
+    .await;
+    let ended = Timestamp::from_millis(hour + 2 * DAY);
+    for (iccid, zone, period) in &sims {
+        let (hours, days) = (folded_until(zone, period, 40, ended), folded_until(zone, period, 500, ended));
+        assert_eq!(spans(iccid, "span != 'hour' AND coalesce(until_ms, start_ms) > ?2", hours), 0, "{iccid}");
+        assert_eq!(spans(iccid, "span = 'cycle' AND until_ms > ?2", days), 0, "{iccid}");
+        assert!(spans(iccid, "span = 'day' AND start_ms < ?2", hours) > 400, "days are there");
+        assert!(spans(iccid, "span = 'cycle' AND start_ms < ?2", days) > 60, "and cycles");
+    }
+
+    let today = cycle_at(&sims[0].2, sims[0].1.date(begun)).unwrap().start;
+    let passed = given.entry((HOME.to_owned(), today, Zone::Home.to_text())).or_default();
+    *passed = (passed.0 + traffic.total.0, passed.1 + traffic.total.1);
+    let current = given.iter().filter(|((iccid, cycle, _), _)| iccid == HOME && *cycle == today);
+    let measured: u64 = current.map(|(_, (rx, tx))| rx + tx).sum();
+    daemon.sim_is("the last of it is measured", HOME, |sim| sim.measured_bytes == measured).await;
+    let mut found: BTreeMap<(String, NaiveDate, String), (u64, u64)> = BTreeMap::new();
+    for (iccid, ..) in &sims {
+        let question = simbell_api::GetUsageParams {
+            sim: Some((*iccid).to_owned()),
+            by: "cycle".to_owned(),
+            from: Some("2020-01-03".to_owned()),
+            ..Default::default()
+        };
+        for row in daemon.client().await.usage(&question).await.unwrap().rows {
+            let first = row.start.unwrap()[..10].parse().unwrap();
+            let sum = found.entry(((*iccid).to_owned(), first, row.zone)).or_default();
+            *sum = (sum.0 + row.rx_bytes, sum.1 + row.tx_bytes);
+        }
+    }
+    assert_eq!(found, given);
 }
