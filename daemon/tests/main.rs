@@ -55,6 +55,8 @@ mod scaffold;
 mod service;
 #[path = "main/shipped_channels.rs"]
 mod shipped_channels;
+#[path = "main/sources.rs"]
+mod sources;
 #[path = "main/stage.rs"]
 mod stage;
 #[path = "main/storm.rs"]

@@ -223,3 +223,56 @@ async fn a_correction_is_not_taken_back_from_under_those_that_build_on_it() {
     assert_eq!(daemon.client().await.set_usage(&set).await.unwrap().bytes, 1_000);
     daemon.well("overdrawn").await;
 }
+
+/// Three of the carrier's figures of one amount billed: the middle one is the factor, the others are its spread.
+#[tokio::test]
+async fn the_factor_learnt_and_its_spread_are_shown() {
+    let scene =
+        Scene::new("spread", modem_spec(), "[sims.home.plan]\ndata = \"1 GB\"\nevery = \"month\"\n").await;
+    let daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(90_000_000, 10_000_000);
+    traffic.is_counted(&daemon).await;
+    let run = |arguments: &[&str]| {
+        let output = scene.place.ctl(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shown = |arguments: &[&str]| run(arguments).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(!shown(&["sims"]).contains("carrier's count"), "nothing is learnt yet");
+    let likely = |middle: &str, factor: &str, lowest: &str, highest: &str, times: &str| {
+        format!(
+            "home: likely {middle} by the carrier's count, which is {factor} of what is billed ({lowest} to {highest}, \
+             {times})."
+        )
+    };
+    let first = likely("105.00 MB", "105.00 %", "105.00 %", "105.00 %", "1 observation");
+    let second = likely("104.00 MB", "104.00 %", "103.00 %", "105.00 %", "2 observations");
+    let third = likely("105.00 MB", "105.00 %", "103.00 %", "108.25 %", "3 observations");
+    for (figure, said) in [("105MB", &first), ("103MB", &second), ("108.25MB", &third)] {
+        let answer = shown(&["usage", "observe", figure]);
+        assert!(answer.contains("billed by then were 100.00 MB. It counts for the factor."), "{answer}");
+        assert!(answer.contains(said), "{answer}");
+        assert!(shown(&["sims"]).contains(said), "{}", shown(&["sims"]));
+    }
+    let sims: serde_json::Value = serde_json::from_str(&run(&["--json", "sims"])).unwrap();
+    assert_eq!(
+        sims["calibration"],
+        serde_json::json!({
+            "factor_millionths": 1_050_000, "lowest_millionths": 1_030_000, "highest_millionths": 1_082_500,
+            "observations": 3,
+        })
+    );
+    assert_eq!(sims["calibrated_bytes"], 105_000_000);
+    let listed = run(&["usage", "observations"]);
+    for (factor, carrier) in [("105.00 %", "105.00 MB"), ("103.00 %", "103.00 MB"), ("108.25 %", "108.25 MB")]
+    {
+        let row = listed.lines().find(|line| line.contains(factor)).unwrap_or_else(|| panic!("{listed}"));
+        assert!(row.contains(carrier) && row.contains("100.00 MB") && row.contains("used"), "{listed}");
+    }
+    // One that is taken back teaches nothing any more, nor does it widen the spread.
+    let back = shown(&["usage", "withdraw", "3", "--reason", "of another SIM"]);
+    assert!(back.contains(&second), "{back}");
+    assert!(shown(&["sims"]).contains(&second));
+    assert_eq!(daemon.sim(HOME).await.used_bytes, 100_000_000, "and what is measured stays as it was");
+}
