@@ -333,6 +333,57 @@ async fn bytes_go_to_the_esim_profile_in_use() {
     assert_eq!((daemon.counted(HOME).await, daemon.counted(OTHER).await), (home, other));
 }
 
+/// Traffic does not pause while the modem goes and comes back with its other slot: no connection carries it then.
+#[tokio::test]
+async fn bytes_go_to_the_slot_in_use_while_traffic_passes_through_the_switch() {
+    let spec = ModemSpec { slots: vec![vec![sim_spec(HOME)], vec![sim_spec(OTHER)]], ..modem_spec() };
+    let (wire, scene, daemon) = start("slot", spec, "").await;
+    let passes = async |more: u64| {
+        let goal = plus(wire.truth(), (more, more / 10));
+        let enough = || Some(wire.truth()).is_some_and(|now| now.0 >= goal.0 && now.1 >= goal.1);
+        until("traffic passes", async || enough().then_some(())).await;
+    };
+    let within = |counted: (u64, u64), least: (u64, u64), most: (u64, u64)| {
+        let is = least.0 <= counted.0 && counted.0 <= most.0 && least.1 <= counted.1 && counted.1 <= most.1;
+        assert!(is, "{counted:?} of {least:?} to {most:?}");
+    };
+    daemon.sim_is("both slots are known", OTHER, |sim| sim.present == Some(true)).await;
+    for (iccid, next, slot) in [(HOME, OTHER, 2), (OTHER, HOME, 1), (HOME, OTHER, 2)] {
+        let idle = daemon.counted(next).await;
+        let before = daemon.counted(iccid).await;
+        let flood = wire.flood();
+        passes(20_000).await;
+        let dialled = wire.truth();
+        scene.connect(&daemon, iccid, over_link()).await;
+        let connected = wire.truth();
+        passes(50_000).await;
+        flood.end();
+        let now = wire.truth();
+        let known = daemon.counted(iccid).await;
+        within(minus(known, before), minus(now, connected), minus(now, dialled));
+        wire.some_traffic();
+        let known = plus(known, minus(wire.truth(), now));
+        assert_eq!(daemon.counted(iccid).await, known, "to the byte once it is connected");
+
+        let begun = wire.truth();
+        let flood = wire.flood();
+        passes(50_000).await;
+        let last = wire.truth();
+        scene.look.switch_slot(0, slot, Duration::from_millis(50)).await.unwrap();
+        daemon.sim_is("the other slot is in use", next, |sim| sim.active == Some(true)).await;
+        let gone = wire.truth();
+        passes(20_000).await;
+        flood.end();
+        let ended = daemon.counted(iccid).await;
+        within(minus(ended, known), minus(last, begun), minus(gone, begun));
+        wire.some_traffic();
+        assert_eq!(daemon.counted(iccid).await, ended, "no connection carries it");
+        assert_eq!(daemon.counted(next).await, idle, "and nothing of it is the other's");
+    }
+    // What passed between the modem's last sign and the other SIM's first nobody can say.
+    assert_eq!(scene.place.gaps(), ["sim-changed"; 3]);
+}
+
 /// Nothing but its number is known of a SIM in a slot that is not in use; that it was there is known all the same.
 #[tokio::test]
 async fn a_sim_that_was_in_a_slot_that_is_not_in_use_was_seen() {
