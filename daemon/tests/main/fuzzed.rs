@@ -337,7 +337,13 @@ async fn whatever_comes_in_is_answered_or_hung_up_on_and_others_are_answered_rig
 
     // Beside the look-alike, which answers the service meanwhile.
     let attack = tokio::task::spawn_blocking(move || {
-        let config = ProptestConfig { cases: 384, failure_persistence: None, ..ProptestConfig::default() };
+        let config = ProptestConfig {
+            cases: 384,
+            failure_persistence: None,
+            // Of a service that hangs each try takes as long as patience lasts.
+            max_shrink_time: 60_000,
+            ..ProptestConfig::default()
+        };
         let neighbour = RefCell::new(Neighbour(connect(&socket, false)));
         let told = Cell::new((0, 0));
         let done = TestRunner::new(config).run(&said(), |said| {
