@@ -42,13 +42,18 @@ impl Clock {
         Self {
             trust,
             vouched_by_hardware: has_hardware_clock(Path::new("/")),
-            newest: newest.map_or(BUILT, |newest| newest.max(BUILT)),
+            newest: not_before(newest),
         }
     }
 
     /// Judges by another rule from now on.
     pub fn set_trust(&mut self, trust: Trust) {
         self.trust = trust;
+    }
+
+    /// Another ledger takes the place of the one that was judged by: a wrong year in that one silences no more.
+    pub fn set_newest(&mut self, newest: Option<Timestamp>) {
+        self.newest = not_before(newest);
     }
 
     /// This instant, by both clocks.
@@ -76,6 +81,10 @@ impl Clock {
             Trust::Auto => (plausible && self.vouched_by_hardware) || (wall >= BUILT && synchronised()),
         }
     }
+}
+
+fn not_before(newest: Option<Timestamp>) -> Timestamp {
+    newest.map_or(BUILT, |newest| newest.max(BUILT))
 }
 
 /// The wall clock, believed or not: for a line that a person reads.
@@ -360,6 +369,16 @@ mod tests {
         let future = Timestamp::from_secs(7_000_000_000);
         assert!(!Clock::new(Trust::Plausible, Some(future)).stamp().trusted);
         assert!(Clock::new(Trust::Plausible, None).stamp().trusted);
+    }
+
+    #[test]
+    fn another_ledger_is_judged_by_anew() {
+        let future = Timestamp::from_secs(7_000_000_000);
+        let mut clock = Clock::new(Trust::Plausible, Some(future));
+        clock.set_newest(None);
+        assert!(clock.stamp().trusted);
+        clock.set_newest(Some(future));
+        assert!(!clock.stamp().trusted);
     }
 
     #[test]

@@ -202,6 +202,8 @@ impl Engine {
                 return None;
             }
         };
+        // Before anything is dated: what the other one said of the time to come is no reason any more.
+        self.clock.set_newest(restored.newest);
         let links = match self.links.resync() {
             Ok(links) => links,
             Err(error) => {

@@ -213,6 +213,42 @@ async fn a_copy_is_made_and_taken_back_under_traffic() {
 }
 
 #[tokio::test]
+async fn a_copy_from_before_the_clock_ran_ahead_makes_it_believed_at_once() {
+    let scene = Scene::new("restore-clock", modem_spec(), SMALL_STEPS).await;
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(500_000, 1);
+    traffic.is_counted(&daemon).await;
+    let copy = daemon.client().await.create_backup().await.unwrap();
+    assert!(daemon.terminate().success());
+    let later: i64 = 400 * 86_400_000;
+    let ledger = scene.place.ledger();
+    assert!(ledger.execute("UPDATE usage SET last_ms = last_ms + ?1", [later]).unwrap() > 0);
+    // A clock that ran ahead dated all that is dated.
+    assert_eq!(ledger.execute("UPDATE sim SET last_seen_ms = last_seen_ms + ?1", [later]).unwrap(), 1);
+    let mark = "INSERT INTO schedule_mark SELECT 'some#1', last_seen_ms FROM sim";
+    assert_eq!(ledger.execute(mark, []).unwrap(), 1);
+    drop(ledger);
+    daemon = Daemon::start(&scene.place, None).await;
+    daemon.warned("clock-untrusted").await;
+    traffic.pass(70_000, 7);
+
+    daemon.client().await.restore_backup(&copy.name).await.unwrap();
+    daemon.well("clock-untrusted").await;
+    assert!(daemon.status().await.service.clock_trusted);
+    traffic.pass(5, 5);
+    traffic.is_counted(&daemon).await;
+    daemon.kill();
+    // Nor does what was taken over from the one set aside bring the doubt back.
+    daemon = Daemon::start(&scene.place, None).await;
+    assert!(daemon.status().await.service.clock_trusted);
+    traffic.pass(3, 3);
+    traffic.is_counted(&daemon).await;
+    let undated = "SELECT count(*) FROM usage_undated";
+    assert_eq!(scene.place.ledger().query_row(undated, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}
+
+#[tokio::test]
 async fn an_export_is_the_usage_whole() {
     let scene = Scene::new("export", modem_spec(), SMALL_STEPS).await;
     let daemon = Daemon::start(&scene.place, None).await;

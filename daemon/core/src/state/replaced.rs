@@ -14,7 +14,7 @@ use crate::counter::LinkReading;
 use crate::effect::{Change, Effects, Notice};
 use crate::ledger::{Gap, GapReason};
 use crate::reminder::{Delivery, DeliveryState, Reminder, ReminderState};
-use crate::time::Stamp;
+use crate::time::{Stamp, Timestamp};
 
 impl State {
     pub(super) fn ledger_replaced(
@@ -26,6 +26,9 @@ impl State {
         fx: &mut Effects,
     ) {
         let Some(boot) = self.boot.clone() else { return };
+        if at.trusted {
+            self.nothing_yet_to_come(at.wall);
+        }
         let next_epoch = self.accounting.next_epoch().max(restored.next_epoch);
         let copy = Accounting::restored(
             next_epoch.0,
@@ -92,6 +95,25 @@ impl State {
         self.accounting.settled_anew();
         fx.notices.push(Notice::StatusChanged);
     }
+
+    /// The ledger that is gone may be one of a clock that once ran ahead: what was dated by it must not make the next start
+    /// doubt the clock that is right.
+    fn nothing_yet_to_come(&mut self, now: Timestamp) {
+        for sim in self.sims.values_mut() {
+            sim.record.first_seen = sim.record.first_seen.min(now);
+            sim.record.last_seen = sim.record.last_seen.min(now);
+        }
+        for reminder in self.reminders.values_mut() {
+            reminder.raised_at = reminder.raised_at.min(now);
+        }
+        for delivery in self.deliveries.values_mut() {
+            delivery.created_at = delivery.created_at.min(now);
+        }
+        for instant in self.marks.values_mut().chain(self.sms_seen.values_mut()) {
+            *instant = (*instant).min(now);
+        }
+    }
+
     /// What only the copy knows to be live ended since it was made: a restart must not say it again.
     fn over_since(&self, restored: &Restored, at: Stamp, fx: &mut Effects) {
         let resolved = |reminder: &&Reminder| matches!(reminder.state, ReminderState::Resolved { .. });
