@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use serde::Deserialize;
 use simbell_api::{Client, ImportReply, ImportUsageParams, ImportedRow, UndoImportParams};
 
 use super::{Verdict, check};
@@ -18,9 +19,12 @@ const ROWS: usize = 400;
 pub(super) async fn run(client: &mut Client, out: &mut Out, verb: ImportVerb) -> Result<Verdict, CtlError> {
     match verb {
         ImportVerb::Vnstat { file, interface, sim, dry_run } => {
-            let rows = read(&file, &interface)?;
+            let (rows, unread) = read(&file, &interface)?;
             let mut done: Option<ImportReply> = None;
-            for some in rows.chunks(ROWS) {
+            // What is left out alone is said, too.
+            let none: &[ImportedRow] = &[];
+            let alone = (rows.is_empty() && unread != LeftOut::default()).then_some(none);
+            for some in rows.chunks(ROWS).chain(alone) {
                 let params = ImportUsageParams {
                     sim: sim.clone(),
                     interface: interface.clone(),
@@ -41,7 +45,7 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, verb: ImportVerb) ->
                 ));
             };
             let would = if dry_run { "would be taken in" } else { "are taken in" };
-            say(out, &done, would)
+            say(out, &done, &unread, would)
         }
         ImportVerb::Undo { interface, sim } => {
             let params = UndoImportParams { sim, interface };
@@ -51,14 +55,37 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, verb: ImportVerb) ->
                 out.text(&format!("Nothing was imported of {interface}: nothing was taken out.\n"))?;
                 return Ok(Verdict::Done);
             }
-            say(out, &done, "are taken out again")
+            say(out, &done, &LeftOut::default(), "are taken out again")
         }
     }
 }
 
-fn say(out: &mut Out, done: &ImportReply, what: &str) -> Result<Verdict, CtlError> {
+/// What simbelld left out as it read the file.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+struct LeftOut {
+    impossible_rows: u64,
+    undated_rows: u64,
+    undated_rx_bytes: u64,
+    undated_tx_bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Row(ImportedRow),
+    LeftOut(LeftOut),
+}
+
+fn say(out: &mut Out, done: &ImportReply, unread: &LeftOut, what: &str) -> Result<Verdict, CtlError> {
+    let impossible_rows = done.impossible_rows.saturating_add(unread.impossible_rows);
     if out.json {
-        out.json(done)?;
+        out.json(&ImportReply {
+            impossible_rows,
+            left_out_rows: done.left_out_rows.saturating_add(unread.undated_rows),
+            left_out_rx_bytes: done.left_out_rx_bytes.saturating_add(unread.undated_rx_bytes),
+            left_out_tx_bytes: done.left_out_tx_bytes.saturating_add(unread.undated_tx_bytes),
+            ..done.clone()
+        })?;
         return Ok(Verdict::Done);
     }
     let left_out = match done.left_out_rows {
@@ -69,14 +96,24 @@ fn say(out: &mut Out, done: &ImportReply, what: &str) -> Result<Verdict, CtlErro
             amount(done.left_out_tx_bytes)
         ),
     };
-    let impossible = match done.impossible_rows {
+    let undated = match unread.undated_rows {
         0 => String::new(),
         rows => format!(
-            "Left out: {rows} rows that cannot be, of a time before 1990 or still to come, or of more than 20 Gbit/s.\n"
+            "Left out: of {rows} months or years {} received and {} sent that no shorter row has, since nothing tells when \
+             that was.\n",
+            amount(unread.undated_rx_bytes),
+            amount(unread.undated_tx_bytes)
+        ),
+    };
+    let impossible = match impossible_rows {
+        0 => String::new(),
+        rows => format!(
+            "Left out: {rows} rows that cannot be, of a time before 1990 or still to come, of more than 20 Gbit/s or less \
+             than nothing.\n"
         ),
     };
     out.text(&format!(
-        "{} rows with {} received and {} sent {what}.\n{left_out}{impossible}",
+        "{} rows with {} received and {} sent {what}.\n{left_out}{undated}{impossible}",
         done.rows,
         amount(done.rx_bytes),
         amount(done.tx_bytes)
@@ -97,7 +134,7 @@ fn add(sum: ImportReply, more: &ImportReply) -> ImportReply {
     }
 }
 
-fn read(file: &Path, interface: &str) -> Result<Vec<ImportedRow>, CtlError> {
+fn read(file: &Path, interface: &str) -> Result<(Vec<ImportedRow>, LeftOut), CtlError> {
     let program = check::simbelld();
     let output = Command::new(&program)
         .args(["read-vnstat", "--interface", interface])
@@ -114,17 +151,19 @@ fn read(file: &Path, interface: &str) -> Result<Vec<ImportedRow>, CtlError> {
             "give vnStat's database, mostly /var/lib/vnstat/vnstat.db, and an interface it knows",
         ));
     }
-    let lines = String::from_utf8_lossy(&output.stdout);
-    lines
-        .lines()
-        .map(|line| {
-            serde_json::from_str(line).map_err(|error| {
-                CtlError::failed(
-                    "NotReadable",
-                    format!("{} says something unexpected: {error}", program.display()),
-                    "install simbelld and simbellctl of one version",
-                )
-            })
-        })
-        .collect()
+    let (mut rows, mut left_out) = (Vec::new(), LeftOut::default());
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let line = serde_json::from_str(line).map_err(|error| {
+            CtlError::failed(
+                "NotReadable",
+                format!("{} says something unexpected: {error}", program.display()),
+                "install simbelld and simbellctl of one version",
+            )
+        })?;
+        match line {
+            Line::Row(row) => rows.push(row),
+            Line::LeftOut(all) => left_out = all,
+        }
+    }
+    Ok((rows, left_out))
 }

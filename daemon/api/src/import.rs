@@ -7,6 +7,9 @@ named! {
         pub start: String,
         /// How long it is: `hour`, `day`, `month` or `year`.
         pub span: String,
+        /// Where it ends before that, in local time: of what a longer row says beyond the shorter ones; null otherwise.
+        #[serde(default)]
+        pub until: Option<String>,
         /// Bytes received.
         pub rx_bytes: u64,
         /// Bytes sent.
@@ -48,7 +51,8 @@ inline! {
         pub rx_bytes: u64,
         /// Bytes sent in them.
         pub tx_bytes: u64,
-        /// Rows left out, since the ledger has entries of that time.
+        /// Rows left out, since the ledger has entries of that time; by `simbellctl` also parts of rows of which nothing tells
+        /// when they passed.
         pub left_out_rows: u64,
         /// Bytes received in those.
         pub left_out_rx_bytes: u64,

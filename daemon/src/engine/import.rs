@@ -8,6 +8,7 @@ use simbell_core::ident::Iccid;
 use simbell_core::ledger::Volume;
 use simbell_core::time::Timestamp;
 use simbell_core::zone::ZoneRules;
+use simbell_store::vnstat::FASTEST;
 use simbell_store::{ImportRow, Imported};
 
 use super::Engine;
@@ -18,9 +19,6 @@ use crate::{billed, convert, usage};
 
 /// Most rows of one call.
 const MOST: usize = 500;
-
-/// Bytes a second that no network of today can carry: 20 Gbit/s, as of what counters say.
-const FASTEST: u64 = 2_500_000_000;
 
 /// Longest name of an interface (`IFNAMSIZ` less its NUL).
 const NAME: usize = 15;
@@ -127,8 +125,9 @@ fn machine_zone(machine: &Environment) -> Answer<ZoneRules> {
 /// wrong once, the future); a figure that no network can carry is a counter's nonsense.
 fn row(given: &ImportedRow, zone: &ZoneRules, now: Option<Timestamp>) -> Answer<Option<ImportRow>> {
     let bad = |message: &str| usage::invalid("rows", message, "send rows as a vnStat database holds them");
-    let start = NaiveDateTime::parse_from_str(&given.start, "%Y-%m-%dT%H:%M")
-        .map_err(|_| bad("a row begins at no local time"))?;
+    let local =
+        |text: &str, message| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M").map_err(|_| bad(message));
+    let start = local(&given.start, "a row begins at no local time")?;
     let end = match given.span.as_str() {
         "hour" => start.checked_add_signed(TimeDelta::hours(1)),
         "day" => start.checked_add_days(Days::new(1)),
@@ -136,7 +135,14 @@ fn row(given: &ImportedRow, zone: &ZoneRules, now: Option<Timestamp>) -> Answer<
         "year" => start.checked_add_months(Months::new(12)),
         _ => return Err(bad("a row is of an hour, day, month or year")),
     };
-    let end = end.ok_or_else(|| bad("a row ends beyond the calendar"))?;
+    let mut end = end.ok_or_else(|| bad("a row ends beyond the calendar"))?;
+    if let Some(until) = &given.until {
+        let until = local(until, "a row ends at no local time")?;
+        if until <= start || until > end {
+            return Err(bad("a row ends before it begins, or beyond its span"));
+        }
+        end = until;
+    }
     if !(1990..2200).contains(&start.year()) {
         return Ok(None);
     }
@@ -183,6 +189,7 @@ mod tests {
         let given = ImportedRow {
             start: "2026-11-22T00:00".to_owned(),
             span: "day".to_owned(),
+            until: None,
             rx_bytes: 1,
             tx_bytes: 2,
         };
@@ -212,5 +219,12 @@ mod tests {
         assert_eq!(row(&later, &zone, Some(now)).unwrap(), None);
         assert!(row(&later, &zone, None).unwrap().is_some());
         assert!(row(&at("yesterday", 1), &zone, Some(now)).is_err());
+        // What is left of a longer row ends where the first shorter one begins.
+        let until = |until: &str| ImportedRow { until: Some(until.to_owned()), ..given.clone() };
+        let rest = row(&until("2026-11-22T03:00"), &zone, Some(now)).unwrap().unwrap();
+        assert_eq!(rest.end.since(rest.start).as_millis(), 3 * 3_600_000);
+        for never in ["2026-11-22T00:00", "2026-11-23T00:01", "noon"] {
+            assert!(row(&until(never), &zone, Some(now)).is_err(), "{never}");
+        }
     }
 }

@@ -54,7 +54,7 @@ async fn a_vnstat_database_is_taken_in_once_to_the_byte_and_out_again() {
     let import = ["import", "vnstat", path, "--interface", "wwan9", "--sim", "home"];
     let (code, said, error) = ctl(&scene.place, &[&import[..], &["--dry-run"]].concat());
     assert_eq!(code, 0, "{said}{error}");
-    assert!(said.contains("5 rows") && said.contains("would be taken in"), "{said}");
+    assert!(said.contains("6 rows") && said.contains("would be taken in"), "{said}");
     let total = || scene.place.ledger();
     let in_ledger = |of: &str| -> (i64, i64, i64) {
         total().query_row(of, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
@@ -64,11 +64,11 @@ async fn a_vnstat_database_is_taken_in_once_to_the_byte_and_out_again() {
 
     let (code, said, error) = ctl(&scene.place, &import);
     assert_eq!(code, 0, "{said}{error}");
-    // A year, a month, a day and two hours: nothing twice, nothing left.
-    assert_eq!(in_ledger(all), (5, 6_112, 613));
+    // A year, a month, what is left of a day, and three hours: nothing twice, nothing left.
+    assert_eq!(in_ledger(all), (6, 6_112, 613));
     let (_, again, _) = ctl(&scene.place, &import);
-    assert!(again.contains("0 rows") && again.contains("Left out: 5 rows"), "{again}");
-    assert_eq!(in_ledger(all), (5, 6_112, 613));
+    assert!(again.contains("0 rows") && again.contains("Left out: 6 rows"), "{again}");
+    assert_eq!(in_ledger(all), (6, 6_112, 613));
     let (_, shown, _) =
         ctl(&scene.place, &["usage", "--sim", "home", "--by", "cycle", "--from", "2024-01-01", "--json"]);
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
@@ -85,11 +85,11 @@ async fn a_vnstat_database_is_taken_in_once_to_the_byte_and_out_again() {
     let (code, _, error) = ctl(&scene.place, &undo);
     assert!(code == 1 && error.contains("what was imported of wwan9 stays"), "{code} {error}");
     assert!(error.contains("4 B less than nothing") && error.contains("usage corrections"), "{error}");
-    assert_eq!(in_ledger(all), (5, 6_112, 613), "nothing was taken out");
+    assert_eq!(in_ledger(all), (6, 6_112, 613), "nothing was taken out");
     total().execute("DELETE FROM correction", []).unwrap();
 
     let (code, said, _) = ctl(&scene.place, &undo);
-    assert!(code == 0 && said.contains("5 rows"), "{said}");
+    assert!(code == 0 && said.contains("6 rows"), "{said}");
     assert_eq!(in_ledger(all), (0, 0, 0));
     let (code, said, _) = ctl(&scene.place, &["import", "undo", "--interface", "wwan9", "--sim", "home"]);
     assert!(code == 0 && said.starts_with("Nothing was imported of wwan9"), "{said}");
@@ -100,6 +100,21 @@ async fn a_vnstat_database_is_taken_in_once_to_the_byte_and_out_again() {
     assert_eq!(code, 0, "{said}{error}");
     assert!(said.starts_with("1 rows with 7 B received") && said.contains("3 rows that cannot be"), "{said}");
     assert_eq!(in_ledger(all), (1, 7, 2));
+
+    // A year that says more than its months keeps none of them away; what cannot be a figure is counted each.
+    let conn = rusqlite::Connection::open(&file).unwrap();
+    conn.execute_batch(
+        "UPDATE year SET rx = rx + 1000000 WHERE date = '2025-01-01';
+         UPDATE month SET tx = -1 WHERE date = '2025-03-01'; UPDATE day SET rx = -7 WHERE date = '2025-03-02';",
+    )
+    .unwrap();
+    drop(conn);
+    let (code, said, error) = ctl(&scene.place, &import);
+    assert_eq!(code, 0, "{said}{error}");
+    // The hour that the other interface has an entry of.
+    assert!(said.starts_with("5 rows") && said.contains("Left out: 1 rows with 7 B received"), "{said}");
+    assert!(said.contains("of 1 months or years 1") && said.contains("2 rows that cannot be"), "{said}");
+    assert_eq!(in_ledger(all), (6, 6_112, 613));
 
     for (arguments, says) in [
         (["import", "vnstat", path, "--interface", "eth7"], "knows no interface"),
