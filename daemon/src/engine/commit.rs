@@ -184,6 +184,7 @@ impl Engine {
             Ok((store, changes, Err(error), _)) if error.kind() == ErrorKind::Damaged => {
                 self.store = Some(store);
                 self.backlog.changes = changes;
+                self.ledger.cannot_go_on();
                 if !self.recover(Some(error.to_string())).await {
                     return false;
                 }
@@ -238,6 +239,7 @@ impl Engine {
                      to its place again"
                 );
                 self.store = Some(store);
+                self.note_mended();
                 Ok(())
             }
             // The next try opens it, or goes on from a copy.

@@ -1,5 +1,6 @@
 //! The ledger as a file: copied while it is in use, replaced by a copy, and set aside where it is damaged.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use simbell_api::{Backup, ControlError, RestoreReply};
@@ -28,6 +29,9 @@ const ALMOST_A_DAY_MS: i64 = 23 * 3_600_000;
 /// Free space that a copy must leave.
 const LEAVE_FREE: u64 = 4 * 1024 * 1024;
 
+/// Most that statements said of rows that cannot be read which is remembered.
+const MOST_UNREADABLE: usize = 64;
+
 /// What the engine knows of the ledger's file.
 #[derive(Debug)]
 pub(super) struct LedgerFile {
@@ -37,6 +41,10 @@ pub(super) struct LedgerFile {
     pub(super) damage: mpsc::Sender<String>,
     /// It was found whole although a statement said otherwise.
     doubted: bool,
+    /// What was wrong with it as it is in use now, to be said until somebody has read it.
+    said: Option<String>,
+    /// It goes on with rows that cannot be read; what statements said of them.
+    unreadable: Option<BTreeSet<String>>,
     copying: bool,
     copied: mpsc::Sender<()>,
     /// Ends of copies.
@@ -53,6 +61,8 @@ impl LedgerFile {
             options,
             damage,
             doubted: false,
+            said: None,
+            unreadable: None,
             copying: false,
             copied,
             copies,
@@ -60,8 +70,14 @@ impl LedgerFile {
         }
     }
 
+    /// A commit found it damaged: whatever it goes on with, it cannot be gone on with.
+    pub(super) fn cannot_go_on(&mut self) {
+        self.doubted |= self.unreadable.is_some();
+    }
+
     fn backups(&self) -> Backups {
-        Backups::of(&self.path)
+        let backups = Backups::of(&self.path);
+        if self.unreadable.is_some() { backups.of_any_rows() } else { backups }
     }
 }
 
@@ -94,7 +110,8 @@ pub fn open(
 impl Engine {
     /// What was found and done as the ledger was opened.
     pub(super) async fn begin_with_ledger(&mut self, recovery: Option<Recovery>) {
-        if let Some(recovery) = recovery {
+        self.note_mended();
+        if let Some(recovery) = recovery.filter(|recovery| !self.goes_on(recovery)) {
             log(&recovery);
             let at = self.stamp();
             self.backlog.changes.push(Change::AppendGap(Gap {
@@ -108,7 +125,44 @@ impl Engine {
         self.tell_of_damage().await;
     }
 
-    /// Says it as long as a damaged ledger lies there: nobody shall overlook it.
+    /// What was wrong with an index is to be said.
+    pub(super) fn note_mended(&mut self) {
+        if let Some(why) = self.store.as_ref().and_then(|store| store.mended()) {
+            self.ledger.said = Some(format!(
+                "An index of the ledger was damaged ({why}) and was made anew of its table; nothing is missing. The disk may be \
+                 failing: look into the kernel's log (dmesg). Once you have, `simbellctl reload`."
+            ));
+        }
+    }
+
+    /// Whether the ledger that cannot be read in full goes on itself; then that is to be said.
+    fn goes_on(&mut self, recovery: &Recovery) -> bool {
+        if recovery.aside.is_some() {
+            return false;
+        }
+        for (name, how) in &recovery.damaged_copies {
+            tracing::error!(name, how, "this copy of the ledger is damaged too");
+        }
+        tracing::error!(
+            why = recovery.why,
+            "there is no good copy of the ledger: it goes on with the rows that can be read"
+        );
+        self.ledger.unreadable.get_or_insert_default().insert(recovery.why.clone());
+        self.ledger.said = Some(format!(
+            "The ledger holds rows that cannot be read ({}), and there is no good copy of it: it goes on, and figures \
+             that those rows are part of are not told. Once you have looked into it, `simbellctl reload`.",
+            recovery.why
+        ));
+        true
+    }
+
+    /// Somebody has read what was said of the ledger.
+    pub(super) async fn looked_into(&mut self) {
+        self.ledger.said = None;
+        self.tell_of_damage().await;
+    }
+
+    /// Says it as long as a damaged ledger lies there, and what was found since the last reload: nobody shall overlook it.
     pub(super) async fn tell_of_damage(&mut self) {
         let mut aside: Vec<String> = Vec::new();
         if let (Some(dir), Some(own)) = (self.ledger.path.parent(), self.ledger.path.file_name()) {
@@ -128,7 +182,21 @@ impl Engine {
                 self.ledger.path.parent().unwrap_or(Path::new(".")).display()
             )
         });
+        let said: Vec<String> = text.into_iter().chain(self.ledger.said.clone()).collect();
+        let text = (!said.is_empty()).then(|| said.join(" "));
         self.report(WarningCode::LedgerDamaged, "", text).await;
+    }
+
+    /// What read the ledger beside the engine says that it is damaged.
+    pub(super) async fn hear_of_damage(&mut self, why: String) {
+        if let Some(known) = &mut self.ledger.unreadable {
+            // Each question that meets such a row says so: the whole ledger is not looked through for each.
+            if known.len() >= MOST_UNREADABLE || !known.insert(why.clone()) {
+                return;
+            }
+        }
+        self.recover(Some(why)).await;
+        self.settle().await;
     }
 
     /// The ledger is said to be damaged, or is not open: looks into it, and goes on with another where it is. Tells
@@ -153,15 +221,27 @@ impl Engine {
         .await;
         match opened {
             Ok(Ok((store, None))) => {
-                tracing::info!("the ledger is whole");
-                self.ledger.doubted = true;
+                let mended = store.mended().is_some();
                 self.store = Some(store);
+                if mended {
+                    self.note_mended();
+                    self.figures_moved();
+                } else {
+                    tracing::info!("the ledger is whole");
+                    self.ledger.doubted = true;
+                }
+                true
+            }
+            Ok(Ok((store, Some(recovery)))) if self.goes_on(&recovery) => {
+                self.store = Some(store);
+                self.figures_moved();
                 true
             }
             Ok(Ok((store, Some(recovery)))) => {
                 log(&recovery);
-                self.ledger.doubted = false;
+                (self.ledger.doubted, self.ledger.unreadable) = (false, None);
                 self.store = Some(store);
+                self.note_mended();
                 self.rebase(GapReason::LedgerDamaged);
                 // What comes of it is committed with the rest.
                 let text = format!("The ledger was damaged ({}) and is set aside.", recovery.why);
@@ -190,6 +270,15 @@ impl Engine {
                 false
             }
         }
+    }
+
+    /// The ledger says otherwise than before, or tells what is wrong with it: sums are asked of it anew, and the copy that was
+    /// due, which may be what found it, is made.
+    fn figures_moved(&mut self) {
+        let fx = self.step(Event::HistoryChanged);
+        self.backlog.then.push(fx);
+        self.tidied_boot_ms = None;
+        self.damage_untold = true;
     }
 
     /// Counts on from what another ledger holds. Gives what holds of plugins where it decided otherwise about them.
@@ -364,6 +453,8 @@ impl Engine {
             Ok((store, aside)) => {
                 tracing::warn!(name = shown, "a copy of the ledger took its place, as asked");
                 self.store = Some(store);
+                self.ledger.unreadable = None;
+                self.note_mended();
                 let note = self.rebase(GapReason::LedgerRestored);
                 self.settle().await;
                 self.committed()?;
@@ -406,7 +497,7 @@ fn log(recovery: &Recovery) {
     }
     tracing::error!(
         why = recovery.why,
-        aside = %recovery.aside.display(),
+        aside = %recovery.aside.as_deref().unwrap_or(Path::new("")).display(),
         from = recovery.from.as_deref().unwrap_or("nothing: it begins anew"),
         "the ledger was damaged and is set aside; the service goes on"
     );
@@ -427,7 +518,10 @@ fn shown(copy: &Copy, zone: &simbell_core::zone::ZoneRules) -> Backup {
 fn failed(error: &BackupError) -> ControlError {
     ControlError::LedgerNotWritable {
         message: format!("the ledger was not copied: {error}"),
-        hint: error.kind().hint().to_owned(),
+        hint: match error.kind() {
+            ErrorKind::Full => "free some space, and ask for it again".to_owned(),
+            kind => kind.hint().to_owned(),
+        },
     }
 }
 

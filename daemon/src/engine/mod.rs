@@ -294,8 +294,7 @@ impl Engine {
                 self.woken(wake_at).await;
             }
             why = self.ledger.damaged.recv() => if let Some(why) = why {
-                self.recover(Some(why)).await;
-                self.settle().await;
+                self.hear_of_damage(why).await;
             },
             _ = self.ledger.copies.recv() => self.copy_ended(),
             found = self.readings.ended() => self.was_read(found).await,

@@ -499,7 +499,7 @@ impl Engine {
                 self.feed(Event::RulesLoaded(self.rules.descriptions())).await;
                 self.look_at_plugins().await;
                 self.report(WarningCode::ConfigRejected, "", None).await;
-                self.tell_of_damage().await;
+                self.looked_into().await;
                 let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
                 Ok(ReloadReply {
                     sims: count(self.state.settings().sims.len()),

@@ -9,6 +9,7 @@ use rusqlite::backup::{Backup, StepResult};
 use crate::failure::ErrorKind;
 use crate::lock::beside;
 use crate::open::{Store, set_journal_mode};
+use crate::readable::unreadable;
 use crate::rows::QueryError;
 
 /// Why a copy of the ledger was not made. The ledger itself is untouched.
@@ -76,20 +77,29 @@ impl Store {
     /// # Errors
     /// When the check itself cannot be made.
     pub fn integrity_check(&self) -> Result<Vec<String>, QueryError> {
-        check(&self.conn, "integrity_check").map_err(QueryError::from)
+        check(&self.conn).map_err(QueryError::from)
     }
 }
 
-/// The problems that `pragma` (`integrity_check` or `quick_check`) finds.
-pub(crate) fn check(conn: &Connection, pragma: &str) -> rusqlite::Result<Vec<String>> {
-    let mut found = Vec::new();
-    conn.pragma_query(None, pragma, |row| {
-        found.push(row.get::<_, String>(0)?);
-        Ok(())
-    })?;
+/// The problems that `integrity_check` finds.
+pub(crate) fn check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    problems(conn, "PRAGMA integrity_check")
+}
+
+/// The same of one table and its indexes.
+pub(crate) fn check_table(conn: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    problems(conn, &format!("PRAGMA integrity_check({table})"))
+}
+
+fn problems(conn: &Connection, pragma: &str) -> rusqlite::Result<Vec<String>> {
+    let found: rusqlite::Result<Vec<String>> =
+        conn.prepare(pragma)?.query_map([], |row| row.get(0))?.collect();
+    let mut found = found?;
     if found.iter().all(|line| line == "ok") {
         found.clear();
     }
+    // The first is told: one that names an index says more than that its page is garbled.
+    found.sort_by_key(|line| !line.contains(" index "));
     Ok(found)
 }
 
@@ -97,15 +107,21 @@ pub(crate) fn copy(conn: &Connection, to: &Path) -> Result<(), BackupError> {
     copy_and(conn, to, |_| Ok(()))
 }
 
-/// As [`copy`], and looks through the copy before it has its name.
-pub(crate) fn copy_checked(conn: &Connection, to: &Path) -> Result<(), BackupError> {
+/// As [`copy`], and looks through the copy before it has its name; `rows_too`: at what its rows say as well.
+pub(crate) fn copy_checked(conn: &Connection, to: &Path, rows_too: bool) -> Result<(), BackupError> {
     copy_and(conn, to, |copied| {
         let sqlite = |source: rusqlite::Error| match ErrorKind::of_sqlite(&source) {
             ErrorKind::Damaged => BackupError::Damaged { path: to.to_owned(), detail: source.to_string() },
             _ => BackupError::Sqlite { path: to.to_owned(), source },
         };
-        let problems = check(copied, "integrity_check").map_err(sqlite)?;
-        match problems.into_iter().next() {
+        let problems = check(copied).map_err(sqlite)?;
+        // A row that nothing can read is no better in the copy.
+        let first = match problems.into_iter().next() {
+            None if !rows_too => None,
+            None => unreadable(copied).map_err(sqlite)?,
+            first => first,
+        };
+        match first {
             Some(detail) => Err(BackupError::Damaged { path: to.to_owned(), detail }),
             None => Ok(()),
         }

@@ -39,13 +39,22 @@ pub struct Copy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backups {
     dir: PathBuf,
+    /// Whether a copy may have rows that cannot be read.
+    any_rows: bool,
 }
 
 impl Backups {
     /// Of the ledger at `ledger`: `backups` beside it.
     #[must_use]
     pub fn of(ledger: &Path) -> Self {
-        Self { dir: ledger.with_file_name("backups") }
+        Self { dir: ledger.with_file_name("backups"), any_rows: false }
+    }
+
+    /// The same, but copies are made of rows that cannot be read as well: of a ledger that goes on with them, better such
+    /// a copy than none.
+    #[must_use]
+    pub fn of_any_rows(self) -> Self {
+        Self { any_rows: true, ..self }
     }
 
     /// Where they lie.
@@ -156,7 +165,7 @@ macro_rules! copies {
                 now: Timestamp,
             ) -> Result<Copy, BackupError> {
                 let (name, path) = backups.begin(occasion, now)?;
-                backup::copy_checked(&self.conn, &path)?;
+                backup::copy_checked(&self.conn, &path, !backups.any_rows)?;
                 backups.made(&name)
             }
         }

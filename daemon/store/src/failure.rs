@@ -61,9 +61,9 @@ impl ErrorKind {
             Self::Foreign => "choose another state directory",
             Self::Damaged => "keep a copy of the file; sqlite3's .recover may save its contents",
             Self::ReadOnly => "make the state directory writable for the service's user",
-            Self::Full => "free some space: nothing was changed, and it is tried again",
+            Self::Full => "free some space: nothing was changed",
             Self::Missing => "create the state directory, owned by the service's user",
-            Self::Busy => "end the sqlite3 session that holds a transaction open; it is tried again",
+            Self::Busy => "end the sqlite3 session that holds a transaction open",
             Self::Overflow => "the figure was not booked: report it",
             Self::Io => "look into the kernel's log (dmesg) for the disk's errors",
             Self::Internal => "report it with the log",
@@ -75,6 +75,9 @@ impl ErrorKind {
             Some(failure) => Self::of_code(failure.code, failure.extended_code),
             None => match error {
                 rusqlite::Error::IntegralValueOutOfRange(..) => Self::Overflow,
+                // Columns have types, and texts of ours are UTF-8: what is none was garbled.
+                rusqlite::Error::FromSqlConversionFailure(_, rusqlite::types::Type::Text, _)
+                | rusqlite::Error::Utf8Error(..) => Self::Damaged,
                 _ => Self::Internal,
             },
         }

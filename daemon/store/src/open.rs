@@ -13,6 +13,7 @@ use crate::apply;
 use crate::backup::{self, BackupError};
 use crate::failure::ErrorKind;
 use crate::lock::{LockFailure, WriterLock, beside};
+use crate::mend;
 use crate::migrate::{SCHEMA_VERSION, migrate};
 use crate::options::StoreOptions;
 use crate::probe::{Found, ProbeFailure, probe};
@@ -27,6 +28,8 @@ pub struct Store {
     unsettled: bool,
     index: Option<File>,
     path: PathBuf,
+    /// What was wrong with an index, which was made anew.
+    mended: Option<String>,
     /// Device and inode of the ledger.
     file: Option<(u64, u64)>,
     _lock: WriterLock,
@@ -102,7 +105,7 @@ pub enum OpenError {
     Sqlite {
         /// The ledger.
         path: PathBuf,
-        /// What was tried: `opened`, `checked`, `migrated`.
+        /// What was tried: `opened`, `checked`, `mended`, `migrated`.
         action: &'static str,
         /// What SQLite says.
         source: rusqlite::Error,
@@ -139,11 +142,18 @@ impl OpenError {
 
 impl Store {
     /// Opens the ledger at `path` for writing: makes it where there is none, migrates an older one after a copy of it
-    /// was put beside it (`PATH.v1`). One that its last writer did not close is checked first.
+    /// was put beside it (`PATH.v1`). One that its last writer did not close is checked first, and always what corrections
+    /// and the carrier's figures are found by. Where nothing but an index is damaged, it is made anew of its table: see
+    /// [`Store::mended`].
     ///
     /// # Errors
     /// See [`OpenError`]; [`OpenError::kind`] tells a program what to do.
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
+        Self::open_and_look(path, options, false)
+    }
+
+    /// As [`Store::open`]; `whole`: every page is looked at.
+    pub(crate) fn open_and_look(path: &Path, options: &StoreOptions, whole: bool) -> Result<Self, OpenError> {
         let lock = take_lock(path)?;
         let access = if options.readers { Access::allowed(path) } else { Access::Alone };
         let found = look(path, access)?;
@@ -167,12 +177,22 @@ impl Store {
         };
         let failed = |action| move |source| sqlite_failure(path, action, source);
         let (mut conn, index) = connect(path, options, access).map_err(failed("opened"))?;
-        let mut unsettled = false;
-        if matches!(found, Found::Ledger { left_open: true, .. }) {
-            let problems = backup::check(&conn, "quick_check").map_err(failed("checked"))?;
-            if let Some(first) = problems.into_iter().next() {
-                return Err(OpenError::Damaged { path: path.to_owned(), detail: first });
+        let left_open = matches!(found, Found::Ledger { left_open: true, .. });
+        let problem = problem(&conn, version, left_open || whole).map_err(failed("checked"))?;
+        if let Some(detail) = &problem {
+            let damaged = || OpenError::Damaged { path: path.to_owned(), detail: detail.clone() };
+            // Nothing is added to a log that may not be on the disk.
+            settle_log(&conn).map_err(|_| damaged())?;
+            if !mend::indexes(&conn).map_err(failed("mended"))? {
+                return Err(damaged());
             }
+            tracing::error!(
+                why = detail,
+                "an index of the ledger was damaged, and was made anew of its table"
+            );
+        }
+        let mut unsettled = false;
+        if left_open {
             if let Err(error) = settle_log(&conn) {
                 if version < SCHEMA_VERSION {
                     return Err(failed("settled")(error));
@@ -193,7 +213,21 @@ impl Store {
             source,
         })?;
         conn.set_prepared_statement_cache_capacity(48);
-        Ok(Self { conn, unsettled, index, path: path.to_owned(), file: identity(path), _lock: lock })
+        Ok(Self {
+            conn,
+            unsettled,
+            mended: problem,
+            index,
+            path: path.to_owned(),
+            file: identity(path),
+            _lock: lock,
+        })
+    }
+
+    /// What was wrong with an index as the ledger was opened: it was made anew of its table, and nothing is missing.
+    #[must_use]
+    pub fn mended(&self) -> Option<&str> {
+        self.mended.as_deref()
     }
 
     /// Moves what an earlier writer left in the log into the ledger, once.
@@ -246,6 +280,25 @@ impl Store {
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// What SQLite finds wrong with a ledger; nothing with one that is not there yet.
+///
+/// `quick_check` does not compare indexes with their tables, and a total is read by an index: a correction that its index
+/// does not know is missing without a word. Of ten years of hours, calls, messages and connections of 16 SIMs (180 MB) the
+/// whole check takes 1.8 s of CPU instead of 1.0 s, which an end without order is worth. Otherwise the tables alone are looked
+/// at that totals are made of and that have an index, but for calls and messages: 2,000 corrections take 5 ms, 230,000 calls
+/// and messages 0.6 s, and the daily copy finds those. Hours have no index.
+fn problem(conn: &Connection, version: i32, whole: bool) -> rusqlite::Result<Option<String>> {
+    let mut found = Vec::new();
+    if whole && version > 0 {
+        found = backup::check(conn)?;
+    } else if version == SCHEMA_VERSION {
+        for table in ["correction", "observation"] {
+            found.extend(backup::check_table(conn, table)?);
+        }
+    }
+    Ok(found.into_iter().next())
 }
 
 /// See [`Store::settle`].

@@ -14,13 +14,14 @@ use crate::lock::beside;
 use crate::migrate::{APPLICATION_ID, SCHEMA_VERSION};
 use crate::open::{OpenError, Store, take_lock};
 use crate::options::StoreOptions;
+use crate::readable::unreadable;
 
 /// How far a ledger is to be believed before it is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Doubt {
     /// As far as its own signs of trouble go.
     None,
-    /// Every page is looked at first.
+    /// Every page, and what its rows say, is looked at first.
     Look,
     /// It is known to be damaged; how.
     Damaged(String),
@@ -31,8 +32,9 @@ pub enum Doubt {
 pub struct Recovery {
     /// What was wrong with it.
     pub why: String,
-    /// Where it lies now, with what its log held beside it; an empty file where it was gone.
-    pub aside: PathBuf,
+    /// Where it lies now, with what its log held beside it; an empty file where it was gone. None where it goes on itself:
+    /// all that is wrong are rows that cannot be read, there is no good copy, and beginning anew would lose the others too.
+    pub aside: Option<PathBuf>,
     /// The copy that took its place; an empty ledger where none.
     pub from: Option<String>,
     /// Newer copies that are damaged too, and how.
@@ -59,19 +61,21 @@ impl Store {
                 path: path.to_owned(),
                 detail: format!("it is {how}, and copies of it are not"),
             }),
-            None => Self::open(path, options),
+            None => Self::open_and_look(path, options, *doubt == Doubt::Look),
         };
-        let why = match opened {
+        let Trouble { why, rows_only } = match opened {
             Ok(store) => match (doubt, store.trouble(*doubt == Doubt::Look)) {
-                (Doubt::Damaged(why), _) => why.clone(),
+                (Doubt::Damaged(why), _) => Trouble { why: why.clone(), rows_only: false },
                 (_, None) => return Ok((store, None)),
-                (_, Some(why)) => why,
+                (_, Some(trouble)) => trouble,
             },
-            Err(OpenError::Damaged { detail, .. }) => detail,
-            Err(OpenError::Foreign { .. }) if ours => "its header is not that of a ledger".to_owned(),
+            Err(OpenError::Damaged { detail, .. }) => Trouble { why: detail, rows_only: false },
+            Err(OpenError::Foreign { .. }) if ours => {
+                Trouble { why: "its header is not that of a ledger".to_owned(), rows_only: false }
+            }
             Err(error) => return Err(error),
         };
-        let (aside, from, damaged_copies) = replace_by_copies(path, backups, now)?;
+        let (aside, from, damaged_copies) = replace_by_copies(path, backups, rows_only, now)?;
         let store = Self::open(path, options)?;
         Ok((store, Some(Recovery { why, aside, from, damaged_copies })))
     }
@@ -88,7 +92,8 @@ impl Store {
     ) -> Result<(Self, PathBuf), OpenError> {
         let lock = take_lock(path)?;
         let fresh = beside(path, ".new");
-        prepare(copy, &fresh)?;
+        // Whoever names a copy may want it in spite of a row that cannot be read.
+        prepare(copy, &fresh, false)?;
         let aside = swap(path, Some(&fresh), "replaced", now).map_err(|source| OpenError::File {
             path: path.to_owned(),
             action: "set aside",
@@ -115,28 +120,26 @@ impl Store {
         Ok(())
     }
 
-    /// What is wrong with an open ledger; none when nothing was found.
-    fn trouble(&self, thorough: bool) -> Option<String> {
-        if thorough {
-            match backup::check(&self.conn, "integrity_check") {
-                Ok(problems) => {
-                    if let Some(first) = problems.into_iter().next() {
-                        return Some(first);
-                    }
-                }
-                Err(error) if ErrorKind::of_sqlite(&error) == ErrorKind::Damaged => {
-                    return Some(error.to_string());
-                }
-                Err(_) => {}
-            }
-        }
+    /// What is wrong with an open ledger, whose pages are in order; none when nothing was found.
+    fn trouble(&self, rows_too: bool) -> Option<Trouble> {
         // What the service begins with must be readable.
         let boot = simbell_core::ident::BootId::new("0").ok()?;
-        match self.restore(&boot) {
-            Err(error) if error.kind() == ErrorKind::Damaged => Some(error.to_string()),
-            _ => None,
+        if let Err(error) = self.restore(&boot)
+            && error.kind() == ErrorKind::Damaged
+        {
+            return Some(Trouble { why: error.to_string(), rows_only: false });
         }
+        // What cannot be looked at now is met again.
+        let why = rows_too.then(|| unreadable(&self.conn).ok().flatten()).flatten()?;
+        Some(Trouble { why, rows_only: true })
     }
+}
+
+/// What is wrong with a ledger.
+struct Trouble {
+    why: String,
+    /// It could go on, without some of its rows.
+    rows_only: bool,
 }
 
 /// How there is nothing in a ledger although copies were made of it: some file systems leave one empty after a power cut,
@@ -151,34 +154,49 @@ fn blank(path: &Path, backups: &Backups) -> Option<&'static str> {
     backups.list().is_ok_and(|copies| !copies.is_empty()).then_some(how)
 }
 
-type Replaced = (PathBuf, Option<String>, Vec<(String, String)>);
+type Replaced = (Option<PathBuf>, Option<String>, Vec<(String, String)>);
 
-fn replace_by_copies(path: &Path, backups: &Backups, now: Timestamp) -> Result<Replaced, OpenError> {
+/// `or_none`: without a good copy the ledger stays where it is.
+fn replace_by_copies(
+    path: &Path,
+    backups: &Backups,
+    or_none: bool,
+    now: Timestamp,
+) -> Result<Replaced, OpenError> {
     let _lock = take_lock(path)?;
     let failed = |source| OpenError::File { path: path.to_owned(), action: "set aside", source };
     let fresh = beside(path, ".new");
     let mut damaged = Vec::new();
-    let mut from = None;
     // A directory that cannot be read holds nothing that helps.
-    for copy in backups.list().unwrap_or_default() {
-        match prepare(&backups.dir().join(&copy.name), &fresh) {
-            Ok(()) => {
-                from = Some(copy.name);
-                break;
+    let copies = backups.list().unwrap_or_default();
+    let mut first_that = |rows_too: bool| {
+        for copy in &copies {
+            match prepare(&backups.dir().join(&copy.name), &fresh, rows_too) {
+                Ok(()) => return Ok(Some(copy.name.clone())),
+                // A full disk is no reason to begin anew: it is told, and tried again.
+                Err(error) if error.kind() == ErrorKind::Full => return Err(error),
+                Err(error) if rows_too => damaged.push((copy.name.clone(), error.to_string())),
+                Err(_) => {}
             }
-            // A full disk is no reason to begin anew: it is told, and tried again.
-            Err(error) if error.kind() == ErrorKind::Full => return Err(error),
-            Err(error) => damaged.push((copy.name, error.to_string())),
         }
+        Ok(None)
+    };
+    let mut from = first_that(true)?;
+    if from.is_none() && or_none {
+        return Ok((None, None, damaged));
+    }
+    if from.is_none() {
+        // One with a row that cannot be read is better than none.
+        from = first_that(false)?;
     }
     let aside = swap(path, from.is_some().then_some(fresh.as_path()), "damaged", now).map_err(failed)?;
-    Ok((aside, from, damaged))
+    Ok((Some(aside), from, damaged))
 }
 
-/// Copies a copy to where it is renamed from, and looks through it. Where either fails nothing is left, least of all on a
+/// Copies a copy to where it is renamed from, and looks through it; `rows_too`: at what its rows say as well. Where either fails nothing is left, least of all on a
 /// disk that is full.
-fn prepare(copy: &Path, fresh: &Path) -> Result<(), OpenError> {
-    let done = prepare_at(copy, fresh);
+fn prepare(copy: &Path, fresh: &Path, rows_too: bool) -> Result<(), OpenError> {
+    let done = prepare_at(copy, fresh, rows_too);
     if done.is_err() {
         // Why it failed is what is told.
         let _left = remove(fresh);
@@ -186,7 +204,7 @@ fn prepare(copy: &Path, fresh: &Path) -> Result<(), OpenError> {
     done
 }
 
-fn prepare_at(copy: &Path, fresh: &Path) -> Result<(), OpenError> {
+fn prepare_at(copy: &Path, fresh: &Path, rows_too: bool) -> Result<(), OpenError> {
     let file = |source| OpenError::File { path: copy.to_owned(), action: "copied", source };
     let damaged = |detail| OpenError::Damaged { path: copy.to_owned(), detail };
     for suffix in ["", "-wal", "-shm", "-journal"] {
@@ -209,8 +227,12 @@ fn prepare_at(copy: &Path, fresh: &Path) -> Result<(), OpenError> {
     if version > SCHEMA_VERSION {
         return Err(OpenError::Newer { path: copy.to_owned(), found: version, known: SCHEMA_VERSION });
     }
-    let problems = backup::check(&conn, "integrity_check").map_err(sqlite)?;
-    problems.into_iter().next().map_or(Ok(()), |first| Err(damaged(first)))
+    let first = match backup::check(&conn).map_err(sqlite)?.into_iter().next() {
+        // Rows of before are read once they were brought up to date.
+        None if rows_too && version == SCHEMA_VERSION => unreadable(&conn).map_err(sqlite)?,
+        first => first,
+    };
+    first.map_or(Ok(()), |first| Err(damaged(first)))
 }
 
 /// Sets the ledger and its log aside under one name that nothing has, and puts `fresh` in its place. The ledger keeps its
@@ -277,7 +299,7 @@ mod tests {
         fs::create_dir_all(&dir).unwrap();
         let fresh = dir.join("ledger.db.new");
         // Opens, and fails as it is read.
-        let refused = prepare(Path::new("/proc/self/mem"), &fresh);
+        let refused = prepare(Path::new("/proc/self/mem"), &fresh, true);
         let left = fs::read_dir(&dir).unwrap().count();
         fs::remove_dir_all(&dir).unwrap();
         assert!(matches!(refused, Err(OpenError::File { action: "copied", .. })), "{refused:?}");

@@ -24,10 +24,10 @@ const CALL: &str = "id, iccid, incoming, number_class, party, zone, answered, be
     seconds_min, ending, open";
 
 /// As [`CALL`], without what no sum is made of: whose it is, the other party, the boot, and how one goes on.
-const COUNTED_CALL: &str = "id, NULL, incoming, number_class, NULL, zone, answered, began_ms, NULL, 0, seconds, \
+pub(crate) const COUNTED_CALL: &str = "id, NULL, incoming, number_class, NULL, zone, answered, began_ms, NULL, 0, seconds, \
     seconds_min, ending, NULL";
 /// Of a message, without what no sum is made of: whose it is, the boot, and what tells it from its copies.
-const COUNTED_SMS: &str = "id, NULL, direction, parts, zone, party, at_ms, NULL, 0, NULL";
+pub(crate) const COUNTED_SMS: &str = "id, NULL, direction, parts, zone, party, at_ms, NULL, 0, NULL";
 
 /// Reads that answers about calls and messages are made of, on the writer's connection or on a reader's.
 macro_rules! voices {
@@ -305,7 +305,7 @@ pub(crate) fn date(tx: &Connection, boot: &BootId, offset_ms: i64) -> Made {
     )
 }
 
-fn call(row: &Row<'_>) -> Result<CallRecord, QueryError> {
+pub(crate) fn call(row: &Row<'_>) -> Result<CallRecord, QueryError> {
     let open: Option<String> = row.get(13)?;
     let end = match (text(row, 12)?, open) {
         ("open", Some(open)) => CallEnd::Open(from_json(&open, "call.open")?),
@@ -329,7 +329,7 @@ fn call(row: &Row<'_>) -> Result<CallRecord, QueryError> {
     })
 }
 
-fn message(row: &Row<'_>) -> Result<SmsRecord, QueryError> {
+pub(crate) fn message(row: &Row<'_>) -> Result<SmsRecord, QueryError> {
     Ok(SmsRecord {
         id: SmsId(row.get(0)?),
         iccid: optional_ident(row.get(1)?, "sms.iccid")?,

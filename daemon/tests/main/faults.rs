@@ -73,6 +73,11 @@ async fn a_full_disk_is_said_and_nothing_is_lost() {
     assert!(refused.kind() == "LedgerNotWritable" && refused.to_string().contains("nothing was changed"));
     let refused = daemon.client().await.restore_backup(&copy.name).await.unwrap_err();
     assert_eq!(refused.kind(), "LedgerNotWritable", "{refused}");
+    assert!(!refused.to_string().contains("tried again"), "nobody does: {refused}");
+    let refused = daemon.client().await.create_backup().await.unwrap_err();
+    assert_eq!(refused.kind(), "LedgerNotWritable", "{refused}");
+    assert!(!format!("{refused:?}").contains("tried again"), "nobody does: {refused:?}");
+    assert!(format!("{refused:?}").contains("ask for it again"), "{refused:?}");
     assert!(!scene.place.state().join("ledger.db.new").exists(), "half a copy takes what room there is");
 
     fs::remove_file(&filler).unwrap();

@@ -103,6 +103,61 @@ async fn a_ledger_damaged_under_way_is_set_aside_and_counting_goes_on() {
     }
 }
 
+/// A bit that flipped in a word, which no look at the pages finds.
+fn garble_words(scene: &Scene) {
+    assert!(scene.place.ledger().execute("UPDATE usage SET source = 'kerneL'", []).unwrap() > 0);
+}
+
+async fn asks_by_hour(daemon: &Daemon) {
+    let question = simbell_api::GetUsageParams { by: "hour".to_owned(), ..Default::default() };
+    let _refused = daemon.client().await.usage(&question).await;
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_damage_and_the_last_good_copy_goes_on() {
+    let scene = Scene::new("damaged-row", modem_spec(), SMALL_STEPS).await;
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(500_000, 1);
+    traffic.is_counted(&daemon).await;
+    daemon.client().await.create_backup().await.unwrap();
+    assert!(daemon.terminate().success());
+    // A copy made of it since is no good one.
+    garble_words(&scene);
+    let backups = scene.place.state().join("backups");
+    fs::copy(scene.place.state().join("ledger.db"), backups.join("daily-20990101T000000Z.db")).unwrap();
+    let daemon = Daemon::start(&scene.place, None).await;
+    asks_by_hour(&daemon).await;
+    let said = daemon.warned("ledger-damaged").await;
+    assert!(said.contains(".damaged-"), "{said}");
+    traffic.pass(7, 7);
+    traffic.is_counted(&daemon).await;
+    assert_eq!(aside(&scene, "damaged").len(), 1);
+    assert!(scene.place.log().contains("daily-20990101T000000Z.db"));
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_costs_no_other_where_there_is_no_good_copy() {
+    let scene = Scene::new("damaged-row-alone", modem_spec(), SMALL_STEPS).await;
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(500_000, 1);
+    let set = simbell_api::SetUsageParams { sim: Some(HOME.to_owned()), bytes: 1_130_000_000, reason: None };
+    daemon.client().await.set_usage(&set).await.unwrap();
+    assert!(daemon.terminate().success());
+    garble_words(&scene);
+    let daemon = Daemon::start(&scene.place, None).await;
+    for _again in 0..3 {
+        asks_by_hour(&daemon).await;
+    }
+    let said = daemon.warned("ledger-damaged").await;
+    assert!(said.contains("kerneL") && said.contains("no good copy"), "{said}");
+    assert_eq!(aside(&scene, "damaged"), [""; 0]);
+    assert_eq!(daemon.client().await.corrections(None).await.unwrap().len(), 1);
+    // Better a copy with that row than none.
+    until("it is copied", async || daemon.client().await.create_backup().await.ok()).await;
+}
+
 #[tokio::test]
 async fn a_ledger_that_is_removed_under_way_is_put_back_with_all_that_it_held() {
     let scene = Scene::new("removed", modem_spec(), SMALL_STEPS).await;

@@ -5,11 +5,12 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use simbell_core::effect::Change;
+use simbell_core::effect::{Change, TotalsQuery};
+use simbell_core::ledger::Correction;
 use simbell_store::{Backups, Doubt, ErrorKind, Occasion, Reader, Recovery, Store, StoreOptions};
 
 use crate::changes::baseline;
-use crate::common::{Dir, HOUR, NOVEMBER, at, boot, ever, open, sum, usage};
+use crate::common::{Dir, HOUR, NOVEMBER, at, boot, ever, iccid, open, sim, sum, usage};
 
 fn filled(path: &Path, n: i64) -> Store {
     let mut store = open(path);
@@ -91,6 +92,133 @@ fn a_copy_of_a_damaged_ledger_is_not_kept() {
     assert_eq!(fs::read_dir(backups.dir()).unwrap().count(), 0);
 }
 
+/// A ledger with an entry behind each index that a figure is found by.
+fn indexed(path: &Path) -> Store {
+    let mut store = filled(path, 10);
+    let correction = Correction {
+        iccid: iccid(1),
+        at: at(NOVEMBER),
+        bytes: 1_130_000_000,
+        author: "uid 0".to_owned(),
+        reason: String::new(),
+        undoes: None,
+    };
+    store.apply(&[Change::KeepSim(sim(1)), Change::AppendCorrection(correction)]).unwrap();
+    store
+}
+
+fn corrected(store: &Store) -> i64 {
+    store.totals(&ever(1)).unwrap().corrections
+}
+
+#[test]
+fn a_damaged_index_is_made_anew_and_costs_nothing() {
+    for (doubtful, index) in
+        [(false, "correction_by_sim"), (true, "correction_by_sim"), (true, "call_by_sim")]
+    {
+        let dir = Dir::new("index");
+        let store = indexed(&dir.ledger());
+        store.copy_to(&Backups::of(&dir.ledger()), Occasion::Daily, at(NOVEMBER)).unwrap();
+        drop(store);
+        let conn = rusqlite::Connection::open(dir.ledger()).unwrap();
+        if index == "call_by_sim" {
+            let call = "INSERT INTO call (iccid, incoming, number_class, zone, answered, began_ms, began_boot_ms, seconds,
+                 seconds_min, ending) SELECT iccid, 0, 'national', 'home', 1, last_seen_ms, 1, 60, 60, 'seen' FROM sim";
+            conn.execute(call, []).unwrap();
+        }
+        let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+        let root: u32 = conn.query_row(root, [index], |row| row.get(0)).unwrap();
+        let end = u64::from(root) * 1024 - 40;
+        conn.close().unwrap();
+        let file = fs::OpenOptions::new().read(true).write(true).open(dir.ledger()).unwrap();
+        let mut bytes = [0; 40];
+        file.read_exact_at(&mut bytes, end).unwrap();
+        file.write_all_at(&bytes.map(|byte| byte ^ 0x15), end).unwrap();
+
+        let (store, recovery) = recover(&dir, doubtful);
+        assert_eq!(recovery, None, "{index}");
+        assert!(store.mended().is_some_and(|why| why.contains(index)), "{:?}", store.mended());
+        assert!(store.integrity_check().unwrap().is_empty());
+        assert_eq!((corrected(&store), received(&store)), (1_130_000_000, 100));
+        drop(store);
+        assert_eq!(recover(&dir, doubtful).0.mended(), None, "for good");
+    }
+}
+
+#[test]
+fn a_table_that_is_garbled_is_not_taken_for_what_its_index_should_say() {
+    let dir = Dir::new("garbled-table");
+    let store = indexed(&dir.ledger());
+    store.copy_to(&Backups::of(&dir.ledger()), Occasion::Daily, at(NOVEMBER)).unwrap();
+    drop(store);
+    // As a bit that flips in the row: its index is taken out of the schema meanwhile.
+    let schema = |sql: &str| {
+        let conn = rusqlite::Connection::open(dir.ledger()).unwrap();
+        conn.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false).unwrap();
+        conn.execute_batch(&format!("PRAGMA writable_schema = ON; {sql}")).unwrap();
+    };
+    schema(
+        "CREATE TABLE held AS SELECT * FROM sqlite_schema WHERE name = 'correction_by_sim';
+         DELETE FROM sqlite_schema WHERE name = 'correction_by_sim'",
+    );
+    schema("UPDATE correction SET at_ms = at_ms + 35184372088832");
+    schema("INSERT INTO sqlite_schema SELECT * FROM held; DELETE FROM held");
+    let (store, recovery) = recover(&dir, false);
+    assert!(recovery.is_some_and(|recovery| recovery.from.is_some()));
+    let november = TotalsQuery { until: Some(at(NOVEMBER + 24 * HOUR)), ..ever(1) };
+    assert_eq!(store.totals(&november).unwrap().corrections, 1_130_000_000);
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_found_and_the_last_copy_without_it_goes_on() {
+    for garbled in [
+        "UPDATE usage SET source = 'kerneL' WHERE start_ms = 1793491200000",
+        "UPDATE usage SET zone = 'h/me' WHERE start_ms = 1793491200000",
+        "UPDATE usage SET rx_bytes = -5 WHERE start_ms = 1793491200000",
+        "UPDATE usage SET zone = CAST(x'ff6f6d65' AS TEXT) WHERE start_ms = 1793491200000",
+        "UPDATE correction SET iccid = '89492110000O0000001'",
+        "INSERT INTO gap (reason, detail) VALUES ('reboote$', '')",
+    ] {
+        let dir = Dir::new("row");
+        let backups = Backups::of(&dir.ledger());
+        let store = indexed(&dir.ledger());
+        store.copy_to(&backups, Occasion::Daily, at(NOVEMBER)).unwrap();
+        drop(store);
+        rusqlite::Connection::open(dir.ledger()).unwrap().execute(garbled, []).unwrap();
+        let store = open(&dir.ledger());
+        let error = store.copy_to(&backups, Occasion::Daily, at(NOVEMBER)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Damaged, "{garbled}: {error}");
+        drop(store);
+        // As older versions left them.
+        fs::copy(dir.ledger(), backups.dir().join("daily-20270101T000000Z.db")).unwrap();
+        let (store, recovery) = recover(&dir, true);
+        let recovery = recovery.unwrap();
+        assert_eq!(recovery.from.as_deref(), Some("daily-20261101T000000Z.db"), "{garbled}");
+        assert_eq!(recovery.damaged_copies.len(), 1);
+        assert_eq!((corrected(&store), received(&store)), (1_130_000_000, 100));
+    }
+}
+
+#[test]
+fn a_row_that_cannot_be_read_does_not_cost_the_others_without_a_good_copy() {
+    let dir = Dir::new("row-alone");
+    let backups = Backups::of(&dir.ledger());
+    drop(indexed(&dir.ledger()));
+    let garbled = "UPDATE usage SET source = 'kerneL' WHERE start_ms = 1793491200000";
+    rusqlite::Connection::open(dir.ledger()).unwrap().execute(garbled, []).unwrap();
+    let (store, recovery) = recover(&dir, true);
+    let recovery = recovery.unwrap();
+    assert_eq!((recovery.aside, recovery.from), (None, None));
+    assert_eq!(store.corrections(None, None, 9).unwrap().len(), 1);
+    // A copy of it is better than none: where the ledger is lost later, it goes on.
+    let copy = store.copy_to(&backups.of_any_rows(), Occasion::Daily, at(NOVEMBER)).unwrap();
+    drop(store);
+    fs::write(dir.ledger(), "garbage").unwrap();
+    let (store, recovery) = recover(&dir, false);
+    assert_eq!(recovery.unwrap().from, Some(copy.name));
+    assert_eq!(store.corrections(None, None, 9).unwrap().len(), 1);
+}
+
 #[test]
 fn without_a_good_copy_the_ledger_begins_anew_and_nothing_is_removed() {
     let dir = Dir::new("no-copy");
@@ -103,7 +231,10 @@ fn without_a_good_copy_the_ledger_begins_anew_and_nothing_is_removed() {
         let (store, recovery) = recover(&dir, false);
         let recovery = recovery.unwrap();
         assert_eq!((recovery.from, recovery.damaged_copies.len()), (None, 1));
-        assert_eq!(fs::read(&recovery.aside).unwrap(), format!("garbage {round}").repeat(500).as_bytes());
+        assert_eq!(
+            fs::read(recovery.aside.as_ref().unwrap()).unwrap(),
+            format!("garbage {round}").repeat(500).as_bytes()
+        );
         assert_eq!(received(&store), 0);
         assert!(store.restore(&boot("b")).unwrap().baselines.is_empty());
     }
@@ -134,8 +265,8 @@ fn an_emptied_or_lost_ledger_is_not_taken_for_a_new_one() {
         assert!(recovery.why.contains(how), "{}", recovery.why);
         assert!(recovery.from.is_some());
         // Something lies there until somebody has looked.
-        assert_eq!(fs::metadata(&recovery.aside).unwrap().len(), 0);
-        let aside = PathBuf::from(format!("{}-wal", recovery.aside.display()));
+        assert_eq!(fs::metadata(recovery.aside.as_ref().unwrap()).unwrap().len(), 0);
+        let aside = PathBuf::from(format!("{}-wal", recovery.aside.unwrap().display()));
         assert_eq!(fs::read(aside).ok(), log.then(|| b"what was written last".to_vec()));
         assert_eq!(received(&store), 100);
     }
@@ -179,7 +310,7 @@ fn a_lost_ledger_without_a_good_copy_begins_anew_and_leaves_a_sign() {
     let (store, recovery) = recover(&dir, false);
     let recovery = recovery.unwrap();
     assert_eq!((recovery.from, received(&store)), (None, 0));
-    assert_eq!(fs::metadata(&recovery.aside).unwrap().len(), 0);
+    assert_eq!(fs::metadata(recovery.aside.as_ref().unwrap()).unwrap().len(), 0);
 }
 
 #[test]
@@ -239,7 +370,7 @@ proptest! {
         let got = received(&store);
         match recovery {
             Some(recovery) => {
-                prop_assert!(recovery.aside.exists());
+                prop_assert!(recovery.aside.unwrap().exists());
                 prop_assert_eq!(recovery.from.as_deref(), Some("daily-20261101T000000Z.db"));
                 prop_assert_eq!(got, 10_000);
             }
