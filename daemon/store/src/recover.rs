@@ -193,8 +193,8 @@ fn replace_by_copies(
     Ok((Some(aside), from, damaged))
 }
 
-/// Copies a copy to where it is renamed from, and looks through it; `rows_too`: at what its rows say as well. Where either fails nothing is left, least of all on a
-/// disk that is full.
+/// Copies a copy to where it is renamed from, and looks through it; `rows_too`: at what its rows say as well. Where either
+/// fails nothing is left, least of all on a disk that is full.
 fn prepare(copy: &Path, fresh: &Path, rows_too: bool) -> Result<(), OpenError> {
     let done = prepare_at(copy, fresh, rows_too);
     if done.is_err() {
