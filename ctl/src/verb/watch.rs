@@ -181,7 +181,6 @@ fn line(event: &MonitorEvent, ready: bool) -> Option<String> {
         }
         MonitorKind::Sim => {
             let sim = event.sim.as_ref()?;
-            let used = sim.billed_bytes.unwrap_or(sim.measured_bytes);
             let state = match (sim.active, sim.roaming) {
                 (None, _) => ", unknown while ModemManager is away",
                 (Some(false), _) if sim.present == Some(true) => ", not in use",
@@ -193,7 +192,7 @@ fn line(event: &MonitorEvent, ready: bool) -> Option<String> {
                 Some(left) => format!(", {} left", maybe(Some(left))),
                 None => String::new(),
             };
-            format!("sim       {}: {} used{left}{state}", sims::called(sim), amount(used))
+            format!("sim       {}: {} used{left}{state}", sims::called(sim), amount(sim.used_bytes))
         }
         MonitorKind::Reminder => {
             let reminder = event.reminder.as_ref()?;

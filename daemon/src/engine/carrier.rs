@@ -146,12 +146,12 @@ impl Engine {
         })
     }
 
-    /// What the cycle that an instant lies in came to, what the ledger does not have yet included: of that of now as the
-    /// state knows it. None in no cycle.
+    /// What the cycle that an instant lies in came to as rules see it, what the ledger does not have yet included: of that of
+    /// now as the state knows it. None in no cycle.
     fn cycle_of(&self, iccid: &Iccid, at: Timestamp) -> Answer<Option<Spent>> {
         let bounds = self.state.sims().find(|sim| sim.record.iccid == *iccid).and_then(|sim| sim.bounds);
         if bounds.is_some_and(|(start, end)| at >= start && end.is_none_or(|end| at < end)) {
-            return Ok(self.state.spent(iccid));
+            return Ok(self.state.spent(iccid).map(|spent| self.state.as_used(iccid, spent)));
         }
         let spent = billed::spent_by_end(&self.state, self.ledger()?, iccid, at, None).map_err(unreadable)?;
         let cycle = |at| cycle_at(&self.state.period_of(iccid), self.state.zone_of(iccid).date(at));
@@ -162,6 +162,7 @@ impl Engine {
             _ => None,
         });
         let waiting = waiting.fold(0_i64, i64::saturating_add);
+        let spent = spent.map(|spent| self.state.as_used(iccid, spent));
         Ok(spent.map(|spent| Spent { corrections: spent.corrections.saturating_add(waiting), ..spent }))
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::State;
 use super::metered::Metered;
-use super::usage::corrected;
+use super::usage::{Totals, corrected};
 use crate::billing::{Tariff, Unit};
 use crate::bytes::Bytes;
 use crate::effect::{Change, Effects, Notice};
@@ -53,8 +53,33 @@ impl State {
     }
 
     pub(super) fn used_by(&self, of: &Metered<'_>) -> u64 {
-        let calibrated = of.plan.filter(|plan| plan.calibrate).and_then(|_| self.calibrated(of.iccid));
-        calibrated.unwrap_or_else(|| of.sim.totals.counted(of.plan))
+        self.used_of(of.iccid, &of.sim.totals)
+    }
+
+    /// What sums of a SIM come to, as [`State::used`] tells it of its cycle.
+    pub(super) fn used_of(&self, iccid: &Iccid, totals: &Totals) -> u64 {
+        corrected(self.counted_of(iccid, totals), totals.corrections)
+    }
+
+    /// The same without what persons corrected: that is the carrier's already, and no factor changes it.
+    pub(super) fn counted_of(&self, iccid: &Iccid, totals: &Totals) -> u64 {
+        self.as_calibrated(iccid, totals.uncorrected(self.plan_of(iccid)))
+    }
+
+    /// What was billed, calibrated where the plan says so and the carrier's figures teach something.
+    fn as_calibrated(&self, iccid: &Iccid, billed: u64) -> u64 {
+        self.in_force(iccid).map_or(billed, |calibration| calibration.apply(billed))
+    }
+
+    /// The factor that rules and thresholds go by; none where they see what is billed.
+    fn in_force(&self, iccid: &Iccid) -> Option<Calibration> {
+        self.plan_of(iccid).filter(|plan| plan.calibrate).and_then(|_| self.calibration(iccid))
+    }
+
+    /// What a cycle came to, as [`State::used`] tells it: the factor changes what was billed and no correction.
+    #[must_use]
+    pub fn as_used(&self, iccid: &Iccid, spent: Spent) -> Spent {
+        Spent { billed: self.as_calibrated(iccid, spent.billed), ..spent }
     }
 
     /// Bytes that a SIM used in its cycle as the carrier is likely to count them, corrections included; none where its
@@ -99,8 +124,7 @@ impl State {
         }
         let uncorrected = i128::from(target) - i128::from(totals.corrections);
         let uncorrected = u64::try_from(uncorrected.max(0)).ok()?;
-        let calibration = plan.filter(|plan| plan.calibrate).and_then(|_| self.calibration(of.iccid));
-        let billed = match calibration {
+        let billed = match self.in_force(of.iccid) {
             Some(Calibration { factor: 0, .. }) => return None,
             Some(calibration) => calibration.least_for(uncorrected),
             None => uncorrected,
@@ -145,7 +169,7 @@ impl State {
         observe(observed, plan, spent, self.now.wall)
     }
 
-    /// What a SIM's cycle came to by now; none before the cycle is known, or outside a bundle.
+    /// What a SIM's cycle came to by now, as billed; none before the cycle is known, or outside a bundle.
     #[must_use]
     pub fn spent(&self, iccid: &Iccid) -> Option<Spent> {
         let sim = self.sims.get(iccid)?;
@@ -154,16 +178,15 @@ impl State {
         Some(Spent { cycle_start, billed, corrections: sim.totals.corrections })
     }
 
-    /// By how much the corrections of a SIM's cycle are more than what was counted in it: so much of what follows does not
-    /// show. None where they are not.
+    /// By how much the corrections of a SIM's cycle are more than what was counted in it, as [`State::used`] counts: so much of what follows
+    /// does not show. None where they are not.
     #[must_use]
     pub fn overdrawn(&self, iccid: &Iccid) -> Option<u64> {
         let totals = &self.sims.get(iccid)?.totals;
         if totals.corrections >= 0 {
             return None;
         }
-        let missing =
-            totals.corrections.unsigned_abs().checked_sub(totals.uncorrected(self.plan_of(iccid)))?;
+        let missing = totals.corrections.unsigned_abs().checked_sub(self.counted_of(iccid, totals))?;
         (missing > 0).then_some(missing)
     }
 

@@ -85,7 +85,7 @@ impl State {
     /// The ledger says what a cycle that is over came to. Whether it was asked about one.
     pub(super) fn cycle_summed(&mut self, query: &TotalsQuery, totals: &Totals) -> bool {
         let plan = self.plan_of(&query.iccid);
-        let used_bytes = totals.counted(plan);
+        let used_bytes = self.used_of(&query.iccid, totals);
         let allowance_bytes = plan.and_then(|plan| plan.data).map(|data| data.0);
         let Some(sim) = self.sims.get_mut(&query.iccid) else { return false };
         let Some((_, cycle)) = sim.ended.take_if(|(asked, _)| asked == query) else { return false };

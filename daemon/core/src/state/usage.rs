@@ -332,12 +332,13 @@ impl State {
         fx.notices.push(Notice::UsageGrew(correction.iccid.clone()));
     }
 
-    /// The correction that makes a SIM's usage in this cycle, as its plan counts it, equal `target`.
+    /// The correction that makes a SIM's usage in this cycle, as [`State::used`] tells it, equal `target`: it stands
+    /// beside the factor learnt from the carrier's figures, since what a person says is used already is.
     #[must_use]
     pub fn correction_to(&self, iccid: &Iccid, target: u64) -> Option<i64> {
         let sim = self.sims.get(iccid)?;
-        let uncorrected = sim.totals.uncorrected(self.plan_of(iccid));
-        let wanted = i128::from(target) - i128::from(uncorrected) - i128::from(sim.totals.corrections);
+        let counted = self.counted_of(iccid, &sim.totals);
+        let wanted = i128::from(target) - i128::from(counted) - i128::from(sim.totals.corrections);
         i64::try_from(wanted).ok()
     }
 

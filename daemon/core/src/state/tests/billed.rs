@@ -10,6 +10,8 @@ use crate::ledger::When;
 use crate::observation::{Observation, ObservationSource, Observed, Spent};
 use crate::zone::tests::{berlin, utc};
 
+mod corrected;
+
 /// A service with its ledger, a modem, and a clock that the test turns.
 struct Life {
     state: State,
