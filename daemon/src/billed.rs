@@ -116,10 +116,23 @@ pub fn spent_by_end(
     })?;
     let billed = measured.filter(|_| fits).ok_or_else(overflow)?;
     let billed = tariff.map_or(billed, |tariff| units.billed(tariff.plan.counts));
-    let corrections = store.corrections_between(iccid, cycle_start, end.unwrap_or(FAR))?;
+    let corrections = corrections(store, iccid, cycle_start, end)?;
     let corrections = corrections.iter().try_fold(0_i64, |sum, (_, bytes)| sum.checked_add(*bytes));
     let corrections = corrections.ok_or(QueryError::Overflow { what: "corrections" })?;
     Ok(Some(Spent { cycle_start, billed, corrections }))
+}
+
+/// The corrections of a cycle, in order of time.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn corrections(
+    store: &Store,
+    iccid: &Iccid,
+    from: Timestamp,
+    end: Option<Timestamp>,
+) -> Result<Vec<(Timestamp, i64)>, QueryError> {
+    store.corrections_between(iccid, from, end.unwrap_or(FAR))
 }
 
 /// A page of days or cycles of the SIMs that have a plan: all that the state has to say to it.

@@ -39,11 +39,7 @@ impl Clock {
     /// A clock that must not be before `newest`.
     #[must_use]
     pub fn new(trust: Trust, newest: Option<Timestamp>) -> Self {
-        Self {
-            trust,
-            vouched_by_hardware: has_hardware_clock(Path::new("/")),
-            newest: not_before(newest),
-        }
+        Self { trust, vouched_by_hardware: has_hardware_clock(Path::new("/")), newest: not_before(newest) }
     }
 
     /// Judges by another rule from now on.

@@ -2,7 +2,7 @@
 
 use simbell_api::{
     Calibration, Channel, ControlError, Correction, Cycle, Delivery, Forecast, ModemManager, MonitorEvent,
-    Observation, Plan, Reminder, Rule, Service, Session, Sim, StatusReply, Warning,
+    Observation, Plan, Reminder, Rule, Service, Session, Sim, StatusReply, UsedParts, Warning,
 };
 use simbell_core::billing::FreeHours;
 use simbell_core::bytes::Bytes;
@@ -68,6 +68,7 @@ fn sim_reply(state: &State, iccid: &Iccid) -> Option<Sim> {
         overdrawn_bytes: state.overdrawn(iccid),
         calibrated_bytes: facts.calibrated_bytes,
         calibration: calibration(state, iccid),
+        parts: parts(state, iccid),
         remaining_bytes: facts.remaining_bytes.filter(|_| sim.is_of_cycle()),
         cycle_known: sim.is_of_cycle(),
         roaming_bytes: facts.roaming_bytes,
@@ -288,6 +289,7 @@ pub fn plan(state: &State, iccid: &Iccid) -> Answer<Plan> {
         used_bytes: facts.as_ref().map(|f| f.used_bytes),
         measured_bytes: facts.as_ref().map(|f| f.measured_bytes),
         billed_bytes: facts.as_ref().map(|f| f.billed_bytes),
+        parts: parts(state, iccid),
         remaining_bytes: facts.and_then(|f| f.remaining_bytes).filter(|_| known),
         cycle_known: known,
     })
@@ -315,6 +317,18 @@ pub fn calibration(state: &State, iccid: &Iccid) -> Calibration {
         lowest_millionths: Some(learnt.lowest),
         highest_millionths: Some(learnt.highest),
         observations: u32::try_from(learnt.count).ok(),
+    })
+}
+
+/// What the usage of a SIM's cycle is made of.
+#[must_use]
+pub fn parts(state: &State, iccid: &Iccid) -> Option<UsedParts> {
+    state.parts(iccid).map(|parts| UsedParts {
+        measured_bytes: parts.measured,
+        billed_bytes: parts.billed,
+        calibrated_bytes: parts.calibrated,
+        counted_bytes: parts.counted,
+        correction_bytes: parts.corrections,
     })
 }
 

@@ -3,7 +3,7 @@
 
 use simbell_api::{
     BilledSpan, Calibration, Client, Correction, Observation, ObservationReply, ObserveUsageParams, Sim,
-    UndoCorrectionParams, WithdrawObservationParams,
+    UndoCorrectionParams, UsedParts, WithdrawObservationParams,
 };
 
 use super::{Verdict, sims};
@@ -30,15 +30,10 @@ pub(super) async fn observe(
         out.json(&taught)?;
     } else {
         let of = &taught.observation;
-        let corrected = match of.correction_bytes {
-            0 => String::new(),
-            bytes => format!(", {} of it by corrections, which the factor leaves aside", signed(bytes)),
-        };
         let text = format!(
-            "Kept as observation {}: the carrier says {}, billed by then were {}{corrected}. {}\n{}",
+            "Kept as observation {}: the carrier says {}. {}\n{}",
             of.id,
-            amount(of.observed_bytes),
-            amount(of.billed_bytes.saturating_add_signed(of.correction_bytes)),
+            compared(of),
             standing(of),
             learnt(&taught, out)
         );
@@ -67,6 +62,9 @@ pub(super) async fn withdraw(
     Ok(Verdict::Done)
 }
 
+/// The place of the corrections among the columns of observations.
+const CORRECTIONS: usize = 5;
+
 pub(super) async fn observations(
     client: &mut Client,
     out: &mut Out,
@@ -83,7 +81,7 @@ pub(super) async fn observations(
         out.text("No figure of a carrier is known; tell one with `simbellctl usage observe`.\n")?;
         return Ok(Verdict::Done);
     }
-    let mut table = Table::new(vec![
+    let mut columns = vec![
         ("ID", Column::Number),
         ("AT", Column::Whole),
         ("SIM", Column::Text),
@@ -91,16 +89,18 @@ pub(super) async fn observations(
         ("BILLED", Column::Number),
         ("FACTOR", Column::Number),
         ("", Column::Text),
-    ]);
+    ];
+    let corrected = all.iter().any(|one| one.withdraws.is_none() && one.correction_bytes != 0);
+    if corrected {
+        columns.insert(CORRECTIONS, ("CORRECTIONS", Column::Number));
+    }
+    let mut table = Table::new(columns);
     for one in &all {
         let (said, billed) = match one.withdraws {
             Some(_) => ("-".to_owned(), "-".to_owned()),
-            None => (
-                amount(one.observed_bytes),
-                amount(one.billed_bytes.saturating_add_signed(one.correction_bytes)),
-            ),
+            None => (amount(one.observed_bytes), amount(one.billed_bytes)),
         };
-        table.row(vec![
+        let mut cells = vec![
             one.id.to_string(),
             time::absolute(&one.at),
             one.sim.clone().unwrap_or_else(|| sims::unnamed(&one.iccid)),
@@ -108,9 +108,20 @@ pub(super) async fn observations(
             billed,
             one.factor_millionths.map_or_else(|| "-".to_owned(), factor),
             one.withdraws.map_or_else(|| one.standing.clone(), |id| format!("takes {id} back")),
-        ]);
+        ];
+        if corrected {
+            let sum = match one.correction_bytes {
+                0 => "-".to_owned(),
+                bytes => signed(bytes),
+            };
+            cells.insert(CORRECTIONS, sum);
+        }
+        table.row(cells);
     }
     let mut page = table.render(out.width, out.color);
+    if corrected {
+        page.push_str(&paragraph("FACTOR is CARRIER less CORRECTIONS, as a share of BILLED.", out.width));
+    }
     for one in all.iter().filter(|one| !one.note.is_empty()) {
         page.push_str(&paragraph(&format!("{}, {}: {}", one.id, one.author, one.note), out.width));
     }
@@ -245,34 +256,86 @@ pub(super) fn overdrawn(sim: &Sim, columns: usize) -> Option<String> {
     ))
 }
 
+/// What a factor compares: corrections are left out on both sides.
+fn compared(of: &Observation) -> String {
+    let (said, billed) = (amount(of.observed_bytes), amount(of.billed_bytes));
+    if of.correction_bytes == 0 {
+        return format!("{said}, billed by then were {billed}");
+    }
+    let left = i128::from(of.observed_bytes).saturating_sub(i128::from(of.correction_bytes)).max(0);
+    format!(
+        "{said}, which is {} without the corrections of {}; billed by then were {billed}",
+        amount(u64::try_from(left).unwrap_or(u64::MAX)),
+        signed(of.correction_bytes)
+    )
+}
+
 /// How far the carrier counts beside what is billed, in a line; nothing where that is not known.
 pub(super) fn calibration(
     name: &str,
     calibrated: Option<u64>,
     learnt: &Calibration,
+    parts: Option<&UsedParts>,
     columns: usize,
 ) -> Option<String> {
-    let calibrated = calibrated?;
-    let (middle, lowest, highest) =
-        (learnt.factor_millionths?, learnt.lowest_millionths?, learnt.highest_millionths?);
-    let times = match learnt.observations? {
+    let likely = amount(calibrated?);
+    let factor_of = factor(learnt.factor_millionths?);
+    let from = match learnt.observations? {
         1 => "1 observation".to_owned(),
-        many => format!("{many} observations"),
+        many => {
+            let (lowest, highest) = (factor(learnt.lowest_millionths?), factor(learnt.highest_millionths?));
+            format!("{lowest} to {highest}, {many} observations")
+        }
     };
-    let line = format!(
-        "{}: likely {} by the carrier's count, which is {} of what is billed ({} to {}, {times}).",
-        safe(name),
-        amount(calibrated),
-        factor(middle),
-        factor(lowest),
-        factor(highest),
-    );
+    let known = parts.and_then(|parts| Some((parts, parts.calibrated_bytes?)));
+    let made_of = match known {
+        Some((parts, _)) if parts.correction_bytes == 0 => {
+            format!(", which is {factor_of} of the {} billed", amount(parts.billed_bytes))
+        }
+        Some((parts, scaled)) => format!(
+            ": {}, which is {factor_of} of the {} billed, and corrections of {}",
+            amount(scaled),
+            amount(parts.billed_bytes),
+            signed(parts.correction_bytes)
+        ),
+        None => format!(", where {factor_of} of what is billed is reckoned, and corrections as they are"),
+    };
+    let line = format!("{}: likely {likely} by the carrier's count{made_of} ({from}).", safe(name));
     Some(wrap(&line, columns).iter().map(|line| format!("{line}\n")).collect())
+}
+
+/// What is used of a SIM's cycle where the figures of `usage` alone do not add up to it; nothing elsewhere.
+pub(super) fn used(sim: &Sim, columns: usize) -> Option<String> {
+    let parts = sim.parts.as_ref()?;
+    let calibrated = parts.counted_bytes != parts.billed_bytes;
+    if parts.counted_bytes == parts.measured_bytes || !(calibrated || parts.correction_bytes != 0) {
+        return None;
+    }
+    let how = match sim.calibration.factor_millionths.filter(|_| calibrated) {
+        Some(share) => {
+            format!("by the carrier's count, {} of the {} billed", factor(share), amount(parts.billed_bytes))
+        }
+        None => "as billed".to_owned(),
+    };
+    let corrected = match parts.correction_bytes {
+        0 => String::new(),
+        bytes => format!("; corrections of {}", signed(bytes)),
+    };
+    Some(paragraph(
+        &format!(
+            "{}: {} used in the cycle: {} {how}{corrected}.",
+            sims::called(sim),
+            amount(sim.used_bytes),
+            amount(parts.counted_bytes)
+        ),
+        columns,
+    ))
 }
 
 fn learnt(taught: &ObservationReply, out: &Out) -> String {
     let name = taught.observation.sim.as_deref().unwrap_or(&taught.observation.iccid);
-    calibration(name, taught.calibrated_bytes, &taught.calibration, out.width).unwrap_or_default()
+    calibration(name, taught.calibrated_bytes, &taught.calibration, taught.parts.as_ref(), out.width)
+        .unwrap_or_default()
 }
 
 fn standing(one: &Observation) -> &'static str {
@@ -321,6 +384,60 @@ mod tests {
         assert_eq!(later_than(2, &all), None);
         let all = [one(1, None, Some(4)), one(2, None, None), one(3, None, None), one(4, Some(1), None)];
         assert!(later_than(1, &all).unwrap().starts_with("2 later corrections stay; "));
+    }
+
+    /// The figures of a line give the ratio that it names.
+    #[test]
+    fn what_is_likely_says_of_which_figures_it_is_made() {
+        let learnt = Calibration {
+            factor_millionths: Some(1_120_300),
+            lowest_millionths: Some(1_120_300),
+            highest_millionths: Some(1_120_300),
+            observations: Some(1),
+        };
+        let parts = UsedParts {
+            measured_bytes: 70_000_000,
+            billed_bytes: 72_000_000,
+            calibrated_bytes: Some(80_661_600),
+            counted_bytes: 72_000_000,
+            correction_bytes: 0,
+        };
+        let line = |likely, learnt: &Calibration, parts| {
+            calibration("home", Some(likely), learnt, parts, 200).unwrap()
+        };
+        assert_eq!(
+            line(80_661_600, &learnt, Some(&parts)),
+            "home: likely 80.66 MB by the carrier's count, which is 112.03 % of the 72.00 MB billed (1 observation).\n"
+        );
+        let parts = UsedParts { correction_bytes: 1_130_000_000, ..parts };
+        let more = Calibration { lowest_millionths: Some(1_100_000), observations: Some(3), ..learnt };
+        assert_eq!(
+            line(1_210_661_600, &more, Some(&parts)),
+            "home: likely 1.21 GB by the carrier's count: 80.66 MB, which is 112.03 % of the 72.00 MB billed, and \
+             corrections of +1.13 GB (110.00 % to 112.03 %, 3 observations).\n"
+        );
+        assert!(line(1, &more, None).contains("112.03 % of what is billed"));
+        let one = |observed_bytes, correction_bytes| Observation {
+            id: 1,
+            iccid: String::new(),
+            sim: None,
+            at: String::new(),
+            cycle_start: String::new(),
+            observed_bytes,
+            billed_bytes: 72_000_000,
+            correction_bytes,
+            factor_millionths: None,
+            standing: "used".to_owned(),
+            source: "user".to_owned(),
+            author: String::new(),
+            note: String::new(),
+            withdraws: None,
+        };
+        assert_eq!(compared(&one(80_000_000, 0)), "80.00 MB, billed by then were 72.00 MB");
+        assert_eq!(
+            compared(&one(1_210_000_000, 1_130_000_000)),
+            "1.21 GB, which is 80.00 MB without the corrections of +1.13 GB; billed by then were 72.00 MB"
+        );
     }
 
     #[test]

@@ -4,14 +4,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
-use simbell_api::{Client, ImportReply, ImportUsageParams, ImportedRow, UndoImportParams};
+use simbell_api::{Client, CorrectedCycle, ImportReply, ImportUsageParams, ImportedRow, UndoImportParams};
 
 use super::{Verdict, check};
 use crate::cli::ImportVerb;
 use crate::failure::CtlError;
 use crate::out::Out;
-use crate::show::amount::amount;
+use crate::show::amount::{amount, signed};
+use crate::show::records::paragraph;
 use crate::show::text::safe;
+use crate::show::time;
 
 /// Rows of one call: what it may hold.
 const ROWS: usize = 400;
@@ -44,8 +46,7 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, verb: ImportVerb) ->
                     "see what it knows with `vnstat --dbdir DIR --iflist`",
                 ));
             };
-            let would = if dry_run { "would be taken in" } else { "are taken in" };
-            say(out, &done, &unread, would)
+            say(out, &done, &unread, if dry_run { Done::WouldBeIn } else { Done::In })
         }
         ImportVerb::Undo { interface, sim } => {
             let params = UndoImportParams { sim, interface };
@@ -55,7 +56,7 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, verb: ImportVerb) ->
                 out.text(&format!("Nothing was imported of {interface}: nothing was taken out.\n"))?;
                 return Ok(Verdict::Done);
             }
-            say(out, &done, &LeftOut::default(), "are taken out again")
+            say(out, &done, &LeftOut::default(), Done::Out)
         }
     }
 }
@@ -76,7 +77,15 @@ enum Line {
     LeftOut(LeftOut),
 }
 
-fn say(out: &mut Out, done: &ImportReply, unread: &LeftOut, what: &str) -> Result<Verdict, CtlError> {
+/// What became of rows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Done {
+    WouldBeIn,
+    In,
+    Out,
+}
+
+fn say(out: &mut Out, done: &ImportReply, unread: &LeftOut, what: Done) -> Result<Verdict, CtlError> {
     let impossible_rows = done.impossible_rows.saturating_add(unread.impossible_rows);
     if out.json {
         out.json(&ImportReply {
@@ -112,13 +121,66 @@ fn say(out: &mut Out, done: &ImportReply, unread: &LeftOut, what: &str) -> Resul
              than nothing.\n"
         ),
     };
+    let became = match what {
+        Done::WouldBeIn => "would be taken in",
+        Done::In => "are taken in",
+        Done::Out => "are taken out again",
+    };
+    let corrected: String = done
+        .corrected
+        .iter()
+        .flatten()
+        .map(|cycle| paragraph(&corrected(cycle, what == Done::WouldBeIn), out.width))
+        .collect();
     out.text(&format!(
-        "{} rows with {} received and {} sent {what}.\n{left_out}{undated}{impossible}",
+        "{} rows with {} received and {} sent {became}.\n{left_out}{undated}{impossible}{corrected}",
         done.rows,
         amount(done.rx_bytes),
         amount(done.tx_bytes)
     ))?;
     Ok(Verdict::Done)
+}
+
+/// A correction is an amount, and says nothing of what it was meant to come to: whoever set a figure has to look at it.
+fn corrected(cycle: &CorrectedCycle, would: bool) -> String {
+    let day = cycle.start.split_once('T').map_or(cycle.start.as_str(), |(day, _)| day);
+    let (goes, is) = if would { ("would go", "would be") } else { ("goes", "is") };
+    let off = match cycle.bytes.checked_sub(cycle.before_bytes) {
+        Some(more) => format!("+{}", amount(more)),
+        None => format!("-{}", amount(cycle.before_bytes.saturating_sub(cycle.bytes))),
+    };
+    let then = if cycle.current {
+        "`simbellctl usage set` sets it anew"
+    } else {
+        "`simbellctl usage corrections` lists them, and `simbellctl usage undo` takes one back"
+    };
+    let then = if would { format!("after the import {then}") } else { then.to_owned() };
+    format!(
+        "The cycle from {day} has corrections, {} together, the newest of {}: its usage {goes} from {} to {}. A figure that \
+         was set there {is} off by {off} now; {then}.",
+        signed(cycle.correction_bytes),
+        time::absolute(&cycle.corrected_at),
+        amount(cycle.before_bytes),
+        amount(cycle.bytes),
+    )
+}
+
+/// Of several calls. Each tells of its own rows: what they change in a cycle adds up, whether they stay or not.
+fn merged(
+    sum: Option<Vec<CorrectedCycle>>,
+    more: Option<&Vec<CorrectedCycle>>,
+) -> Option<Vec<CorrectedCycle>> {
+    let Some(more) = more else { return sum };
+    let mut all = sum.unwrap_or_default();
+    for cycle in more {
+        match all.iter_mut().find(|known| known.start == cycle.start) {
+            Some(known) => {
+                known.bytes = known.bytes.saturating_add(cycle.bytes).saturating_sub(cycle.before_bytes);
+            }
+            None => all.push(cycle.clone()),
+        }
+    }
+    Some(all)
 }
 
 fn add(sum: ImportReply, more: &ImportReply) -> ImportReply {
@@ -131,6 +193,7 @@ fn add(sum: ImportReply, more: &ImportReply) -> ImportReply {
         left_out_rx_bytes: sum.left_out_rx_bytes.saturating_add(more.left_out_rx_bytes),
         left_out_tx_bytes: sum.left_out_tx_bytes.saturating_add(more.left_out_tx_bytes),
         impossible_rows: sum.impossible_rows.saturating_add(more.impossible_rows),
+        corrected: merged(sum.corrected, more.corrected.as_ref()),
     }
 }
 
@@ -166,4 +229,43 @@ fn read(file: &Path, interface: &str) -> Result<(Vec<ImportedRow>, LeftOut), Ctl
         }
     }
     Ok((rows, left_out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cycle(before_bytes: u64, bytes: u64) -> CorrectedCycle {
+        CorrectedCycle {
+            start: "2026-11-15T00:00:00+01:00".to_owned(),
+            end: None,
+            current: true,
+            correction_bytes: 293_220_000,
+            corrected_at: "2026-11-22T21:00:00+01:00".to_owned(),
+            before_bytes,
+            bytes,
+        }
+    }
+
+    #[test]
+    fn a_cycle_that_was_corrected_is_told_with_what_to_do() {
+        let said = corrected(&cycle(500_000_000, 706_000_000), true);
+        assert!(said.starts_with("The cycle from 2026-11-15 has corrections, +293.22 MB together"), "{said}");
+        assert!(said.contains("its usage would go from 500.00 MB to 706.00 MB."), "{said}");
+        assert!(
+            said.contains("would be off by +206.00 MB now; after the import `simbellctl usage set`"),
+            "{said}"
+        );
+        let said = corrected(&CorrectedCycle { current: false, ..cycle(706_000_000, 500_000_000) }, false);
+        assert!(said.contains("is off by -206.00 MB now; `simbellctl usage corrections`"), "{said}");
+    }
+
+    /// A dry run begins each call from the same figure, a real one from where the call before ended.
+    #[test]
+    fn what_several_calls_change_in_a_cycle_adds_up() {
+        let sum = |one, other| merged(merged(None, Some(&vec![one])), Some(&vec![other])).unwrap();
+        assert_eq!(sum(cycle(500, 600), cycle(500, 506)), [cycle(500, 606)]);
+        assert_eq!(sum(cycle(500, 600), cycle(600, 606)), [cycle(500, 606)]);
+        assert_eq!(merged(Some(vec![cycle(1, 2)]), None), Some(vec![cycle(1, 2)]));
+    }
 }

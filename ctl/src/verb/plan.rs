@@ -1,11 +1,11 @@
 //! `plan show`.
 
-use simbell_api::{Client, Plan};
+use simbell_api::{Client, Plan, UsedParts};
 
 use super::Verdict;
 use crate::failure::CtlError;
 use crate::out::Out;
-use crate::show::amount::{amount, maybe, share};
+use crate::show::amount::{amount, maybe, share, signed};
 use crate::show::text;
 
 pub(super) async fn show(
@@ -57,8 +57,8 @@ fn describe(plan: &Plan, columns: usize) -> String {
         };
         lines.push(format!("  free       {} to {}{days}", hours.from, hours.until));
     }
-    if let (Some(measured), true) = (plan.measured_bytes, plan.measured_bytes != plan.billed_bytes) {
-        lines.push(format!("  measured   {}, {} as billed", amount(measured), maybe(plan.billed_bytes)));
+    if let Some(parts) = &plan.parts {
+        lines.extend(made_of(parts));
     }
     if let Some(used) = plan.used_bytes {
         let share = share(used, plan.data_bytes).map(|share| format!(" ({share})")).unwrap_or_default();
@@ -97,6 +97,24 @@ fn describe(plan: &Plan, columns: usize) -> String {
     lines.iter().map(fitted).fold(text::fill(&text::safe(&name), columns), |page, line| page + &line)
 }
 
+/// What the usage is made of, where that is more than one figure: each apart, so that they add up to it.
+fn made_of(parts: &UsedParts) -> Vec<String> {
+    let measured = amount(parts.measured_bytes);
+    let mut lines = Vec::new();
+    if parts.billed_bytes != parts.measured_bytes {
+        lines.push(format!("  measured   {measured}, {} as billed", amount(parts.billed_bytes)));
+    } else if parts.correction_bytes != 0 || parts.counted_bytes != parts.billed_bytes {
+        lines.push(format!("  measured   {measured}"));
+    }
+    if parts.counted_bytes != parts.billed_bytes {
+        lines.push(format!("  calibrated {} by the carrier's count", amount(parts.counted_bytes)));
+    }
+    if parts.correction_bytes != 0 {
+        lines.push(format!("  corrected  {}", signed(parts.correction_bytes)));
+    }
+    lines
+}
+
 fn period(plan: &Plan) -> String {
     let start = plan.start.as_deref().unwrap_or("?");
     match plan.period.as_str() {
@@ -112,5 +130,38 @@ fn period(plan: &Plan) -> String {
         }
         "bucket" => format!("until used, from {start}"),
         other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_measured_and_what_was_corrected_are_shown_apart() {
+        let alike = UsedParts {
+            measured_bytes: 351_920_000,
+            billed_bytes: 351_920_000,
+            calibrated_bytes: None,
+            counted_bytes: 351_920_000,
+            correction_bytes: 0,
+        };
+        assert_eq!(made_of(&alike), Vec::<String>::new());
+        let corrected = UsedParts { correction_bytes: 148_080_000, ..alike.clone() };
+        assert_eq!(made_of(&corrected), ["  measured   351.92 MB", "  corrected  +148.08 MB"]);
+        let billed = UsedParts { billed_bytes: 30_000_000, counted_bytes: 30_000_000, ..corrected };
+        assert_eq!(
+            made_of(&billed),
+            ["  measured   351.92 MB, 30.00 MB as billed", "  corrected  +148.08 MB"]
+        );
+        let calibrated = UsedParts { counted_bytes: 36_000_000, correction_bytes: -6_000_000, ..billed };
+        assert_eq!(
+            made_of(&calibrated),
+            [
+                "  measured   351.92 MB, 30.00 MB as billed",
+                "  calibrated 36.00 MB by the carrier's count",
+                "  corrected  -6.00 MB"
+            ]
+        );
     }
 }

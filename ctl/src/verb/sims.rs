@@ -50,9 +50,13 @@ pub(super) async fn run(client: &mut Client, out: &mut Out) -> Result<Verdict, C
         out.text(&fill(&line, out.width))?;
     }
     for sim in &sims {
-        if let Some(line) =
-            carrier::calibration(&called(sim), sim.calibrated_bytes, &sim.calibration, out.width)
-        {
+        if let Some(line) = carrier::calibration(
+            &called(sim),
+            sim.calibrated_bytes,
+            &sim.calibration,
+            sim.parts.as_ref(),
+            out.width,
+        ) {
             out.text(&line)?;
         }
     }

@@ -52,6 +52,7 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, args: &UsageArgs) ->
         let mut page = page(&usage, args.by, name, out);
         page.push_str(&carrier::billed(&usage.billed, args.by, name, out));
         for sim in &asked {
+            page.push_str(&carrier::used(sim, out.width).unwrap_or_default());
             page.push_str(&carrier::overdrawn(sim, out.width).unwrap_or_default());
         }
         out.text(&page)?;

@@ -1,6 +1,6 @@
 //! The carrier's view: as billed, the carrier's own figures, and corrections.
 
-use crate::status::Calibration;
+use crate::status::{Calibration, UsedParts};
 
 named! {
     /// What one SIM used in one day or cycle, as measured and as its plan bills it.
@@ -162,7 +162,10 @@ inline! {
         pub observation: Observation,
         /// What the carrier's figures teach now.
         pub calibration: Calibration,
-        /// Usage of the cycle as calibrated now, bytes; null where nothing can be said.
+        /// Usage of the cycle as calibrated now, bytes, corrections included; null where nothing can be said.
         pub calibrated_bytes: Option<u64>,
+        /// What the usage of the cycle is made of now; null where the service does not say.
+        #[serde(default)]
+        pub parts: Option<UsedParts>,
     }
 }

@@ -17,6 +17,27 @@ named! {
     }
 }
 
+named! {
+    /// A cycle that persons corrected, and that rows change.
+    pub struct CorrectedCycle {
+        /// From, RFC 3339.
+        pub start: String,
+        /// Until, excluded, RFC 3339; null for no end.
+        pub end: Option<String>,
+        /// Whether it is the SIM's cycle now, whose usage can be set anew.
+        pub current: bool,
+        /// Sum of the corrections that count in it, signed bytes.
+        pub correction_bytes: i64,
+        /// When the newest of them counts, RFC 3339.
+        pub corrected_at: String,
+        /// Bytes used in it before, corrections included; never below 0.
+        pub before_bytes: u64,
+        /// Bytes used in it with the rows, or without those that are taken out. Of a call that changes nothing, with the
+        /// rows of that call alone.
+        pub bytes: u64,
+    }
+}
+
 inline! {
     /// Rows to be taken in.
     pub struct ImportUsageParams {
@@ -61,5 +82,9 @@ inline! {
         /// Rows left out, since they cannot be: of a time before 1990 or still to come, or of more than any network carries.
         #[serde(default)]
         pub impossible_rows: u64,
+        /// Cycles that persons corrected and that the rows change, oldest first: a figure that was set there is off by as
+        /// much. Null where there are none.
+        #[serde(default)]
+        pub corrected: Option<Vec<CorrectedCycle>>,
     }
 }

@@ -52,7 +52,7 @@ pub use explain::{
     ExplainedObservation, ExplainedRun, ExplainedSession,
 };
 pub use export::{ExportCorrection, ExportGap, ExportKind, ExportPart, ExportRun, ExportUsageParams};
-pub use import::{ImportReply, ImportUsageParams, ImportedRow, UndoImportParams};
+pub use import::{CorrectedCycle, ImportReply, ImportUsageParams, ImportedRow, UndoImportParams};
 pub use method::{
     AcknowledgeParams, BugReportChunk, ChannelsPage, GetUsageParams, GetVersionParams, Method, PageParams,
     PlansPage, ReloadReply, ReminderReply, RemindersPage, RulesPage, SetUsageParams, ShowPlanParams,
@@ -69,7 +69,7 @@ pub use plugin::{DecidePluginParams, Plugin, PluginPermission, PluginReply, Plug
 pub use reminder::{Delivery, Reminder};
 pub use replay::{PastLine, ReplayDay, ReplayFailure, ReplayLine, ReplayRing, ReplaySummary, ReplayedRule};
 pub use rule::Rule;
-pub use status::{Calibration, Cycle, Forecast, ModemManager, Service, Session, Sim, Warning};
+pub use status::{Calibration, Cycle, Forecast, ModemManager, Service, Session, Sim, UsedParts, Warning};
 pub use usage::{UsageChange, UsagePage, UsageRow, UsageTotal};
 pub use voice::{CallsPage, CallsRow, CallsTotal, MessagesPage, MessagesRow, MessagesTotal};
 pub use why::{

@@ -1,6 +1,6 @@
 //! Plans as configured.
 
-use crate::status::Cycle;
+use crate::status::{Cycle, UsedParts};
 
 named! {
     /// Local hours that cost nothing.
@@ -55,6 +55,9 @@ named! {
         pub used_bytes: Option<u64>,
         /// Bytes measured in the cycle, both directions, corrections included.
         pub measured_bytes: Option<u64>,
+        /// What `used_bytes` is made of; null where the service does not say.
+        #[serde(default)]
+        pub parts: Option<UsedParts>,
         /// Bytes left, never below 0; null for no limit, and while the cycle is not known.
         pub remaining_bytes: Option<u64>,
         /// Whether the cycle and what was used in it are known: not before the clock is trusted. Until then the bytes used

@@ -88,6 +88,9 @@ named! {
         pub calibrated_bytes: Option<u64>,
         /// What the carrier's own figures teach; its members are null where nothing can be said.
         pub calibration: Calibration,
+        /// What `used_bytes` is made of; null where the service does not say.
+        #[serde(default)]
+        pub parts: Option<UsedParts>,
         /// Bytes left of the allowance, never below 0; null where there is no allowance, and while the cycle is not known.
         pub remaining_bytes: Option<u64>,
         /// Whether the cycle and what was used in it are known: not before the clock is trusted. Until then the bytes used
@@ -133,6 +136,20 @@ named! {
         pub modem_tx_bytes: Option<u64>,
         /// ModemManager's figure minus the kernel's, both directions; null where one is missing.
         pub gap_bytes: Option<i64>,
+    }
+
+    /// What the usage of a cycle is made of.
+    pub struct UsedParts {
+        /// Bytes measured, both directions, corrections apart.
+        pub measured_bytes: u64,
+        /// Those as the plan bills them, corrections apart; without a plan as measured.
+        pub billed_bytes: u64,
+        /// Bytes billed as the carrier is likely to count them, corrections apart; null where its figures teach nothing.
+        pub calibrated_bytes: Option<u64>,
+        /// Which of them is used: the calibrated ones where the plan says so, else the billed ones.
+        pub counted_bytes: u64,
+        /// Sum of the corrections, signed bytes: they are added as they are.
+        pub correction_bytes: i64,
     }
 
     /// How far the carrier counts beside what is billed, learnt from its own figures.

@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use simbell_api::{
     Backup, BilledPage, BilledSpan, Calibration, CallsPage, CallsRow, CallsTotal, Channel, ChannelTest,
-    ControlError, Correction, CorrectionsPage, Cycle, DecidePluginParams, Decision, Delivery, EntriesParams,
-    ExplainPage, ExplainReminderParams, ExplainReminderReply, ExplainSpan, ExplainSum, ExplainUsageParams,
-    ExplainedCorrection, ExplainedGap, ExplainedObservation, ExplainedRun, ExplainedSession,
-    ExportCorrection, ExportGap, ExportKind, ExportPart, ExportRun, ExportUsageParams, Forecast,
-    GetUsageParams, ImportReply, ImportUsageParams, Input, MessagesPage, MessagesRow, MessagesTotal, Method,
-    ModemManager, MonitorEvent, Observation, ObservationReply, ObservationsPage, ObserveUsageParams, Plan,
-    Plugin, PluginPermission, PluginReply, PluginSetting, Raised, ReloadReply, Reminder, RestoreReply, Rule,
-    RuleAction, Service, SetUsageParams, Sim, StatusReply, UndoCorrectionParams, UndoImportParams,
-    UndoneReply, UsageChange, UsagePage, UsageRow, UsageTotal, Warning, WithdrawObservationParams,
+    ControlError, CorrectedCycle, Correction, CorrectionsPage, Cycle, DecidePluginParams, Decision, Delivery,
+    EntriesParams, ExplainPage, ExplainReminderParams, ExplainReminderReply, ExplainSpan, ExplainSum,
+    ExplainUsageParams, ExplainedCorrection, ExplainedGap, ExplainedObservation, ExplainedRun,
+    ExplainedSession, ExportCorrection, ExportGap, ExportKind, ExportPart, ExportRun, ExportUsageParams,
+    Forecast, GetUsageParams, ImportReply, ImportUsageParams, Input, MessagesPage, MessagesRow,
+    MessagesTotal, Method, ModemManager, MonitorEvent, Observation, ObservationReply, ObservationsPage,
+    ObserveUsageParams, Plan, Plugin, PluginPermission, PluginReply, PluginSetting, Raised, ReloadReply,
+    Reminder, RestoreReply, Rule, RuleAction, Service, SetUsageParams, Sim, StatusReply,
+    UndoCorrectionParams, UndoImportParams, UndoneReply, UsageChange, UsagePage, UsageRow, UsageTotal,
+    UsedParts, Warning, WithdrawObservationParams,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -431,6 +432,7 @@ impl ControlBackend for Fake {
             observation,
             calibration: calibration(),
             calibrated_bytes: Some(5_159_450_000),
+            parts: Some(parts()),
         })
     }
 
@@ -439,6 +441,7 @@ impl ControlBackend for Fake {
             observation: observation(4, Some(which.id)),
             calibration: Calibration::default(),
             calibrated_bytes: None,
+            parts: None,
         })
     }
 
@@ -675,6 +678,7 @@ fn home() -> Sim {
         overdrawn_bytes: None,
         calibrated_bytes: Some(5_159_450_000),
         calibration: calibration(),
+        parts: Some(parts()),
         remaining_bytes: Some(1_100_000_000),
         cycle_known: true,
         roaming_bytes: 0,
@@ -716,6 +720,7 @@ fn travel() -> Sim {
         overdrawn_bytes: None,
         calibrated_bytes: None,
         calibration: Calibration::default(),
+        parts: None,
         remaining_bytes: None,
         cycle_known: true,
         roaming_bytes: 0,
@@ -762,6 +767,7 @@ fn plan() -> Plan {
         used_bytes: Some(4_900_000_000),
         measured_bytes: Some(4_850_000_000),
         billed_bytes: Some(4_900_000_000),
+        parts: Some(UsedParts { measured_bytes: 4_850_000_000, ..parts() }),
         remaining_bytes: Some(1_100_000_000),
         cycle_known: true,
     }
@@ -777,6 +783,25 @@ fn imported(sim: &Sim, rows: u64, rx_bytes: u64, tx_bytes: u64) -> ImportReply {
         left_out_rx_bytes: 5,
         left_out_tx_bytes: 6,
         impossible_rows: 0,
+        corrected: Some(vec![CorrectedCycle {
+            start: "2026-11-15T00:00:00+01:00".into(),
+            end: Some("2026-12-15T00:00:00+01:00".into()),
+            current: true,
+            correction_bytes: 1_100_000_000,
+            corrected_at: NOW.into(),
+            before_bytes: 4_900_000_000,
+            bytes: 4_900_000_000 + rx_bytes + tx_bytes,
+        }]),
+    }
+}
+
+fn parts() -> UsedParts {
+    UsedParts {
+        measured_bytes: 4_900_000_000,
+        billed_bytes: 4_900_000_000,
+        calibrated_bytes: Some(5_159_450_000),
+        counted_bytes: 4_900_000_000,
+        correction_bytes: 0,
     }
 }
 

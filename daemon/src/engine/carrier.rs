@@ -253,6 +253,7 @@ impl Engine {
             observation: convert::observation(&self.state, &kept),
             calibration: convert::calibration(&self.state, iccid),
             calibrated_bytes: self.state.calibrated(iccid),
+            parts: convert::parts(&self.state, iccid),
         })
     }
 }

@@ -1,15 +1,21 @@
 //! Usage that another program measured, taken in and out on behalf of callers.
 
+use std::collections::BTreeMap;
+
 use chrono::{Datelike, Days, Months, NaiveDateTime, TimeDelta};
-use simbell_api::{ControlError, ImportReply, ImportUsageParams, ImportedRow, UndoImportParams};
+use simbell_api::{
+    ControlError, CorrectedCycle, ImportReply, ImportUsageParams, ImportedRow, UndoImportParams,
+};
 use simbell_core::cycle::cycle_at;
 use simbell_core::event::Event;
 use simbell_core::ident::Iccid;
-use simbell_core::ledger::Volume;
+use simbell_core::ledger::{EpochId, Volume};
+use simbell_core::observation::Spent;
+use simbell_core::state::State;
 use simbell_core::time::Timestamp;
 use simbell_core::zone::ZoneRules;
 use simbell_store::vnstat::FASTEST;
-use simbell_store::{ImportRow, Imported};
+use simbell_store::{ImportRow, Imported, QueryError, Store};
 
 use super::Engine;
 use super::request::no_ledger;
@@ -47,14 +53,20 @@ impl Engine {
         self.flush().await;
         self.writable()?;
         let dry = question.dry_run.unwrap_or(false);
+        let starts = rows.iter().map(|row| row.start);
+        let held =
+            held(&self.state, self.ledger()?, &iccid, starts).map_err(|error| usage::unreadable(&error))?;
         let store = self.store.as_mut().ok_or_else(no_ledger)?;
-        let done = store.import(&iccid, &question.interface, &rows, dry);
+        let state = &self.state;
+        let with = |store: &Store| changed(state, store, &iccid, &held, None);
+        let done = store.import_seen(&iccid, &question.interface, &rows, dry, with);
         let done = done.map_err(|error| convert::internal(&format!("nothing was taken in: {error}")))?;
+        let (done, corrected) = done.map_err(|error| usage::unreadable(&error))?;
         if !dry && done.rows > 0 {
             self.feed(Event::HistoryChanged).await;
         }
         let impossible_rows = u64::try_from(impossible).unwrap_or(u64::MAX);
-        Ok(ImportReply { impossible_rows, ..reply(&iccid, done) })
+        Ok(ImportReply { impossible_rows, corrected, ..reply(&iccid, done) })
     }
 
     pub(super) async fn undo_import(&mut self, question: UndoImportParams) -> Answer<ImportReply> {
@@ -63,42 +75,120 @@ impl Engine {
         self.fresh().await;
         self.flush().await;
         self.writable()?;
-        self.may_be_taken_out(&iccid, &question.interface)?;
+        let corrected = self.may_be_taken_out(&iccid, &question.interface)?;
         let store = self.store.as_mut().ok_or_else(no_ledger)?;
         let done = store.undo_import(&iccid, &question.interface);
         let done = done.map_err(|error| convert::internal(&format!("nothing was taken out: {error}")))?;
         if done.rows > 0 {
             self.feed(Event::HistoryChanged).await;
         }
-        Ok(reply(&iccid, done))
+        Ok(ImportReply { corrected, ..reply(&iccid, done) })
     }
 
-    /// Whether each cycle has enough without what was imported: a person may have corrected it with that in view.
-    fn may_be_taken_out(&self, iccid: &Iccid, interface: &str) -> Answer<()> {
+    /// Whether each cycle has enough without what was imported: a person may have corrected it with that in view. Then which
+    /// of those that somebody corrected it changes.
+    fn may_be_taken_out(&self, iccid: &Iccid, interface: &str) -> Answer<Option<Vec<CorrectedCycle>>> {
         let store = self.ledger()?;
         let failed = |error| convert::internal(&format!("nothing was taken out: {error}"));
-        let Some((epoch, starts)) = store.imported(iccid, interface).map_err(failed)? else { return Ok(()) };
-        let mut looked_at = None;
-        for at in starts {
-            let spent = |without| {
-                billed::spent_by_end(&self.state, store, iccid, at, without)
-                    .map_err(|error| usage::unreadable(&error))
-            };
-            let cycle = cycle_at(&self.state.period_of(iccid), self.state.zone_of(iccid).date(at));
-            if cycle.is_none() || looked_at == cycle {
-                continue;
-            }
-            looked_at = cycle;
-            let Some((with, without)) = spent(None)?.zip(spent(Some(epoch))?) else { continue };
-            let taken = i64::try_from(without.used().saturating_sub(with.used())).unwrap_or(i64::MIN);
-            with.corrected_by(taken).map_err(|error| ControlError::Refused {
+        let Some((epoch, starts)) = store.imported(iccid, interface).map_err(failed)? else {
+            return Ok(None);
+        };
+        let unreadable = |error| usage::unreadable(&error);
+        let held = held(&self.state, store, iccid, starts.into_iter()).map_err(unreadable)?;
+        for cycle in &held {
+            let without = spent(&self.state, store, iccid, cycle.start, Some(epoch)).map_err(unreadable)?;
+            let Some(without) = without else { continue };
+            let taken = i64::try_from(without.used().saturating_sub(cycle.before.used())).unwrap_or(i64::MIN);
+            cycle.before.corrected_by(taken).map_err(|error| ControlError::Refused {
                 message: format!("what was imported of {interface} stays: {error}"),
                 hint: "take corrections of that cycle back first: `simbellctl usage corrections` lists them"
                     .to_owned(),
             })?;
         }
-        Ok(())
+        changed(&self.state, store, iccid, &held, Some(epoch)).map_err(unreadable)
     }
+}
+
+/// A cycle that holds corrections, before rows come in or go out.
+struct Held {
+    start: Timestamp,
+    end: Option<Timestamp>,
+    before: Spent,
+    /// The newest that was not taken back; none where all were.
+    newest: Option<Timestamp>,
+}
+
+/// What a cycle comes to as rules see it.
+fn spent(
+    state: &State,
+    store: &Store,
+    iccid: &Iccid,
+    at: Timestamp,
+    without: Option<EpochId>,
+) -> Result<Option<Spent>, QueryError> {
+    let spent = billed::spent_by_end(state, store, iccid, at, without)?;
+    Ok(spent.map(|spent| state.as_used(iccid, spent)))
+}
+
+/// The cycles with corrections that rows begin in, oldest first.
+fn held(
+    state: &State,
+    store: &Store,
+    iccid: &Iccid,
+    starts: impl Iterator<Item = Timestamp>,
+) -> Result<Vec<Held>, QueryError> {
+    let (zone, period) = (state.zone_of(iccid), state.period_of(iccid));
+    let cycles: BTreeMap<Timestamp, Option<Timestamp>> =
+        starts.filter_map(|at| cycle_at(&period, zone.date(at))).map(|cycle| cycle.bounds(zone)).collect();
+    let mut held = Vec::new();
+    for (start, end) in cycles {
+        let corrections = billed::corrections(store, iccid, start, end)?;
+        if corrections.is_empty() {
+            continue;
+        }
+        let Some(before) = spent(state, store, iccid, start, None)? else { continue };
+        // One that takes another back counts at the same instant.
+        let mut sums: BTreeMap<Timestamp, i128> = BTreeMap::new();
+        for (at, bytes) in corrections {
+            let sum = sums.entry(at).or_default();
+            *sum = sum.saturating_add(i128::from(bytes));
+        }
+        let newest = sums.iter().rev().find(|(_, sum)| **sum != 0).map(|(at, _)| *at);
+        held.push(Held { start, end, before, newest });
+    }
+    Ok(held)
+}
+
+/// Of cycles that somebody corrected those that come to something else by now, or without an imported epoch; none where there
+/// are none.
+fn changed(
+    state: &State,
+    store: &Store,
+    iccid: &Iccid,
+    held: &[Held],
+    without: Option<EpochId>,
+) -> Result<Option<Vec<CorrectedCycle>>, QueryError> {
+    let zone = state.zone_of(iccid);
+    let now = state.sims().find(|sim| sim.record.iccid == *iccid).and_then(|sim| sim.bounds);
+    let mut changed = Vec::new();
+    for cycle in held {
+        let Some(newest) = cycle.newest else { continue };
+        let Some(after) = spent(state, store, iccid, cycle.start, without)? else { continue };
+        let shown = |spent: Spent| u64::try_from(spent.used().max(0)).unwrap_or(u64::MAX);
+        if after.used() == cycle.before.used() {
+            continue;
+        }
+        changed.push(CorrectedCycle {
+            start: zone.rfc3339(cycle.start),
+            end: cycle.end.map(|end| zone.rfc3339(end)),
+            current: now.is_some_and(|(start, _)| start == cycle.start),
+            correction_bytes: cycle.before.corrections,
+            corrected_at: zone.rfc3339(newest),
+            before_bytes: shown(cycle.before),
+            bytes: shown(after),
+        });
+    }
+    Ok((!changed.is_empty()).then_some(changed))
 }
 
 fn named(interface: &str) -> Answer<()> {
@@ -171,6 +261,7 @@ fn reply(iccid: &Iccid, done: Imported) -> ImportReply {
         left_out_rx_bytes: done.left_out.rx,
         left_out_tx_bytes: done.left_out.tx,
         impossible_rows: 0,
+        corrected: None,
     }
 }
 

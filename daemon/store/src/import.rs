@@ -1,5 +1,7 @@
 //! Usage that another program measured, taken in: as entries of their own, which can be taken out again.
 
+use std::convert::Infallible;
+
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 use simbell_core::ident::Iccid;
 use simbell_core::ledger::{EpochId, Source, Volume, Zone};
@@ -51,7 +53,24 @@ impl Store {
         rows: &[ImportRow],
         dry: bool,
     ) -> Result<Imported, PruneError> {
-        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let Ok((done, ())) = self.import_seen(iccid, interface, rows, dry, |_| Ok::<_, Infallible>(()))?;
+        Ok(done)
+    }
+
+    /// As [`Store::import`], and what `seen` makes of the ledger with those rows in it, before that is kept or, of a dry run
+    /// and where `seen` fails, taken back.
+    ///
+    /// # Errors
+    /// When SQLite fails; then nothing is taken in.
+    pub fn import_seen<T, E>(
+        &mut self,
+        iccid: &Iccid,
+        interface: &str,
+        rows: &[ImportRow],
+        dry: bool,
+        seen: impl FnOnce(&Self) -> Result<T, E>,
+    ) -> Result<Result<(Imported, T), E>, PruneError> {
+        let tx = Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate)?;
         let epoch = match epoch(&tx, iccid, interface)? {
             Some(epoch) => epoch,
             None => new_epoch(&tx, iccid, interface, rows.first().map(|row| row.start))?,
@@ -71,6 +90,10 @@ impl Store {
             done.rows = done.rows.saturating_add(1);
             done.volume = sum(done.volume)?;
         }
+        let made = match seen(self) {
+            Ok(made) => made,
+            Err(error) => return Ok(Err(error)),
+        };
         if !dry && done.rows > 0 {
             let first = rows.iter().map(|row| row.start.as_millis()).min().unwrap_or(0);
             let last = rows.iter().map(|row| row.start.as_millis()).max().unwrap_or(0);
@@ -78,7 +101,7 @@ impl Store {
             next_generation(&tx)?;
             tx.commit()?;
         }
-        Ok(done)
+        Ok(Ok((done, made)))
     }
 
     /// What was imported of an interface: its epoch, and where its rows begin. None where nothing was.

@@ -1,8 +1,8 @@
 //! The carrier's view, of real traffic: connections rounded up, the carrier's figures, and corrections taken back.
 
 use simbell_api::{
-    ClientError, ControlError, GetUsageParams, ObserveUsageParams, SetUsageParams, UndoCorrectionParams,
-    WithdrawObservationParams,
+    ClientError, ControlError, GetUsageParams, ImportUsageParams, ImportedRow, ObserveUsageParams,
+    SetUsageParams, UndoCorrectionParams, UndoImportParams, WithdrawObservationParams,
 };
 
 use crate::fixture::*;
@@ -109,6 +109,86 @@ async fn the_carriers_figures_teach_and_change_nothing_measured() {
     let all = client.observations(None).await.unwrap();
     let standings: Vec<&str> = all.iter().map(|one| one.standing.as_str()).collect();
     assert_eq!(standings, ["withdrawal", "withdrawn"]);
+}
+
+#[tokio::test]
+async fn what_a_person_sets_is_shown_everywhere_whatever_the_carriers_figures_teach() {
+    let wire = Wire::new();
+    let terms = "[sims.home.plan]\ndata = \"1 GB\"\nevery = \"month\"\ncalibrate = true\n";
+    let scene = Scene::new("set", modem_spec(), terms).await;
+    let daemon = Daemon::start(&scene.place, Some(&wire.near)).await;
+    scene.connect(&daemon, HOME, over_link()).await;
+    wire.download(12_000, 1_000);
+    daemon.counted(HOME).await;
+    let mut client = daemon.client().await;
+    let said = daemon.sim(HOME).await.used_bytes / 100 * 120;
+    let figure = ObserveUsageParams { sim: None, bytes: said, at: None, note: None };
+    client.observe_usage(&figure).await.unwrap();
+    let before = daemon.sim(HOME).await.used_bytes;
+    let set = SetUsageParams { sim: None, bytes: 400_000_000, reason: None };
+    let change = client.set_usage(&set).await.unwrap();
+    assert_eq!((change.before_bytes, change.bytes), (before, 400_000_000));
+    assert_eq!(client.set_usage(&set).await.unwrap().correction_bytes, 0, "it is so already");
+    for arguments in [&["status"][..], &["usage"], &["usage", "--by", "cycle"], &["plan", "show"]] {
+        let output = scene.place.ctl(arguments);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("400.00 MB"), "{arguments:?}: {said}");
+    }
+    let undo = UndoCorrectionParams { id: 1, reason: "typed wrong".to_owned() };
+    assert_eq!(client.undo_correction(&undo).await.unwrap().bytes, before);
+}
+
+/// What another program measured may be in a figure that a person set: both together would be twice as much.
+#[tokio::test]
+async fn rows_that_come_and_go_where_usage_was_set_say_so() {
+    let scene = Scene::new("set-import", modem_spec(), &plan()).await;
+    let daemon = Daemon::start(&scene.place, None).await;
+    daemon.sim_is("the SIM is in use", HOME, |sim| sim.active == Some(true)).await;
+    let mut client = daemon.client().await;
+    // In local time of the machine, as vnStat tells it.
+    let hour = std::process::Command::new("date").arg("+%Y-%m-%dT%H:00").output().unwrap().stdout;
+    let start = String::from_utf8(hour).unwrap().trim().to_owned();
+    let row = ImportedRow { start, span: "hour".to_owned(), rx_bytes: 3_000_000, tx_bytes: 200_001 };
+    let rows = |dry| ImportUsageParams {
+        sim: None,
+        interface: "wwan9".to_owned(),
+        rows: vec![row.clone()],
+        dry_run: Some(dry),
+    };
+    let out = UndoImportParams { sim: None, interface: "wwan9".to_owned() };
+    assert_eq!(client.import_usage(&rows(false)).await.unwrap().corrected, None, "nobody corrected anything");
+    assert_eq!(client.undo_import(&out).await.unwrap().corrected, None);
+
+    let set = SetUsageParams { sim: None, bytes: 5_000_000, reason: None };
+    client.set_usage(&set).await.unwrap();
+    for dry in [true, false] {
+        let done = client.import_usage(&rows(dry)).await.unwrap();
+        let [cycle] = &done.corrected.unwrap()[..] else { panic!("one cycle") };
+        assert!(cycle.current && cycle.correction_bytes == 5_000_000, "{cycle:?}");
+        assert_eq!(
+            (cycle.before_bytes, cycle.bytes),
+            (5_000_000, 9_000_000),
+            "as billed, and before the rows"
+        );
+    }
+    assert_eq!(daemon.sim(HOME).await.used_bytes, 9_000_000);
+    assert_eq!(
+        client.import_usage(&rows(true)).await.unwrap().corrected,
+        None,
+        "they are in, and change nothing"
+    );
+    assert_eq!(client.set_usage(&set).await.unwrap().correction_bytes, -4_000_000);
+    let done = client.undo_import(&out).await.unwrap();
+    let [cycle] = &done.corrected.unwrap()[..] else { panic!("one cycle") };
+    assert_eq!((cycle.before_bytes, cycle.bytes), (5_000_000, 1_000_000));
+    assert_eq!(daemon.sim(HOME).await.used_bytes, 1_000_000);
+
+    // What was taken back is off by nothing.
+    for id in [2, 1] {
+        let undo = UndoCorrectionParams { id, reason: "of no use".to_owned() };
+        client.undo_correction(&undo).await.unwrap();
+    }
+    assert_eq!(client.import_usage(&rows(false)).await.unwrap().corrected, None);
 }
 
 #[tokio::test]

@@ -20,6 +20,21 @@ use crate::time::Timestamp;
 /// So many entries of each SIM are held: enough to learn from, those taken back included.
 pub const HELD: usize = 64;
 
+/// What the usage of a cycle is made of: what was counted, one way and another, and what persons corrected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts {
+    /// Bytes measured, both directions.
+    pub measured: u64,
+    /// As the plan bills them; without a plan as measured.
+    pub billed: u64,
+    /// Those as the carrier is likely to count them; none where its figures teach nothing.
+    pub calibrated: Option<u64>,
+    /// Which of them is used, before corrections: calibrated where the plan says so, else billed.
+    pub counted: u64,
+    /// Σ of corrections, signed bytes.
+    pub corrections: i64,
+}
+
 /// Observations by SIM, in order of their identities.
 pub(super) fn by_sim(observations: Vec<Observation>) -> BTreeMap<Iccid, Vec<Observation>> {
     let mut sims: BTreeMap<Iccid, Vec<Observation>> = BTreeMap::new();
@@ -90,6 +105,20 @@ impl State {
         let calibration = self.calibration(iccid)?;
         let scaled = calibration.apply(totals.uncorrected(self.plan_of(iccid)));
         Some(corrected(scaled, totals.corrections))
+    }
+
+    /// What the usage of a SIM's cycle is made of.
+    #[must_use]
+    pub fn parts(&self, iccid: &Iccid) -> Option<Parts> {
+        let totals = &self.sims.get(iccid)?.totals;
+        let billed = totals.uncorrected(self.plan_of(iccid));
+        Some(Parts {
+            measured: totals.carried(),
+            billed,
+            calibrated: self.calibration(iccid).map(|calibration| calibration.apply(billed)),
+            counted: self.as_calibrated(iccid, billed),
+            corrections: totals.corrections,
+        })
     }
 
     /// What the carrier's figures teach of a SIM's plan; none without a plan.

@@ -144,8 +144,13 @@ impl Totals {
     /// Everything measured in the cycle, corrections included, both directions; never below 0.
     #[must_use]
     pub fn measured(&self) -> u64 {
-        let sum = self.zones().fold(0_u64, |sum, (_, v)| sum.saturating_add(v.total()));
-        corrected(sum, self.corrections)
+        corrected(self.carried(), self.corrections)
+    }
+
+    /// Everything measured in the cycle, both directions, corrections apart.
+    #[must_use]
+    pub fn carried(&self) -> u64 {
+        self.zones().fold(0_u64, |sum, (_, v)| sum.saturating_add(v.total()))
     }
 
     /// As the plan bills it, corrections included; never below 0.
@@ -158,7 +163,7 @@ impl Totals {
     #[must_use]
     pub fn uncorrected(&self, plan: Option<&Plan>) -> u64 {
         let Some(plan) = plan else {
-            return self.zones().fold(0_u64, |sum, (_, v)| sum.saturating_add(v.total()));
+            return self.carried();
         };
         if plan.bills_by_unit() {
             return self.units.billed(plan.counts);
