@@ -148,7 +148,8 @@ async fn rows_that_come_and_go_where_usage_was_set_say_so() {
     // In local time of the machine, as vnStat tells it.
     let hour = std::process::Command::new("date").arg("+%Y-%m-%dT%H:00").output().unwrap().stdout;
     let start = String::from_utf8(hour).unwrap().trim().to_owned();
-    let row = ImportedRow { start, span: "hour".to_owned(), rx_bytes: 3_000_000, tx_bytes: 200_001 };
+    let row =
+        ImportedRow { start, span: "hour".to_owned(), until: None, rx_bytes: 3_000_000, tx_bytes: 200_001 };
     let rows = |dry| ImportUsageParams {
         sim: None,
         interface: "wwan9".to_owned(),
