@@ -192,14 +192,12 @@ impl Store {
             );
         }
         let mut unsettled = false;
-        if left_open {
-            if let Err(error) = settle_log(&conn) {
-                if version < SCHEMA_VERSION {
-                    return Err(failed("settled")(error));
-                }
-                tracing::warn!(%error, "what an earlier writer left is not on the disk yet; it is tried again");
-                unsettled = true;
+        if left_open && let Err(error) = settle_log(&conn) {
+            if version < SCHEMA_VERSION {
+                return Err(failed("settled")(error));
             }
+            tracing::warn!(%error, "what an earlier writer left is not on the disk yet; it is tried again");
+            unsettled = true;
         }
         if version > 0 && version < SCHEMA_VERSION {
             backup::copy(&conn, &beside(path, &format!(".v{version}")))

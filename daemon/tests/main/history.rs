@@ -377,8 +377,7 @@ async fn what_is_old_becomes_days_and_cycles_by_itself_and_every_sum_stays() {
             Period::Days { days: 28, start: "2020-01-03".parse().unwrap(), renews: true },
         ),
     ];
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let hour = i64::try_from(now.as_millis()).unwrap() / HOUR * HOUR;
+    let hour = simbelld::clock::wall().as_millis() / HOUR * HOUR;
     let begun = Timestamp::from_millis(hour);
 
     // By SIM, first day of the cycle and zone: received and sent.
