@@ -321,15 +321,15 @@ async fn the_factor_learnt_and_its_spread_are_shown() {
     };
     let shown = |arguments: &[&str]| run(arguments).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(!shown(&["sims"]).contains("carrier's count"), "nothing is learnt yet");
-    let likely = |middle: &str, factor: &str, lowest: &str, highest: &str, times: &str| {
+    let likely = |middle: &str, factor: &str, from: &str| {
         format!(
-            "home: likely {middle} by the carrier's count, which is {factor} of what is billed ({lowest} to {highest}, \
-             {times})."
+            "home: likely {middle} by the carrier's count, which is {factor} of the 100.00 MB billed ({from})."
         )
     };
-    let first = likely("105.00 MB", "105.00 %", "105.00 %", "105.00 %", "1 observation");
-    let second = likely("104.00 MB", "104.00 %", "103.00 %", "105.00 %", "2 observations");
-    let third = likely("105.00 MB", "105.00 %", "103.00 %", "108.25 %", "3 observations");
+    // One figure has no spread.
+    let first = likely("105.00 MB", "105.00 %", "1 observation");
+    let second = likely("104.00 MB", "104.00 %", "103.00 % to 105.00 %, 2 observations");
+    let third = likely("105.00 MB", "105.00 %", "103.00 % to 108.25 %, 3 observations");
     for (figure, said) in [("105MB", &first), ("103MB", &second), ("108.25MB", &third)] {
         let answer = shown(&["usage", "observe", figure]);
         assert!(answer.contains("billed by then were 100.00 MB. It counts for the factor."), "{answer}");
