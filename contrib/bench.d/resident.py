@@ -34,13 +34,13 @@ SECTIONS
     *(.text.simbell_resident_first)
 """
 # How the names begin that SQLite's functions between its byte code and the file have.
-STORAGE = (
+STORAGE = tuple((
     "accessPayload allocate apply balance btree cell clear decodeFlags defragment dropCell editPage fillInCell freePage "
     "freeSpace getAndInit getOverflow getPage handleMovedCursor insertCell invalidate lockBtree moveTo newDatabase page "
     "pager pcache posix ptrmap rebuildPage robust saveAllCursors saveCursor seek sqlite3Bitvec sqlite3Btree sqlite3Db "
     "sqlite3Malloc sqlite3Mem sqlite3Os sqlite3Pager sqlite3Pcache sqlite3Record sqlite3Value sqlite3Vdbe sqlite3Wal unix "
     "unlockBtree vdbe wal"
-).split()
+).split())
 MARK = "    /* shared names */\n"
 END = "    *(.text.simbell_resident_last)\n  }\n}\nINSERT BEFORE .text;\n"
 
@@ -138,7 +138,7 @@ def layout(all_of, found):
     for name, size in all_of:
         of = sizes[pattern(name)]
         of[0] += size
-        of[1] += size if name in found or name.startswith(tuple(STORAGE)) else 0
+        of[1] += size if name in found or name.startswith(STORAGE) else 0
     own = sorted(name for name, (size, used) in sizes.items() if 0 < used >= size / 2)
     shared = sorted(name for name, (size, used) in sizes.items() if 0 < used < size / 2)
     # Those that their source calls cold are in sections of another name.

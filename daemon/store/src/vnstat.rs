@@ -324,11 +324,8 @@ mod tests {
         assert_eq!(coarse, 0, "an hour is told as an hour");
     }
 
-    fn told_of(name: &str, rows: &str) -> VnstatRows {
-        let dir = std::env::temp_dir().join(format!("simbell-vnstat-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let path = dir.join("vnstat.db");
-        let conn = Connection::open(&path).unwrap();
+    /// The tables that are read of, with one interface and no row of it.
+    fn make(conn: &Connection) {
         let mut made = "CREATE TABLE info (name, value); INSERT INTO info VALUES ('dbversion', '1');
              CREATE TABLE interface (id, name); INSERT INTO interface VALUES (1, 'wwan0');"
             .to_owned();
@@ -336,6 +333,14 @@ mod tests {
             made.push_str(&format!("CREATE TABLE {name} (interface DEFAULT 1, date, rx, tx);"));
         }
         conn.execute_batch(&made).unwrap();
+    }
+
+    fn told_of(name: &str, rows: &str) -> VnstatRows {
+        let dir = std::env::temp_dir().join(format!("simbell-vnstat-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("vnstat.db");
+        let conn = Connection::open(&path).unwrap();
+        make(&conn);
         conn.execute_batch(rows).unwrap();
         drop(conn);
         let told = read(&path, "wwan0");
@@ -429,13 +434,7 @@ mod tests {
         let told = || read(&path, "wwan0").unwrap_err();
         conn.execute_batch("CREATE TABLE other (x)").unwrap();
         assert!(matches!(told(), VnstatError::Foreign { .. }), "{}", told());
-        let mut made = "CREATE TABLE info (name, value); INSERT INTO info VALUES ('dbversion', '1');
-             CREATE TABLE interface (id, name); INSERT INTO interface VALUES (1, 'wwan0');"
-            .to_owned();
-        for name in ["hour", "day", "month", "year"] {
-            made.push_str(&format!("CREATE TABLE {name} (interface, date, rx, tx);"));
-        }
-        conn.execute_batch(&made).unwrap();
+        make(&conn);
         conn.execute_batch("BEGIN EXCLUSIVE").unwrap();
         let locked = told();
         assert!(matches!(locked, VnstatError::Unreadable { .. }), "{locked}");
