@@ -161,6 +161,56 @@ async fn a_row_that_cannot_be_read_costs_no_other_where_there_is_no_good_copy() 
     until("it is copied", async || daemon.client().await.create_backup().await.ok()).await;
 }
 
+/// Bits that flipped in the newest entry of an index.
+fn garble_index(scene: &Scene, index: &str) {
+    let ledger = scene.place.ledger();
+    let (root, size): (u32, u32) = ledger
+        .query_row(
+            "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = ?1",
+            [index],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    let end = u64::from(root) * u64::from(size) - 40;
+    // What the log holds is in the file after that.
+    ledger.close().unwrap();
+    let path = scene.place.state().join("ledger.db");
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut bytes = [0; 40];
+    file.read_exact_at(&mut bytes, end).unwrap();
+    assert!(bytes.windows(18).any(|digits| digits.iter().all(u8::is_ascii_digit)), "an ICCID: {bytes:?}");
+    file.write_all_at(&bytes.map(|byte| byte ^ 0x15), end).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_index_is_made_anew_is_said_and_costs_nothing() {
+    let scene = Scene::new("damaged-index", modem_spec(), SMALL_STEPS).await;
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(500_000, 1);
+    traffic.is_counted(&daemon).await;
+    let copy = daemon.client().await.create_backup().await.unwrap();
+    let set = simbell_api::SetUsageParams { sim: Some(HOME.to_owned()), bytes: 1_130_000_000, reason: None };
+    daemon.client().await.set_usage(&set).await.unwrap();
+    assert!(daemon.terminate().success());
+    garble_index(&scene, "correction_by_sim");
+    traffic.pass(300_000, 20);
+
+    let daemon = Daemon::start(&scene.place, None).await;
+    let said = daemon.warned("ledger-damaged").await;
+    assert!(said.contains("correction_by_sim") && said.contains("nothing is missing"), "{said}");
+    let due = 1_130_000_000 + 300_020;
+    let used = |sim: &simbell_api::Sim| sim.billed_bytes == Some(due) || sim.measured_bytes == 800_021;
+    let sim = daemon.sim_is("what passed since is counted", HOME, used).await;
+    assert_eq!((sim.measured_bytes, sim.used_bytes), (800_021, due), "{sim:?}");
+    assert_eq!((aside(&scene, "damaged"), scene.place.gaps()), (vec![], vec![]));
+    // It is whole: a copy can be made, and nothing took its place.
+    let next = daemon.client().await.create_backup().await.unwrap();
+    assert_ne!(next.name, copy.name);
+    daemon.client().await.reload().await.unwrap();
+    daemon.well("ledger-damaged").await;
+}
+
 #[tokio::test]
 async fn a_ledger_that_is_removed_under_way_is_put_back_with_all_that_it_held() {
     let scene = Scene::new("removed", modem_spec(), SMALL_STEPS).await;
