@@ -26,6 +26,7 @@ pub struct Question {
     /// The cycle of now.
     cycle: bool,
     billed: Option<u64>,
+    uncounted_apns: Vec<String>,
     /// Connections that are up: the ledger keeps their figures only now and then.
     up: Vec<Session>,
 }
@@ -51,6 +52,12 @@ impl Question {
                 .facts(&iccid)
                 .filter(|facts| cycle && facts.plan.is_some())
                 .map(|facts| facts.used_bytes),
+            uncounted_apns: state
+                .settings()
+                .sims
+                .get(&iccid)
+                .map(|sim| sim.uncounted_apns.iter().map(|apn| apn.as_str().to_owned()).collect())
+                .unwrap_or_default(),
             up: state
                 .sessions()
                 .filter(|(session, _)| session.iccid == iccid)
@@ -91,6 +98,7 @@ impl Question {
             end: zone.rfc3339(until),
             cycle: self.cycle,
             billed_bytes: self.billed,
+            uncounted_apns: self.uncounted_apns.clone(),
         };
         let mut page = ExplainPage {
             span,

@@ -53,6 +53,10 @@ fn page(whole: &ExplainPage, columns: usize) -> String {
     if let Some(billed) = whole.span.billed_bytes {
         text.line(0, &format!("As the plan bills it: {} bytes ({})", exact(billed), amount(billed)));
     }
+    if !whole.span.uncounted_apns.is_empty() {
+        let apns = whole.span.uncounted_apns.join(", ");
+        text.line(0, &format!("Not counted, as `uncounted_apns` says: connections to {apns}."));
+    }
     text.title("Counted, one entry for each run of a counter without a break:");
     if whole.runs.is_empty() {
         text.line(2, "nothing");

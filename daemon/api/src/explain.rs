@@ -149,6 +149,9 @@ named! {
         pub cycle: bool,
         /// What the plan bills in that cycle, corrections included; null for another span, and without a plan.
         pub billed_bytes: Option<u64>,
+        /// Access points whose connections are not counted, as configured now.
+        #[serde(default)]
+        pub uncounted_apns: Vec<String>,
     }
 }
 
@@ -261,6 +264,7 @@ mod tests {
             end: "2026-11-23T00:00:00Z".into(),
             cycle: false,
             billed_bytes: None,
+            uncounted_apns: vec![],
         };
         ExplainPage {
             span,

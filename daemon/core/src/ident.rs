@@ -199,6 +199,22 @@ fn iccid(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
+fn apn(text: &str) -> Result<String, &'static str> {
+    const MOST: usize = 100;
+    let text = text.trim().to_ascii_lowercase();
+    if text.is_empty() {
+        return Err("must not be empty");
+    }
+    if text.len() > MOST {
+        return Err("may have 100 characters at most");
+    }
+    // Underscores are in no standard and in some networks.
+    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')) {
+        return Err("may only hold letters, digits, hyphens and dots");
+    }
+    Ok(text)
+}
+
 fn name(text: &str) -> Result<String, &'static str> {
     let text = text.trim();
     if text.is_empty() {
@@ -262,6 +278,11 @@ text_ident!(
     PlanName, "plan name", name, false
 );
 text_ident!(
+    /// The network identifier of an access point name, in small letters (3GPP TS 23.003, 9.1.1): letters, digits, hyphens
+    /// and dots, 100 at most.
+    Apn, "APN", apn, false
+);
+text_ident!(
     /// The name of a rule: the file stem of a single file, or the plugin's name.
     RuleName, "rule name", key, false
 );
@@ -282,6 +303,27 @@ text_ident!(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct IfIndex(pub u32);
+
+impl Apn {
+    /// Whether a connection's APN is this one, with or without the operator identifier (`….mnc001.mcc262.gprs`, 3GPP TS
+    /// 23.003, 9.1.2).
+    #[must_use]
+    pub fn names(&self, text: &str) -> bool {
+        let text = text.trim().to_ascii_lowercase();
+        let Some(rest) = text.strip_prefix(self.as_str()) else { return false };
+        let labels: Vec<&str> = rest.split('.').collect();
+        let code = |label: &str, of: &str| {
+            label
+                .strip_prefix(of)
+                .is_some_and(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit()))
+        };
+        match labels.as_slice() {
+            [""] => true,
+            ["", mnc, mcc, "gprs"] => code(mnc, "mnc") && code(mcc, "mcc"),
+            _ => false,
+        }
+    }
+}
 
 impl Iccid {
     /// The last four digits, for keys and texts that must not carry the whole number.
@@ -309,6 +351,30 @@ mod tests {
             prop_assert_eq!(a.cmp(&b), one.cmp(&other));
             let (short, long) = (Iccid::new(&one[..18]).unwrap(), Iccid::new(format!("{}00", &one[..18])).unwrap());
             prop_assert!(short < long);
+        }
+    }
+
+    #[test]
+    fn an_apn_is_known_with_its_operator_and_without() {
+        let ims = Apn::new(" IMS ").unwrap();
+        for same in ["ims", "IMS", "ims.mnc001.mcc262.gprs", "Ims.MNC001.MCC262.GPRS"] {
+            assert!(ims.names(same), "{same}");
+        }
+        for other in [
+            "",
+            "ims2",
+            "xims",
+            "ims.",
+            "ims.example",
+            "ims.mnc1.mcc262.gprs",
+            "ims.mnc001.mcc262",
+            "ims.mcc262.mnc001.gprs",
+        ] {
+            assert!(!ims.names(other), "{other}");
+        }
+        assert!(Apn::new("internet.t-mobile").unwrap().names("Internet.T-Mobile"));
+        for bad in ["", " ", "a b", "a/b", "a\nb", "ä", &"a".repeat(101)] {
+            assert!(Apn::new(bad).is_err(), "{bad:?}");
         }
     }
 }

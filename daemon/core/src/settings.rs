@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ident::{ChannelName, Iccid, SimName};
+use crate::ident::{Apn, ChannelName, Iccid, SimName};
 use crate::number::OwnNumbers;
 use crate::plan::Plan;
 use crate::schedule::QuietHours;
@@ -54,6 +54,9 @@ pub struct SimSettings {
     pub zone: ZoneRules,
     /// Whose figures of its traffic are booked.
     pub source: SourceChoice,
+    /// Connections to these are none of the plan's, and not counted.
+    #[serde(default)]
+    pub uncounted_apns: Vec<Apn>,
     /// Numbers that the owner classes by hand.
     pub numbers: OwnNumbers,
 }

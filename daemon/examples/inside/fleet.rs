@@ -45,6 +45,7 @@ pub fn settings(sims: u32) -> Settings {
         plan: Some(plan),
         zone: ZoneRules::utc(),
         source: SourceChoice::Auto,
+        uncounted_apns: Vec::new(),
         numbers: simbell_core::number::OwnNumbers::default(),
     };
     let sims = (0..sims).map(|number| (iccid(number), sim.clone())).collect::<BTreeMap<_, _>>();

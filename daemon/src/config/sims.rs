@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use simbell_core::bytes::Bytes;
-use simbell_core::ident::{Iccid, PlanName, SimName};
+use simbell_core::ident::{Apn, Iccid, PlanName, SimName};
 use simbell_core::number::{NumberClass, NumberPattern, OwnNumbers};
 use simbell_core::plan::{AnchorDay, Counts, Period, Plan};
 use simbell_core::settings::{SimSettings, SourceChoice};
@@ -48,6 +48,8 @@ pub(super) fn read(
             ];
             field.one_of(&known, report)
         });
+        let uncounted_apns =
+            section.get("uncounted_apns").map(|field| apns(&field, report)).unwrap_or_default();
         let numbers = section.get("numbers").map(|field| numbers(&field, report)).unwrap_or_default();
         section.finish(report);
         let (Some(iccid), Some(field)) = (iccid, iccid_field) else { continue };
@@ -64,10 +66,23 @@ pub(super) fn read(
         let zone = own_zone.unwrap_or_else(|| zone.clone());
         sims.insert(
             iccid,
-            SimSettings { name: sim_name, plan, zone, source: source.unwrap_or_default(), numbers },
+            SimSettings {
+                name: sim_name,
+                plan,
+                zone,
+                source: source.unwrap_or_default(),
+                uncounted_apns,
+                numbers,
+            },
         );
     }
     sims
+}
+
+/// Access points whose connections are none of the plan's.
+fn apns(field: &Field<'_>, report: &mut Report<'_>) -> Vec<Apn> {
+    let items = field.items("a list such as [\"ims\", \"mms\"]", report);
+    items.iter().filter_map(|item| item.parsed::<Apn>("an APN such as \"ims\"", report)).collect()
 }
 
 /// Numbers that the owner classes by hand.

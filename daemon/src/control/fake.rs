@@ -952,6 +952,7 @@ fn explained(sim: &Sim) -> ExplainPage {
             end: "2026-11-23T00:00:00+01:00".into(),
             cycle: false,
             billed_bytes: None,
+            uncounted_apns: vec!["ims".into()],
         },
         runs: vec![
             run(7, "home", "07:00:03", "09:14:10", 80_123_456, 1_111_111),

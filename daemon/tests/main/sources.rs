@@ -152,6 +152,28 @@ async fn where_the_owner_says_so_modemmanagers_figures_count() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_none_of_the_plans_is_not_counted() {
+    let wire = Wire::new();
+    let scene = Scene::new("left-out", modem_spec(), &format!("uncounted_apns = [\"ims\"]\n{BARE}")).await;
+    let daemon = Daemon::start(&scene.place, Some(&wire.near)).await;
+    connect(&scene, &daemon).await;
+    let ims = BearerSpec { apn: "IMS.mnc001.mcc262.gprs".to_owned(), stats: true, ..BearerSpec::default() };
+    let ims = scene.look.connect_bearer(0, ims).unwrap();
+    wire.some_traffic();
+    scene.look.set_stats(&ims, 7_000_000, 900_000).unwrap();
+    scene.look.publish_stats();
+    scene.look.set_signal(0, 44).unwrap();
+    let sim =
+        daemon.sim_is("its figures were told before that", HOME, |sim| sim.signal_percent == Some(44)).await;
+    assert!(sim.measured, "nothing is missing: {sim:?}");
+    assert_eq!(daemon.counted(HOME).await, wire.truth());
+    session(&scene);
+    let text = in_one_line(&ctl(&scene, &["usage", "explain"]));
+    assert!(text.contains("Not counted, as `uncounted_apns` says: connections to ims."), "{text}");
+    assert_eq!(scene.place.gaps(), [""; 0]);
+}
+
+#[tokio::test]
 async fn where_the_owner_says_so_the_kernels_figures_count_however_far_modemmanager_is_ahead() {
     let wire = Wire::new();
     let scene = Scene::new("by-kernel", modem_spec(), &format!("source = \"kernel\"\n{BARE}")).await;

@@ -140,6 +140,7 @@ impl State {
             iccid,
             zone: iccid.and_then(|iccid| self.sims.get(iccid)).map_or(NOWHERE, |sim| &sim.zone),
             choice: settings.map_or(SourceChoice::Auto, |sim| sim.source),
+            uncounted_apns: settings.map_or(&[], |sim| &sim.uncounted_apns),
             ppp_interface: self.settings.ppp_interface.as_deref(),
             just_seen: false,
             known: true,

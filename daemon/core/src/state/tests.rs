@@ -65,6 +65,7 @@ pub(super) fn settings() -> Settings {
         plan: Some(plan),
         zone: ZoneRules::utc(),
         source: crate::settings::SourceChoice::Auto,
+        uncounted_apns: Vec::new(),
         numbers: OwnNumbers::default(),
     };
     Settings {

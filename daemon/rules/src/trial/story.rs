@@ -372,6 +372,7 @@ impl Story {
             plan,
             zone: self.settings.zone.clone(),
             source: SourceChoice::Auto,
+            uncounted_apns: Vec::new(),
             numbers: OwnNumbers::default(),
         };
         self.settings.sims.insert(iccid.clone(), known);

@@ -81,6 +81,7 @@ fn settings() -> Settings {
         plan: Some(plan),
         zone: ZoneRules::utc(),
         source: SourceChoice::Auto,
+        uncounted_apns: Vec::new(),
         numbers: OwnNumbers::default(),
     };
     let mail = ChannelName::new("mail").expect("valid");

@@ -42,6 +42,7 @@ fn settings(sims: u32) -> Settings {
         plan: Some(plan.clone()),
         zone: ZoneRules::utc(),
         source: SourceChoice::Auto,
+        uncounted_apns: Vec::new(),
         numbers: OwnNumbers::default(),
     };
     Settings {

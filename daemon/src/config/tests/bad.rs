@@ -133,6 +133,23 @@ fn a_source_is_one_of_three() {
 }
 
 #[test]
+fn uncounted_apns_are_apns() {
+    let sim = "[sims.a]\niccid = \"8949020000123456789\"\n";
+    for (value, expected) in [
+        (
+            "[\"ims\", \"a b\"]",
+            "3:27 sims.a.uncounted_apns[1]: APN may only hold letters, digits, hyphens and dots",
+        ),
+        ("[\"\"]", "3:19 sims.a.uncounted_apns[0]: APN must not be empty"),
+        ("[7]", "3:19 sims.a.uncounted_apns[0]: is a whole number, expected an APN such as \"ims\""),
+        ("true", "3:18 sims.a.uncounted_apns: is true or false, expected a list such as [\"ims\", \"mms\"]"),
+    ] {
+        let found = lines(&format!("{sim}uncounted_apns = {value}\n"));
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{value}: {found:#?}");
+    }
+}
+
+#[test]
 fn two_sims_cannot_have_one_iccid() {
     let text = "[sims.a]\niccid = \"8949020000123456789F\"\n[sims.b]\niccid = \"8949020000123456789\"\n";
     let found = lines(text);

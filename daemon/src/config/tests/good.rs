@@ -15,6 +15,8 @@ fn the_annotated_example_is_valid_and_means_what_it_says() {
         (Some(Bytes(6_000_000_000)), Counts::Both, true)
     );
     assert_eq!(home.period, Period::Monthly(AnchorDay::Day(31)));
+    let uncounted = &settings.sims[&iccid("89490200001234567890")].uncounted_apns;
+    assert_eq!(uncounted.iter().map(|apn| apn.as_str()).collect::<Vec<_>>(), ["ims", "mms"]);
     let travel = &settings.sims[&iccid("89330000009876543210")];
     assert_eq!(travel.zone.name, "Europe/Paris");
     let bundle = Period::Days { days: 30, start: date("2026-11-01"), renews: false };

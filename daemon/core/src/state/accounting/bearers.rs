@@ -27,6 +27,8 @@ impl Accounting {
             self.settle_bearer(&key, bearer, stats, source, seen, booked);
             if bearer.connected && bearer.stats_supported && source == Some(Source::Kernel) {
                 self.share_with_link(&key, bearer, seen);
+            } else if bearer.connected && bearer.stats_supported && seen.leaves_out(bearer) {
+                self.share_with_nobody(&key, bearer, seen.at);
             }
         }
         // One that was found just now may end without another figure.
@@ -38,7 +40,7 @@ impl Accounting {
         let vanished: Vec<String> = self.bearers.keys().filter(|key| gone(key)).cloned().collect();
         for key in vanished {
             if let Some(mut counter) = self.bearers.remove(&key) {
-                self.release(&key, &mut counter, seen.at);
+                self.end_bearer(&key, &mut counter, seen.at);
             }
         }
         // A connection is known of this modem, or of its SIM in another, that is no more.
@@ -69,7 +71,7 @@ impl Accounting {
                     if by_modem && counter.owner.is_some() {
                         self.bearers.insert(key.to_owned(), counter);
                     } else {
-                        self.release(key, &mut counter, seen.at);
+                        self.end_bearer(key, &mut counter, seen.at);
                     }
                     return;
                 }
@@ -77,10 +79,10 @@ impl Accounting {
                 None if bearer.connected => {
                     self.bearers.insert(key.to_owned(), counter);
                 }
-                _ => self.release(key, &mut counter, seen.at),
+                _ => self.end_bearer(key, &mut counter, seen.at),
             }
         }
-        if bearer.connected && source != Some(Source::Kernel) {
+        if bearer.connected && source != Some(Source::Kernel) && !seen.leaves_out(bearer) {
             self.await_figure(key, stats, seen);
         }
         let ended = !bearer.connected && self.waiting.contains_key(key);
@@ -89,6 +91,21 @@ impl Accounting {
         {
             self.bearer_found(key.to_owned(), bearer, &stats, iccid, seen, booked);
         }
+    }
+
+    /// A connection is over, or its figures do not count any more. ModemManager asks the modem no last time.
+    fn end_bearer(&mut self, key: &str, counter: &mut Counter, at: Stamp) {
+        let told_until = counter.told_until(at);
+        if let Some(owner) = counter.owner.as_ref().filter(|_| told_until.boot_ms < at.boot_ms) {
+            self.changes.push(Change::AppendGap(Gap {
+                iccid: Some(owner.iccid.clone()),
+                from: super::dated(told_until),
+                until: super::dated(at),
+                reason: GapReason::NoCounter,
+                detail: super::AFTER_LAST_FIGURE.to_owned(),
+            }));
+        }
+        self.release(key, counter, at);
     }
 
     /// Remembers the modem's last figure: of connections that just ended, and then of those that last.
@@ -197,7 +214,7 @@ impl Accounting {
                 // Also where it ended meanwhile: these are its final figures.
                 self.book(&mut counter, seen.at, seen.splits, booked);
                 if !bearer.connected {
-                    self.release(&key, &mut counter, seen.at);
+                    self.end_bearer(&key, &mut counter, seen.at);
                     return;
                 }
                 if base.zone != *seen.zone {

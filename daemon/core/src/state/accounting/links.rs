@@ -7,7 +7,7 @@ use super::super::thresholds::LinkPosition;
 use super::{Accounting, Booked, Counter, Owner, Splits, dated, link_key};
 use crate::counter::LinkReading;
 use crate::effect::Change;
-use crate::ident::{Iccid, IfIndex};
+use crate::ident::{Apn, Iccid, IfIndex};
 use crate::ledger::{Gap, GapReason, Source, Zone};
 use crate::modem::{BearerView, ModemState, ModemView};
 use crate::settings::SourceChoice;
@@ -24,6 +24,8 @@ pub struct Seen<'a> {
     pub zone: &'a Zone,
     /// Whose figures are to be booked for it.
     pub choice: SourceChoice,
+    /// Connections to these are none of its plan's.
+    pub uncounted_apns: &'a [Apn],
     /// The link of a PPP bearer, where it is configured.
     pub ppp_interface: Option<&'a str>,
     /// Whether the modem was not seen until now: what it does may have begun earlier.
@@ -39,6 +41,14 @@ pub struct Seen<'a> {
 }
 
 impl Seen<'_> {
+    /// Whether a connection is none of the plan's.
+    pub(super) fn leaves_out(&self, bearer: &BearerView) -> bool {
+        bearer
+            .apn
+            .as_deref()
+            .is_some_and(|apn| self.uncounted_apns.iter().any(|uncounted| uncounted.names(apn)))
+    }
+
     /// Since when a connection that began at an instant may have carried what nobody watched: what the ledger said before
     /// has a gap of its own, or none.
     pub(super) fn unwatched_since(&self, began: Option<Timestamp>) -> Option<Timestamp> {

@@ -39,6 +39,9 @@ use shared::Shared;
 
 pub use links::Seen;
 
+/// What a gap is of, in words.
+const AFTER_LAST_FIGURE: &str = "what followed ModemManager's last figure of the connection";
+
 /// Whose bytes a counter counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
@@ -377,9 +380,7 @@ impl Accounting {
         // Of a copy only the copy's age is known to be the reason.
         let reason = self.replaced.filter(|_| reason == GapReason::InterfaceVanished).unwrap_or(reason);
         let detail = match (&base.interface, base.ifindex) {
-            _ if reason == GapReason::NoCounter => {
-                "what followed ModemManager's last figure of the connection".to_owned()
-            }
+            _ if reason == GapReason::NoCounter => AFTER_LAST_FIGURE.to_owned(),
             (Some(name), Some(index)) => format!("interface {name} (index {})", index.0),
             _ => "bearer statistics".to_owned(),
         };
@@ -406,10 +407,10 @@ impl Accounting {
         booked
     }
 
-    /// Whether a connected bearer has a counter that can be read, and is to be.
+    /// Whether a connected bearer has a counter that can be read and is to be, or is none of the plan's.
     #[must_use]
     pub fn is_measured(&self, seen: &Seen<'_>, bearer: &BearerView) -> bool {
-        self.source_of(seen, bearer).is_some()
+        seen.leaves_out(bearer) || self.source_of(seen, bearer).is_some()
     }
 
     /// The session that a counter counts for goes on as long as the same SIM uses it; another zone is another epoch.

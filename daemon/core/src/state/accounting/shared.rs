@@ -21,7 +21,7 @@ use crate::time::{Stamp, Timestamp};
 pub(super) struct Shared {
     /// Where ModemManager has told it.
     start: Option<Timestamp>,
-    /// The interface whose counter has a part of it; none where it is another SIM that has.
+    /// The interface whose counter has a part of it; none where it is another SIM that has, or nobody.
     interface: Option<String>,
     /// Until when that counter could be read, where it is gone.
     until: Option<Stamp>,
@@ -136,6 +136,15 @@ impl Accounting {
         let interface = link.and_then(|link| link.interface.clone());
         let start = bearer.stats.and_then(|stats| stats.start);
         self.share_with_kernel(key, start, interface.as_deref(), seen.at);
+    }
+
+    /// Nobody counts a connection, as configured: should that change, its figures hold what is not to be counted.
+    pub(super) fn share_with_nobody(&mut self, key: &str, bearer: &BearerView, at: Stamp) {
+        let start = bearer.stats.and_then(|stats| stats.start);
+        self.end_wait(key, at);
+        if !self.shared.get(key).is_some_and(|shared| shared.is_of(start)) {
+            self.share(key, Shared { start, interface: None, until: None, wait: None }, at);
+        }
     }
 
     /// Another SIM used a connection until now, or until an instant past.
@@ -312,6 +321,10 @@ impl Accounting {
                 until: dated(at),
                 reason: wait.reason,
                 detail: match wait.reason {
+                    GapReason::NoCounter if shared.interface.is_none() => "the connection was not to be counted \
+                                                                           before, and ModemManager's figures held \
+                                                                           what it had carried"
+                        .to_owned(),
                     GapReason::NoCounter => "the kernel's counter of the connection was gone, and \
                                              ModemManager's figures held what it had counted"
                         .to_owned(),
@@ -319,7 +332,7 @@ impl Accounting {
                         "ModemManager's figures of the connection held what another SIM had carried"
                             .to_owned()
                     }
-                    _ => "what followed ModemManager's last figure of the connection".to_owned(),
+                    _ => super::AFTER_LAST_FIGURE.to_owned(),
                 },
             }));
         }

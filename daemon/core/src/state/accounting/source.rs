@@ -17,6 +17,9 @@ use crate::time::Stamp;
 impl Accounting {
     /// Whose figures of a bearer are booked, where there are any.
     pub(super) fn source_of(&self, seen: &Seen<'_>, bearer: &BearerView) -> Option<Source> {
+        if seen.leaves_out(bearer) {
+            return None;
+        }
         let link = self.link_of(seen, bearer).map(|_| Source::Kernel);
         let stats = bearer.stats.filter(|_| bearer.stats_supported);
         let told = stats.map(|_| Source::Modem);

@@ -121,8 +121,6 @@ struct World {
     ever_stepped: bool,
     /// What passed: when, whose, received and sent.
     passed: Vec<(i64, usize, u64, u64)>,
-    /// Of that, what follows ModemManager's last figure of a connection that is seen to end.
-    tail: [(u64, u64); 2],
     /// Bytes passed that a link alone knew of that was reset or swapped back unseen.
     untraceable: [bool; 2],
     copy: Option<Copy>,
@@ -223,7 +221,6 @@ impl World {
             approximate: [!modem.link; 2],
             ever_stepped: false,
             passed: Vec::new(),
-            tail: [(0, 0); 2],
             untraceable: [false; 2],
             copy: None,
             connections: 0,
@@ -269,13 +266,7 @@ impl World {
         }
     }
 
-    /// The connection is over, and what ModemManager did not tell of it nobody will.
     fn ends(&mut self) {
-        if self.connected && self.by_figures() {
-            let Modem { counted, polled, .. } = self.modem;
-            let tail = &mut self.tail[self.sim];
-            *tail = (tail.0 + counted.0 - polled.0, tail.1 + counted.1 - polled.1);
-        }
         self.forget_unseen();
         self.connected = false;
     }
@@ -335,12 +326,6 @@ impl World {
         let mut bases = self.bench.ledger.baselines.values();
         let base = bases.find(|b| b.ifindex == Some(IfIndex(self.index)) && b.boot.as_str() == boot)?;
         SIMS.iter().position(|sim| base.iccid.as_ref().is_some_and(|iccid| iccid.as_str() == *sim))
-    }
-
-    /// Whether the connection's bytes are by ModemManager's figures, or wait for one, by the ledger.
-    fn by_figures(&self) -> bool {
-        let mut bases = self.bench.ledger.baselines.values();
-        bases.any(|base| base.counter.starts_with("bearer:") && base.iccid.is_some())
     }
 
     /// The last figure of the connection that one which begins now, without a start, may seem: of that the ledger knows when
@@ -640,10 +625,10 @@ impl World {
                 due = (due.0 + rx, due.1 + tx);
             }
         }
-        let (sum, tail) = (self.bench.ledger.sum(sim), self.tail[sim]);
+        let sum = self.bench.ledger.sum(sim);
         assert!(
-            sum.0 + tail.0 >= due.0 && sum.1 + tail.1 >= due.1,
-            "unsaid: {sum:?} of {due:?}, and {tail:?} after the last figure; gaps: {:?} {gaps:?}; passed: {:?}",
+            sum.0 >= due.0 && sum.1 >= due.1,
+            "unsaid: {sum:?} of {due:?}; gaps: {:?} {gaps:?}; passed: {:?}",
             self.bench.ledger.gaps,
             self.passed
         );

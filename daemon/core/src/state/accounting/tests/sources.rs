@@ -22,6 +22,7 @@ pub fn choose(bench: &mut Bench, choice: SourceChoice) {
             plan: None,
             zone: ZoneRules::utc(),
             source: choice,
+            uncounted_apns: Vec::new(),
             numbers: crate::number::OwnNumbers::default(),
         };
         bench.settings.sims.insert(Iccid::new(iccid).unwrap(), sim);
@@ -340,11 +341,35 @@ fn a_modem_that_goes_on_counting_over_a_reconnect_is_not_counted_twice() {
     bench.feed(&Event::ModemSeen(Box::new(up(8_000, 99, 30))));
     bench.commit();
     assert_eq!(bench.ledger.sum(0), (3_000, 0));
+    assert_eq!(bench.ledger.reasons(), [], "its last figure came with its end");
     // A modem that begins anew counts in full.
     bench.feed(&Event::ModemSeen(Box::new(view(0, ModemState::Registered, vec![]))));
     bench.feed(&Event::ModemSeen(Box::new(up(40, 200, 0))));
     bench.commit();
     assert_eq!(bench.ledger.sum(0), (3_040, 0));
+}
+
+#[test]
+fn what_follows_the_last_figure_of_a_connection_is_a_gap() {
+    let up = |rx, tx| told(0, (rx, tx, 50), 30);
+    let down =
+        |figures: Option<(u64, u64, i64)>| view(0, ModemState::Registered, vec![bearer(false, figures)]);
+    // Seen to end with the figures that it had, without any, and by the loss of its bearer.
+    for end in [down(Some((900, 9, 50))), down(None), view(0, ModemState::Registered, vec![])] {
+        for (idle, since) in [(7, 8), (600, 31)] {
+            let mut bench = Bench::new(&[]);
+            bench.feed(&Event::ModemSeen(Box::new(view(0, ModemState::Registered, vec![]))));
+            bench.feed(&Event::ModemSeen(Box::new(told(0, (0, 0, 50), 0))));
+            bench.feed(&Event::ModemSeen(Box::new(up(900, 9))));
+            bench.secs += idle;
+            bench.feed(&Event::ModemSeen(Box::new(end.clone())));
+            let ended = bench.secs;
+            bench.commit();
+            assert_eq!(bench.ledger.sum(0), (900, 9));
+            assert_eq!(bench.ledger.reasons(), [GapReason::NoCounter]);
+            assert_eq!(bench.ledger.gap_spans, [(Some(ended - since), Some(ended))], "{idle} s idle");
+        }
+    }
 }
 
 #[test]

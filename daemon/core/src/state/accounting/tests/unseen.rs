@@ -35,8 +35,8 @@ fn a_connection_that_modemmanager_counts_alone_made_while_the_service_was_stoppe
     bench.feed(&Event::ModemSeen(Box::new(up(9_150, 99))));
     bench.commit();
     assert_eq!(bench.ledger.sum(0), (650, 0));
-    assert_eq!(bench.ledger.reasons(), [GapReason::ConnectedUnseen]);
-    assert_eq!(bench.ledger.gap_spans[0].1, Some(seen_at), "and until it is seen nothing is known");
+    assert_eq!(bench.ledger.reasons(), [GapReason::NoCounter, GapReason::ConnectedUnseen]);
+    assert_eq!(bench.ledger.gap_spans[1].1, Some(seen_at), "and until it is seen nothing is known");
 }
 
 #[test]
@@ -240,13 +240,15 @@ fn what_follows_the_last_figure_of_a_modem_that_is_pulled_out_is_a_gap() {
     bench.commit();
     assert_eq!((bench.ledger.sum(0), bench.ledger.reasons()), ((300, 0), vec![GapReason::NoCounter]));
     assert_eq!(bench.ledger.gap_spans, [(Some(bench.secs - 31), Some(bench.secs))]);
-    // An end that is seen is none.
+    // Of an end that is seen it was said by then.
     bench.seen(&[], view(0, ModemState::Registered, vec![]));
     bench.seen(&[], told(300));
     bench.seen(&[], view(0, ModemState::Registered, vec![bearer(false, None)]));
+    let ended = bench.secs;
     bench.feed(&Event::ModemVanished { modem: ModemId::new("350000000000000").unwrap() });
     bench.commit();
-    assert_eq!(bench.ledger.reasons().len(), 1);
+    assert_eq!(bench.ledger.reasons(), [GapReason::NoCounter; 2]);
+    assert_eq!(bench.ledger.gap_spans[1].1, Some(ended));
 }
 
 #[test]
