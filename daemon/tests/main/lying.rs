@@ -79,8 +79,10 @@ async fn what_it_tells_again_and_again_and_out_of_order_counts_once() {
     traffic.bearer = scene.connect(&daemon, HOME, spec()).await;
     traffic.pass(500_000, 5);
     traffic.is_counted(&daemon).await;
-    // One that began within the second of the one before looks like it, with a counter that fell.
-    assert!(scene.place.gaps().iter().all(|reason| reason == "counter-reset"), "{:?}", scene.place.gaps());
+    // One that began within the second of the one before looks like it, with a counter that fell. What follows the last
+    // figure of one that ends is not known.
+    let known = |reason: &String| reason == "counter-reset" || reason == "no-counter";
+    assert!(scene.place.gaps().iter().all(known), "{:?}", scene.place.gaps());
 }
 
 #[tokio::test]
