@@ -6,6 +6,7 @@ use super::sources::choose;
 use super::*;
 use crate::ledger::Figures;
 use crate::settings::SourceChoice;
+use crate::view::SimFacts;
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -638,7 +639,34 @@ impl World {
         for sim in 0..2 {
             let (sum, truth) = (self.bench.ledger.sum(sim), self.truth[sim]);
             assert!(sum.0 <= truth.0 && sum.1 <= truth.1, "invented: {sum:?} of {truth:?}");
+            if self.running && !self.ever_untrusted && !self.ever_stepped {
+                let state = &self.bench.state;
+                let pending = state.accounting.pending.iter().filter(|slot| slot.iccid.as_str() == SIMS[sim]);
+                let uncommitted: u64 = pending.map(|slot| slot.rx_bytes + slot.tx_bytes).sum();
+                let known = self.bench.measured(sim);
+                assert_eq!(known, sum.0 + sum.1 + uncommitted, "a total is the sum of its entries");
+            }
         }
+    }
+
+    /// What is told of each SIM, but for what goes by the time that has passed.
+    fn facts(&self) -> [Option<SimFacts>; 2] {
+        SIMS.map(|sim| {
+            let facts = self.bench.state.facts(&Iccid::new(sim).unwrap())?;
+            let timeless = SimFacts { cycle: None, exhausted_at: None, end_of_cycle_bytes: None, ..facts };
+            Some(SimFacts { forecast_reliable: false, ..timeless })
+        })
+    }
+
+    /// A service that is started on what the ledger holds tells the same as the one before it.
+    fn check_restored(&mut self) {
+        if self.ever_untrusted || self.ever_stepped {
+            return;
+        }
+        let before = self.facts();
+        self.step(&Op::Kill);
+        self.step(&Op::Start);
+        assert_eq!(before, self.facts());
     }
 
     fn check_at_the_end(&mut self) {
@@ -667,6 +695,7 @@ impl World {
             let gap = self.bench.ledger.gaps.iter().any(|(iccid, _)| iccid == name || iccid.is_empty());
             assert!(sum == truth || (self.lost[sim] && gap), "{sum:?} of {truth:?}, gap: {gap}");
         }
+        self.check_restored();
     }
 }
 
