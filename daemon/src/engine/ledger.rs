@@ -342,7 +342,7 @@ impl Engine {
         note
     }
 
-    /// The daily copy, where it is due; or, without copies, the look through the ledger that comes with them.
+    /// The daily copy, where it is due.
     pub(super) fn copy_if_due(&mut self) {
         let at = self.stamp();
         if self.ledger.copying || !at.trusted {

@@ -425,9 +425,22 @@ impl State {
             }
             self.well(WarningCode::ClockUntrusted, "", fx);
         } else {
-            let text = "The clock cannot be believed yet (not synchronised, or before the newest entry of the ledger). \
-                        Usage is measured and dated later; nothing that depends on the date fires until then."
-                .to_owned();
+            let why = match self.newest.filter(|newest| *newest > at.wall) {
+                Some(newest) => {
+                    let zone = &self.settings.zone;
+                    format!(
+                        "it says {}, which is before the newest entry of the ledger, {}",
+                        zone.rfc3339(at.wall),
+                        zone.rfc3339(newest)
+                    )
+                }
+                None => "it is not synchronised, or says a date before this version was made".to_owned(),
+            };
+            let text = format!(
+                "The clock cannot be believed yet: {why}. Usage is measured and dated later; nothing that depends on the \
+                 date fires until then. Set the clock, or wait for NTP; `service.clock` in the configuration says what is \
+                 believed."
+            );
             self.warn(WarningCode::ClockUntrusted, "", text, fx);
         }
         fx.notices.push(Notice::StatusChanged);

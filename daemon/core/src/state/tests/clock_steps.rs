@@ -8,6 +8,8 @@ use crate::time::Span;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 3_600;
+/// 2024-10-04.
+const TODAY: i64 = 20_000 * 24 * HOUR;
 
 /// A machine whose two clocks go apart.
 struct Machine {
@@ -105,7 +107,7 @@ impl Machine {
 #[test]
 fn set_back_and_forward_by_minutes_hours_and_days_it_counts_every_byte() {
     for step in [-6 * MINUTE, 6 * MINUTE, -HOUR, HOUR, -30 * DAY, 30 * DAY, -1, 1] {
-        let noon = 20_000 * DAY + 12 * HOUR;
+        let noon = TODAY + 12 * HOUR;
         let mut machine = Machine::connected(noon, true);
         for _ in 0..10 {
             machine.pass(30, 1_000);
@@ -140,7 +142,7 @@ fn set_back_and_forward_by_minutes_hours_and_days_it_counts_every_byte() {
 
 #[test]
 fn set_back_again_and_again_nothing_is_counted_twice() {
-    let mut machine = Machine::connected(20_000 * DAY + 12 * HOUR, true);
+    let mut machine = Machine::connected(TODAY + 12 * HOUR, true);
     let mut truth = 0;
     for turn in 0..50_i64 {
         let bytes = 100 + u64::try_from(turn).unwrap();
@@ -162,7 +164,7 @@ fn booted_in_1970_it_counts_at_once_and_dates_it_when_the_clock_is_right() {
     assert_eq!(machine.flushed(), 10_000);
     assert!(machine.dated.is_empty(), "nothing is dated 1970");
     machine.pass(60, 500);
-    let right = 20_000 * DAY + 12 * HOUR;
+    let right = TODAY + 12 * HOUR;
     machine.set(right, true);
     machine.pass(30, 7);
     assert_eq!(machine.flushed(), 10_507);
@@ -177,7 +179,7 @@ fn booted_in_1970_it_counts_at_once_and_dates_it_when_the_clock_is_right() {
 
 #[test]
 fn asleep_for_hours_it_books_what_came_after_to_its_own_time() {
-    let mut machine = Machine::connected(20_000 * DAY + 10 * HOUR, true);
+    let mut machine = Machine::connected(TODAY + 10 * HOUR, true);
     machine.pass(30, 1_000);
     machine.flushed();
     // CLOCK_BOOTTIME goes on in suspend, as the wall clock does.
@@ -204,4 +206,24 @@ fn who_asks_for_the_next_wake_does_not_put_off_the_next_look_at_the_clock() {
     assert_eq!(wake(&bench).after, Span::ZERO, "somebody vouches for it now");
     bench.feed(&Event::WakeReached);
     assert_ne!(wake(&bench).after, Span::ZERO);
+}
+
+#[test]
+fn why_the_clock_is_not_believed_is_said() {
+    let newest = Timestamp::from_secs(TODAY);
+    for (wall, why) in [
+        (
+            5,
+            "it says 1970-01-01T00:00:05Z, which is before the newest entry of the ledger, 2024-10-04T00:00:00Z.",
+        ),
+        (TODAY + 24 * HOUR, "it is not synchronised, or says a date before this version was made."),
+    ] {
+        let restored = Restored { newest: Some(newest), ..Restored::empty() };
+        let mut state = State::restored(settings(), restored);
+        let at = Stamp { wall: Timestamp::from_secs(wall), boot_ms: 5_000, trusted: false };
+        state.step(at, &Event::Started { boot: BootId::new("boot").unwrap(), links: Vec::new() });
+        let warning = state.warnings().find(|warning| warning.code == WarningCode::ClockUntrusted).unwrap();
+        let expected = format!("The clock cannot be believed yet: {why} Usage is measured and dated later;");
+        assert!(warning.text.starts_with(&expected), "{}", warning.text);
+    }
 }
