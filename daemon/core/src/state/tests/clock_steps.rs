@@ -106,7 +106,7 @@ impl Machine {
 
 #[test]
 fn set_back_and_forward_by_minutes_hours_and_days_it_counts_every_byte() {
-    for step in [-6 * MINUTE, 6 * MINUTE, -HOUR, HOUR, -30 * DAY, 30 * DAY, -1, 1] {
+    for step in [-6 * MINUTE, 6 * MINUTE, -HOUR, HOUR, -30 * 24 * HOUR, 30 * 24 * HOUR, -1, 1] {
         let noon = TODAY + 12 * HOUR;
         let mut machine = Machine::connected(noon, true);
         for _ in 0..10 {
