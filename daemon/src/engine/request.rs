@@ -495,6 +495,10 @@ impl Engine {
                     dispatcher.replace(new.channels);
                 }
                 self.scripted = new.scripted;
+                // Whose the counters are, and whether they count, may be another's from now on.
+                if !self.links_broken {
+                    self.read_links().await;
+                }
                 self.feed(Event::SettingsLoaded(Box::new(new.settings))).await;
                 self.feed(Event::RulesLoaded(self.rules.descriptions())).await;
                 self.look_at_plugins().await;

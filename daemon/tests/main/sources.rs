@@ -174,6 +174,31 @@ async fn a_connection_that_is_none_of_the_plans_is_not_counted() {
 }
 
 #[tokio::test]
+async fn left_out_and_counted_again_midway_each_byte_is_on_its_side_of_the_reload() {
+    let wire = Wire::new();
+    // Read once an hour by itself.
+    let bare = "[counting]\nsample_every = \"1h\"\n[history]\nbackups = 0\n";
+    let scene = Scene::new("midway", modem_spec(), bare).await;
+    let daemon = Daemon::start(&scene.place, Some(&wire.near)).await;
+    scene.connect(&daemon, HOME, over_link()).await;
+    let mut due = (0, 0);
+    let mut before = (0, 0);
+    for round in 0..4 {
+        wire.some_traffic();
+        let left_out = if round % 2 == 0 { "uncounted_apns = [\"internet\"]\n" } else { "" };
+        scene.place.configure(&scene.bus.address(), &format!("{left_out}{bare}"));
+        daemon.client().await.reload().await.unwrap();
+        let now = wire.truth();
+        if round % 2 == 0 {
+            due = (due.0 + now.0 - before.0, due.1 + now.1 - before.1);
+        }
+        before = now;
+        assert_eq!(daemon.counted(HOME).await, due, "round {round}");
+    }
+    assert_eq!(scene.place.gaps(), [""; 0]);
+}
+
+#[tokio::test]
 async fn where_the_owner_says_so_the_kernels_figures_count_however_far_modemmanager_is_ahead() {
     let wire = Wire::new();
     let scene = Scene::new("by-kernel", modem_spec(), &format!("source = \"kernel\"\n{BARE}")).await;
