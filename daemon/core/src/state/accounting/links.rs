@@ -237,6 +237,11 @@ impl Accounting {
             }
             self.links.insert(index, link);
         }
+        for bearer in seen.modem.bearers.iter().filter(|b| b.connected && seen.leaves_out(b)) {
+            let index = self.link_of(seen, bearer);
+            let nobodys = |index: &IfIndex| self.links.get(index).is_some_and(|link| link.owner.is_none());
+            self.count_others(index.filter(nobodys), seen.at);
+        }
         // What ModemManager's figures are to count from now on the kernel counted until now.
         for bearer in seen.modem.bearers.iter().filter(|b| b.connected && b.stats_supported) {
             let key = super::bearers::key(&seen.modem.id, bearer);

@@ -210,7 +210,9 @@ impl Accounting {
                     iccid: seen.iccid.cloned(),
                     began,
                     last,
-                    moved: shared.until.is_some_and(|until| until.boot_ms < seen.at.boot_ms),
+                    // Where nobody counted it, nothing says that nothing passes until then.
+                    moved: shared.interface.is_none()
+                        || shared.until.is_some_and(|until| until.boot_ms < seen.at.boot_ms),
                 });
                 self.share(key, Shared { wait, ..shared }, seen.at);
             }

@@ -6,7 +6,7 @@ use crate::health::WarningCode;
 use crate::ident::Apn;
 use crate::settings::SourceChoice;
 
-fn leave_out(bench: &mut Bench, apns: &[&str]) {
+pub fn leave_out(bench: &mut Bench, apns: &[&str]) {
     if bench.settings.sims.is_empty() {
         choose(bench, SourceChoice::Auto);
     }

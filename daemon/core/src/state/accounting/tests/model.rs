@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::left_out::leave_out;
 use super::sources::choose;
 use super::*;
 use crate::ledger::Figures;
@@ -32,6 +33,8 @@ enum Op {
     /// Megabytes that the kernel sees a fiftieth of.
     Bypass(u8),
     Source(SourceChoice),
+    /// Connections are none of the plan's from now on, or are again.
+    LeaveOut(bool),
     /// Another slot or eSIM profile comes into use while the connection stays.
     Switch,
     ClockStep(i64),
@@ -66,6 +69,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (1..40_u8).prop_map(Op::Bypass),
         1 => prop_oneof![Just(SourceChoice::Auto), Just(SourceChoice::Kernel), Just(SourceChoice::Modem)]
             .prop_map(Op::Source),
+        1 => any::<bool>().prop_map(Op::LeaveOut),
         1 => Just(Op::Switch),
         1 => (-200_000..200_000_i64).prop_map(Op::ClockStep),
         1 => any::<u16>().prop_map(Op::Suspend),
@@ -117,6 +121,7 @@ struct World {
     /// Whether ModemManager tells figures, and whether the modem goes on counting over a reconnect.
     modem: Modem,
     choice: SourceChoice,
+    left_out: bool,
     /// Bytes that ModemManager's figures alone have: what follows their last poll is lost, and that is no gap.
     approximate: [bool; 2],
     ever_stepped: bool,
@@ -219,6 +224,7 @@ impl World {
             swapped_unseen: false,
             modem,
             choice: SourceChoice::Auto,
+            left_out: false,
             approximate: [!modem.link; 2],
             ever_stepped: false,
             passed: Vec::new(),
@@ -257,6 +263,9 @@ impl World {
     /// And how much of that the kernel saw, received.
     fn carries(&mut self, rx: u64, tx: u64, by_kernel: u64) {
         self.modem.carries(rx, tx);
+        if self.left_out {
+            return;
+        }
         let truth = &mut self.truth[self.sim];
         *truth = (truth.0 + rx, truth.1 + tx);
         // Of a SIM of which nothing was ever counted nobody asks what it carried before.
@@ -381,7 +390,7 @@ impl World {
                 }
                 self.begins();
                 self.compared = self.watched();
-                self.whole = Some(self.told()).filter(|_| self.watched());
+                self.whole = Some(self.told()).filter(|_| self.watched() && !self.left_out);
                 if self.modem.late && self.modem.tells && self.watched() {
                     let mut view = self.view(ModemState::Connected);
                     view.bearers[0].stats = None;
@@ -421,6 +430,16 @@ impl World {
                 self.choice = choice;
                 choose(&mut self.bench, choice);
                 if choice == SourceChoice::Modem {
+                    self.approximate = [true; 2];
+                }
+            }
+            Op::LeaveOut(left_out) if self.watched() && self.left_out != left_out => {
+                self.step(&Op::Read);
+                self.left_out = left_out;
+                leave_out(&mut self.bench, if left_out { &["internet"] } else { &[] });
+                self.whole = None;
+                self.compared = false;
+                if self.modem.tells {
                     self.approximate = [true; 2];
                 }
             }
@@ -741,7 +760,7 @@ fn lives_that_were_told_wrong_once_are_told_right() {
     let passes = Traffic(0, 1_000);
     // Another connection than the one that was seen before the service was dead.
     let unseen = [Connect, Poll, Kill, Disconnect, Connect, Poll, Start, Poll];
-    let lives: [(_, &[Op]); 37] = [
+    let lives: [(_, &[Op]); 39] = [
         // The figures that come after a kill hold what the kernel's counter that is gone had counted.
         (BOTH, &[Connect, Recreate, modem.clone(), passes.clone(), Recreate, Kill, Start, Poll]),
         (BOTH, &[Connect, modem.clone(), Recreate, passes.clone(), Kill, Start, Kill, Start, Poll]),
@@ -988,6 +1007,23 @@ fn lives_that_were_told_wrong_once_are_told_right() {
         // What follows ModemManager's last figure, whose figures count by now, or still do.
         (BOTH, &[Connect, passes.clone(), modem.clone(), Disconnect]),
         (BOTH, &[modem.clone(), Connect, Source(SourceChoice::Auto), passes.clone(), Disconnect]),
+        // Nobody counted it until now, and its next figure is another SIM's.
+        (NO_STARTS, &[Op::LeaveOut(true), Connect, Poll, Op::LeaveOut(false), passes.clone(), Switch, Poll]),
+        // What a link that is left out carries is not of the SIM of which a copy says that it counts.
+        (
+            BOTH_NO_STARTS,
+            &[
+                Connect,
+                passes.clone(),
+                Poll,
+                Copy,
+                Op::LeaveOut(true),
+                OutOfSight,
+                Restore,
+                passes.clone(),
+                InSight,
+            ],
+        ),
     ];
     for (modem, ops) in lives {
         live(modem, ops);

@@ -16,16 +16,17 @@ fn told(sim: usize, figures: (u64, u64, i64), duration_s: u32) -> ModemView {
 }
 
 pub fn choose(bench: &mut Bench, choice: SourceChoice) {
-    for iccid in SIMS {
+    for iccid in SIMS.map(|iccid| Iccid::new(iccid).unwrap()) {
+        let before = bench.settings.sims.get(&iccid);
         let sim = SimSettings {
             name: None,
             plan: None,
             zone: ZoneRules::utc(),
             source: choice,
-            uncounted_apns: Vec::new(),
+            uncounted_apns: before.map(|sim| sim.uncounted_apns.clone()).unwrap_or_default(),
             numbers: crate::number::OwnNumbers::default(),
         };
-        bench.settings.sims.insert(Iccid::new(iccid).unwrap(), sim);
+        bench.settings.sims.insert(iccid, sim);
     }
     bench.feed(&Event::SettingsLoaded(Box::new(bench.settings.clone())));
 }
