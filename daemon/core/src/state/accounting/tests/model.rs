@@ -655,12 +655,12 @@ impl World {
     }
 
     fn check(&self) {
-        for sim in 0..2 {
+        for (sim, name) in SIMS.iter().enumerate() {
             let (sum, truth) = (self.bench.ledger.sum(sim), self.truth[sim]);
             assert!(sum.0 <= truth.0 && sum.1 <= truth.1, "invented: {sum:?} of {truth:?}");
             if self.running && !self.ever_untrusted && !self.ever_stepped {
                 let state = &self.bench.state;
-                let pending = state.accounting.pending.iter().filter(|slot| slot.iccid.as_str() == SIMS[sim]);
+                let pending = state.accounting.pending.iter().filter(|slot| slot.iccid.as_str() == *name);
                 let uncommitted: u64 = pending.map(|slot| slot.rx_bytes + slot.tx_bytes).sum();
                 let known = self.bench.measured(sim);
                 assert_eq!(known, sum.0 + sum.1 + uncommitted, "a total is the sum of its entries");
