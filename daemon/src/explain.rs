@@ -51,7 +51,7 @@ impl Question {
             billed: state
                 .facts(&iccid)
                 .filter(|facts| cycle && facts.plan.is_some())
-                .map(|facts| facts.used_bytes),
+                .map(|facts| facts.billed_bytes),
             uncounted_apns: state
                 .settings()
                 .sims

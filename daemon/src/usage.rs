@@ -10,7 +10,8 @@ use simbell_core::time::{Span, Stamp, Timestamp};
 use simbell_core::voice::{CallGroups, CallRecord, SmsGroups, SmsRecord};
 use simbell_core::zone::ZoneRules;
 use simbell_store::{
-    Columns, Entry, ExplainQuery, Mark, QueryError, Reader, SessionSlot, Store, Sums, UsageBy, UsageQuery,
+    Columns, Entry, ErrorKind, ExplainQuery, Mark, QueryError, Reader, SessionSlot, Store, Sums, UsageBy,
+    UsageQuery,
 };
 
 use crate::control::Answer;
@@ -439,8 +440,16 @@ pub(crate) fn invalid(argument: &str, message: &str, hint: &str) -> ControlError
     }
 }
 
-pub(crate) fn unreadable(error: &impl std::fmt::Display) -> ControlError {
-    convert::internal(&format!("the ledger cannot be read: {error}"))
+pub(crate) fn unreadable(error: &QueryError) -> ControlError {
+    if error.kind() != ErrorKind::Damaged {
+        return convert::internal(&error.to_string());
+    }
+    ControlError::Busy {
+        message: error.to_string(),
+        hint: "the service looks into it, and goes on from the last good copy where it has to: try again in some seconds, \
+               and see `simbellctl status`"
+            .to_owned(),
+    }
 }
 
 pub(crate) fn too_large() -> ControlError {

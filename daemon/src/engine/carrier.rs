@@ -126,6 +126,7 @@ impl Engine {
             spent.corrected_by(bytes).map_err(|error| overdrawn(which.id, error))?;
         }
         let before = self.state.used(&iccid);
+        let replaced = self.ledger.replaced;
         let correction = Correction {
             iccid: iccid.clone(),
             at: kept.correction.at,
@@ -135,7 +136,7 @@ impl Engine {
             undoes: Some(which.id),
         };
         self.feed(Event::UsageCorrected(correction)).await;
-        self.committed()?;
+        self.committed_to(replaced)?;
         let by = self.ledger()?.correction(which.id).map_err(unreadable)?.and_then(|kept| kept.undone_by);
         let entry = by.map(|by| self.ledger()?.correction(by).map_err(unreadable)).transpose()?.flatten();
         let entry = entry.ok_or_else(|| convert::internal("the entry is not in the ledger"))?;
@@ -245,8 +246,9 @@ impl Engine {
     }
 
     async fn observed(&mut self, iccid: &Iccid, entry: Observation) -> Answer<ObservationReply> {
+        let replaced = self.ledger.replaced;
         self.feed(Event::UsageObserved(entry)).await;
-        self.committed()?;
+        self.committed_to(replaced)?;
         let kept = self.state.observations(iccid).last().map(|(kept, _)| (*kept).clone());
         let kept = kept.ok_or_else(|| convert::internal("the entry is not there"))?;
         Ok(ObservationReply {

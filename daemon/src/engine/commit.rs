@@ -162,23 +162,14 @@ impl Engine {
                 }
                 true
             }
-            Ok((store, mut changes, Err(ApplyError::Overflow { index, change, figure }), _))
-                if index < changes.len() =>
+            Ok((store, mut changes, Err(error), _))
+                if error.impossible().is_some_and(|index| index < changes.len()) =>
             {
-                // Trying again cannot mend a sum that does not fit: the rest must not wait for it.
+                // Trying again cannot mend it: the rest must not wait for it.
                 self.store = Some(store);
-                changes.remove(index);
+                let left_out = error.impossible().map(|index| changes.remove(index));
                 self.backlog.changes = changes;
-                tracing::error!(change, figure, "a sum does not fit into the ledger and is not booked");
-                let fx = self.step(Event::HealthReported {
-                    code: WarningCode::Overflow,
-                    subject: figure.to_owned(),
-                    text: Some(format!(
-                        "A sum ({figure}) does not fit into the ledger and was not booked. Please report this with \
-                         `simbellctl bug-report`."
-                    )),
-                });
-                self.backlog.then.push(fx);
+                self.left_out(&error, left_out.as_ref());
                 Box::pin(self.commit_backlog_once()).await
             }
             Ok((store, changes, Err(error), _)) if error.kind() == ErrorKind::Damaged => {
@@ -201,6 +192,27 @@ impl Engine {
                 false
             }
         }
+    }
+
+    /// Says that a change that can never be made was not made.
+    fn left_out(&mut self, error: &ApplyError, change: Option<&Change>) {
+        let what = match error {
+            ApplyError::Overflow { figure, .. } => *figure,
+            _ => change.map_or("change", simbell_store::name),
+        };
+        let text = match error {
+            ApplyError::Overflow { .. } => {
+                format!("A sum ({what}) does not fit into the ledger and was not booked.")
+            }
+            _ => format!("An entry ({what}) cannot be written into the ledger and was left out."),
+        };
+        tracing::error!(%error, change = what, "a change can never be made and is left out");
+        let fx = self.step(Event::HealthReported {
+            code: WarningCode::Overflow,
+            subject: what.to_owned(),
+            text: Some(format!("{text} Please report this with `simbellctl bug-report`.")),
+        });
+        self.backlog.then.push(fx);
     }
 
     /// Changes are kept, and tried again.

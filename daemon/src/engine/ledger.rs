@@ -7,13 +7,13 @@ use simbell_api::{Backup, ControlError, RestoreReply};
 use simbell_core::effect::Change;
 use simbell_core::event::Event;
 use simbell_core::health::WarningCode;
-use simbell_core::ledger::{Gap, GapReason};
+use simbell_core::ledger::{Correction, Gap, GapReason};
 use simbell_core::plugin::{Reconciled, reconciled};
 use simbell_core::time::Timestamp;
 use simbell_core::voice::{CallEnd, CallRecord};
 use simbell_store::{
-    BackupError, Backups, Copy, Doubt, ErrorKind, Occasion, OpenError, QueryError, Recovery, Store,
-    StoreOptions,
+    BackupError, Backups, Copy, Doubt, ErrorKind, KeptCorrection, Occasion, OpenError, QueryError, Recovery,
+    Store, StoreOptions,
 };
 use tokio::sync::mpsc;
 
@@ -45,6 +45,8 @@ pub(super) struct LedgerFile {
     said: Option<String>,
     /// It goes on with rows that cannot be read; what statements said of them.
     unreadable: Option<BTreeSet<String>>,
+    /// How often another took its place.
+    pub(super) replaced: u32,
     copying: bool,
     copied: mpsc::Sender<()>,
     /// Ends of copies.
@@ -63,6 +65,7 @@ impl LedgerFile {
             doubted: false,
             said: None,
             unreadable: None,
+            replaced: 0,
             copying: false,
             copied,
             copies,
@@ -328,8 +331,27 @@ impl Engine {
                 restored.counted_sms.extend(sms.digest.clone().filter(|_| kept));
                 kept
             }
+            // Those that the state knows it gives anew.
+            Change::AppendObservation(_) => false,
+            // What it takes back has to be that entry in the copy too.
+            Change::AppendCorrection(Correction { undoes: Some(id), iccid, at, bytes, .. }) => {
+                let taken_back = |kept: &KeptCorrection| {
+                    let of = &kept.correction;
+                    kept.undone_by.is_none()
+                        && (&of.iccid, of.at, of.bytes.checked_neg()) == (iccid, *at, Some(*bytes))
+                };
+                let known = store.correction(*id).ok().flatten().is_some_and(|kept| taken_back(&kept));
+                if !known {
+                    tracing::error!(
+                        id,
+                        "a correction that waited to be taken back is not in the copy of the ledger"
+                    );
+                }
+                known
+            }
             _ => true,
         });
+        self.ledger.replaced = self.ledger.replaced.wrapping_add(1);
         let plugins = reconciled(self.state.plugins(), &restored.plugin_decisions, self.stamp().wall);
         let fx = self.step(Event::LedgerReplaced { restored: Box::new(restored), links, reason });
         self.backlog.then.push(fx);

@@ -392,6 +392,21 @@ impl Engine {
         })
     }
 
+    /// As [`Self::committed`], of an entry that was made for the ledger as it was: none where another took its place since.
+    pub(super) fn committed_to(&self, replaced: u32) -> Answer<()> {
+        if self.ledger.replaced == replaced {
+            return self.committed();
+        }
+        Err(ControlError::LedgerNotWritable {
+            message: "the ledger was found damaged meanwhile and is set aside; its last good copy goes on, and the entry \
+                      may be in it or not"
+                .to_owned(),
+            hint: "see `simbellctl status`, then what is there with `simbellctl usage corrections` and `simbellctl usage \
+                   observations`; say it again where it is missing"
+                .to_owned(),
+        })
+    }
+
     /// As [`Self::committed`], of what is not begun where the ledger cannot be written.
     pub(super) fn writable(&self) -> Answer<()> {
         self.committed().map_err(|_| ControlError::LedgerNotWritable {
@@ -417,6 +432,7 @@ impl Engine {
         self.fresh().await;
         // A cycle may have begun meanwhile.
         let at = self.stamp();
+        let replaced = self.ledger.replaced;
         let before = self.state.facts(&iccid).map_or(0, |f| f.used_bytes);
         let bytes =
             self.state.correction_to(&iccid, change.bytes).ok_or_else(|| ControlError::InvalidArgument {
@@ -434,7 +450,7 @@ impl Engine {
                 undoes: None,
             };
             self.feed(Event::UsageCorrected(correction)).await;
-            self.committed()?;
+            self.committed_to(replaced)?;
         }
         let after = self.state.facts(&iccid).map_or(0, |f| f.used_bytes);
         Ok(UsageChange {

@@ -1,6 +1,6 @@
 //! Changes, made in one transaction.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ErrorCode, params};
 use simbell_core::effect::{Change, SimRecord};
 use simbell_core::ledger::{Baseline, Epoch, Gap, Session};
 use simbell_core::reminder::{Delivery, Reminder};
@@ -67,6 +67,17 @@ impl ApplyError {
             Self::Overflow { .. } => ErrorKind::Overflow,
             Self::Encode { .. } => ErrorKind::Internal,
             Self::Sqlite { source, .. } => ErrorKind::of_sqlite(source),
+        }
+    }
+
+    /// The change that can never be made, whatever becomes of the disk, counted from 0: without it the others can.
+    #[must_use]
+    pub fn impossible(&self) -> Option<usize> {
+        match self {
+            Self::Overflow { index, .. } | Self::Encode { index, .. } => Some(*index),
+            Self::Sqlite { index, source } => {
+                index.filter(|_| source.sqlite_error_code() == Some(ErrorCode::ConstraintViolation))
+            }
         }
     }
 }
@@ -192,7 +203,9 @@ fn make(tx: &Connection, change: &Change, mark: &Mark) -> Made {
     }
 }
 
-const fn name(change: &Change) -> &'static str {
+/// The kind of a change, for a line of the log.
+#[must_use]
+pub const fn name(change: &Change) -> &'static str {
     match change {
         Change::KeepSim(_) => "keep-sim",
         Change::OpenEpoch(_) => "open-epoch",

@@ -180,6 +180,8 @@ struct Told {
     parts: BTreeMap<NaiveDateTime, Vec<VnstatRow>>,
     /// Where rows begin that cannot be: their traffic may be what a coarser row says beyond its finer ones.
     garbled: BTreeSet<NaiveDateTime>,
+    /// What was left out of rows since nothing tells when it passed, by their beginnings: a coarser row has it too.
+    undated: Vec<(NaiveDateTime, Volume)>,
     all: VnstatRows,
 }
 
@@ -201,7 +203,13 @@ impl Told {
                 rx: sum.rx.saturating_add(part.volume.rx),
                 tx: sum.tx.saturating_add(part.volume.tx),
             });
-            let left = Volume { rx: volume.rx.saturating_sub(sum.rx), tx: volume.tx.saturating_sub(sum.tx) };
+            let told = self.undated.iter().filter(|(row, _)| span.start(*row) == start);
+            let told = told.fold(sum, |sum, (_, left)| Volume {
+                rx: sum.rx.saturating_add(left.rx),
+                tx: sum.tx.saturating_add(left.tx),
+            });
+            let left =
+                Volume { rx: volume.rx.saturating_sub(told.rx), tx: volume.tx.saturating_sub(told.tx) };
             let short = sum.rx > volume.rx || sum.tx > volume.tx;
             let first = parts.iter().map(|part| part.start).min().unwrap_or(start);
             let before = first > start && !self.garbled.iter().any(|garbled| span.start(*garbled) == start);
@@ -212,6 +220,7 @@ impl Told {
                 _ if left == Volume::default() => {}
                 _ if before => parts.push(VnstatRow { until: Some(first), volume: left, ..row }),
                 _ => {
+                    self.undated.push((start, left));
                     self.all.undated_rows = self.all.undated_rows.saturating_add(1);
                     self.all.undated.rx = self.all.undated.rx.saturating_add(left.rx);
                     self.all.undated.tx = self.all.undated.tx.saturating_add(left.tx);
@@ -355,6 +364,21 @@ mod tests {
             format!("{start} {}{} {}", row.span.as_str(), until.unwrap_or_default(), row.volume.rx)
         });
         shown.collect()
+    }
+
+    #[test]
+    fn what_a_month_leaves_out_the_year_does_not_leave_out_again() {
+        let days = "INSERT INTO day (date, rx, tx) VALUES ('2025-02-01', 10, 0), ('2025-02-20', 11, 0);";
+        let months =
+            "INSERT INTO month (date, rx, tx) VALUES ('2025-01-01', 1000, 0), ('2025-02-01', 31, 0);";
+        // Of February 10 at any time, of the year as well 7 more.
+        for (name, year, undated) in [("more", 1_048, (2, 17)), ("as-much", 1_031, (1, 10))] {
+            let year = format!("INSERT INTO year (date, rx, tx) VALUES ('2025-01-01', {year}, 0)");
+            let told = told_of(name, &format!("{days}{months}{year}"));
+            assert_eq!((told.undated_rows, told.undated.rx), undated, "{name}");
+            let known: u64 = told.rows.iter().map(|row| row.volume.rx).sum();
+            assert_eq!(known, 1_021, "{name}");
+        }
     }
 
     #[test]

@@ -80,13 +80,7 @@ async fn a_ledger_damaged_under_way_is_set_aside_and_counting_goes_on() {
     for round in 1..=3 {
         traffic.pass(100_000, 3);
         traffic.is_counted(&daemon).await;
-        // Every page but the first, and what the log would mend.
-        let file = fs::OpenOptions::new().write(true).open(scene.place.state().join("ledger.db")).unwrap();
-        let length = file.metadata().unwrap().len().max(4_096);
-        file.write_all_at(&vec![0xa5; usize::try_from(length).unwrap() - 1_024], 1_024).unwrap();
-        let log = fs::OpenOptions::new().write(true).open(scene.place.state().join("ledger.db-wal")).unwrap();
-        let length = log.metadata().unwrap().len();
-        log.write_all_at(&vec![0xa5; usize::try_from(length).unwrap()], 0).unwrap();
+        garble(&scene);
         traffic.pass(90_000, 5);
         // Answers may fail while it is found out.
         until("it is set aside", async || {
@@ -100,6 +94,61 @@ async fn a_ledger_damaged_under_way_is_set_aside_and_counting_goes_on() {
         traffic.is_counted(&daemon).await;
         daemon.warned("ledger-damaged").await;
         assert!(aside(&scene, "damaged").len() == round, "{:?}", aside(&scene, "damaged"));
+    }
+}
+
+/// Every page but the first, and what the log would mend.
+fn garble(scene: &Scene) {
+    let file = fs::OpenOptions::new().write(true).open(scene.place.state().join("ledger.db")).unwrap();
+    let length = file.metadata().unwrap().len().max(4_096);
+    file.write_all_at(&vec![0xa5; usize::try_from(length).unwrap() - 1_024], 1_024).unwrap();
+    let log = fs::OpenOptions::new().write(true).open(scene.place.state().join("ledger.db-wal")).unwrap();
+    let length = log.metadata().unwrap().len();
+    log.write_all_at(&vec![0xa5; usize::try_from(length).unwrap()], 0).unwrap();
+}
+
+#[tokio::test]
+async fn what_a_person_says_as_the_ledger_is_found_damaged_is_in_the_next_one_once_or_refused() {
+    const PLAN: &str = "[sims.home.plan]\ndata = \"10 GB\"\nevery = \"month\"\n";
+    let set = |bytes| simbell_api::SetUsageParams { sim: Some(HOME.to_owned()), bytes, reason: None };
+    let saw = simbell_api::ObserveUsageParams {
+        sim: Some(HOME.to_owned()),
+        bytes: 3_000_000_000,
+        at: None,
+        note: None,
+    };
+    for (name, observed) in [("said-observed", true), ("said-set", false)] {
+        let scene = Scene::new(name, modem_spec(), &format!("{PLAN}{SMALL_STEPS}")).await;
+        let mut daemon = Daemon::start(&scene.place, None).await;
+        let mut traffic = Traffic::begin(&scene, &daemon).await;
+        traffic.pass(500_000, 1);
+        traffic.is_counted(&daemon).await;
+        daemon.client().await.set_usage(&set(2_000_000_000)).await.unwrap();
+        daemon.client().await.create_backup().await.unwrap();
+        garble(&scene);
+        let answer = if observed {
+            daemon.client().await.observe_usage(&saw).await.map(drop)
+        } else {
+            daemon.client().await.set_usage(&set(9_000_000_000)).await.map(drop)
+        };
+        // What is answered as done is in the ledger: once, and as it was wanted.
+        let used = daemon.sim(HOME).await.used_bytes;
+        assert!(answer.is_err() || observed || used == 9_000_000_000, "{answer:?}, and {used} used");
+        daemon.warned("ledger-damaged").await;
+        traffic.pass(300_000, 7);
+        until("it goes on", async || {
+            traffic.scene.look.publish_stats();
+            (daemon.counted(HOME).await == traffic.total).then_some(())
+        })
+        .await;
+        let change = daemon.client().await.set_usage(&set(5_000_000_000)).await.unwrap();
+        assert_eq!(change.bytes, 5_000_000_000);
+        let seen = daemon.client().await.observations(None).await.unwrap();
+        assert!(seen.len() <= usize::from(observed), "{seen:?}");
+        assert!(answer.is_err() || seen.len() == usize::from(observed), "{answer:?}: {seen:?}");
+        assert!(daemon.terminate().success());
+        assert!(!scene.place.log().contains("could not be written before the end"));
+        assert!(scene.place.gaps().contains(&"ledger-damaged".to_owned()), "{:?}", scene.place.gaps());
     }
 }
 

@@ -7,4 +7,4 @@ ledger-not-writable = The ledger cannot be written: usage is kept in memory only
 ledger-damaged = The ledger was damaged and is set aside; figures since the last good copy may be missing.
 not-measured = A connection is up whose data cannot be counted.
 not-authorized = ModemManager refused a request: a polkit rule for the service is missing.
-overflow = A sum of usage does not fit and was not booked.
+overflow = A sum or an entry of usage does not fit into the ledger and was not booked.

@@ -7,4 +7,4 @@ ledger-not-writable = 账本无法写入：用量暂时只保存在内存中。�
 ledger-damaged = 账本已损坏并被移到一旁；自上一个完好副本以来的数据可能缺失。
 not-measured = 有一个连接的流量无法统计。
 not-authorized = ModemManager 拒绝了请求：缺少该服务的 polkit 规则。
-overflow = 有一笔用量数值溢出，未能入账。
+overflow = 有一笔用量或记录无法写入账本，未能入账。

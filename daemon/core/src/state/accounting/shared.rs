@@ -23,6 +23,8 @@ pub(super) struct Shared {
     start: Option<Timestamp>,
     /// The interface whose counter has a part of it; none where it is another SIM that has, or nobody.
     interface: Option<String>,
+    /// The access point for which it was not counted.
+    left_out: Option<String>,
     /// Until when that counter could be read, where it is gone.
     until: Option<Stamp>,
     wait: Option<Wait>,
@@ -127,7 +129,7 @@ impl Accounting {
         }
         let start = start.or_else(|| self.shared.get(key).and_then(|known| known.start));
         self.end_wait(key, at);
-        self.share(key, Shared { start, interface, until: None, wait: None }, at);
+        self.share(key, Shared { start, interface, left_out: None, until: None, wait: None }, at);
     }
 
     /// As [`Accounting::share_with_kernel`], by the link that the connection's bearer uses.
@@ -143,7 +145,11 @@ impl Accounting {
         let start = bearer.stats.and_then(|stats| stats.start);
         self.end_wait(key, at);
         if !self.shared.get(key).is_some_and(|shared| shared.is_of(start)) {
-            self.share(key, Shared { start, interface: None, until: None, wait: None }, at);
+            self.share(
+                key,
+                Shared { start, interface: None, left_out: bearer.apn.clone(), until: None, wait: None },
+                at,
+            );
         }
     }
 
@@ -157,7 +163,11 @@ impl Accounting {
         at: Stamp,
     ) {
         let wait = Some(Wait::for_later_than(stats, since, GapReason::SimChanged, iccid, at));
-        self.share(key, Shared { start: stats.start, interface: None, until: None, wait }, at);
+        self.share(
+            key,
+            Shared { start: stats.start, interface: None, left_out: None, until: None, wait },
+            at,
+        );
     }
 
     /// What a counter of the kernel was ahead of a connection's figures is booked, or was of another connection.
@@ -170,7 +180,11 @@ impl Accounting {
         at: Stamp,
     ) {
         let wait = Some(Wait::for_later_than(stats, at, GapReason::NoCounter, Some(iccid), at));
-        self.share(key, Shared { start: stats.start, interface: Some(interface), until: None, wait }, at);
+        self.share(
+            key,
+            Shared { start: stats.start, interface: Some(interface), left_out: None, until: None, wait },
+            at,
+        );
     }
 
     /// A counter of the kernel is gone, and its connection may last.
@@ -211,7 +225,7 @@ impl Accounting {
                     began,
                     last,
                     // Where nobody counted it, nothing says that nothing passes until then.
-                    moved: shared.interface.is_none()
+                    moved: shared.left_out.is_some()
                         || shared.until.is_some_and(|until| until.boot_ms < seen.at.boot_ms),
                 });
                 self.share(key, Shared { wait, ..shared }, seen.at);
@@ -262,9 +276,9 @@ impl Accounting {
     pub(super) fn shared_restored(&mut self, base: Baseline, at: Stamp) {
         let read = stamp_of(&base, at);
         let waits = base.iccid.is_some();
-        let reason = match base.interface {
-            Some(_) => GapReason::NoCounter,
-            None => GapReason::SimChanged,
+        let reason = match (&base.interface, &base.apn) {
+            (None, None) => GapReason::SimChanged,
+            _ => GapReason::NoCounter,
         };
         let wait = waits.then_some(Wait {
             since: read,
@@ -278,6 +292,7 @@ impl Accounting {
             start: base.connection_start,
             until: base.interface.as_ref().map(|_| read),
             interface: base.interface,
+            left_out: base.apn,
             wait,
         };
         self.shared.insert(base.counter, shared);
@@ -287,7 +302,13 @@ impl Accounting {
     pub(super) fn shared_with_past(&mut self, base: &Baseline, reason: GapReason, at: Stamp) {
         let since = stamp_of(base, at);
         let wait = Wait { since, reason, iccid: base.iccid.clone(), began: None, last: None, moved: true };
-        let shared = Shared { start: base.connection_start, interface: None, until: None, wait: Some(wait) };
+        let shared = Shared {
+            start: base.connection_start,
+            interface: None,
+            left_out: None,
+            until: None,
+            wait: Some(wait),
+        };
         self.shared.insert(base.counter.clone(), shared);
     }
 
@@ -323,7 +344,7 @@ impl Accounting {
                 until: dated(at),
                 reason: wait.reason,
                 detail: match wait.reason {
-                    GapReason::NoCounter if shared.interface.is_none() => "the connection was not to be counted \
+                    GapReason::NoCounter if shared.left_out.is_some() => "the connection was not to be counted \
                                                                            before, and ModemManager's figures held \
                                                                            what it had carried"
                         .to_owned(),
@@ -341,7 +362,8 @@ impl Accounting {
     }
 }
 
-/// As the ledger keeps it: with an interface where its counter has a part, and a SIM where that one waits.
+/// As the ledger keeps it: with an interface where its counter has a part, an access point where it was not counted, and
+/// a SIM where that one waits.
 fn mark(key: &str, shared: &Shared, boot: Option<&crate::ident::BootId>, at: Stamp) -> Option<Change> {
     let wait = shared.wait.as_ref();
     let since = wait.map(|wait| wait.since).or(shared.until).unwrap_or(at);
@@ -354,7 +376,7 @@ fn mark(key: &str, shared: &Shared, boot: Option<&crate::ident::BootId>, at: Sta
         tx_bytes: 0,
         connection_start: shared.start,
         modem: None,
-        apn: None,
+        apn: shared.left_out.clone(),
         iccid: wait.and_then(|wait| wait.iccid.clone()),
         zone: Zone::Unknown,
         epoch: None,
