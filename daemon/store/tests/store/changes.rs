@@ -8,7 +8,7 @@ use simbell_core::ledger::{
     Zone,
 };
 use simbell_core::memory::{Memory, Remembered};
-use simbell_core::observation::ObservationId;
+use simbell_core::observation::{Observation, ObservationId, ObservationSource};
 use simbell_core::plan::AnchorDay;
 use simbell_core::reminder::{Delivery, DeliveryState, Message, Reminder, ReminderState, Repeat, Urgency};
 use simbell_core::schedule::{Schedule, TimeOfDay};
@@ -332,6 +332,43 @@ fn append_only_entries_are_listed_as_given() {
     assert_eq!(store.reminders(false, None, 10).unwrap().len(), 1);
     let page = store.reminders(true, Some(&key), 10).unwrap();
     assert_eq!(page, vec![reminder("data/b", ReminderState::Resolved { at: at(1) })]);
+}
+
+#[test]
+fn the_change_that_can_never_be_made_is_named_and_the_others_can() {
+    let dir = Dir::new("impossible");
+    let mut store = open(&dir.ledger());
+    let observed = Change::AppendObservation(Observation {
+        id: ObservationId(7),
+        iccid: iccid(1),
+        at: at(NOVEMBER),
+        cycle_start: at(NOVEMBER),
+        bytes: 7,
+        billed: 7,
+        corrections: 0,
+        terms: String::new(),
+        source: ObservationSource::User,
+        author: String::new(),
+        note: String::new(),
+        withdraws: None,
+    });
+    store.apply(&[Change::KeepSim(sim(1)), observed.clone()]).unwrap();
+    let mut changes = vec![usage(1, 1, NOVEMBER, 1, 2), observed, usage(1, 1, NOVEMBER, 3, 4)];
+    let error = store.apply(&changes).unwrap_err();
+    assert_eq!((error.kind(), error.impossible()), (ErrorKind::Internal, Some(1)), "{error}");
+    changes.remove(1);
+    store.apply(&changes).unwrap();
+    assert_eq!(sum(&store.totals(&ever(1)).unwrap()), (4, 6));
+    // What may be another time stays: here a table is gone.
+    rusqlite::Connection::open(dir.ledger()).unwrap().execute("DROP TABLE gap", []).unwrap();
+    let gap = Change::AppendGap(Gap {
+        iccid: None,
+        from: None,
+        until: None,
+        reason: GapReason::Rebooted,
+        detail: String::new(),
+    });
+    assert_eq!(store.apply(&[gap]).unwrap_err().impossible(), None);
 }
 
 #[test]
