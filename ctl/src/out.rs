@@ -45,6 +45,11 @@ impl Out {
         })
     }
 
+    /// Prints sentences, as wide as pages are.
+    pub(crate) fn prose(&mut self, text: &str) -> Result<(), CtlError> {
+        self.text(&text::fill(text, self.width))
+    }
+
     /// Prints an object on one line.
     pub(crate) fn json<T: Serialize>(&mut self, object: &T) -> Result<(), CtlError> {
         self.text(&(text::json(object) + "\n"))

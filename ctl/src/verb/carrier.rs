@@ -37,7 +37,7 @@ pub(super) async fn observe(
             standing(of),
             learnt(&taught, out)
         );
-        out.text(&text)?;
+        out.prose(&text)?;
     }
     Ok(Verdict::Done)
 }
@@ -57,7 +57,7 @@ pub(super) async fn withdraw(
             taught.observation.id,
             learnt(&taught, out)
         );
-        out.text(&text)?;
+        out.prose(&text)?;
     }
     Ok(Verdict::Done)
 }
@@ -181,7 +181,7 @@ pub(super) async fn undo(
     if out.json {
         out.json(&undone)?;
     } else {
-        out.text(&format!(
+        out.prose(&format!(
             "Correction {id} is taken back: the ledger has an entry of {}, number {}. The usage of the cycle is {} \
              now; it was {}.\n",
             signed(undone.correction.bytes),

@@ -100,7 +100,8 @@ fn say(out: &mut Out, done: &ImportReply, unread: &LeftOut, what: Done) -> Resul
     let left_out = match done.left_out_rows {
         0 => String::new(),
         rows => format!(
-            "Left out: {rows} rows with {} received and {} sent, since the ledger has entries of that time.\n",
+            "Left out: {rows} row{} with {} received and {} sent, since the ledger has entries of that time.\n",
+            plural(rows),
             amount(done.left_out_rx_bytes),
             amount(done.left_out_tx_bytes)
         ),
@@ -121,10 +122,12 @@ fn say(out: &mut Out, done: &ImportReply, unread: &LeftOut, what: Done) -> Resul
              than nothing.\n"
         ),
     };
-    let became = match what {
-        Done::WouldBeIn => "would be taken in",
-        Done::In => "are taken in",
-        Done::Out => "are taken out again",
+    let became = match (what, done.rows) {
+        (Done::WouldBeIn, _) => "would be taken in",
+        (Done::In, 1) => "is taken in",
+        (Done::In, _) => "are taken in",
+        (Done::Out, 1) => "is taken out again",
+        (Done::Out, _) => "are taken out again",
     };
     let corrected: String = done
         .corrected
@@ -132,13 +135,19 @@ fn say(out: &mut Out, done: &ImportReply, unread: &LeftOut, what: Done) -> Resul
         .flatten()
         .map(|cycle| paragraph(&corrected(cycle, what == Done::WouldBeIn), out.width))
         .collect();
-    out.text(&format!(
-        "{} rows with {} received and {} sent {became}.\n{left_out}{undated}{impossible}{corrected}",
+    out.prose(&format!(
+        "{} row{} with {} received and {} sent {became}.\n{left_out}{undated}{impossible}",
         done.rows,
+        plural(done.rows),
         amount(done.rx_bytes),
         amount(done.tx_bytes)
     ))?;
+    out.text(&corrected)?;
     Ok(Verdict::Done)
+}
+
+const fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 /// A correction is an amount, and says nothing of what it was meant to come to: whoever set a figure has to look at it.

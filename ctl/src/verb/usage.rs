@@ -142,13 +142,13 @@ pub(super) async fn set(
     } else {
         if change.correction_bytes == 0 {
             return out
-                .text(&format!(
+                .prose(&format!(
                     "The usage of the cycle is {} already: nothing was written, the reason neither.\n",
                     amount(change.bytes)
                 ))
                 .map(|()| Verdict::Done);
         }
-        out.text(&format!(
+        out.prose(&format!(
             "The usage of the cycle is {} now; it was {}. The ledger has an entry of {}.\n",
             amount(change.bytes),
             amount(change.before_bytes),

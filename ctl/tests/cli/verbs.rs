@@ -191,7 +191,7 @@ fn changes_say_what_they_did() {
     let _served = Served::start(&socket, Fake::new(16));
     assert_eq!(
         good(&socket, &["usage", "set", "6GB", "--sim", "home"]),
-        "The usage of the cycle is 6.00 GB now; it was 4.90 GB. The ledger has an entry of +1.10 GB.\n"
+        "The usage of the cycle is 6.00 GB now; it was 4.90 GB. The ledger has an entry\nof +1.10 GB.\n"
     );
     assert!(good(&socket, &["reminders", "snooze", KEY, "2h"]).contains("snoozed until 2026-11-22 23:00"));
     assert!(good(&socket, &["reminders", "ack", KEY]).starts_with("acknowledged"));
@@ -264,7 +264,7 @@ fn a_correction_of_nothing_is_not_said_to_be_an_entry() {
     let _served = Served::start(&socket, Fake::new(16));
     assert_eq!(
         good(&socket, &["usage", "set", "4.9GB", "--sim", "home", "--reason", "the app"]),
-        "The usage of the cycle is 4.90 GB already: nothing was written, the reason neither.\n"
+        "The usage of the cycle is 4.90 GB already: nothing was written, the reason\nneither.\n"
     );
 }
 

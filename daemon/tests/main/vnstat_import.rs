@@ -98,7 +98,7 @@ async fn a_vnstat_database_is_taken_in_once_to_the_byte_and_out_again() {
     let (code, said, error) =
         ctl(&scene.place, &["import", "vnstat", path, "--interface", "wwan8", "--sim", "home"]);
     assert_eq!(code, 0, "{said}{error}");
-    assert!(said.starts_with("1 rows with 7 B received") && said.contains("3 rows that cannot be"), "{said}");
+    assert!(said.starts_with("1 row with 7 B received") && said.contains("3 rows that cannot be"), "{said}");
     assert_eq!(in_ledger(all), (1, 7, 2));
 
     // A year that says more than its months keeps none of them away; what cannot be a figure is counted each.
@@ -112,7 +112,7 @@ async fn a_vnstat_database_is_taken_in_once_to_the_byte_and_out_again() {
     let (code, said, error) = ctl(&scene.place, &import);
     assert_eq!(code, 0, "{said}{error}");
     // The hour that the other interface has an entry of.
-    assert!(said.starts_with("5 rows") && said.contains("Left out: 1 rows with 7 B received"), "{said}");
+    assert!(said.starts_with("5 rows") && said.contains("Left out: 1 row with 7 B received"), "{said}");
     assert!(said.contains("of 1 months or years 1") && said.contains("2 rows that cannot be"), "{said}");
     assert_eq!(in_ledger(all), (6, 6_112, 613));
 
