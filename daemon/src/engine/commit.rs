@@ -198,7 +198,7 @@ impl Engine {
     fn left_out(&mut self, error: &ApplyError, change: Option<&Change>) {
         let what = match error {
             ApplyError::Overflow { figure, .. } => *figure,
-            _ => change.map_or("change", simbell_store::name),
+            _ => change.map_or("change", simbell_store::kind_of),
         };
         let text = match error {
             ApplyError::Overflow { .. } => {

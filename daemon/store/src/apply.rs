@@ -97,7 +97,7 @@ impl Store {
         let tx = Whole::begin(&self.conn).map_err(whole)?;
         let mark = Mark::default();
         for (index, change) in changes.iter().enumerate() {
-            make(tx.0, change, &mark).map_err(|failure| failure.of_change(index, name(change)))?;
+            make(tx.0, change, &mark).map_err(|failure| failure.of_change(index, kind_of(change)))?;
         }
         prune::hold_caps(tx.0, changes).map_err(whole)?;
         tx.commit().map_err(whole)
@@ -205,7 +205,7 @@ fn make(tx: &Connection, change: &Change, mark: &Mark) -> Made {
 
 /// The kind of a change, for a line of the log.
 #[must_use]
-pub const fn name(change: &Change) -> &'static str {
+pub const fn kind_of(change: &Change) -> &'static str {
     match change {
         Change::KeepSim(_) => "keep-sim",
         Change::OpenEpoch(_) => "open-epoch",

@@ -53,7 +53,7 @@ mod voice;
 mod voice_months;
 mod wishes;
 
-pub use apply::{ApplyError, name};
+pub use apply::{ApplyError, kind_of};
 pub use backup::BackupError;
 pub use backups::{Backups, Copy, Occasion};
 pub use carrier::{SessionSlot, SlotSpan};

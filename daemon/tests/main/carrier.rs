@@ -1,8 +1,8 @@
 //! The carrier's view, of real traffic: connections rounded up, the carrier's figures, and corrections taken back.
 
 use simbell_api::{
-    ClientError, ControlError, GetUsageParams, ImportUsageParams, ImportedRow, ObserveUsageParams,
-    SetUsageParams, UndoCorrectionParams, UndoImportParams, WithdrawObservationParams,
+    ClientError, ControlError, ExplainUsageParams, GetUsageParams, ImportUsageParams, ImportedRow,
+    ObserveUsageParams, SetUsageParams, UndoCorrectionParams, UndoImportParams, WithdrawObservationParams,
 };
 
 use crate::fixture::*;
@@ -124,7 +124,14 @@ async fn what_a_person_sets_is_shown_everywhere_whatever_the_carriers_figures_te
     let said = daemon.sim(HOME).await.used_bytes / 100 * 120;
     let figure = ObserveUsageParams { sim: None, bytes: said, at: None, note: None };
     client.observe_usage(&figure).await.unwrap();
-    let before = daemon.sim(HOME).await.used_bytes;
+    let calibrated = daemon.sim(HOME).await;
+    let before = calibrated.used_bytes;
+    let explained = client.explain(&ExplainUsageParams::default()).await.unwrap();
+    assert_eq!(
+        explained.span.billed_bytes, calibrated.billed_bytes,
+        "as the plan bills it, not as calibrated"
+    );
+    assert!(calibrated.billed_bytes < Some(before), "{calibrated:?}");
     let set = SetUsageParams { sim: None, bytes: 400_000_000, reason: None };
     let change = client.set_usage(&set).await.unwrap();
     assert_eq!((change.before_bytes, change.bytes), (before, 400_000_000));
