@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use simbell_core::bytes::Bytes;
-use simbell_core::ident::{Apn, Iccid, PlanName, SimName};
+use simbell_core::ident::{Apn, Iccid, IdentError, PlanName, SimName};
 use simbell_core::number::{NumberClass, NumberPattern, OwnNumbers};
 use simbell_core::plan::{AnchorDay, Counts, Period, Plan};
 use simbell_core::settings::{SimSettings, SourceChoice};
@@ -82,7 +82,12 @@ pub(super) fn read(
 /// Access points whose connections are none of the plan's.
 fn apns(field: &Field<'_>, report: &mut Report<'_>) -> Vec<Apn> {
     let items = field.items("a list such as [\"ims\", \"mms\"]", report);
-    items.iter().filter_map(|item| item.parsed::<Apn>("an APN such as \"ims\"", report)).collect()
+    let apn = |item: &Field<'_>, report: &mut Report<'_>| {
+        let text = item.line("an APN such as \"ims\"", report)?;
+        let no_apn = |error: IdentError| format!("{} is no APN: it {}", quoted(text), error.problem);
+        Apn::new(text).map_err(|error| item.invalid(report, no_apn(error))).ok()
+    };
+    items.iter().filter_map(|item| apn(item, report)).collect()
 }
 
 /// Numbers that the owner classes by hand.

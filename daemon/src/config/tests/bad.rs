@@ -138,9 +138,9 @@ fn uncounted_apns_are_apns() {
     for (value, expected) in [
         (
             "[\"ims\", \"a b\"]",
-            "3:27 sims.a.uncounted_apns[1]: APN may only hold letters, digits, hyphens and dots",
+            "3:26 sims.a.uncounted_apns[1]: \"a b\" is no APN: it may only hold letters, digits, hyphens and dots",
         ),
-        ("[\"\"]", "3:19 sims.a.uncounted_apns[0]: APN must not be empty"),
+        ("[\"\"]", "3:19 sims.a.uncounted_apns[0]: is empty, expected an APN such as \"ims\""),
         ("[7]", "3:19 sims.a.uncounted_apns[0]: is a whole number, expected an APN such as \"ims\""),
         ("true", "3:18 sims.a.uncounted_apns: is true or false, expected a list such as [\"ims\", \"mms\"]"),
     ] {
