@@ -95,15 +95,9 @@ impl Accounting {
 
     /// A connection is over, or its figures do not count any more. ModemManager asks the modem no last time.
     fn end_bearer(&mut self, key: &str, counter: &mut Counter, at: Stamp) {
-        let told_until = counter.told_until(at);
-        if let Some(owner) = counter.owner.as_ref().filter(|_| told_until.boot_ms < at.boot_ms) {
-            self.changes.push(Change::AppendGap(Gap {
-                iccid: Some(owner.iccid.clone()),
-                from: super::dated(told_until),
-                until: super::dated(at),
-                reason: GapReason::NoCounter,
-                detail: super::AFTER_LAST_FIGURE.to_owned(),
-            }));
+        let base = counter.told_baseline(key, self.boot.as_ref(), at);
+        if let Some(base) = base.filter(|base| base.read_boot_ms < at.boot_ms) {
+            self.lose_keeping(&base, GapReason::NoCounter, at);
         }
         self.release(key, counter, at);
     }
@@ -157,9 +151,8 @@ impl Accounting {
             } else {
                 // The next figure still holds what the SIM before carried since this one.
                 if counter.growth() == (0, 0)
-                    && let Some(base) = counter.baseline(key, self.boot.as_ref())
+                    && let Some(base) = counter.told_baseline(key, self.boot.as_ref(), seen.at)
                 {
-                    let base = Baseline { read_at: super::dated(counter.told_until(seen.at)), ..base };
                     self.lose_keeping(&base, GapReason::SimChanged, seen.at);
                 }
                 self.abandon(key, counter, seen.at);
@@ -434,12 +427,9 @@ impl Accounting {
             .collect();
         for key in gone {
             let Some(mut counter) = self.bearers.remove(&key) else { continue };
-            let told_until = counter.told_until(at);
-            let base = counter.baseline(&key, self.boot.as_ref());
+            let base = counter.told_baseline(&key, self.boot.as_ref(), at);
             match (base, counter.epoch, counter.session) {
                 (Some(base), Some(epoch), Some(session)) if !gone_on.contains(&session) => {
-                    let read_at = super::dated(told_until);
-                    let base = Baseline { read_at, read_boot_ms: told_until.boot_ms, ..base };
                     if modem.is_some() {
                         // `lose` knows the sessions of the ledger's epochs, and this one may be younger.
                         self.end_session(Some(session), base.read_at);

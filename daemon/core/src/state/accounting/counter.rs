@@ -201,6 +201,13 @@ impl Counter {
         }
     }
 
+    /// As [`Counter::baseline`], read when ModemManager's figures certainly said so, as known at an instant.
+    pub fn told_baseline(&self, key: &str, boot: Option<&BootId>, at: Stamp) -> Option<Baseline> {
+        let read = self.told_until(at);
+        let base = self.baseline(key, boot)?;
+        Some(Baseline { read_at: super::dated(read), read_boot_ms: read.boot_ms, ..base })
+    }
+
     pub fn baseline(&self, key: &str, boot: Option<&BootId>) -> Option<Baseline> {
         let owner = self.owner.as_ref()?;
         let read = match self.source {

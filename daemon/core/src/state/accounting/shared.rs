@@ -17,7 +17,7 @@ use crate::modem::{BearerStats, BearerView};
 use crate::time::{Stamp, Timestamp};
 
 /// What is known of one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Shared {
     /// Where ModemManager has told it.
     start: Option<Timestamp>,
@@ -129,7 +129,7 @@ impl Accounting {
         }
         let start = start.or_else(|| self.shared.get(key).and_then(|known| known.start));
         self.end_wait(key, at);
-        self.share(key, Shared { start, interface, left_out: None, until: None, wait: None }, at);
+        self.share(key, Shared { start, interface, ..Shared::default() }, at);
     }
 
     /// As [`Accounting::share_with_kernel`], by the link that the connection's bearer uses.
@@ -145,11 +145,7 @@ impl Accounting {
         let start = bearer.stats.and_then(|stats| stats.start);
         self.end_wait(key, at);
         if !self.shared.get(key).is_some_and(|shared| shared.is_of(start)) {
-            self.share(
-                key,
-                Shared { start, interface: None, left_out: bearer.apn.clone(), until: None, wait: None },
-                at,
-            );
+            self.share(key, Shared { start, left_out: bearer.apn.clone(), ..Shared::default() }, at);
         }
     }
 
@@ -163,11 +159,7 @@ impl Accounting {
         at: Stamp,
     ) {
         let wait = Some(Wait::for_later_than(stats, since, GapReason::SimChanged, iccid, at));
-        self.share(
-            key,
-            Shared { start: stats.start, interface: None, left_out: None, until: None, wait },
-            at,
-        );
+        self.share(key, Shared { start: stats.start, wait, ..Shared::default() }, at);
     }
 
     /// What a counter of the kernel was ahead of a connection's figures is booked, or was of another connection.
@@ -182,7 +174,7 @@ impl Accounting {
         let wait = Some(Wait::for_later_than(stats, at, GapReason::NoCounter, Some(iccid), at));
         self.share(
             key,
-            Shared { start: stats.start, interface: Some(interface), left_out: None, until: None, wait },
+            Shared { start: stats.start, interface: Some(interface), wait, ..Shared::default() },
             at,
         );
     }
@@ -302,13 +294,7 @@ impl Accounting {
     pub(super) fn shared_with_past(&mut self, base: &Baseline, reason: GapReason, at: Stamp) {
         let since = stamp_of(base, at);
         let wait = Wait { since, reason, iccid: base.iccid.clone(), began: None, last: None, moved: true };
-        let shared = Shared {
-            start: base.connection_start,
-            interface: None,
-            left_out: None,
-            until: None,
-            wait: Some(wait),
-        };
+        let shared = Shared { start: base.connection_start, wait: Some(wait), ..Shared::default() };
         self.shared.insert(base.counter.clone(), shared);
     }
 

@@ -9,7 +9,7 @@ use super::links::Seen;
 use super::{Accounting, Booked, Counter, Owner, Splits, link_key};
 use crate::effect::Change;
 use crate::ident::{Iccid, IfIndex, ModemId};
-use crate::ledger::{Baseline, EpochId, Gap, GapReason, Source, Volume};
+use crate::ledger::{EpochId, Gap, GapReason, Source, Volume};
 use crate::modem::BearerView;
 use crate::settings::SourceChoice;
 use crate::time::Stamp;
@@ -164,8 +164,7 @@ impl Accounting {
         // After a kill the link of that name may be another.
         let live = counter.session.and_then(|id| self.sessions.get(&id));
         let unsure = start.is_none() || live.is_none_or(|live| live.midway);
-        if let (true, Some(base)) = (unsure, counter.baseline(&key, self.boot.as_ref())) {
-            let base = Baseline { read_at: super::dated(counter.told_until(seen.at)), ..base };
+        if let (true, Some(base)) = (unsure, counter.told_baseline(&key, self.boot.as_ref(), seen.at)) {
             self.lose_keeping(&base, GapReason::NoCounter, seen.at);
         }
         self.release(&key, &mut counter, seen.at);

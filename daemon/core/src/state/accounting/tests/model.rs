@@ -122,7 +122,7 @@ struct World {
     modem: Modem,
     choice: SourceChoice,
     left_out: bool,
-    /// Bytes that ModemManager's figures alone have: what follows their last poll is lost, and that is no gap.
+    /// Bytes that ModemManager's figures alone have: what follows their last poll is lost, which a gap says.
     approximate: [bool; 2],
     ever_stepped: bool,
     /// What passed: when, whose, received and sent.
