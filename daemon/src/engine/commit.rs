@@ -196,15 +196,14 @@ impl Engine {
 
     /// Says that a change that can never be made was not made.
     fn left_out(&mut self, error: &ApplyError, change: Option<&Change>) {
-        let what = match error {
-            ApplyError::Overflow { figure, .. } => *figure,
-            _ => change.map_or("change", simbell_store::kind_of),
-        };
-        let text = match error {
-            ApplyError::Overflow { .. } => {
-                format!("A sum ({what}) does not fit into the ledger and was not booked.")
+        let (what, text) = match error {
+            ApplyError::Overflow { figure, .. } => {
+                (*figure, format!("A sum ({figure}) does not fit into the ledger and was not booked."))
             }
-            _ => format!("An entry ({what}) cannot be written into the ledger and was left out."),
+            _ => {
+                let kind = change.map_or("change", simbell_store::kind_of);
+                (kind, format!("An entry ({kind}) cannot be written into the ledger and was left out."))
+            }
         };
         tracing::error!(%error, change = what, "a change can never be made and is left out");
         let fx = self.step(Event::HealthReported {

@@ -168,6 +168,8 @@ pub fn read(path: &Path, interface: &str) -> Result<VnstatRows, VnstatError> {
         let table = told.table(&conn, span, id).map_err(failed)?;
         told.coarser(table, span);
     }
+    told.all.undated_rows = u64::try_from(told.undated.len()).unwrap_or(u64::MAX);
+    told.all.undated = told.undated.iter().fold(Volume::default(), |sum, (_, left)| plus(sum, *left));
     told.all.rows = told.parts.into_values().flatten().collect();
     told.all.rows.retain(|row| row.volume != Volume::default());
     told.all.rows.sort_by_key(|row| row.start);
@@ -185,6 +187,11 @@ struct Told {
     all: VnstatRows,
 }
 
+/// Saturates, which it never does: what no network carries was left out before.
+fn plus(a: Volume, b: Volume) -> Volume {
+    Volume { rx: a.rx.saturating_add(b.rx), tx: a.tx.saturating_add(b.tx) }
+}
+
 impl Told {
     /// Each row of a coarser table by its parts and what is left of it. Parts without such a row stand for themselves.
     fn coarser(&mut self, table: BTreeMap<NaiveDateTime, Volume>, span: VnstatSpan) {
@@ -199,15 +206,9 @@ impl Told {
                 grouped.insert(start, vec![row]);
                 continue;
             };
-            let sum = parts.iter().fold(Volume::default(), |sum, part| Volume {
-                rx: sum.rx.saturating_add(part.volume.rx),
-                tx: sum.tx.saturating_add(part.volume.tx),
-            });
+            let sum = parts.iter().fold(Volume::default(), |sum, part| plus(sum, part.volume));
             let told = self.undated.iter().filter(|(row, _)| span.start(*row) == start);
-            let told = told.fold(sum, |sum, (_, left)| Volume {
-                rx: sum.rx.saturating_add(left.rx),
-                tx: sum.tx.saturating_add(left.tx),
-            });
+            let told = told.fold(sum, |sum, (_, left)| plus(sum, *left));
             let left =
                 Volume { rx: volume.rx.saturating_sub(told.rx), tx: volume.tx.saturating_sub(told.tx) };
             let short = sum.rx > volume.rx || sum.tx > volume.tx;
@@ -219,12 +220,7 @@ impl Told {
                 }
                 _ if left == Volume::default() => {}
                 _ if before => parts.push(VnstatRow { until: Some(first), volume: left, ..row }),
-                _ => {
-                    self.undated.push((start, left));
-                    self.all.undated_rows = self.all.undated_rows.saturating_add(1);
-                    self.all.undated.rx = self.all.undated.rx.saturating_add(left.rx);
-                    self.all.undated.tx = self.all.undated.tx.saturating_add(left.tx);
-                }
+                _ => self.undated.push((start, left)),
             }
         }
         self.parts = grouped;
