@@ -57,6 +57,11 @@ fn hundredths(bytes: u64, unit: u64) -> u128 {
     u128::from(bytes).saturating_mul(100).saturating_add(unit / 2) / unit
 }
 
+/// So many of something, such as `1 row` and `2 rows`.
+pub(crate) fn number_of(number: u64, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use super::{Verdict, check};
 use crate::cli::ImportVerb;
 use crate::failure::CtlError;
 use crate::out::Out;
-use crate::show::amount::{amount, signed};
+use crate::show::amount::{amount, number_of, signed};
 use crate::show::records::paragraph;
 use crate::show::text::safe;
 use crate::show::time;
@@ -100,8 +100,8 @@ fn say(out: &mut Out, done: &ImportReply, unread: &LeftOut, what: Done) -> Resul
     let left_out = match done.left_out_rows {
         0 => String::new(),
         rows => format!(
-            "Left out: {rows} row{} with {} received and {} sent, since the ledger has entries of that time.\n",
-            plural(rows),
+            "Left out: {} with {} received and {} sent, since the ledger has entries of that time.\n",
+            number_of(rows, "row"),
             amount(done.left_out_rx_bytes),
             amount(done.left_out_tx_bytes)
         ),
@@ -118,8 +118,9 @@ fn say(out: &mut Out, done: &ImportReply, unread: &LeftOut, what: Done) -> Resul
     let impossible = match impossible_rows {
         0 => String::new(),
         rows => format!(
-            "Left out: {rows} rows that cannot be, of a time before 1990 or still to come, of more than 20 Gbit/s or less \
-             than nothing.\n"
+            "Left out: {} that cannot be, of a time before 1990 or still to come, of more than 20 Gbit/s or less \
+             than nothing.\n",
+            number_of(rows, "row")
         ),
     };
     let became = match (what, done.rows) {
@@ -136,18 +137,13 @@ fn say(out: &mut Out, done: &ImportReply, unread: &LeftOut, what: Done) -> Resul
         .map(|cycle| paragraph(&corrected(cycle, what == Done::WouldBeIn), out.width))
         .collect();
     out.prose(&format!(
-        "{} row{} with {} received and {} sent {became}.\n{left_out}{undated}{impossible}",
-        done.rows,
-        plural(done.rows),
+        "{} with {} received and {} sent {became}.\n{left_out}{undated}{impossible}",
+        number_of(done.rows, "row"),
         amount(done.rx_bytes),
         amount(done.tx_bytes)
     ))?;
     out.text(&corrected)?;
     Ok(Verdict::Done)
-}
-
-const fn plural(count: u64) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }
 
 /// A correction is an amount, and says nothing of what it was meant to come to: whoever set a figure has to look at it.

@@ -8,6 +8,7 @@ use super::{Verdict, sims};
 use crate::cli::{By, SpanArgs};
 use crate::failure::CtlError;
 use crate::out::Out;
+use crate::show::amount::number_of;
 use crate::show::table::{Column, Table};
 use crate::show::text::{fill, safe};
 use crate::show::time;
@@ -174,12 +175,11 @@ fn messages_page(found: &MessagesOutput, by: By, known: &[Sim], out: &Out) -> St
 }
 
 fn sent(total: &MessagesTotal) -> String {
-    let plural = |number: u64, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
     format!(
         "{} ({}) to {}",
-        plural(total.sent, "message"),
-        plural(total.sent_parts, "part"),
-        plural(total.recipients, "recipient")
+        number_of(total.sent, "message"),
+        number_of(total.sent_parts, "part"),
+        number_of(total.recipients, "recipient")
     )
 }
 
