@@ -80,7 +80,13 @@ async fn a_ledger_damaged_under_way_is_set_aside_and_counting_goes_on() {
     for round in 1..=3 {
         traffic.pass(100_000, 3);
         traffic.is_counted(&daemon).await;
-        garble(&scene);
+        // Every page but the first, and what the log would mend.
+        let file = fs::OpenOptions::new().write(true).open(scene.place.state().join("ledger.db")).unwrap();
+        let length = file.metadata().unwrap().len().max(4_096);
+        file.write_all_at(&vec![0xa5; usize::try_from(length).unwrap() - 1_024], 1_024).unwrap();
+        let log = fs::OpenOptions::new().write(true).open(scene.place.state().join("ledger.db-wal")).unwrap();
+        let length = log.metadata().unwrap().len();
+        log.write_all_at(&vec![0xa5; usize::try_from(length).unwrap()], 0).unwrap();
         traffic.pass(90_000, 5);
         // Answers may fail while it is found out.
         until("it is set aside", async || {
@@ -95,16 +101,6 @@ async fn a_ledger_damaged_under_way_is_set_aside_and_counting_goes_on() {
         daemon.warned("ledger-damaged").await;
         assert!(aside(&scene, "damaged").len() == round, "{:?}", aside(&scene, "damaged"));
     }
-}
-
-/// Every page but the first, and what the log would mend.
-fn garble(scene: &Scene) {
-    let file = fs::OpenOptions::new().write(true).open(scene.place.state().join("ledger.db")).unwrap();
-    let length = file.metadata().unwrap().len().max(4_096);
-    file.write_all_at(&vec![0xa5; usize::try_from(length).unwrap() - 1_024], 1_024).unwrap();
-    let log = fs::OpenOptions::new().write(true).open(scene.place.state().join("ledger.db-wal")).unwrap();
-    let length = log.metadata().unwrap().len();
-    log.write_all_at(&vec![0xa5; usize::try_from(length).unwrap()], 0).unwrap();
 }
 
 #[tokio::test]
