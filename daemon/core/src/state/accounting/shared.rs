@@ -144,8 +144,10 @@ impl Accounting {
     pub(super) fn share_with_nobody(&mut self, key: &str, bearer: &BearerView, at: Stamp) {
         let start = bearer.stats.and_then(|stats| stats.start);
         self.end_wait(key, at);
-        if !self.shared.get(key).is_some_and(|shared| shared.is_of(start)) {
-            self.share(key, Shared { start, left_out: bearer.apn.clone(), ..Shared::default() }, at);
+        let known = self.shared.get(key).filter(|shared| shared.is_of(start)).cloned();
+        let known = known.unwrap_or(Shared { start, ..Shared::default() });
+        if known.left_out.is_none() {
+            self.share(key, Shared { left_out: bearer.apn.clone(), ..known }, at);
         }
     }
 

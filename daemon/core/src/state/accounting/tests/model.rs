@@ -760,7 +760,7 @@ fn lives_that_were_told_wrong_once_are_told_right() {
     let passes = Traffic(0, 1_000);
     // Another connection than the one that was seen before the service was dead.
     let unseen = [Connect, Poll, Kill, Disconnect, Connect, Poll, Start, Poll];
-    let lives: [(_, &[Op]); 39] = [
+    let lives: [(_, &[Op]); 40] = [
         // The figures that come after a kill hold what the kernel's counter that is gone had counted.
         (BOTH, &[Connect, Recreate, modem.clone(), passes.clone(), Recreate, Kill, Start, Poll]),
         (BOTH, &[Connect, modem.clone(), Recreate, passes.clone(), Kill, Start, Kill, Start, Poll]),
@@ -1009,6 +1009,8 @@ fn lives_that_were_told_wrong_once_are_told_right() {
         (BOTH, &[modem.clone(), Connect, Source(SourceChoice::Auto), passes.clone(), Disconnect]),
         // Nobody counted it until now, and its next figure is another SIM's.
         (NO_STARTS, &[Op::LeaveOut(true), Connect, Poll, Op::LeaveOut(false), passes.clone(), Switch, Poll]),
+        // Another SIM had a part of it before nobody counted it.
+        (NO_STARTS, &[Connect, Switch, Op::LeaveOut(true), Op::LeaveOut(false), passes.clone(), Disconnect]),
         // What a link that is left out carries is not of the SIM of which a copy says that it counts.
         (
             BOTH_NO_STARTS,
