@@ -30,7 +30,7 @@ const CONNECTED: i32 = 11;
 const RULES_MOST: usize = 128;
 
 /// With so many bearers each one's figures are read as seldom as may be.
-const EVERY_MOST: u32 = 60;
+const EVERY_MOST: u32 = 15;
 
 /// The bearers listened to on a bus.
 #[derive(Debug, Default)]
@@ -130,13 +130,11 @@ impl Session {
         }
     }
 
-    /// How long after the second time figures are read again: what begins to bypass the kernel's counters is noticed then.
-    /// Few bearers cost little; many are read less often, so that all of them cost no more than one each half minute.
+    /// How long after the second time figures are read again.
     fn figures_every(&self) -> Duration {
         let [_, least, most] = self.timing.figures;
         let quiet = self.details.0.values().filter(|detail| detail.figures.is_some()).count();
-        let shared = (most / EVERY_MOST).saturating_mul(u32::try_from(quiet).unwrap_or(u32::MAX));
-        shared.max(least).min(most)
+        every(quiet, least, most)
     }
 
     /// When figures are to be read.
@@ -209,6 +207,14 @@ impl Session {
     }
 }
 
+/// What begins to bypass the kernel's counters is noticed after so long. One or two bearers cost little; more are read less
+/// often, so that all of them cost no more than one each two minutes: asking eight takes as long as the readings of the
+/// counters of a quarter of an hour.
+fn every(bearers: usize, least: Duration, most: Duration) -> Duration {
+    let shared = (most / EVERY_MOST).saturating_mul(u32::try_from(bearers).unwrap_or(u32::MAX));
+    shared.max(least).min(most)
+}
+
 fn bearers(modem: &Modem) -> impl Iterator<Item = &str> {
     modem.references().into_iter().filter(|(_, interface)| *interface == names::BEARER).map(|(path, _)| path)
 }
@@ -229,4 +235,17 @@ fn link_exists(name: &str) -> bool {
 fn rule(path: &str) -> String {
     let key = if path == names::BEARERS { "path_namespace" } else { "path" };
     format!("type='signal',sender='{}',{key}='{path}'", names::SERVICE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watcher::Timing;
+
+    #[test]
+    fn many_bearers_are_read_less_often_and_each_of_them_every_half_hour() {
+        let [_, least, most] = Timing::default().figures;
+        let minutes = |bearers| every(bearers, least, most).as_secs() / 60;
+        assert_eq!([0, 1, 2, 3, 8, 15, 16, 64, usize::MAX].map(minutes), [5, 5, 5, 6, 16, 30, 30, 30, 30]);
+    }
 }
