@@ -11,7 +11,7 @@ export_10y  `simbellctl usage export` of everything, the whole program, into a f
             and CSV, by hour, day and cycle; the peer is `vnstat --json`, whole, into a file. Medians, in turn
 export_cpu  the same by CPU time, of simbellctl and the service together: what other programs do is not in it
 
-How both grow with years and SIMs is told as it is measured.
+How both grow with years and SIMs is told at the end.
 """
 
 import datetime
@@ -45,10 +45,10 @@ def measure(bench):
             words = ["vnstat", "--config", str(past.peer), "-i", "wwan0", "--json", "h", "24"]
             peer_page = statistics.median(took(words, past)[0] for _ in range(7))
         past.leave()
-    bench.tell("How cost grows:")
-    bench.tell(f"{'years':>6} {'SIMs':>5} {'hours':>9} {'slowest page':>13} {'export':>9} {'vnstat --json':>14}")
+    bench.grown.append(f"{'years':>6} {'SIMs':>5} {'hours':>9} {'slowest page':>13} {'export':>9} {'vnstat --json':>14}")
     for years, sims, rows, page, hours, theirs, form in grown:
-        bench.tell(f"{years:>6} {sims:>5} {rows:>9} {page:>10.2f} ms {hours:>6.0f} ms {theirs:>11.0f} ms   {form}")
+        line = f"{years:>6} {sims:>5} {rows:>9} {page:>10.2f} ms {hours:>6.0f} ms {theirs:>11.0f} ms   {form}"
+        bench.grown.append(line)
     told = (f"{form} {wall:.0f} ({cpu:.0f})" for form, (wall, cpu) in (exports | {"vnstat --json": peer}).items())
     bench.tell("Exports of the last, ms (CPU): " + ", ".join(told) + "\n")
     bench.keep("query_10y", round(slowest, 2), round(peer_page, 2), "ms")

@@ -28,6 +28,11 @@ from traffic import cross, fill, send, sink
 
 ROOMS = [upkeep, history, instructions, rules, latency, gigabit]
 GOALS = {metric: goal for room in ROOMS for metric, goal in room.METRICS.items()}
+# With what some figures are told to grow, and for how many of it they are taken.
+GROWTH = [
+    ("interfaces", "sample", 1, 64), ("interfaces", "cpu", 8, 64), ("interfaces", "syscalls", 8, 64),
+    ("SIMs", "instr_step", 1, 64),
+]
 
 
 class Bench:
@@ -35,8 +40,8 @@ class Bench:
 
     def __init__(self, programs, base, window, wanted, seed, tell):
         self.programs, self.base, self.window, self.wanted, self.seed = programs, base, window, wanted, seed
-        # What is said beside the figures.
-        self.tell = tell
+        # What is said beside the figures, and what of it last: how they grow.
+        self.tell, self.grown = tell, []
         self.found = {}
 
     def wants(self, *metrics):
@@ -74,6 +79,20 @@ def table(found, window):
         print(f"{metric:<20} {row['ours']:>10} {peer:>12} {row['unit']:<6} {ratio:>9}  {verdict(row)}")
     print("\n* vnstatd; of rss_modemmanager: that; of sample_*: the bare RTM_GETSTATS dump; of rule_*: the bare call of")
     print("  the compiled function; of rules_start: the start without rules.")
+
+
+def growth(bench):
+    """How cost grows with interfaces, SIMs and years, as far as it was measured."""
+    lines = []
+    for what, metric, few, many in GROWTH:
+        rows = [bench.found.get(f"{metric}_{count}") for count in (few, many)]
+        if all(rows):
+            ours, peer = (" -> ".join(str(row[of]) for row in rows) for of in ("ours", "peer"))
+            beside = "" if rows[0]["peer"] is None else f"  beside {peer}"
+            lines.append(f"{what:<10} {few} -> {many:<4} {metric:<10} {ours} {rows[0]['unit']}{beside}")
+    lines += bench.grown
+    if lines:
+        bench.tell("\nHow cost grows:\n" + "\n".join(lines))
 
 
 def show(what, count, figures):
@@ -125,6 +144,7 @@ def main():
             print(json.dumps(row))
     else:
         table(found, window)
+    growth(bench)
 
 
 if __name__ == "__main__":

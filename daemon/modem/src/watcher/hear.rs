@@ -121,7 +121,8 @@ impl Session {
             let first = [first, second.max(every)].into_iter().filter_map(|after| since.checked_add(after));
             let next = first.filter(|next| *next > now).min().or_else(|| now.checked_add(every));
             let whole = if all { now } else { whole };
-            detail.figures = next.map(|due| Figures { since, due, whole });
+            let due = [next, whole.checked_add(most)].into_iter().flatten().min();
+            detail.figures = due.map(|due| Figures { since, due, whole });
             if all {
                 self.read_bearer(path, now);
             } else {
