@@ -33,24 +33,21 @@ FORMS = {f"{form} by {by}": ["--format", form, "--by", by] for form in ("json", 
 def measure(bench):
     if not bench.wants(*METRICS):
         return
-    grown = []
+    bench.grown.append(f"{'years':>6} {'SIMs':>5} {'hours':>9} {'slowest page':>13} {'export':>9} {'vnstat --json':>14}")
     for years, sims in ((1, 1), (10, 1), (1, 16), (10, 16)):
         say(f"{years} years of hours of {sims} SIMs ...")
         past = Past(bench, years, sims)
         whole = years == 10 and sims == 16
         slowest, form = Pages(past).slowest() if bench.wants("query_10y") or not whole else (0, "")
         exports, peer, rows = export(bench, past, FORMS if whole else {"json by hour": []})
-        grown.append((years, sims, rows, slowest, exports["json by hour"][0], peer[0], form))
+        took_ms = f"{slowest:>10.2f} ms {exports['json by hour'][0]:>6.0f} ms {peer[0]:>11.0f} ms"
+        bench.grown.append(f"{years:>6} {sims:>5} {rows:>9} {took_ms}   {form}")
         if whole:
             words = ["vnstat", "--config", str(past.peer), "-i", "wwan0", "--json", "h", "24"]
             peer_page = statistics.median(took(words, past)[0] for _ in range(7))
         past.leave()
-    bench.grown.append(f"{'years':>6} {'SIMs':>5} {'hours':>9} {'slowest page':>13} {'export':>9} {'vnstat --json':>14}")
-    for years, sims, rows, page, hours, theirs, form in grown:
-        line = f"{years:>6} {sims:>5} {rows:>9} {page:>10.2f} ms {hours:>6.0f} ms {theirs:>11.0f} ms   {form}"
-        bench.grown.append(line)
     told = (f"{form} {wall:.0f} ({cpu:.0f})" for form, (wall, cpu) in (exports | {"vnstat --json": peer}).items())
-    bench.tell("Exports of the last, ms (CPU): " + ", ".join(told) + "\n")
+    bench.grown.append("Exports of the last, ms (CPU): " + ", ".join(told))
     bench.keep("query_10y", round(slowest, 2), round(peer_page, 2), "ms")
     for metric, place in (("export_10y", 0), ("export_cpu", 1)):
         bench.keep(metric, round(max(spent[place] for spent in exports.values())), round(peer[place]), "ms")

@@ -13,7 +13,7 @@ import statistics
 import time
 
 from common import iccid, say, until
-from process import Switches, cpu_ns, memory, syscalls
+from process import Switches, cpu_hourly, memory, syscalls
 from room import Room, ask, ask_sims
 
 # As where the upkeep is measured: past all that only a start brings.
@@ -36,13 +36,11 @@ def interfaces(bench, show):
         ours, control = room.simbelld(room.dir / "state")
         room.ready(control, ours, "connected")
         time.sleep(SETTLE)
-        before = [cpu_ns(pid) for pid in (ours, theirs)]
-        time.sleep(bench.window)
-        spent = [(cpu_ns(pid) - start) * 3600 / bench.window / 1e9 for pid, start in zip((ours, theirs), before)]
+        spent = cpu_hourly([ours, theirs], bench.window)
         calls = [bench.per_minute(n) for n in syscalls([ours, theirs], bench.window, room.dir)]
         resident = [memory(pid)["Rss"] for pid in (ours, theirs)]
         show("interfaces", count, {
-            "cpu s/h": [round(spent[0], 3), round(spent[1], 3)], "syscalls/min": calls, "rss kB": resident,
+            "cpu s/h": spent, "syscalls/min": calls, "rss kB": resident,
             "sample ns": sample,
         })
         room.leave()

@@ -26,7 +26,7 @@ import subprocess
 import time
 
 from common import say, until
-from process import Switches, cpu_ns, memory, syscalls
+from process import Switches, cpu_hourly, memory, syscalls
 from room import Disk, Room
 
 # Past the first minute, in which everything is looked at once more than it will be.
@@ -93,14 +93,9 @@ def busy(bench, count):
 
 
 def cpu(bench, pids):
-    windows = []
-    for _ in range(CPU_WINDOWS):
-        before = [cpu_ns(pid) for pid in pids]
-        time.sleep(bench.window)
-        windows.append([cpu_ns(pid) - start for pid, start in zip(pids, before)])
-    hourly = [[round(ns * 3600 / bench.window / 1e9, 4) for ns in each] for each in zip(*windows)]
-    bench.tell(f"  simbelld {hourly[0]}, vnstatd {hourly[1]} s/h")
-    return [round(statistics.median(each), 4) for each in hourly]
+    ours, theirs = zip(*(cpu_hourly(pids, bench.window) for _ in range(CPU_WINDOWS)))
+    bench.tell(f"  simbelld {ours}, vnstatd {theirs} s/h")
+    return statistics.median(ours), statistics.median(theirs)
 
 
 def modem_manager(room):
