@@ -22,12 +22,7 @@ impl Engine {
         let at = self.stamp();
         let mut fx = self.state.step(at, &event);
         self.recording.keep(Recorded { at, event });
-        if self.backlog.changes.is_empty() {
-            // All of a commit, as a rule: it need not be copied.
-            std::mem::swap(&mut self.backlog.changes, &mut fx.changes);
-        } else {
-            self.backlog.changes.append(&mut fx.changes);
-        }
+        self.backlog.changes.append(&mut fx.changes);
         fx
     }
 

@@ -459,13 +459,12 @@ async fn traffic_counts_to_the_byte_and_by_zone_also_when_unplugged_in_the_midst
                 Ok(()) => arrived += DATAGRAM,
                 // The kernel drops what it has no room for, or as the interface goes: before it is counted or after.
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    lost += DATAGRAM
+                    lost += 1
                 }
                 Err(error) => break error,
             }
             let _ = started.send(());
         };
-        drop(started);
         (arrived, lost, end)
     });
     if (0..1_000).any(|_| running.recv().is_err()) {
@@ -476,10 +475,10 @@ async fn traffic_counts_to_the_byte_and_by_zone_also_when_unplugged_in_the_midst
     let (_, tx) = last_word.join().unwrap();
     bell.sim_is("in no modem", MOBILE, |s| s.active == Some(false)).await;
     let left = tx - 201_029;
-    // The last one may have left without having arrived.
+    // The last one may have left without having arrived, and beside it one at most before.
     assert!(
-        (arrived..=arrived + lost + DATAGRAM).contains(&left) && lost <= 2 * DATAGRAM,
-        "{left} left, {arrived} arrived, {lost} did not, then {end}"
+        lost <= 2 && (0..=lost.max(1)).any(|more| left == arrived + more * DATAGRAM),
+        "{left} left, {arrived} arrived, {lost} datagrams did not, then {end}"
     );
     let all = 530_000 + tx;
     assert_eq!(bell.sim(MOBILE).await.unwrap().measured_bytes, all);

@@ -20,8 +20,8 @@ use crate::zone::ZoneRules;
 /// Growth that makes every rule look again where there is no allowance.
 const NO_PLAN_QUANTUM: u64 = 100_000_000;
 
-/// Growth too small to look at is looked at after this long. All rules of 64 SIMs take as much as everything else in half
-/// an hour, and less than a hundredth an hour moves no forecast by much.
+/// Growth too small to look at is looked at after this long. All rules of 64 SIMs take as much as everything else in a
+/// quarter of an hour, and less than a hundredth an hour moves no forecast by much.
 const STALE_AFTER_MS: u64 = 60 * 60_000;
 
 /// What rules were asked about one SIM, and what makes them be asked again.

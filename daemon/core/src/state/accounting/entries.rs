@@ -72,9 +72,6 @@ impl Accounting {
         self.keep_told_sessions(at);
         self.keep_long_sessions(at);
         let mut out = std::mem::take(&mut self.changes);
-        let dirty = self.links.values().chain(self.bearers.values()).filter(|counter| counter.dirty).count();
-        // At once: with many connections it would grow, and be copied, several times.
-        out.reserve(self.pending.len().saturating_add(dirty));
         out.extend(std::mem::take(&mut self.pending).into_iter().map(Change::AddUsage));
         let boot = self.boot.clone();
         let links = self.links.iter_mut().map(|(index, counter)| (link_key(*index), counter));
