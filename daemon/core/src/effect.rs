@@ -50,7 +50,7 @@ pub enum Change {
     /// A counter is gone; so is its baseline.
     DropBaseline {
         /// Its key.
-        counter: String,
+        counter: Arc<str>,
     },
     /// Usage, added to its slot.
     AddUsage(UsageSlot),

@@ -259,7 +259,7 @@ text_ident!(
 );
 text_ident!(
     /// Mobile country and network code, 5 or 6 digits (3GPP TS 23.003). Source: `Modem3gpp.OperatorCode`.
-    OperatorCode, "operator code", |t| digits(t, 5, 6), false
+    OperatorCode, "operator code", |t| digits(t, 5, 6), false, Arc<str>
 );
 text_ident!(
     /// What a modem is known by: its IMEI, or its device path where it tells none. Never its D-Bus path.

@@ -1,4 +1,8 @@
 //! Ledger entries: the only source of every total.
+//!
+//! Texts that each counter, session and baseline carries are shared: a commit makes no copies of them.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -92,9 +96,9 @@ pub struct Epoch {
     /// Interface index, for a kernel counter.
     pub ifindex: Option<IfIndex>,
     /// Interface name, for a kernel counter.
-    pub interface: Option<String>,
+    pub interface: Option<Arc<str>>,
     /// Access point name of the bearer.
-    pub apn: Option<String>,
+    pub apn: Option<Arc<str>>,
     /// When it began: by the wall clock where that was trusted.
     pub began: Option<Timestamp>,
     /// When it began by `CLOCK_BOOTTIME`, milliseconds.
@@ -116,9 +120,9 @@ pub struct Session {
     /// In which modem.
     pub modem: Option<ModemId>,
     /// Access point name of the bearer.
-    pub apn: Option<String>,
+    pub apn: Option<Arc<str>>,
     /// Network interface; none where the bearer has none.
-    pub interface: Option<String>,
+    pub interface: Option<Arc<str>>,
     /// Whose figures are in the ledger now.
     pub source: Source,
     /// In which boot.
@@ -152,13 +156,13 @@ pub struct Figures {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
     /// Which counter: `link:IFINDEX` or `bearer:MODEM:PATH`, unique in a boot.
-    pub counter: String,
+    pub counter: Arc<str>,
     /// In which boot the reading was taken.
     pub boot: BootId,
     /// Interface index, for a kernel counter.
     pub ifindex: Option<IfIndex>,
     /// Interface name, for a kernel counter.
-    pub interface: Option<String>,
+    pub interface: Option<Arc<str>>,
     /// IP bytes received.
     pub rx_bytes: u64,
     /// IP bytes sent.
@@ -168,7 +172,7 @@ pub struct Baseline {
     /// The modem whose bearer used it.
     pub modem: Option<ModemId>,
     /// Access point name of that bearer.
-    pub apn: Option<String>,
+    pub apn: Option<Arc<str>>,
     /// Whose bytes it was counting; none while no bearer used it.
     pub iccid: Option<Iccid>,
     /// Where that SIM was.

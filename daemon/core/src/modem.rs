@@ -1,5 +1,7 @@
 //! What is seen of a modem: plain values, taken whole at each change, compared by the core.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ident::{Eid, Iccid, Imsi, ModemId, OperatorCode, PhoneNumber};
@@ -130,11 +132,11 @@ pub struct BearerView {
     /// `Bearer.Connected`.
     pub connected: bool,
     /// `Bearer.Interface`: a network interface, or for PPP the AT port's name.
-    pub interface: Option<String>,
+    pub interface: Option<Arc<str>>,
     /// Whether the link is PPP (`Ip4Config` method 1), so that `interface` is no network interface.
     pub ppp: bool,
     /// APN from `Bearer.Properties`.
-    pub apn: Option<String>,
+    pub apn: Option<Arc<str>>,
     /// `Bearer.Stats`.
     pub stats: Option<BearerStats>,
     /// `Bearer.ReloadStatsSupported`: whether rx and tx in `stats` mean anything.

@@ -80,7 +80,7 @@ pub fn modem(number: u32) -> ModemView {
     let bearer = BearerView {
         path: format!("/bearer/{number}"),
         connected: true,
-        interface: Some(format!("wwan{number}")),
+        interface: Some(format!("wwan{number}").into()),
         ppp: false,
         apn: None,
         stats: None,

@@ -159,9 +159,9 @@ pub fn bearer(path: &str, bearer: &Props) -> BearerView {
     BearerView {
         path: path.to_owned(),
         connected: bearer.flag("Connected").unwrap_or(false),
-        interface: bearer.text("Interface", NAME),
+        interface: bearer.text("Interface", NAME).map(Into::into),
         ppp: ppp("Ip4Config") || ppp("Ip6Config"),
-        apn: bearer.entry("Properties", "apn").and_then(|apn| text_of(apn, NAME)),
+        apn: bearer.entry("Properties", "apn").and_then(|apn| text_of(apn, NAME)).map(Into::into),
         stats: stats(bearer),
         stats_supported: bearer.flag("ReloadStatsSupported").unwrap_or(false),
         connection_error: match (error_name, error_text) {

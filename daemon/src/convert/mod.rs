@@ -100,8 +100,8 @@ fn sessions(state: &State, iccid: &Iccid) -> Vec<Session> {
         Session {
             id: session.id.0,
             began: session.began.map(|at| zone.rfc3339(at)),
-            interface: session.interface.clone(),
-            apn: session.apn.clone(),
+            interface: session.interface.as_ref().map(|name| name.to_string()),
+            apn: session.apn.as_ref().map(|apn| apn.to_string()),
             source: session.source.as_str().to_owned(),
             bypass,
             kernel_rx_bytes: kernel.map(|kernel| kernel.rx),

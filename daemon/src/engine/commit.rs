@@ -290,7 +290,7 @@ mod tests {
 
     fn baseline(rx_bytes: u64) -> Change {
         Change::SetBaseline(Baseline {
-            counter: "link:5".to_owned(),
+            counter: "link:5".into(),
             boot: BootId::new("boot").unwrap(),
             ifindex: Some(IfIndex(5)),
             interface: None,
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn the_last_word_on_a_counter_holds() {
-        let drop = || Change::DropBaseline { counter: "link:5".to_owned() };
+        let drop = || Change::DropBaseline { counter: "link:5".into() };
         assert_eq!(compacted(vec![baseline(1), drop(), baseline(2)]), [baseline(2)]);
         assert_eq!(compacted(vec![drop(), baseline(1), drop()]), [drop()]);
     }

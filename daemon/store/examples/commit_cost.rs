@@ -93,7 +93,7 @@ fn epoch(boot: &BootId, bearer: u32) -> Result<Epoch, Box<dyn std::error::Error>
         source: Source::Kernel,
         boot: boot.clone(),
         ifindex: Some(IfIndex(bearer)),
-        interface: Some(format!("wwan{bearer}")),
+        interface: Some(format!("wwan{bearer}").into()),
         apn: None,
         began: Some(Timestamp::from_millis(START)),
         began_boot_ms: 0,
@@ -118,10 +118,10 @@ fn slot(bearer: u32, now: i64) -> Result<UsageSlot, Box<dyn std::error::Error>> 
 
 fn baseline(boot: &BootId, bearer: u32, now: i64) -> Result<Baseline, Box<dyn std::error::Error>> {
     Ok(Baseline {
-        counter: format!("link:{bearer}"),
+        counter: format!("link:{bearer}").into(),
         boot: boot.clone(),
         ifindex: Some(IfIndex(bearer)),
-        interface: Some(format!("wwan{bearer}")),
+        interface: Some(format!("wwan{bearer}").into()),
         rx_bytes: u64::try_from(now)?,
         tx_bytes: 5,
         connection_start: None,
@@ -131,6 +131,6 @@ fn baseline(boot: &BootId, bearer: u32, now: i64) -> Result<Baseline, Box<dyn st
         read_at: Some(Timestamp::from_millis(now)),
         read_boot_ms: u64::try_from(now)?,
         modem: None,
-        apn: Some("internet".to_owned()),
+        apn: Some("internet".into()),
     })
 }

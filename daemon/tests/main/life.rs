@@ -184,9 +184,9 @@ impl Life {
             bearers: vec![BearerView {
                 path: format!("/org/freedesktop/ModemManager1/Bearer/{number}"),
                 connected: true,
-                interface: Some(format!("wwan{number}")),
+                interface: Some(format!("wwan{number}").into()),
                 ppp: false,
-                apn: Some("internet".to_owned()),
+                apn: Some("internet".into()),
                 stats: None,
                 stats_supported: false,
                 connection_error: None,

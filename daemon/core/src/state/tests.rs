@@ -547,7 +547,7 @@ fn modem(registration: Registration, connected: bool) -> ModemView {
         bearers: vec![BearerView {
             path: "/bearer/0".to_owned(),
             connected,
-            interface: Some("wwan0".to_owned()),
+            interface: Some("wwan0".into()),
             ppp: false,
             apn: None,
             stats: None,

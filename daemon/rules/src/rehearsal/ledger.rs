@@ -1,6 +1,7 @@
 //! The ledger of a rehearsal, in memory: what a step committed, what is summed of it, and what a restart finds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use simbell_core::action::ActionRecord;
 use simbell_core::billing::{Tariff, Unit, UnitSum};
@@ -24,7 +25,7 @@ pub(super) struct Ledger {
     /// Of SIMs whose oldest usage was let go.
     first: BTreeMap<Iccid, Timestamp>,
     corrections: BTreeMap<Iccid, Vec<(Timestamp, i64)>>,
-    baselines: BTreeMap<String, Baseline>,
+    baselines: BTreeMap<Arc<str>, Baseline>,
     epochs: BTreeMap<EpochId, Epoch>,
     sessions: BTreeMap<EpochId, Session>,
     sims: BTreeMap<Iccid, SimRecord>,

@@ -121,9 +121,9 @@ impl Seat {
             bearers: vec![BearerView {
                 path: format!("/org/freedesktop/ModemManager1/Bearer/{}", self.number),
                 connected: self.connected && !self.locked,
-                interface: Some(self.interface()),
+                interface: Some(self.interface().into()),
                 ppp: false,
-                apn: Some("internet".to_owned()),
+                apn: Some("internet".into()),
                 stats: None,
                 stats_supported: false,
                 connection_error: None,

@@ -26,8 +26,8 @@ pub fn epoch(id: i64, tail: u32) -> Epoch {
         source: Source::Kernel,
         boot: boot("boot-a"),
         ifindex: Some(IfIndex(7)),
-        interface: Some("wwan0".to_owned()),
-        apn: Some("internet".to_owned()),
+        interface: Some("wwan0".into()),
+        apn: Some("internet".into()),
         began: Some(at(NOVEMBER)),
         began_boot_ms: 12_345,
         session: Some(EpochId(3)),
@@ -40,8 +40,8 @@ pub fn session(id: i64, tail: u32) -> Session {
         id: EpochId(id),
         iccid: iccid(tail),
         modem: Some(ModemId::new("350000000000017").unwrap()),
-        apn: Some("internet".to_owned()),
-        interface: Some("wwan0".to_owned()),
+        apn: Some("internet".into()),
+        interface: Some("wwan0".into()),
         source: Source::Modem,
         boot: boot("boot-a"),
         began: Some(at(NOVEMBER)),
@@ -55,10 +55,10 @@ pub fn session(id: i64, tail: u32) -> Session {
 
 pub fn baseline(counter: &str, epoch: i64) -> Baseline {
     Baseline {
-        counter: counter.to_owned(),
+        counter: counter.into(),
         boot: boot("boot-a"),
         ifindex: Some(IfIndex(7)),
-        interface: Some("wwan0".to_owned()),
+        interface: Some("wwan0".into()),
         rx_bytes: 1_000_000_000_000,
         tx_bytes: 5,
         connection_start: Some(at(NOVEMBER - 1)),
@@ -68,7 +68,7 @@ pub fn baseline(counter: &str, epoch: i64) -> Baseline {
         read_at: Some(at(NOVEMBER + 2)),
         read_boot_ms: 99,
         modem: Some(ModemId::new("352099001761481").unwrap()),
-        apn: Some("internet".to_owned()),
+        apn: Some("internet".into()),
     }
 }
 
@@ -165,7 +165,7 @@ fn everything_that_the_state_needs_comes_back_as_given() {
         ..sim(1)
     };
     let bare_baseline = Baseline {
-        counter: "bearer:m:1".to_owned(),
+        counter: "bearer:m:1".into(),
         ifindex: None,
         interface: None,
         connection_start: None,
@@ -206,7 +206,7 @@ fn everything_that_the_state_needs_comes_back_as_given() {
         Change::SetBaseline(baseline("link:7", 4)),
         Change::SetBaseline(baseline("link:8", 3)),
         Change::SetBaseline(bare_baseline.clone()),
-        Change::DropBaseline { counter: "link:8".to_owned() },
+        Change::DropBaseline { counter: "link:8".into() },
         Change::KeepReminder(plain.clone()),
         Change::KeepDelivery(delivery("q", DeliveryState::Queued, NOVEMBER)),
         Change::KeepDelivery(delivery("s", DeliveryState::Sending, NOVEMBER)),

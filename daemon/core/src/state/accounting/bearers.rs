@@ -1,6 +1,7 @@
 //! ModemManager's figures of a connection, where the kernel has none.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::counter::is_credible;
 use super::links::Seen;
@@ -37,15 +38,15 @@ impl Accounting {
             key.strip_prefix(&prefix).is_some_and(|path| !seen.modem.bearers.iter().any(|b| b.path == path))
         };
         self.unshare_all(gone, seen.at);
-        let vanished: Vec<String> = self.bearers.keys().filter(|key| gone(key)).cloned().collect();
+        let vanished: Vec<Arc<str>> = self.bearers.keys().filter(|key| gone(key)).cloned().collect();
         for key in vanished {
             if let Some(mut counter) = self.bearers.remove(&key) {
-                self.end_bearer(&key, &mut counter, seen.at);
+                self.end_bearer(&mut counter, seen.at);
             }
         }
         // A connection is known of this modem, or of its SIM in another, that is no more.
         let over = |key: &str, base: &Baseline| key.starts_with(&prefix) || base.iccid.as_ref() == seen.iccid;
-        let ended: Vec<String> =
+        let ended: Vec<Arc<str>> =
             self.waiting.iter().filter(|(key, base)| over(key, base)).map(|(key, _)| key.clone()).collect();
         for key in ended.into_iter().filter(|_| seen.iccid.is_some()) {
             if let Some(base) = self.waiting.remove(&key) {
@@ -69,17 +70,17 @@ impl Accounting {
                 Some(stats) if counter.continues(&stats) => {
                     self.bearer_read(key, &mut counter, &stats, seen, booked);
                     if by_modem && counter.owner.is_some() {
-                        self.bearers.insert(key.to_owned(), counter);
+                        self.bearers.insert(counter.key.clone(), counter);
                     } else {
-                        self.end_bearer(key, &mut counter, seen.at);
+                        self.end_bearer(&mut counter, seen.at);
                     }
                     return;
                 }
                 // Its end is seen, without figures too.
                 None if bearer.connected => {
-                    self.bearers.insert(key.to_owned(), counter);
+                    self.bearers.insert(counter.key.clone(), counter);
                 }
-                _ => self.end_bearer(key, &mut counter, seen.at),
+                _ => self.end_bearer(&mut counter, seen.at),
             }
         }
         if bearer.connected && source != Some(Source::Kernel) && !seen.leaves_out(bearer) {
@@ -89,17 +90,17 @@ impl Accounting {
         if let (Some(iccid), Some(stats)) = (seen.iccid, stats)
             && (ended || by_modem)
         {
-            self.bearer_found(key.to_owned(), bearer, &stats, iccid, seen, booked);
+            self.bearer_found(key.into(), bearer, &stats, iccid, seen, booked);
         }
     }
 
     /// A connection is over, or its figures do not count any more. ModemManager asks the modem no last time.
-    fn end_bearer(&mut self, key: &str, counter: &mut Counter, at: Stamp) {
-        let base = counter.told_baseline(key, self.boot.as_ref(), at);
+    fn end_bearer(&mut self, counter: &mut Counter, at: Stamp) {
+        let base = counter.told_baseline(self.boot.as_ref(), at);
         if let Some(base) = base.filter(|base| base.read_boot_ms < at.boot_ms) {
             self.lose_keeping(&base, GapReason::NoCounter, at);
         }
-        self.release(key, counter, at);
+        self.release(counter, at);
     }
 
     /// Remembers the modem's last figure: of connections that just ended, and then of those that last.
@@ -135,7 +136,7 @@ impl Accounting {
         let now = (stats.rx_bytes, stats.tx_bytes);
         let fell = now.0 < counter.latest.0 || now.1 < counter.latest.1;
         if fell || !counter.could_say(now, seen.at) {
-            if let Some(base) = counter.baseline(key, self.boot.as_ref()) {
+            if let Some(base) = counter.baseline(self.boot.as_ref()) {
                 self.lose_keeping(&base, GapReason::CounterReset, seen.at);
             }
             counter.rebase(now, seen.at);
@@ -151,11 +152,11 @@ impl Accounting {
             } else {
                 // The next figure still holds what the SIM before carried since this one.
                 if counter.growth() == (0, 0)
-                    && let Some(base) = counter.told_baseline(key, self.boot.as_ref(), seen.at)
+                    && let Some(base) = counter.told_baseline(self.boot.as_ref(), seen.at)
                 {
                     self.lose_keeping(&base, GapReason::SimChanged, seen.at);
                 }
-                self.abandon(key, counter, seen.at);
+                self.abandon(counter, seen.at);
                 self.share_with_sim(key, stats, seen.at, seen.iccid, seen.at);
             }
         }
@@ -167,7 +168,7 @@ impl Accounting {
     /// A connection that is not followed yet.
     fn bearer_found(
         &mut self,
-        key: String,
+        key: Arc<str>,
         bearer: &BearerView,
         stats: &BearerStats,
         iccid: &Iccid,
@@ -181,7 +182,7 @@ impl Accounting {
             apn: bearer.apn.clone(),
             modem: seen.modem.id.clone(),
         };
-        let mut counter = Counter::bearer(now, stats.start, seen.at);
+        let mut counter = Counter::bearer(key.clone(), now, stats.start, seen.at);
         let base = self.waiting.remove(&key);
         let same_connection = base.as_ref().is_some_and(|base| {
             base.connection_start == stats.start && !self.began_after(base, stats, seen.at)
@@ -207,7 +208,7 @@ impl Accounting {
                 // Also where it ended meanwhile: these are its final figures.
                 self.book(&mut counter, seen.at, seen.splits, booked);
                 if !bearer.connected {
-                    self.end_bearer(&key, &mut counter, seen.at);
+                    self.end_bearer(&mut counter, seen.at);
                     return;
                 }
                 if base.zone != *seen.zone {
@@ -336,13 +337,11 @@ impl Accounting {
     }
 
     /// The sessions that last, by their counters, with what a copy of the ledger does not know of them.
-    pub(super) fn beginnings(&self, copy: &Self) -> BTreeMap<String, Beginning> {
-        let links = self.links.iter().map(|(index, link)| (super::link_key(*index), link));
-        let followed = links.chain(self.bearers.iter().map(|(key, counter)| (key.clone(), counter)));
-        let followed = followed.filter_map(|(key, counter)| {
+    pub(super) fn beginnings(&self, copy: &Self) -> BTreeMap<Arc<str>, Beginning> {
+        let followed = self.links.values().chain(self.bearers.values()).filter_map(|counter| {
             let session = counter.session.or(counter.watched)?;
             let first = self.first(counter, session).filter(|_| !copy.sessions.contains_key(&session));
-            Some((key, Beginning { start: counter.start, session, first }))
+            Some((counter.key.clone(), Beginning { start: counter.start, session, first }))
         });
         // Of ModemManager that is gone itself.
         let waiting = self.waiting.iter().filter_map(|(key, base)| {
@@ -386,7 +385,7 @@ impl Accounting {
 
     /// The interface whose counter may have booked what a figure does not say yet, where that may be of the connection of a
     /// baseline all the same: without starts a session may be older than its connection, after a kill.
-    fn kernels_lead(&self, base: &Baseline, stats: &BearerStats) -> Option<String> {
+    fn kernels_lead(&self, base: &Baseline, stats: &BearerStats) -> Option<Arc<str>> {
         let id = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch))?;
         let interface = self.sessions.get(id)?.session.interface.clone()?;
         let goes_on = self.last_figure(base).is_none_or(|last| {
@@ -419,7 +418,7 @@ impl Accounting {
     /// ModemManager's own figures end with its bearer objects. Where ModemManager itself is gone their connections may
     /// last, and what they carry is a gap once they are seen to be no more.
     pub(super) fn bearers_lost(&mut self, modem: Option<&ModemId>, gone_on: &BTreeSet<EpochId>, at: Stamp) {
-        let gone: Vec<String> = self
+        let gone: Vec<Arc<str>> = self
             .bearers
             .iter()
             .filter(|(_, c)| c.owner.as_ref().is_some_and(|o| modem.is_none_or(|m| o.modem == *m)))
@@ -427,7 +426,7 @@ impl Accounting {
             .collect();
         for key in gone {
             let Some(mut counter) = self.bearers.remove(&key) else { continue };
-            let base = counter.told_baseline(&key, self.boot.as_ref(), at);
+            let base = counter.told_baseline(self.boot.as_ref(), at);
             match (base, counter.epoch, counter.session) {
                 (Some(base), Some(epoch), Some(session)) if !gone_on.contains(&session) => {
                     if modem.is_some() {
@@ -446,7 +445,7 @@ impl Accounting {
                     let live =
                         session.filter(|id| gone_on.contains(id)).and_then(|id| self.sessions.get(&id));
                     let interface = live.map(|live| live.session.interface.clone());
-                    self.release(&key, &mut counter, at);
+                    self.release(&mut counter, at);
                     if let Some(interface) = interface {
                         self.share_with_kernel(&key, counter.start, interface.as_deref(), at);
                     }
@@ -463,8 +462,8 @@ impl Accounting {
     }
 }
 
-pub(super) fn key(modem: &ModemId, bearer: &BearerView) -> String {
-    format!("{}{}", prefix(modem), bearer.path)
+pub(super) fn key(modem: &ModemId, bearer: &BearerView) -> Arc<str> {
+    format!("{}{}", prefix(modem), bearer.path).into()
 }
 
 pub(super) fn prefix(modem: &ModemId) -> String {

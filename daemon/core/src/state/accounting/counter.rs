@@ -1,5 +1,7 @@
 //! One counter: what it says, what of that is booked, and whose it is.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::Owner;
@@ -30,9 +32,11 @@ fn earlier(at: Stamp, by_ms: u64) -> Stamp {
 /// One counter, of the kernel or of ModemManager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Counter {
+    /// What the ledger knows it by.
+    pub key: Arc<str>,
     pub source: Source,
     pub ifindex: Option<IfIndex>,
-    pub interface: Option<String>,
+    pub interface: Option<Arc<str>>,
     pub start: Option<Timestamp>,
     pub latest: (u64, u64),
     pub booked: (u64, u64),
@@ -65,9 +69,10 @@ pub(super) struct Counter {
 impl Counter {
     pub fn link(reading: &LinkReading, at: Stamp) -> Self {
         Self {
+            key: super::link_key(reading.ifindex),
             source: Source::Kernel,
             ifindex: Some(reading.ifindex),
-            interface: Some(reading.name.to_string()),
+            interface: Some(reading.name.as_str().into()),
             start: None,
             latest: reading.ip_bytes(),
             booked: reading.ip_bytes(),
@@ -89,8 +94,9 @@ impl Counter {
         }
     }
 
-    pub fn bearer(now: (u64, u64), start: Option<Timestamp>, at: Stamp) -> Self {
+    pub fn bearer(key: Arc<str>, now: (u64, u64), start: Option<Timestamp>, at: Stamp) -> Self {
         Self {
+            key,
             source: Source::Modem,
             ifindex: None,
             interface: None,
@@ -202,20 +208,20 @@ impl Counter {
     }
 
     /// As [`Counter::baseline`], read when ModemManager's figures certainly said so, as known at an instant.
-    pub fn told_baseline(&self, key: &str, boot: Option<&BootId>, at: Stamp) -> Option<Baseline> {
+    pub fn told_baseline(&self, boot: Option<&BootId>, at: Stamp) -> Option<Baseline> {
         let read = self.told_until(at);
-        let base = self.baseline(key, boot)?;
+        let base = self.baseline(boot)?;
         Some(Baseline { read_at: super::dated(read), read_boot_ms: read.boot_ms, ..base })
     }
 
-    pub fn baseline(&self, key: &str, boot: Option<&BootId>) -> Option<Baseline> {
+    pub fn baseline(&self, boot: Option<&BootId>) -> Option<Baseline> {
         let owner = self.owner.as_ref()?;
         let read = match self.source {
             Source::Modem => self.told_until(self.booked_at),
             _ => self.booked_at,
         };
         Some(Baseline {
-            counter: key.to_owned(),
+            counter: self.key.clone(),
             boot: boot?.clone(),
             ifindex: self.ifindex,
             interface: self.interface.clone(),

@@ -1,6 +1,6 @@
 //! Growth becomes entries: booked into slots, committed together with the baselines they were made from.
 
-use super::{Accounting, Booked, Counter, Owner, Splits, dated, link_key};
+use super::{Accounting, Booked, Counter, Owner, Splits, dated};
 use crate::effect::Change;
 use crate::ident::BootId;
 use crate::ledger::{UsageSlot, Volume, When};
@@ -74,12 +74,10 @@ impl Accounting {
         let mut out = std::mem::take(&mut self.changes);
         out.extend(std::mem::take(&mut self.pending).into_iter().map(Change::AddUsage));
         let boot = self.boot.clone();
-        let links = self.links.iter_mut().map(|(index, counter)| (link_key(*index), counter));
-        let bearers = self.bearers.iter_mut().map(|(key, counter)| (key.clone(), counter));
-        for (key, counter) in links.chain(bearers) {
+        for counter in self.links.values_mut().chain(self.bearers.values_mut()) {
             if counter.dirty {
                 counter.dirty = false;
-                if let Some(mut base) = counter.baseline(&key, boot.as_ref()) {
+                if let Some(mut base) = counter.baseline(boot.as_ref()) {
                     base.read_at = base.read_at.or_else(|| dated(at));
                     out.push(Change::SetBaseline(base));
                 }

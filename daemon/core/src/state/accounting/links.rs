@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::thresholds::LinkPosition;
-use super::{Accounting, Booked, Counter, Owner, Splits, dated, link_key};
+use super::{Accounting, Booked, Counter, Owner, Splits, dated};
 use crate::counter::LinkReading;
 use crate::effect::Change;
 use crate::ident::{Apn, Iccid, IfIndex};
@@ -41,6 +41,11 @@ pub struct Seen<'a> {
 }
 
 impl Seen<'_> {
+    /// Whether an interface is one of the modem's own.
+    fn has_port(&self, interface: &str) -> bool {
+        self.modem.net_ports.iter().any(|port| port == interface)
+    }
+
     /// Whether a connection is none of the plan's.
     pub(super) fn leaves_out(&self, bearer: &BearerView) -> bool {
         bearer
@@ -99,7 +104,7 @@ impl Accounting {
         for index in gone {
             self.watched.remove(&index);
             if let Some(link) = self.links.remove(&index)
-                && let Some(base) = link.baseline(&link_key(index), self.boot.as_ref())
+                && let Some(base) = link.baseline(self.boot.as_ref())
             {
                 self.remember_vanished(&base, index);
                 self.lose(&base, GapReason::EventsLost, at);
@@ -143,12 +148,12 @@ impl Accounting {
             self.link_read(&mut link, reading, at, splits, &mut booked);
             if link.unconfirmed
                 && link.growth() != (0, 0)
-                && let Some(base) = link.baseline(&link_key(reading.ifindex), self.boot.as_ref())
+                && let Some(base) = link.baseline(self.boot.as_ref())
             {
                 self.lose_keeping(&base, GapReason::InterfaceVanished, at);
             }
             if link.epoch.is_some() {
-                self.changes.push(Change::DropBaseline { counter: link_key(reading.ifindex) });
+                self.changes.push(Change::DropBaseline { counter: link.key.clone() });
             }
             self.say_left(&link, at);
             self.end_session(link.session, dated(at));
@@ -170,14 +175,14 @@ impl Accounting {
         booked: &mut Vec<Booked>,
     ) {
         if link.interface.as_deref() != Some(reading.name.as_str()) {
-            link.interface = Some(reading.name.to_string());
+            link.interface = Some(reading.name.as_str().into());
             link.dirty = true;
         }
         // A link changes its type only while nothing passes: what passed before had the header it had before.
         let now = reading.counters.ip_bytes(link.ethernet);
         if now.0 < link.latest.0 || now.1 < link.latest.1 {
             // What passed before the reset and what passed since cannot be told apart from a counter that lies.
-            let lost = link.baseline(&link_key(reading.ifindex), self.boot.as_ref());
+            let lost = link.baseline(self.boot.as_ref());
             link.rebase(now, at);
             self.bridge(link);
             // What a copy of the ledger says of it is no figure of this count.
@@ -216,7 +221,7 @@ impl Accounting {
             let owner = link.owner.as_ref();
             wanted.contains_key(index)
                 || owner.is_some_and(|owner| owner.modem == seen.modem.id)
-                || link.interface.as_ref().is_some_and(|name| seen.modem.net_ports.contains(name))
+                || link.interface.as_ref().is_some_and(|name| seen.has_port(name))
         };
         let indexes: Vec<IfIndex> = self
             .links
@@ -230,7 +235,7 @@ impl Accounting {
             let owned = link.owner.is_some();
             match wanted.get(&index) {
                 Some(owner) => self.settle_used(index, &mut link, owner, seen, booked),
-                None => self.settle_unused(index, &mut link, seen, booked),
+                None => self.settle_unused(&mut link, seen, booked),
             }
             if owned && link.owner.is_none() {
                 released.insert(index);
@@ -276,20 +281,14 @@ impl Accounting {
     }
 
     /// No bearer of the modem uses the link.
-    fn settle_unused(
-        &mut self,
-        index: IfIndex,
-        link: &mut Counter,
-        seen: &Seen<'_>,
-        booked: &mut Vec<Booked>,
-    ) {
+    fn settle_unused(&mut self, link: &mut Counter, seen: &Seen<'_>, booked: &mut Vec<Booked>) {
         use ModemState as S;
         let state = seen.modem.state;
         if let Some(owner) = link.owner.clone().filter(|owner| owner.modem == seen.modem.id) {
             match seen.iccid {
                 // A locked or failed modem does not tell its SIM: wait for one that does.
                 None if link.presumed => {}
-                Some(now) if *now != owner.iccid => self.abandon(&link_key(index), link, seen.at),
+                Some(now) if *now != owner.iccid => self.abandon(link, seen.at),
                 _ => {
                     let was_presumed = link.presumed;
                     link.confirm();
@@ -303,12 +302,12 @@ impl Accounting {
                     } else {
                         // Found so after it was gone: its connection may outlive that.
                         link.left_at = was_presumed.then_some((link.latest, owner, seen.at));
-                        self.release(&link_key(index), link, seen.at);
+                        self.release(link, seen.at);
                     }
                 }
             }
         }
-        let Some(name) = link.interface.as_ref().filter(|name| seen.modem.net_ports.contains(name)) else {
+        let Some(name) = link.interface.as_ref().filter(|name| seen.has_port(name)) else {
             return;
         };
         if link.owner.is_none() {
@@ -347,10 +346,10 @@ impl Accounting {
             }
             Some(_) => {
                 if link.presumed {
-                    self.abandon(&link_key(index), link, seen.at);
+                    self.abandon(link, seen.at);
                 } else {
                     self.book(link, seen.at, seen.splits, booked);
-                    self.release(&link_key(index), link, seen.at);
+                    self.release(link, seen.at);
                 }
                 self.claim(link, wanted.clone(), seen.at);
                 self.joined_midway(link);

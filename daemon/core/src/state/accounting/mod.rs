@@ -50,7 +50,7 @@ pub struct Owner {
     /// Where it is.
     pub zone: Zone,
     /// Access point name.
-    pub apn: Option<String>,
+    pub apn: Option<Arc<str>>,
     /// In which modem.
     pub modem: ModemId,
 }
@@ -63,30 +63,30 @@ pub struct Accounting {
     links: BTreeMap<IfIndex, Counter>,
     /// What of each link is certain, should an older copy take the ledger's place.
     watched: BTreeMap<IfIndex, Watched>,
-    bearers: BTreeMap<String, Counter>,
+    bearers: BTreeMap<Arc<str>, Counter>,
     /// Baselines that the ledger holds and no counter was found for yet: bearers of a ModemManager not seen yet.
-    waiting: BTreeMap<String, Baseline>,
+    waiting: BTreeMap<Arc<str>, Baseline>,
     /// Those of them that ModemManager told of while the service ran, until it was gone.
-    untold: BTreeSet<String>,
+    untold: BTreeSet<Arc<str>>,
     /// Why what the ledger says may be old, where another reason than that the service did not run.
     replaced: Option<GapReason>,
     /// The connections that last while the ledger is replaced, by their counters.
-    beginnings: BTreeMap<String, Beginning>,
+    beginnings: BTreeMap<Arc<str>, Beginning>,
     /// Interfaces that vanished, by name, with the SIM that used them: the interface of the same name that replaces
     /// one of them counts for that SIM from the moment the service first saw it.
-    vanished: BTreeMap<String, (Iccid, IfIndex)>,
+    vanished: BTreeMap<Arc<str>, (Iccid, IfIndex)>,
     /// The last figure of each modem that ModemManager told, and whose it was where that was booked: some modems go on
     /// from it in the next connection.
     last_told: BTreeMap<ModemId, ((u64, u64), Option<Iccid>)>,
     /// Connections of which the kernel's counters or another SIM have a part.
-    shared: BTreeMap<String, Shared>,
+    shared: BTreeMap<Arc<str>, Shared>,
     /// Sessions that last.
     sessions: BTreeMap<EpochId, Live>,
     /// Sessions that the ledger's epochs belong to, until their counters are found.
     epoch_sessions: BTreeMap<EpochId, EpochId>,
     /// Links of PPP bearers, as the kernel announced them, and bearers that wait for theirs.
-    ppp: BTreeMap<String, IfIndex>,
-    ppp_waiting: BTreeSet<String>,
+    ppp: BTreeMap<Arc<str>, IfIndex>,
+    ppp_waiting: BTreeSet<Arc<str>>,
     /// SIMs whose source is not configured.
     auto: BTreeSet<Iccid>,
     wants_read: bool,
@@ -451,9 +451,9 @@ impl Accounting {
         counter.dirty = true;
     }
 
-    fn release(&mut self, key: &str, counter: &mut Counter, at: Stamp) {
+    fn release(&mut self, counter: &mut Counter, at: Stamp) {
         if counter.owner.is_some() {
-            self.changes.push(Change::DropBaseline { counter: key.to_owned() });
+            self.changes.push(Change::DropBaseline { counter: counter.key.clone() });
         }
         let session = counter.session;
         counter.disown();
@@ -463,10 +463,10 @@ impl Accounting {
     }
 
     /// The growth held back belongs to nobody known: another SIM is in the modem now.
-    fn abandon(&mut self, key: &str, counter: &mut Counter, at: Stamp) {
+    fn abandon(&mut self, counter: &mut Counter, at: Stamp) {
         let (rx, tx) = counter.growth();
         if (rx > 0 || tx > 0)
-            && let Some(base) = counter.baseline(key, self.boot.as_ref())
+            && let Some(base) = counter.baseline(self.boot.as_ref())
         {
             let gap = Gap {
                 iccid: base.iccid.clone(),
@@ -481,7 +481,7 @@ impl Accounting {
             self.changes.push(Change::AppendGap(gap));
         }
         self.count_others(counter.ifindex, at);
-        self.release(key, counter, at);
+        self.release(counter, at);
     }
 
     /// A modem, or with none every modem, can no longer be seen: what its counters do is held back.
@@ -552,8 +552,8 @@ impl Split {
     }
 }
 
-fn link_key(index: IfIndex) -> String {
-    format!("link:{}", index.0)
+fn link_key(index: IfIndex) -> Arc<str> {
+    format!("link:{}", index.0).into()
 }
 
 /// When a baseline was read.

@@ -4,6 +4,7 @@
 //! traffic bypasses the kernel's counters (hardware flow offload).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +50,7 @@ pub(super) struct Live {
 /// One bearer's figures as last told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Teller {
-    pub key: String,
+    pub key: Arc<str>,
     pub start: Option<Timestamp>,
     pub raw: (u64, u64),
     pub duration_s: u32,

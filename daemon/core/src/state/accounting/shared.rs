@@ -5,6 +5,8 @@
 //! already. Such a connection's figures count from one on that was certainly polled since. The ledger knows of it, as a
 //! baseline that no epoch belongs to: what is booked outlives a kill, and so has what keeps it from being booked twice.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::links::Seen;
@@ -22,9 +24,9 @@ pub(super) struct Shared {
     /// Where ModemManager has told it.
     start: Option<Timestamp>,
     /// The interface whose counter has a part of it; none where it is another SIM that has, or nobody.
-    interface: Option<String>,
+    interface: Option<Arc<str>>,
     /// The access point for which it was not counted.
-    left_out: Option<String>,
+    left_out: Option<Arc<str>>,
     /// Until when that counter could be read, where it is gone.
     until: Option<Stamp>,
     wait: Option<Wait>,
@@ -118,7 +120,7 @@ impl Accounting {
         interface: Option<&str>,
         at: Stamp,
     ) {
-        let interface = Some(interface.unwrap_or_default().to_owned());
+        let interface = Some(Arc::<str>::from(interface.unwrap_or_default()));
         if let Some(known) = self.shared.get_mut(key)
             && known.wait.is_none()
             && known.interface == interface
@@ -169,7 +171,7 @@ impl Accounting {
         &mut self,
         key: &str,
         stats: &BearerStats,
-        interface: String,
+        interface: Arc<str>,
         iccid: &Iccid,
         at: Stamp,
     ) {
@@ -241,7 +243,7 @@ impl Accounting {
 
     /// Connections are over, or known no more.
     pub(super) fn unshare_all(&mut self, over: impl Fn(&str) -> bool, at: Stamp) {
-        let keys: Vec<String> = self.shared.keys().filter(|key| over(key)).cloned().collect();
+        let keys: Vec<Arc<str>> = self.shared.keys().filter(|key| over(key)).cloned().collect();
         for key in keys {
             self.unshare(&key, at);
         }
@@ -250,7 +252,8 @@ impl Accounting {
     /// Connections of a modem that is gone ended with it.
     pub(super) fn shared_gone(&mut self, modem: &ModemId, at: Stamp) {
         let prefix = super::bearers::prefix(modem);
-        let keys: Vec<String> = self.shared.keys().filter(|key| key.starts_with(&prefix)).cloned().collect();
+        let keys: Vec<Arc<str>> =
+            self.shared.keys().filter(|key| key.starts_with(&prefix)).cloned().collect();
         for key in keys {
             self.shared_ended(&key, at);
         }
@@ -261,7 +264,7 @@ impl Accounting {
         self.end_wait(key, at);
         let known = self.shared.remove(key).is_some();
         if known {
-            self.changes.push(Change::DropBaseline { counter: key.to_owned() });
+            self.changes.push(Change::DropBaseline { counter: key.into() });
         }
         known
     }
@@ -320,7 +323,7 @@ impl Accounting {
 
     fn share(&mut self, key: &str, shared: Shared, at: Stamp) {
         self.changes.extend(mark(key, &shared, self.boot.as_ref(), at));
-        self.shared.insert(key.to_owned(), shared);
+        self.shared.insert(key.into(), shared);
     }
 
     fn end_wait(&mut self, key: &str, at: Stamp) {
@@ -356,7 +359,7 @@ fn mark(key: &str, shared: &Shared, boot: Option<&crate::ident::BootId>, at: Sta
     let wait = shared.wait.as_ref();
     let since = wait.map(|wait| wait.since).or(shared.until).unwrap_or(at);
     Some(Change::SetBaseline(Baseline {
-        counter: key.to_owned(),
+        counter: key.into(),
         boot: boot?.clone(),
         ifindex: None,
         interface: shared.interface.clone(),

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::links::Seen;
-use super::{Accounting, Booked, Counter, Owner, Splits, link_key};
+use super::{Accounting, Booked, Counter, Owner, Splits};
 use crate::effect::Change;
 use crate::ident::{Iccid, IfIndex, ModemId};
 use crate::ledger::{EpochId, Gap, GapReason, Source, Volume};
@@ -106,7 +106,7 @@ impl Accounting {
         {
             self.book(&mut link, at, splits, booked);
             self.hand_over(id, &owner, at, splits, booked);
-            self.changes.push(Change::DropBaseline { counter: link_key(index) });
+            self.changes.push(Change::DropBaseline { counter: link.key.clone() });
             link.disown();
             link.watched = Some(id);
         }
@@ -131,7 +131,7 @@ impl Accounting {
         let mut left = told.at(counted);
         let last = tellers.len().saturating_sub(1);
         for (place, teller) in tellers.into_iter().enumerate() {
-            let mut counter = Counter::bearer(teller.raw, teller.start, at);
+            let mut counter = Counter::bearer(teller.key.clone(), teller.raw, teller.start, at);
             let mine = |left: u64, raw: u64| if place == last { left } else { left.min(raw) };
             counter.booked = (mine(left.0, teller.raw.0), mine(left.1, teller.raw.1));
             left = (left.0.saturating_sub(counter.booked.0), left.1.saturating_sub(counter.booked.1));
@@ -164,10 +164,10 @@ impl Accounting {
         // After a kill the link of that name may be another.
         let live = counter.session.and_then(|id| self.sessions.get(&id));
         let unsure = start.is_none() || live.is_none_or(|live| live.midway);
-        if let (true, Some(base)) = (unsure, counter.told_baseline(&key, self.boot.as_ref(), seen.at)) {
+        if let (true, Some(base)) = (unsure, counter.told_baseline(self.boot.as_ref(), seen.at)) {
             self.lose_keeping(&base, GapReason::NoCounter, seen.at);
         }
-        self.release(&key, &mut counter, seen.at);
+        self.release(&mut counter, seen.at);
         let Some(mut link) = self.links.remove(&index) else { return };
         if let (Some(owner), None) = (owner, link.owner.as_ref()) {
             link.booked =

@@ -7,6 +7,7 @@ mod sources;
 mod unseen;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::counter::{LinkCounters, LinkReading};
 use crate::effect::{Change, SimRecord};
@@ -34,7 +35,7 @@ struct Ledger {
     usage: BTreeMap<(String, String), (u64, u64)>,
     sources: Vec<Source>,
     dated: bool,
-    baselines: BTreeMap<String, Baseline>,
+    baselines: BTreeMap<Arc<str>, Baseline>,
     gaps: Vec<(String, GapReason)>,
     /// From and until, of each.
     gap_spans: Vec<(Option<i64>, Option<i64>)>,
@@ -187,9 +188,9 @@ fn bearer(connected: bool, stats: Option<(u64, u64, i64)>) -> BearerView {
     BearerView {
         path: "/org/freedesktop/ModemManager1/Bearer/0".to_owned(),
         connected,
-        interface: connected.then(|| PORT.to_owned()),
+        interface: connected.then(|| PORT.into()),
         ppp: false,
-        apn: Some("internet".to_owned()),
+        apn: Some("internet".into()),
         stats: stats.map(|(rx_bytes, tx_bytes, start)| BearerStats {
             rx_bytes,
             tx_bytes,
@@ -333,7 +334,7 @@ fn final_counters_and_the_next_link_of_the_name_count_in_full() {
     bench.feed(&Event::LinksRead(vec![reading(6, 30, 3)]));
     bench.commit();
     assert_eq!(bench.ledger.sum(0), (730, 73));
-    assert_eq!(bench.ledger.baselines.keys().collect::<Vec<_>>(), ["link:6"]);
+    assert_eq!(bench.ledger.baselines.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), ["link:6"]);
     assert_eq!(bench.ledger.reasons(), []);
 }
 

@@ -1,6 +1,7 @@
 //! The ledger in memory, as the store keeps it: slots, gaps, baselines, epochs, sessions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 
@@ -19,7 +20,7 @@ pub struct Ledger {
     usage: BTreeMap<Key, (Volume, i64, i64)>,
     /// Reasons, in order.
     pub gaps: Vec<String>,
-    baselines: BTreeMap<String, Baseline>,
+    baselines: BTreeMap<Arc<str>, Baseline>,
     epochs: BTreeMap<EpochId, Epoch>,
     sessions: BTreeMap<EpochId, Session>,
     sims: BTreeMap<Iccid, SimRecord>,

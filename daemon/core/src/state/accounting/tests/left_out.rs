@@ -24,7 +24,7 @@ fn up(bearers: Vec<BearerView>) -> Event {
 fn told(apn: &str, rx: u64, start: i64) -> BearerView {
     BearerView {
         interface: None,
-        apn: Some(apn.to_owned()),
+        apn: Some(apn.into()),
         path: format!("/org/freedesktop/ModemManager1/Bearer/{start}"),
         ..bearer(true, Some((rx, 0, start)))
     }
@@ -38,8 +38,8 @@ fn unmeasured(bench: &Bench) -> bool {
 fn what_a_connection_that_is_left_out_carries_is_not_counted() {
     let over = |interface: &str, number: u32, apn: &str| BearerView {
         path: format!("/org/freedesktop/ModemManager1/Bearer/{number}"),
-        interface: Some(interface.to_owned()),
-        apn: Some(apn.to_owned()),
+        interface: Some(interface.into()),
+        apn: Some(apn.into()),
         ..bearer(true, None)
     };
     let link = |index, name: &str, rx| LinkReading { name: name.into(), ..reading(index, rx, 0) };

@@ -10,7 +10,7 @@ fn ppp(index: u32, rx: u64) -> LinkReading {
 
 fn dialled(connected: bool) -> ModemView {
     let state = if connected { ModemState::Connected } else { ModemState::Connecting };
-    let port = BearerView { interface: Some(TTY.to_owned()), ppp: true, ..bearer(connected, None) };
+    let port = BearerView { interface: Some(TTY.into()), ppp: true, ..bearer(connected, None) };
     view(0, state, vec![port])
 }
 

@@ -390,7 +390,7 @@ fn a_modem_that_goes_on_counting_gives_nothing_of_one_sim_to_the_next() {
 fn multiplexed_links_and_two_bearers_on_one_link_are_counted_once_each() {
     let over = |interface: &str, number: u32, figures| BearerView {
         path: format!("/org/freedesktop/ModemManager1/Bearer/{number}"),
-        interface: Some(interface.to_owned()),
+        interface: Some(interface.into()),
         ..bearer(true, Some(figures))
     };
     let link = |index, name: &str, rx| LinkReading { name: name.into(), ..reading(index, rx, 0) };
