@@ -113,16 +113,10 @@ impl Session {
             .collect();
         let every = self.figures_every();
         for path in due {
-            let [first, second, most] = self.timing.figures;
             let Some(detail) = self.details.0.get_mut(&path) else { continue };
-            let Some(Figures { since, whole, .. }) = detail.figures else { continue };
-            let all = now.saturating_duration_since(whole) >= most;
-            // Of many the second time is no sooner than any later one.
-            let first = [first, second.max(every)].into_iter().filter_map(|after| since.checked_add(after));
-            let next = first.filter(|next| *next > now).min().or_else(|| now.checked_add(every));
-            let whole = if all { now } else { whole };
-            let due = [next, whole.checked_add(most)].into_iter().flatten().min();
-            detail.figures = due.map(|due| Figures { since, due, whole });
+            let Some(figures) = detail.figures else { continue };
+            let (all, next) = figures.read(self.timing.figures, every, now);
+            detail.figures = next;
             if all {
                 self.read_bearer(path, now);
             } else {
@@ -220,6 +214,25 @@ fn bearers(modem: &Modem) -> impl Iterator<Item = &str> {
     modem.references().into_iter().filter(|(_, interface)| *interface == names::BEARER).map(|(path, _)| path)
 }
 
+impl Figures {
+    /// Whether all of the bearer is to be read with them now, and when they are due next: twice soon after it became
+    /// quiet, then so often, and whenever all of it is due.
+    fn read(
+        self,
+        [first, second, most]: [Duration; 3],
+        every: Duration,
+        now: Instant,
+    ) -> (bool, Option<Self>) {
+        let all = now.saturating_duration_since(self.whole) >= most;
+        let whole = if all { now } else { self.whole };
+        // Of many the second time is no sooner than any later one.
+        let soon = [first, second.max(every)].into_iter().filter_map(|after| self.since.checked_add(after));
+        let next = soon.filter(|next| *next > now).min().or_else(|| now.checked_add(every));
+        let due = [next, whole.checked_add(most)].into_iter().flatten().min();
+        (all, due.map(|due| Self { due, whole, ..self }))
+    }
+}
+
 impl Detail {
     /// Not read yet.
     pub fn new(interface: &'static str) -> Self {
@@ -248,5 +261,32 @@ mod tests {
         let [_, least, most] = Timing::default().figures;
         let minutes = |bearers| every(bearers, least, most).as_secs() / 60;
         assert_eq!([0, 1, 2, 3, 8, 15, 16, 64, usize::MAX].map(minutes), [5, 5, 5, 6, 16, 30, 30, 30, 30]);
+    }
+
+    /// Intervals that do not divide half an hour would put it off.
+    #[test]
+    fn all_of_a_bearer_is_read_each_half_hour_whatever_their_number() {
+        let timing = Timing::default().figures;
+        let [first, least, most] = timing;
+        for bearers in 1..70 {
+            let every = every(bearers, least, most);
+            let since = Instant::now();
+            let mut figures = Figures { since, due: since.checked_add(first).unwrap(), whole: since };
+            let mut whole = Vec::new();
+            while whole.len() < 10 {
+                let now = figures.due;
+                let (all, next) = figures.read(timing, every, now);
+                if all {
+                    whole.push(now.duration_since(since));
+                }
+                figures = next.unwrap();
+                assert!(
+                    figures.due > now && figures.due.duration_since(now) <= every.max(first),
+                    "{bearers}"
+                );
+            }
+            let half_hours: Vec<Duration> = (1..=10).map(|n| most * n).collect();
+            assert_eq!(whole, half_hours, "{bearers}");
+        }
     }
 }
