@@ -11,6 +11,8 @@ mod channel_service;
 mod channels;
 #[path = "main/crowded.rs"]
 mod crowded;
+#[path = "main/damaged.rs"]
+mod damaged;
 #[path = "main/disk.rs"]
 mod disk;
 #[path = "main/docs.rs"]

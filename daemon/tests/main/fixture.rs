@@ -392,3 +392,13 @@ impl<'a> Traffic<'a> {
         self.is_measured(daemon).await;
     }
 }
+
+/// Of a scene whose ledger is looked at after little traffic, without copies of it made by themselves.
+pub const SMALL_STEPS: &str = "[counting]\nmax_unsaved_bytes = \"60 kB\"\n[history]\nbackups = 0\n";
+
+/// Names of the files that were set aside in the state directory.
+pub fn aside(scene: &Scene, word: &str) -> Vec<String> {
+    let entries = fs::read_dir(scene.place.state()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.contains(word) && !name.ends_with("-wal")).collect()
+}
