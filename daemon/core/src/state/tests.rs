@@ -10,6 +10,7 @@ mod random;
 mod reading;
 mod scenarios;
 mod thresholds;
+mod totals;
 mod voice;
 mod wishes;
 

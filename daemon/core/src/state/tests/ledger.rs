@@ -180,6 +180,17 @@ impl Ledger {
         sums
     }
 
+    /// What waits for its date.
+    pub fn undated(&self) -> BTreeMap<Zone, Volume> {
+        let mut by_zone: BTreeMap<Zone, Volume> = BTreeMap::new();
+        for (key, (volume, ..)) in self.usage.iter().filter(|(key, _)| matches!(key.1, When::Undated { .. }))
+        {
+            let sum = by_zone.entry(key.3.clone()).or_default();
+            *sum = sum.checked_add(*volume).unwrap();
+        }
+        by_zone
+    }
+
     /// Slots of a SIM, each with the connection that it is of.
     pub fn by_session(&self, iccid: &Iccid) -> Vec<(EpochId, Zone, When, Volume)> {
         let mine = self.usage.iter().filter(|(key, _)| key.0 == *iccid);
