@@ -25,7 +25,8 @@ pub struct Settings {
     /// The most that passes in a second, both directions together, in bytes: how far off a threshold is in time.
     pub line_rate: u64,
     /// At most this much usage of all SIMs is held in memory before it is committed; none: of each SIM a thousandth of
-    /// its plan's allowance, and 10 MB at least (100 MB where there is no allowance).
+    /// its plan's allowance, and 10 MB at least (100 MB where there is no allowance). One that is given holds beside what
+    /// the line carries in a second, whatever flows.
     pub max_unsaved_bytes: Option<u64>,
     /// At most for this long usage is held in memory before it is committed.
     pub max_unsaved_time: Span,

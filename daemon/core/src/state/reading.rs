@@ -85,26 +85,28 @@ impl State {
                 within = within.min(flight.saturating_add(NOTICED_MS));
             }
         }
-        within.min(saved_within.max(FASTEST_MS))
+        within.min(saved_within.min(self.bounded_within()).max(FASTEST_MS))
     }
 
     /// How long until a power cut costs more than it may, if usage goes on as it did between the last two readings.
     pub(super) fn saved_within(&self) -> u64 {
-        let span = u128::from(self.last_read_span_ms.max(1));
-        let lasts = |budget: u64, unsaved: u64, growth: u64| {
-            // What is over the budget is being committed.
-            let left = budget.checked_sub(unsaved).filter(|left| *left > 0).unwrap_or(budget);
-            u64::try_from(u128::from(left) * span / u128::from(growth.max(1))).unwrap_or(u64::MAX)
-        };
+        let span = self.last_read_span_ms;
         if let Some(budget) = self.settings.max_unsaved_bytes {
             let growth = self.sims.values().fold(0_u64, |sum, sim| sum.saturating_add(sim.last_growth));
-            return if growth == 0 { u64::MAX } else { lasts(budget, self.accounting.unsaved().0, growth) };
+            return lasts(budget, self.accounting.unsaved().0, growth, span);
         }
         self.all_metered()
-            .filter(|of| of.sim.last_growth > 0)
-            .map(|of| lasts(most_unsaved(&of), of.sim.unsaved, of.sim.last_growth))
+            .map(|of| lasts(most_unsaved(&of), of.sim.unsaved, of.sim.last_growth, span))
             .min()
             .unwrap_or(u64::MAX)
+    }
+
+    /// How long until a power cut can cost more than it was told to, if every line is full from now on: whoever names an
+    /// amount is held to it, whatever begins to flow between two readings.
+    fn bounded_within(&self) -> u64 {
+        let Some(budget) = self.settings.max_unsaved_bytes else { return u64::MAX };
+        let lines = u64::try_from(self.accounting.owners().count()).unwrap_or(u64::MAX);
+        lasts(budget, self.accounting.unsaved().0, self.settings.line_rate.saturating_mul(lines), 1_000)
     }
 
     /// Whether a power cut would lose more than it may.
@@ -134,6 +136,17 @@ impl State {
             .filter(|boundary| *boundary > from && *boundary < until)
             .min()
     }
+}
+
+/// How long what is left of a budget lasts, milliseconds, where so much grows in such a span.
+fn lasts(budget: u64, unsaved: u64, growth: u64, span_ms: u64) -> u64 {
+    if growth == 0 {
+        return u64::MAX;
+    }
+    // What is over the budget is being committed.
+    let left = budget.checked_sub(unsaved).filter(|left| *left > 0).unwrap_or(budget);
+    let millis = u128::from(left).saturating_mul(span_ms.max(1).into()) / u128::from(growth);
+    u64::try_from(millis).unwrap_or(u64::MAX)
 }
 
 /// How many bytes of a SIM's usage a power cut may cost.

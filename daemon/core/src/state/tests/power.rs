@@ -130,6 +130,11 @@ impl Life {
         );
         let old = now.saturating_sub(self.settings.max_unsaved_time.as_millis().unsigned_abs());
         assert!(there >= self.passed(old), "what passed at {old} is lost at {now}");
+        if let Some(budget) = self.settings.max_unsaved_bytes {
+            // Whatever began to flow.
+            let most = budget + self.settings.line_rate + 1;
+            assert!(lost <= most, "{lost} of {most} lost, {since_read} of it since the last reading");
+        }
         let rate = self.flows[self.flows.len() - 1];
         if rate.since_ms <= self.reads[1] && self.reads[1] < self.reads[0] {
             // As fast as before: within the budget, or a second's worth where that is more.

@@ -238,9 +238,7 @@ fn an_unknown_threshold_is_each_whole_percent() {
 
 #[test]
 fn what_a_power_cut_may_cost_is_read_in_time() {
-    let mut settings = with_data(Some(1_000 * GB));
-    settings.max_unsaved_bytes = Some(10_000_000);
-    let mut line = Line::new(settings, &[("never", &[])]);
+    let mut line = Line::new(with_data(Some(10 * GB)), &[("never", &[])]);
     line.rate = 1_000_000;
     line.run(120_000);
     line.reads = 0;
@@ -251,6 +249,20 @@ fn what_a_power_cut_may_cost_is_read_in_time() {
     line.reads = 0;
     line.run(300_000);
     assert!(line.reads <= 6, "{} readings in five minutes without growth", line.reads);
+}
+
+/// Nothing flows, and all that the line carries may begin to.
+#[test]
+fn an_amount_that_is_named_is_held_to_at_the_line_s_rate() {
+    for (seconds, readings) in [(20, 3), (2, 30), (0, 60)] {
+        let mut settings = with_data(Some(1_000 * GB));
+        settings.max_unsaved_bytes = Some(seconds * LINE + 60_000);
+        let mut line = Line::new(settings, &[("never", &[])]);
+        line.run(60_000);
+        line.reads = 0;
+        line.run(60_000);
+        assert!((readings - 1..=readings + 1).contains(&line.reads), "{} in a minute", line.reads);
+    }
 }
 
 #[test]
