@@ -268,8 +268,9 @@ impl Asked {
             let until = until.map(|until| whole_to(until, zone));
             Self { from: from.unwrap_or(start), until: until.unwrap_or(now), cycle: false }
         } else {
+            // Before the clock is believed nobody knows the cycle, and a plan that is over has none.
             let (from, end) = bounds.unwrap_or_else(|| (zone.day_start(zone.date(at.wall)), None));
-            Self { from, until: end.unwrap_or(now), cycle: true }
+            Self { from, until: end.unwrap_or(now), cycle: bounds.is_some() }
         };
         if asked.from > asked.until {
             return Err(invalid("from", "the span ends before it begins", "give the earlier one as --from"));

@@ -100,6 +100,27 @@ impl Engine {
         Ok((iccid, before.transpose()?, question.limit.unwrap_or(PAGE_ENTRIES).clamp(1, PAGE_ENTRIES)))
     }
 
+    /// Why a correction that was taken back is not taken back again. What took it back may have been taken back in turn, and
+    /// so on: the last of them decides whether it holds.
+    fn taken_back(&self, id: i64, by: i64) -> Answer<ControlError> {
+        let (mut last, mut holds) = (by, false);
+        while let Some(next) =
+            self.ledger()?.correction(last).map_err(unreadable)?.and_then(|kept| kept.undone_by)
+        {
+            (last, holds) = (next, !holds);
+        }
+        Ok(if holds {
+            ControlError::AlreadyUndone {
+                message: format!("correction {id} was taken back by {by}, and holds again by {last}"),
+                hint: format!(
+                    "take {last} back to take it out: `simbellctl usage undo {last} --reason TEXT`"
+                ),
+            }
+        } else {
+            undone(&format!("correction {id} was taken back by {by}"), "undo", last)
+        })
+    }
+
     async fn undo_correction(&mut self, which: UndoCorrectionParams, uid: u32) -> Answer<UndoneReply> {
         plain(&which.reason).map_err(|error| {
             usage::invalid("reason", &format!("the reason {error}"), "say it in one short line")
@@ -108,7 +129,7 @@ impl Engine {
         let kept = kept
             .ok_or_else(|| unknown(&format!("no correction has the number {}", which.id), "corrections"))?;
         if let Some(by) = kept.undone_by {
-            return Err(undone(&format!("correction {} was taken back by {by}", which.id), "undo", by));
+            return Err(self.taken_back(which.id, by)?);
         }
         let waits = |change: &Change| matches!(change, Change::AppendCorrection(other) if other.undoes == Some(which.id));
         if self.backlog.changes.iter().any(waits) {

@@ -239,8 +239,8 @@ impl Told {
         let mut rows = statement.query([interface])?;
         let mut found = BTreeMap::new();
         while let Some(row) = rows.next()? {
-            let text: Option<String> = row.get(0)?;
-            let text = text.unwrap_or_default();
+            // A date that is no text in UTF-8 is none.
+            let text = row.get::<_, Option<String>>(0).ok().flatten().unwrap_or_default();
             let whole = NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S").ok();
             let date =
                 || NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok().map(|d| d.and_time(NaiveTime::MIN));
@@ -438,10 +438,11 @@ mod tests {
             "INSERT INTO hour (date, rx, tx) VALUES ('2025-03-02 13:00:00', 7, 0),
              ('2025-03-02 14:00:00', 9000000000000, 0), ('2025-03-02 15:00:00', 0, 9223372036854775807),
              ('2025-03-03 15:00:00', 9223372036854775807, 0), ('2025-03-04 15:00:00', -1, 0), ('yesterday', 1, 1),
+             (x'00ff', 5, 6),
              ('2025-03-05 15:00:00', 3, 0);
              INSERT INTO day (date, rx, tx) VALUES ('2025-03-02', 7, 0), ('2025-03-03', 8, 0), ('2025-03-05', 3, 0);",
         );
-        assert_eq!(told.impossible, 5);
+        assert_eq!(told.impossible, 6);
         assert_eq!(shown(&told), ["2025-03-02 13 hour 7", "2025-03-03 00 day 8", "2025-03-05 15 hour 3"]);
     }
 

@@ -256,7 +256,22 @@ async fn a_correction_is_taken_back_once_however_many_try() {
     assert!(matches!(refusal(client.undo_correction(&long).await), ControlError::InvalidArgument { .. }));
     // Taking the undoing back makes the first hold again.
     let again = UndoCorrectionParams { id: all[0].id, reason: "it was right".to_owned() };
-    assert_eq!(client.undo_correction(&again).await.unwrap().bytes, 5_000_000);
+    let third = client.undo_correction(&again).await.unwrap();
+    assert_eq!(third.bytes, 5_000_000);
+    // What is said of the first is what holds of it now.
+    let third = third.correction.id;
+    let ControlError::AlreadyUndone { message, hint } = refusal(client.undo_correction(&which).await) else {
+        panic!("it was taken back before")
+    };
+    assert!(message.ends_with(&format!("and holds again by {third}")), "{message}");
+    assert!(hint.contains(&format!("undo {third} ")), "{hint}");
+    let out = UndoCorrectionParams { id: third, reason: "it was wrong".to_owned() };
+    let fourth = client.undo_correction(&out).await.unwrap();
+    assert_eq!(fourth.bytes, 0);
+    let ControlError::AlreadyUndone { hint, .. } = refusal(client.undo_correction(&which).await) else {
+        panic!("it was taken back before")
+    };
+    assert!(hint.contains(&format!("undo {} ", fourth.correction.id)), "{hint}");
 }
 
 /// The figures of a person who mistyped: what was set last is kept, and nothing ends below 0.

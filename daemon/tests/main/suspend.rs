@@ -92,6 +92,9 @@ async fn what_was_measured_before_a_suspend_and_before_the_clock_was_right_is_da
         })
         .await;
         assert_eq!(daemon.client().await.reminders().await.unwrap().len(), 0, "nothing bound to a date");
+        let question = simbell_api::ExplainUsageParams::default();
+        let span = daemon.client().await.explain(&question).await.unwrap().span;
+        assert_eq!((span.cycle, span.billed_bytes), (false, None), "nobody knows the cycle");
         daemon.kill();
     }
     assert_eq!(ledger.execute("UPDATE usage SET last_ms = last_ms - ?1", [later]).unwrap(), 1);
