@@ -8,8 +8,6 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_process, prlimit
 use crate::fixture::*;
 use crate::wire::Wire;
 
-const BARE: &str = "[counting]\nmax_unsaved_bytes = \"60 kB\"\n[history]\nbackups = 0\n";
-
 fn descriptors(daemon: &Daemon) -> u64 {
     let open = fs::read_dir(format!("/proc/{}/fd", daemon.pid().as_raw_pid())).unwrap();
     u64::try_from(open.count()).unwrap()

@@ -7,7 +7,7 @@ use crate::fixture::*;
 
 #[tokio::test]
 async fn a_ledger_damaged_while_the_service_was_dead_costs_nothing_that_the_counters_know() {
-    let scene = Scene::new("damaged-start", modem_spec(), SMALL_STEPS).await;
+    let scene = Scene::new("damaged-start", modem_spec(), BARE).await;
     let mut daemon = Daemon::start(&scene.place, None).await;
     let mut traffic = Traffic::begin(&scene, &daemon).await;
     traffic.pass(500_000, 1);
@@ -43,7 +43,7 @@ async fn a_ledger_damaged_while_the_service_was_dead_costs_nothing_that_the_coun
 
 #[tokio::test]
 async fn a_ledger_damaged_under_way_is_set_aside_and_counting_goes_on() {
-    let scene = Scene::new("damaged-run", modem_spec(), SMALL_STEPS).await;
+    let scene = Scene::new("damaged-run", modem_spec(), BARE).await;
     let daemon = Daemon::start(&scene.place, None).await;
     let mut traffic = Traffic::begin(&scene, &daemon).await;
     traffic.pass(500_000, 1);
@@ -91,7 +91,7 @@ async fn what_a_person_says_as_the_ledger_is_found_damaged_is_in_the_next_one_on
         ("said-set", false, true),
         ("said-set-2", false, false),
     ] {
-        let scene = Scene::new(name, modem_spec(), &format!("{PLAN}{SMALL_STEPS}")).await;
+        let scene = Scene::new(name, modem_spec(), &format!("{PLAN}{BARE}")).await;
         let mut daemon = Daemon::start(&scene.place, None).await;
         let mut traffic = Traffic::begin(&scene, &daemon).await;
         traffic.pass(500_000, 1);
@@ -156,7 +156,7 @@ async fn asks_by_hour(daemon: &Daemon) {
 
 #[tokio::test]
 async fn a_row_that_cannot_be_read_is_damage_and_the_last_good_copy_goes_on() {
-    let scene = Scene::new("damaged-row", modem_spec(), SMALL_STEPS).await;
+    let scene = Scene::new("damaged-row", modem_spec(), BARE).await;
     let mut daemon = Daemon::start(&scene.place, None).await;
     let mut traffic = Traffic::begin(&scene, &daemon).await;
     traffic.pass(500_000, 1);
@@ -179,7 +179,7 @@ async fn a_row_that_cannot_be_read_is_damage_and_the_last_good_copy_goes_on() {
 
 #[tokio::test]
 async fn a_row_that_cannot_be_read_costs_no_other_where_there_is_no_good_copy() {
-    let scene = Scene::new("damaged-row-alone", modem_spec(), SMALL_STEPS).await;
+    let scene = Scene::new("damaged-row-alone", modem_spec(), BARE).await;
     let mut daemon = Daemon::start(&scene.place, None).await;
     let mut traffic = Traffic::begin(&scene, &daemon).await;
     traffic.pass(500_000, 1);
@@ -225,7 +225,7 @@ fn garble_index(scene: &Scene, index: &str) {
 
 #[tokio::test]
 async fn a_damaged_index_is_made_anew_is_said_and_costs_nothing() {
-    let scene = Scene::new("damaged-index", modem_spec(), SMALL_STEPS).await;
+    let scene = Scene::new("damaged-index", modem_spec(), BARE).await;
     let mut daemon = Daemon::start(&scene.place, None).await;
     let mut traffic = Traffic::begin(&scene, &daemon).await;
     traffic.pass(500_000, 1);
@@ -254,7 +254,7 @@ async fn a_damaged_index_is_made_anew_is_said_and_costs_nothing() {
 
 #[tokio::test]
 async fn a_ledger_that_is_removed_under_way_is_put_back_with_all_that_it_held() {
-    let scene = Scene::new("removed", modem_spec(), SMALL_STEPS).await;
+    let scene = Scene::new("removed", modem_spec(), BARE).await;
     let mut daemon = Daemon::start(&scene.place, None).await;
     let mut traffic = Traffic::begin(&scene, &daemon).await;
     traffic.pass(500_000, 1);
@@ -277,7 +277,7 @@ async fn a_ledger_that_is_removed_under_way_is_put_back_with_all_that_it_held() 
 
 #[tokio::test]
 async fn without_any_copy_it_begins_anew_and_says_so() {
-    let scene = Scene::new("damaged-anew", modem_spec(), SMALL_STEPS).await;
+    let scene = Scene::new("damaged-anew", modem_spec(), BARE).await;
     let mut daemon = Daemon::start(&scene.place, None).await;
     let mut traffic = Traffic::begin(&scene, &daemon).await;
     traffic.pass(500_000, 1);

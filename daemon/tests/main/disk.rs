@@ -9,9 +9,6 @@ use simbell_faultfs::{Cuts, Disk, Errno, FaultFs, Image, Kind, Op, Request, Verd
 use crate::fixture::*;
 use crate::wire::Wire;
 
-/// Nothing but what a test does is written: no daily copy, and a commit for each bit of traffic.
-const BARE: &str = "[counting]\nmax_unsaved_bytes = \"60 kB\"\n[history]\nbackups = 0\n";
-
 /// A change of the ledger or of what belongs to it.
 fn changes(request: &Request) -> bool {
     request.kind.changes() && !request.path.ends_with("-lock")

@@ -393,8 +393,8 @@ impl<'a> Traffic<'a> {
     }
 }
 
-/// Of a scene whose ledger is looked at after little traffic, without copies of it made by themselves.
-pub const SMALL_STEPS: &str = "[counting]\nmax_unsaved_bytes = \"60 kB\"\n[history]\nbackups = 0\n";
+/// Nothing but what a test does is written: no daily copy, and a commit for each bit of traffic.
+pub const BARE: &str = "[counting]\nmax_unsaved_bytes = \"60 kB\"\n[history]\nbackups = 0\n";
 
 /// Names of the files that were set aside in the state directory.
 pub fn aside(scene: &Scene, word: &str) -> Vec<String> {

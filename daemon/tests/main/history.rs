@@ -26,7 +26,7 @@ fn ctl(scene: &Scene, arguments: &[&str]) -> String {
 
 #[tokio::test]
 async fn a_copy_is_made_and_taken_back_under_traffic() {
-    let scene = Scene::new("restore", modem_spec(), SMALL_STEPS).await;
+    let scene = Scene::new("restore", modem_spec(), BARE).await;
     let daemon = Daemon::start(&scene.place, None).await;
     let mut traffic = Traffic::begin(&scene, &daemon).await;
     traffic.pass(500_000, 1);
@@ -72,7 +72,7 @@ async fn a_copy_is_made_and_taken_back_under_traffic() {
 
 #[tokio::test]
 async fn a_copy_from_before_the_clock_ran_ahead_makes_it_believed_at_once() {
-    let scene = Scene::new("restore-clock", modem_spec(), SMALL_STEPS).await;
+    let scene = Scene::new("restore-clock", modem_spec(), BARE).await;
     let mut daemon = Daemon::start(&scene.place, None).await;
     let mut traffic = Traffic::begin(&scene, &daemon).await;
     traffic.pass(500_000, 1);
@@ -108,7 +108,7 @@ async fn a_copy_from_before_the_clock_ran_ahead_makes_it_believed_at_once() {
 
 #[tokio::test]
 async fn an_export_is_the_usage_whole() {
-    let scene = Scene::new("export", modem_spec(), SMALL_STEPS).await;
+    let scene = Scene::new("export", modem_spec(), BARE).await;
     let daemon = Daemon::start(&scene.place, None).await;
     let mut traffic = Traffic::begin(&scene, &daemon).await;
     traffic.pass(500_000, 1);
@@ -140,7 +140,7 @@ async fn an_export_is_the_usage_whole() {
 
 #[tokio::test]
 async fn a_copy_comes_by_itself_once_a_day() {
-    let more = SMALL_STEPS.replace("backups = 0", "backups = 2");
+    let more = BARE.replace("backups = 0", "backups = 2");
     let scene = Scene::new("daily", modem_spec(), &more).await;
     let daemon = Daemon::start(&scene.place, None).await;
     let mut traffic = Traffic::begin(&scene, &daemon).await;

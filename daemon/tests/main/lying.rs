@@ -5,8 +5,6 @@ use simbell_modemsim::lookalike::BearerSpec;
 use crate::fixture::*;
 use crate::wire::Wire;
 
-const BARE: &str = "[counting]\nmax_unsaved_bytes = \"60 kB\"\n[history]\nbackups = 0\n";
-
 /// With figures beside the link.
 fn told_over_link() -> BearerSpec {
     BearerSpec { stats: true, ..over_link() }

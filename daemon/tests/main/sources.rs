@@ -6,8 +6,6 @@ use simbell_modemsim::lookalike::{BearerHandle, BearerSpec};
 use crate::fixture::*;
 use crate::wire::Wire;
 
-const BARE: &str = "[counting]\nmax_unsaved_bytes = \"60 kB\"\n[history]\nbackups = 0\n";
-
 fn ctl(scene: &Scene, arguments: &[&str]) -> String {
     let output = scene.place.ctl(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -6,8 +6,6 @@ use crate::wire::Wire;
 
 const HOUR: u64 = 3_600;
 
-const BARE: &str = "[counting]\nmax_unsaved_bytes = \"60 kB\"\n[history]\nbackups = 0\n";
-
 /// Says each second that it is asked.
 const TICKS: &str = "fn schedule() { every(1.seconds) }\n\
                      fn on_schedule(sim) { remind(`tick-${slug(`${now()}`)}`, \"tick\"); }\n";
