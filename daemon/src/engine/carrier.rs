@@ -109,16 +109,20 @@ impl Engine {
         {
             (last, holds) = (next, !holds);
         }
-        Ok(if holds {
-            ControlError::AlreadyUndone {
-                message: format!("correction {id} was taken back by {by}, and holds again by {last}"),
-                hint: format!(
-                    "take {last} back to take it out: `simbellctl usage undo {last} --reason TEXT`"
-                ),
-            }
+        let (message, hint) = if holds {
+            (
+                format!("correction {id} was taken back by {by}, and holds again by {last}"),
+                format!("take {last} back to take it out: `simbellctl usage undo {last} --reason TEXT`"),
+            )
         } else {
-            undone(&format!("correction {id} was taken back by {by}"), "undo", last)
-        })
+            (
+                format!("correction {id} was taken back by {by}"),
+                format!(
+                    "take {last} back in turn if it is to hold again: `simbellctl usage undo {last} --reason TEXT`"
+                ),
+            )
+        };
+        Ok(ControlError::AlreadyUndone { message, hint })
     }
 
     async fn undo_correction(&mut self, which: UndoCorrectionParams, uid: u32) -> Answer<UndoneReply> {
@@ -242,11 +246,10 @@ impl Engine {
             ));
         }
         if let Some(by) = withdrawn {
-            return Err(undone(
-                &format!("observation {} was taken back by {}", which.id, by.0),
-                "observe",
-                by.0,
-            ));
+            return Err(ControlError::AlreadyUndone {
+                message: format!("observation {} was taken back by {}", which.id, by.0),
+                hint: "if it is to hold again, observe it anew: `simbellctl usage observe`".to_owned(),
+            });
         }
         let waits = |change: &Change| matches!(change, Change::AppendObservation(other) if other.withdraws == Some(id));
         if self.backlog.changes.iter().any(waits) {
@@ -296,16 +299,6 @@ fn unknown(message: &str, list: &str) -> ControlError {
         message: message.to_owned(),
         hint: format!("`simbellctl usage {list}` lists them with their numbers"),
     }
-}
-
-fn undone(message: &str, again: &str, by: i64) -> ControlError {
-    let hint = match again {
-        "undo" => format!(
-            "take {by} back in turn if it is to hold again: `simbellctl usage undo {by} --reason TEXT`"
-        ),
-        _ => "if it is to hold again, observe it anew: `simbellctl usage observe`".to_owned(),
-    };
-    ControlError::AlreadyUndone { message: message.to_owned(), hint }
 }
 
 fn overdrawn(id: i64, error: Overdrawn) -> ControlError {
