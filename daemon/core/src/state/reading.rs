@@ -2,8 +2,9 @@
 //!
 //! Nothing is read while no bearer uses a link. Otherwise the next reading comes 0.9 s after the nearest threshold
 //! could be crossed at the line's rate, at most `sample_every` after the last: far from a threshold readings are
-//! rare, near one they come each 0.9 s, and a crossing is noticed within a second of the line's rate. What a power cut may cost
-//! is read in time at the rate just seen; where somebody names an amount, at the line's rate, each second at most.
+//! rare, near one they come each 0.9 s, and a crossing is noticed within a second of the line's rate. What a power
+//! cut may cost is read in time at the rate just seen; where somebody names an amount, at the line's rate, each
+//! second at most.
 
 use super::State;
 use super::metered::Metered;
