@@ -25,6 +25,17 @@ pub struct LinkReading {
     pub counters: LinkCounters,
 }
 
+/// What a link says as it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkEnd {
+    /// Its final counters: never less than what was read of them.
+    #[serde(flatten)]
+    pub reading: LinkReading,
+    /// It set figures back as it went, and was in use since they were read: what they counted meanwhile is nowhere.
+    #[serde(default)]
+    pub set_back: bool,
+}
+
 /// Name of a network interface, 15 bytes at most (`IFNAMSIZ` less its NUL); a longer one is cut. Kept in place, since a
 /// reading of many links would be made of little else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -111,6 +122,13 @@ impl LinkReading {
     #[must_use]
     pub fn ip_bytes(&self) -> (u64, u64) {
         self.counters.ip_bytes(self.ethernet)
+    }
+}
+
+impl From<LinkReading> for LinkEnd {
+    /// A link that told everything as it went.
+    fn from(reading: LinkReading) -> Self {
+        Self { reading, set_back: false }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::{ActionRequest, ActionState};
 use crate::billing::UnitSum;
-use crate::counter::LinkReading;
+use crate::counter::{LinkEnd, LinkReading};
 use crate::effect::TotalsQuery;
 use crate::health::WarningCode;
 use crate::ident::{BootId, ChannelName, Iccid, ModemId, ReminderKey, RuleName};
@@ -128,7 +128,7 @@ pub enum Event {
     /// A link appeared; its counters at that moment.
     LinkAppeared(LinkReading),
     /// A link vanished; its final counters.
-    LinkVanished(LinkReading),
+    LinkVanished(LinkEnd),
     /// Netlink dropped messages; a fresh dump of all links follows here.
     LinksResynchronised(Vec<LinkReading>),
     /// Time asked for by `next_wake` has come.

@@ -247,7 +247,7 @@ pub enum GapReason {
     InterfaceVanished,
     /// The machine was started anew while the service held uncommitted or uncounted usage.
     Rebooted,
-    /// A counter fell inside an epoch; what it lost cannot be known.
+    /// A counter fell inside an epoch, or as its link went; what it lost cannot be known.
     CounterReset,
     /// The SIM in use changed while the service did not run.
     SimChanged,
@@ -299,8 +299,8 @@ impl GapReason {
                  with it."
             }
             Self::CounterReset => {
-                "The counter began anew in the middle of a connection; what it had counted since it was last read is \
-                 lost."
+                "The counter began anew in the middle of a connection, or was set back as its interface went; what it \
+                 had counted since it was last read is lost."
             }
             Self::SimChanged => {
                 "The SIM was changed while nobody watched; whose the bytes in between are cannot be told."

@@ -368,7 +368,7 @@ impl Engine {
     async fn link_event(&mut self, event: LinkEvent) {
         let event = match event {
             LinkEvent::Appeared(link) | LinkEvent::Changed(link) => Event::LinkAppeared(link),
-            LinkEvent::Vanished(link) => Event::LinkVanished(link),
+            LinkEvent::Vanished(end) => Event::LinkVanished(end),
             LinkEvent::Resynchronised(links) => Event::LinksResynchronised(links),
         };
         self.feed(event).await;

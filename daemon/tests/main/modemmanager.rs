@@ -518,10 +518,10 @@ fn last_word_of(
             links.read(None).unwrap();
             ready.send(()).unwrap();
             loop {
-                if let LinkEvent::Vanished(last) = links.event().await.unwrap()
-                    && last.name == interface
+                if let LinkEvent::Vanished(end) = links.event().await.unwrap()
+                    && end.reading.name == interface
                 {
-                    return last.ip_bytes();
+                    return end.reading.ip_bytes();
                 }
             }
         })

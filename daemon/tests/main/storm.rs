@@ -136,8 +136,10 @@ async fn fifty_new_interfaces_lose_no_byte_while_it_runs() {
     let scene = Scene::new("storm-links", modem_spec(), RESTLESS).await;
     let daemon = Daemon::start(&scene.place, Some(&wire.near)).await;
     scene.connect(&daemon, HOME, over_link()).await;
+    let mut open = 0;
     for round in 0..50 {
-        if random.below(4) > 0 {
+        let received = random.below(4) > 0;
+        if received {
             wire.download(1 + random.some(40), random.some(1_400));
             let truth = wire.truth();
             // The new interface may still be on its way through netlink; what passed since is not lost by that.
@@ -145,6 +147,7 @@ async fn fifty_new_interfaces_lose_no_byte_while_it_runs() {
         }
         if random.below(4) > 0 {
             wire.upload(1 + random.some(40), random.some(1_400));
+            open += usize::from(received);
         }
         wire.unplug();
         if random.below(3) == 0 {
@@ -158,7 +161,11 @@ async fn fifty_new_interfaces_lose_no_byte_while_it_runs() {
     let truth = wire.truth();
     until("everything is counted", async || (daemon.counted(HOME).await == truth).then_some(())).await;
     assert_eq!(daemon.sim(HOME).await.measured_bytes, truth.0 + truth.1);
-    assert_eq!(scene.place.gaps(), [""; 0]);
+    // A veth end sets back what it received as it goes: of one that has sent something since it was read nobody can tell
+    // that it received nothing.
+    let gaps = scene.place.gaps();
+    assert!((1..=open).contains(&gaps.len()), "{open}: {gaps:?}");
+    assert!(gaps.iter().all(|reason| reason == "counter-reset"), "{gaps:?}");
 }
 
 #[tokio::test]

@@ -58,17 +58,26 @@ async fn the_last_traffic_before_the_interface_goes_is_counted() {
     scene.connect(&daemon, HOME, over_link()).await;
     for _ in 0..10 {
         wire.download(31, 999);
-        // A veth end forgets what its peer sent the moment it goes; other links tell it to the end.
+        // A veth end sets back what it received the moment it goes; other links tell it to the end.
         assert_eq!(daemon.counted(HOME).await, wire.truth());
         wire.upload(29, 888);
         wire.replug();
     }
+    // In use to the end and idle at its end: nothing came after the last reading.
+    wire.download(31, 999);
+    assert_eq!(daemon.counted(HOME).await, wire.truth());
+    wire.replug();
     wire.some_traffic();
     let truth = wire.truth();
     // The last appearance may still be on its way through netlink; what passed since is not lost by that.
     until("everything is counted", async || (daemon.counted(HOME).await == truth).then_some(())).await;
     assert_eq!(daemon.sim(HOME).await.measured_bytes, truth.0 + truth.1);
-    assert_eq!(scene.place.gaps(), [""; 0]);
+    // Whether something was received beside what was sent last nobody can tell: but for a chance reading right before.
+    let gaps = scene.place.gaps();
+    assert!(
+        (1..=10).contains(&gaps.len()) && gaps.iter().all(|reason| reason == "counter-reset"),
+        "{gaps:?}"
+    );
 }
 
 #[tokio::test]
@@ -101,7 +110,9 @@ async fn under_traffic_without_a_pause_nothing_is_lost_or_invented_by_new_interf
     })
     .await;
     assert!(counted.0 <= truth.0 && counted.1 <= truth.1, "invented: {counted:?} of {truth:?}");
-    assert_eq!(scene.place.gaps(), [""; 0]);
+    let gaps = scene.place.gaps();
+    assert!(gaps.len() <= 6 && gaps.iter().all(|reason| reason == "counter-reset"), "{gaps:?}");
+    assert!(counted == truth || !gaps.is_empty(), "lost unsaid: {counted:?} of {truth:?}");
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ async fn stalled_while_the_interface_is_new_twice_it_loses_nothing() {
     wire.some_traffic();
     counted_is(&daemon, wire.truth()).await;
     stop(&daemon);
-    // Sent bytes alone while links go: a veth end forgets what it received with its peer.
+    // Sent bytes alone while links go: a veth end sets back what it received.
     wire.upload(7, 700);
     wire.replug();
     wire.upload(70, 700);
@@ -72,7 +72,8 @@ async fn stalled_while_the_interface_is_new_twice_it_loses_nothing() {
     wire.some_traffic();
     go_on(&daemon);
     counted_is(&daemon, wire.truth()).await;
-    assert_eq!(scene.place.gaps(), [""; 0]);
+    // Whether the first received anything since it was read nobody can tell.
+    assert_eq!(scene.place.gaps(), ["counter-reset"]);
 }
 
 #[tokio::test]
@@ -166,7 +167,8 @@ async fn the_same_name_on_another_device_is_another_sims() {
     })
     .await;
     assert_eq!(daemon.counted(HOME).await, home);
-    assert_eq!(scene.place.gaps(), [""; 0]);
+    // What the first received since it was read, beside what it sent, went with it.
+    assert!(scene.place.gaps().iter().all(|reason| reason == "counter-reset"), "{:?}", scene.place.gaps());
 }
 
 /// So much happens to links that the kernel throws messages away; fails where it did not.

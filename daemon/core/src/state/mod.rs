@@ -284,9 +284,9 @@ impl State {
                     self.accounting.forget_newborn();
                 }
             }
-            Event::LinkVanished(link) => {
-                let concerns = self.concerns_modems(link);
-                let booked = self.accounting.link_vanished(link, at, &self.splits);
+            Event::LinkVanished(end) => {
+                let concerns = self.concerns_modems(&end.reading);
+                let booked = self.accounting.link_vanished(end, at, &self.splits);
                 self.booked(&booked, fx);
                 if concerns {
                     self.links_settle_at.get_or_insert(at.boot_ms.saturating_add(modems::LINKS_SETTLE_MS));

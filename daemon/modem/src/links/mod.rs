@@ -14,7 +14,7 @@ use std::io;
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
-use simbell_core::counter::{LinkCounters, LinkName, LinkReading};
+use simbell_core::counter::{LinkCounters, LinkEnd, LinkName, LinkReading};
 use simbell_core::ident::IfIndex;
 
 pub use self::error::LinksError;
@@ -37,7 +37,7 @@ pub enum LinkEvent {
     /// Its name or link type changed; counters as of now.
     Changed(LinkReading),
     /// It is gone, deleted or moved to another network namespace; its final counters.
-    Vanished(LinkReading),
+    Vanished(LinkEnd),
     /// The kernel dropped notifications: every link as it is now. What is missing here is gone unseen.
     Resynchronised(Vec<LinkReading>),
 }
@@ -260,7 +260,8 @@ impl Links {
 impl LinkEvent {
     fn is_about(&self, ifindex: u32) -> bool {
         match self {
-            Self::Appeared(link) | Self::Changed(link) | Self::Vanished(link) => link.ifindex.0 == ifindex,
+            Self::Appeared(link) | Self::Changed(link) => link.ifindex.0 == ifindex,
+            Self::Vanished(end) => end.reading.ifindex.0 == ifindex,
             Self::Resynchronised(_) => true,
         }
     }
@@ -302,8 +303,9 @@ fn appeared_or_changed(inventory: &mut BTreeMap<u32, Known>, link: LinkMessage) 
                 known.last = link.counters.unwrap_or(known.last);
                 return Some(LinkEvent::Changed(known.reading(link.ifindex)));
             }
-            // A link that is taken down before it goes tells so, with figures that its driver may have taken back.
-            known.last = link.counters.map_or(known.last, |told| largest(told, known.last));
+            // Less than what was read is older news, or a driver's that sets figures back as its link goes down.
+            known.last =
+                link.counters.filter(|told| largest(*told, known.last) == *told).unwrap_or(known.last);
             None
         }
         None => {
@@ -323,20 +325,30 @@ fn appeared_or_changed(inventory: &mut BTreeMap<u32, Known>, link: LinkMessage) 
 fn vanished(inventory: &mut BTreeMap<u32, Known>, link: LinkMessage) -> Option<LinkEvent> {
     let known = inventory.remove(&link.ifindex);
     let (last_name, last) = known.map(|known| (known.name, known.last)).unzip();
-    let counters = match (link.counters, last) {
-        (Some(told), Some(last)) => largest(told, last),
-        (told, last) => told.or(last)?,
+    let (counters, set_back) = match (link.counters, last) {
+        (Some(told), Some(last)) => (largest(told, last), sets_back(told, last)),
+        (told, last) => (told.or(last)?, false),
     };
-    Some(LinkEvent::Vanished(LinkReading {
+    let reading = LinkReading {
         ifindex: IfIndex(link.ifindex),
         name: link.name.or(last_name)?,
         ethernet: link.ethernet,
         ppp: link.ppp,
         counters,
-    }))
+    };
+    Some(LinkEvent::Vanished(LinkEnd { reading, set_back }))
 }
 
-/// Some drivers take figures back while they dismantle a link: a veth pair, whose received bytes are its
+/// Whether a link that went with figures below those last read counted anything in between: one of them grew, or fell
+/// and counted anew, or none is left to tell. An idle veth end says 0 received and as much sent as before.
+fn sets_back(told: LinkCounters, last: LinkCounters) -> bool {
+    let ways = [(told.rx_bytes, last.rx_bytes), (told.tx_bytes, last.tx_bytes)];
+    let fell = ways.iter().any(|(told, last)| told < last);
+    let used = ways.iter().any(|(told, last)| told > last || (*told > 0 && told < last));
+    fell && (used || ways.iter().all(|(told, last)| told < last))
+}
+
+/// Some drivers set figures back while they dismantle a link: a veth pair, whose received bytes are its
 /// peer's sent ones, loses sight of its peer first. What was once read stays.
 fn largest(told: LinkCounters, last: LinkCounters) -> LinkCounters {
     LinkCounters {
@@ -391,15 +403,37 @@ mod tests {
         for (told, end) in [(Some(900), 900), (Some(0), 500), (None, 500)] {
             appeared_or_changed(&mut inventory, message(Some("wwan0"), true, Some(500)));
             appeared_or_changed(&mut inventory, message(Some("wwan0"), true, Some(0)));
-            let Some(LinkEvent::Vanished(link)) = vanished(&mut inventory, message(None, true, told)) else {
+            let Some(LinkEvent::Vanished(LinkEnd { reading, .. })) =
+                vanished(&mut inventory, message(None, true, told))
+            else {
                 panic!("the name is known");
             };
-            assert_eq!((link.name.as_str(), link.counters.rx_bytes), ("wwan0", end));
+            assert_eq!((reading.name.as_str(), reading.counters.rx_bytes), ("wwan0", end));
         }
         assert_eq!(
             vanished(&mut inventory, message(None, true, Some(1))),
             None,
             "nothing known, nothing told"
         );
+    }
+
+    #[test]
+    fn figures_that_are_set_back_leave_something_open_where_the_link_was_in_use() {
+        let counters = |(rx_bytes, tx_bytes)| LinkCounters { rx_bytes, tx_bytes, ..LinkCounters::default() };
+        for (told, last, open) in [
+            ((500, 80), (500, 80), false),
+            ((700, 90), (500, 80), false),
+            ((0, 80), (500, 80), false),
+            ((500, 0), (500, 80), false),
+            ((0, 81), (500, 80), true),
+            ((501, 0), (500, 80), true),
+            ((3, 80), (500, 80), true),
+            ((0, 0), (500, 80), true),
+            ((3, 4), (500, 80), true),
+            ((0, 0), (0, 0), false),
+            ((0, 80), (0, 0), false),
+        ] {
+            assert_eq!(sets_back(counters(told), counters(last)), open, "{told:?} after {last:?}");
+        }
     }
 }

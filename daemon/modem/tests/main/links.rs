@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use simbell_core::counter::{LinkCounters, LinkReading};
+use simbell_core::counter::{LinkCounters, LinkEnd, LinkReading};
 use simbell_core::ident::IfIndex;
 use simbell_modem::links::{LinkEvent, Links};
 
@@ -75,7 +75,9 @@ fn a_sample_does_not_take_a_link_for_another_of_the_same_index() {
             told.push(event);
         }
         let gone = told.iter().find_map(|event| match event {
-            LinkEvent::Vanished(link) if link.ifindex == IfIndex(77) => Some(link.counters.tx_bytes),
+            LinkEvent::Vanished(end) if end.reading.ifindex == IfIndex(77) => {
+                Some(end.reading.counters.tx_bytes)
+            }
             _ => None,
         });
         assert_eq!(gone, Some(before.counters.tx_bytes), "{told:?}");
@@ -123,13 +125,47 @@ fn a_deleted_link_tells_its_final_counters_exactly() {
             let mut finals = Vec::new();
             while finals.len() < 2 {
                 match next(&mut links).await {
-                    LinkEvent::Vanished(reading) => finals.push(reading),
+                    LinkEvent::Vanished(end) => finals.push(end.reading),
                     other => panic!("only vanishing was to be seen, not {other:?}"),
                 }
             }
             let near = named(&finals, "wwan0");
             assert_eq!(near.ip_bytes(), (0, 100 * round * (500 + HEADERS)));
             assert_eq!(links.read(None).unwrap().len(), 1, "only lo is left");
+        }
+    });
+}
+
+#[test]
+fn a_veth_end_that_was_in_use_says_that_it_sets_back_what_it_received() {
+    inside("links::a_veth_end_that_was_in_use_says_that_it_sets_back_what_it_received", async || {
+        for in_use in [true, false] {
+            veth("wwan0", "");
+            run("ip addr add 10.8.0.1/24 dev wwan0-far");
+            run("ip neigh replace 10.8.0.2 lladdr 02:00:00:00:00:01 dev wwan0-far nud permanent");
+            let far = UdpSocket::bind("10.8.0.1:0").unwrap();
+            let mut links = Links::open().unwrap();
+            let receive = || assert_eq!(far.send_to(&[0; 100], "10.8.0.2:9").unwrap(), 100);
+            send(2, 100);
+            (0..5).for_each(|_| receive());
+            let read = links.read(None).unwrap();
+            assert_eq!(named(&read, "wwan0").ip_bytes(), (5 * (100 + HEADERS), 2 * (100 + HEADERS)));
+            if in_use {
+                // This is lost; what goes the other way shows that something may be.
+                (0..3).for_each(|_| receive());
+                send(1, 100);
+            }
+            run("ip link del wwan0");
+            let end = loop {
+                if let LinkEvent::Vanished(end) = next(&mut links).await
+                    && end.reading.name == "wwan0"
+                {
+                    break end;
+                }
+            };
+            let sent = if in_use { 3 } else { 2 };
+            assert_eq!(end.reading.ip_bytes(), (5 * (100 + HEADERS), sent * (100 + HEADERS)));
+            assert_eq!(end.set_back, in_use);
         }
     });
 }
@@ -155,10 +191,10 @@ fn deletion_under_traffic_loses_nothing_the_link_has_sent() {
         }
         run("ip link del wwan0");
         let gone = loop {
-            if let LinkEvent::Vanished(reading) = next(&mut links).await
-                && reading.name == "wwan0"
+            if let LinkEvent::Vanished(end) = next(&mut links).await
+                && end.reading.name == "wwan0"
             {
-                break reading;
+                break end.reading;
             }
         };
         stop.store(true, Ordering::Relaxed);
@@ -207,7 +243,7 @@ fn the_same_name_on_another_device_is_another_link() {
         let about: Vec<_> = seen
             .iter()
             .filter_map(|event| match event {
-                LinkEvent::Vanished(link) if link.name == "wwan0" => Some(("gone", link)),
+                LinkEvent::Vanished(end) if end.reading.name == "wwan0" => Some(("gone", &end.reading)),
                 LinkEvent::Appeared(link) if link.name == "wwan0" => Some(("new", link)),
                 _ => None,
             })
@@ -232,7 +268,8 @@ fn a_reading_never_mixes_two_links_of_one_index() {
         assert!(readings.iter().all(|reading| reading.ifindex != IfIndex(700)), "{readings:?}");
         let mut seen = Vec::new();
         while let Some(event) = links.event().now_or_never() {
-            if let LinkEvent::Vanished(link) | LinkEvent::Appeared(link) = event.unwrap()
+            if let LinkEvent::Vanished(LinkEnd { reading: link, .. }) | LinkEvent::Appeared(link) =
+                event.unwrap()
                 && link.ifindex == IfIndex(700)
             {
                 seen.push(link.ip_bytes().1);
@@ -253,7 +290,9 @@ fn a_link_moved_away_is_gone_and_keeps_its_counters_when_it_returns() {
         let sent = 10 * (100 + HEADERS);
         run(&format!("ip link set wwan0 netns {}", neighbour.pid()));
         match next(&mut links).await {
-            LinkEvent::Vanished(link) => assert_eq!((link.name.as_str(), link.ip_bytes().1), ("wwan0", sent)),
+            LinkEvent::Vanished(LinkEnd { reading, .. }) => {
+                assert_eq!((reading.name.as_str(), reading.ip_bytes().1), ("wwan0", sent));
+            }
             other => panic!("{other:?}"),
         }
         run(&format!(
@@ -334,7 +373,7 @@ fn lost_notifications_are_noticed_and_made_good() {
         assert_eq!(links.read(None).unwrap().len(), 2);
         run("ip link del wwan5");
         match next(&mut links).await {
-            LinkEvent::Vanished(link) => assert_eq!(link.name, "wwan5"),
+            LinkEvent::Vanished(end) => assert_eq!(end.reading.name, "wwan5"),
             LinkEvent::Resynchronised(listed) => assert_eq!(listed.len(), 1),
             other => panic!("{other:?}"),
         }

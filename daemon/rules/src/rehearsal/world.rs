@@ -37,7 +37,7 @@ impl Rehearsal {
         }
         if let Some(seat) = self.seats.remove(after) {
             self.feed(Event::ModemVanished { modem: seat.modem.clone() })?;
-            self.feed(Event::LinkVanished(seat.reading()))?;
+            self.feed(Event::LinkVanished(seat.reading().into()))?;
         }
         let seat = self.seats.remove(before).ok_or_else(|| RehearsalError::NoModem(before.clone()))?;
         self.seats.insert(after.clone(), Seat { sim: after.clone(), ..seat });
@@ -89,7 +89,7 @@ impl Rehearsal {
         seat.present = false;
         let (modem, link) = (seat.modem.clone(), seat.reading());
         seat.counters = simbell_core::counter::LinkCounters::default();
-        self.feed(Event::LinkVanished(link))?;
+        self.feed(Event::LinkVanished(link.into()))?;
         self.feed(Event::ModemVanished { modem })
     }
 

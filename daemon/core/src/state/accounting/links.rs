@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::thresholds::LinkPosition;
 use super::{Accounting, Booked, Counter, Owner, Splits, dated};
-use crate::counter::LinkReading;
+use crate::counter::{LinkEnd, LinkReading};
 use crate::effect::Change;
 use crate::ident::{Apn, Iccid, IfIndex};
 use crate::ledger::{Gap, GapReason, Source, Zone};
@@ -138,19 +138,25 @@ impl Accounting {
     }
 
     /// A link vanished: its final counters are booked to whoever used it last.
-    pub fn link_vanished(&mut self, reading: &LinkReading, at: Stamp, splits: &Splits) -> Vec<Booked> {
+    pub fn link_vanished(&mut self, end: &LinkEnd, at: Stamp, splits: &Splits) -> Vec<Booked> {
         let mut booked = Vec::new();
+        let reading = &end.reading;
         self.watched.remove(&reading.ifindex);
         if let Some(mut link) = self.links.remove(&reading.ifindex) {
             // The modem that went just before used it to the end. What the ledger alone says of a time when the service
             // did not run may not hold any more.
             link.presumed &= link.unconfirmed;
+            let before = link.baseline(self.boot.as_ref());
             self.link_read(&mut link, reading, at, splits, &mut booked);
             if link.unconfirmed
                 && link.growth() != (0, 0)
                 && let Some(base) = link.baseline(self.boot.as_ref())
             {
                 self.lose_keeping(&base, GapReason::InterfaceVanished, at);
+            } else if end.set_back
+                && let Some(base) = before
+            {
+                self.lose_keeping(&base, GapReason::CounterReset, at);
             }
             if link.epoch.is_some() {
                 self.changes.push(Change::DropBaseline { counter: link.key.clone() });

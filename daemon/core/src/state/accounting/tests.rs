@@ -9,7 +9,7 @@ mod unseen;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::counter::{LinkCounters, LinkReading};
+use crate::counter::{LinkCounters, LinkEnd, LinkReading};
 use crate::effect::{Change, SimRecord};
 use crate::event::Event;
 use crate::ident::{BootId, Iccid, IfIndex, ModemId};
@@ -329,13 +329,33 @@ fn what_passes_between_connecting_and_connected_is_the_connections() {
 fn final_counters_and_the_next_link_of_the_name_count_in_full() {
     let mut bench = Bench::new(&[reading(5, 0, 0)]);
     bench.connect(0, &[reading(5, 0, 0)]);
-    bench.feed(&Event::LinkVanished(reading(5, 700, 70)));
+    bench.feed(&Event::LinkVanished(reading(5, 700, 70).into()));
     bench.feed(&Event::LinkAppeared(reading(6, 0, 0)));
     bench.feed(&Event::LinksRead(vec![reading(6, 30, 3)]));
     bench.commit();
     assert_eq!(bench.ledger.sum(0), (730, 73));
     assert_eq!(bench.ledger.baselines.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), ["link:6"]);
     assert_eq!(bench.ledger.reasons(), []);
+}
+
+#[test]
+fn what_a_link_sets_back_as_it_goes_is_a_gap_from_the_last_reading_on() {
+    let mut bench = Bench::new(&[reading(5, 0, 0)]);
+    bench.connect(0, &[reading(5, 0, 0)]);
+    bench.feed(&Event::LinksRead(vec![reading(5, 700, 70)]));
+    let read = bench.at().wall.as_millis() / 1_000;
+    bench.secs += 300;
+    bench.feed(&Event::LinkVanished(LinkEnd { reading: reading(5, 700, 90), set_back: true }));
+    let gone = bench.at().wall.as_millis() / 1_000;
+    bench.feed(&Event::LinkAppeared(reading(6, 0, 0)));
+    bench.feed(&Event::LinksRead(vec![reading(6, 30, 3)]));
+    // Of one that nobody uses nothing is missing.
+    bench.feed(&Event::LinkAppeared(reading(7, 0, 0)));
+    bench.feed(&Event::LinkVanished(LinkEnd { reading: reading(7, 5, 5), set_back: true }));
+    bench.commit();
+    assert_eq!(bench.ledger.sum(0), (730, 93), "what was read and what it told stays");
+    assert_eq!(bench.ledger.reasons(), [GapReason::CounterReset]);
+    assert_eq!(bench.ledger.gap_spans, [(Some(read), Some(gone))]);
 }
 
 /// The kernel tells of a modem that is pulled out before ModemManager does: that is no alarm.
@@ -346,7 +366,7 @@ fn a_connection_without_its_link_is_unmeasured_only_where_its_modem_stays() {
     };
     let mut bench = Bench::new(&[reading(5, 0, 0)]);
     bench.connect(0, &[reading(5, 0, 0)]);
-    bench.feed(&Event::LinkVanished(reading(5, 700, 70)));
+    bench.feed(&Event::LinkVanished(reading(5, 700, 70).into()));
     assert!(!unmeasured(&bench));
     bench.feed(&Event::ModemVanished { modem: ModemId::new("350000000000000").unwrap() });
     bench.secs += 10;
@@ -355,7 +375,7 @@ fn a_connection_without_its_link_is_unmeasured_only_where_its_modem_stays() {
 
     let mut bench = Bench::new(&[reading(5, 0, 0)]);
     bench.connect(0, &[reading(5, 0, 0)]);
-    bench.feed(&Event::LinkVanished(reading(5, 700, 70)));
+    bench.feed(&Event::LinkVanished(reading(5, 700, 70).into()));
     let wake = bench.state.next_wake(bench.at()).unwrap();
     assert!(wake.after <= Span::secs(10), "{wake:?}");
     bench.secs += 10;
@@ -378,7 +398,7 @@ fn a_replacement_seen_unconnected_counts_from_its_next_connection() {
     let mut bench = Bench::new(&[reading(5, 0, 0)]);
     bench.connect(0, &[reading(5, 0, 0)]);
     bench.feed(&Event::ModemVanished { modem: ModemId::new("350000000000000").unwrap() });
-    bench.feed(&Event::LinkVanished(reading(5, 10, 0)));
+    bench.feed(&Event::LinkVanished(reading(5, 10, 0).into()));
     bench.feed(&Event::LinkAppeared(reading(6, 0, 0)));
     bench.seen(&[reading(6, 400, 400)], view(0, ModemState::Registered, vec![]));
     bench.connect(0, &[reading(6, 500, 500)]);
@@ -439,7 +459,7 @@ fn a_link_that_vanishes_before_its_sim_is_confirmed_is_a_gap() {
     bench.feed(&Event::LinksRead(vec![reading(5, 100, 1)]));
     bench.commit();
     bench.start(&[reading(5, 300, 3)]);
-    bench.feed(&Event::LinkVanished(reading(5, 400, 4)));
+    bench.feed(&Event::LinkVanished(reading(5, 400, 4).into()));
     bench.commit();
     assert_eq!(bench.ledger.sum(0), (100, 1));
     assert_eq!(bench.ledger.reasons(), [GapReason::InterfaceVanished]);
@@ -580,7 +600,7 @@ fn a_connection_that_the_kernel_counts_is_never_counted_by_modemmanager_too() {
     let up = |rx| view(0, ModemState::Connected, vec![bearer(true, Some((rx, 0, 50)))]);
     bench.seen(&[reading(5, 1_000, 0)], up(900));
     // Unplugged: the link goes first, ModemManager notices later.
-    bench.feed(&Event::LinkVanished(reading(5, 1_100, 0)));
+    bench.feed(&Event::LinkVanished(reading(5, 1_100, 0).into()));
     bench.feed(&Event::ModemSeen(Box::new(up(1_100))));
     bench.commit();
     assert_eq!(bench.ledger.sum(0), (1_100, 0));

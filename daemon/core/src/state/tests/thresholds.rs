@@ -66,7 +66,7 @@ fn nothing_is_armed_for_what_does_not_count_or_nobody_can_vouch_for() {
     bench.feed(&Event::ModemManagerVanished);
     assert_eq!(bench.state.next_thresholds(), [], "whose it is nobody knows");
     let mut bench = change(|_| {});
-    bench.feed(&Event::LinkVanished(link(100_000)));
+    bench.feed(&Event::LinkVanished(link(100_000).into()));
     assert_eq!(bench.state.next_thresholds(), []);
     let mut bench = change(|_| {});
     bench.trusted = false;

@@ -53,7 +53,7 @@ fn what_a_connection_that_is_left_out_carries_is_not_counted() {
     assert_eq!(bench.ledger.sum(0), (700, 0));
     assert!(!unmeasured(&bench), "nothing is missing");
     assert!(bench.ledger.epochs.values().all(|epoch| epoch.apn.as_deref() == Some("internet")));
-    bench.feed(&Event::LinkVanished(link(6, "qmimux1", 9_500)));
+    bench.feed(&Event::LinkVanished(link(6, "qmimux1", 9_500).into()));
     bench.feed(&up(vec![over("qmimux0", 1, "internet")]));
     bench.feed(&Event::LinksRead(vec![link(5, "qmimux0", 800)]));
     bench.commit();

@@ -20,6 +20,8 @@ enum Op {
     Commit,
     Roam,
     Recreate,
+    /// As [`Op::Recreate`], of a link that sets back what it received since it was read.
+    SetBack,
     Reset,
     Swap,
     ModemManagerCrash,
@@ -57,6 +59,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Commit),
         1 => Just(Op::Roam),
         2 => Just(Op::Recreate),
+        1 => Just(Op::SetBack),
         1 => Just(Op::Reset),
         1 => Just(Op::Swap),
         1 => Just(Op::ModemManagerCrash),
@@ -361,6 +364,7 @@ impl World {
         if matches!(
             op,
             Op::Recreate
+                | Op::SetBack
                 | Op::Reset
                 | Op::Switch
                 | Op::Kill
@@ -476,7 +480,16 @@ impl World {
                 self.roaming = !self.roaming;
                 self.show();
             }
-            Op::Recreate if self.modem.link => self.recreate(),
+            Op::Recreate if self.modem.link => self.recreate(self.link().into()),
+            Op::SetBack if self.modem.link => {
+                let read = self.bench.state.accounting.links.get(&IfIndex(self.index));
+                let received = read.map_or(self.counter.0, |link| link.latest.0.min(self.counter.0));
+                let set_back = received < self.counter.0;
+                if set_back && self.running {
+                    self.lost = [true; 2];
+                }
+                self.recreate(LinkEnd { reading: reading(self.index, received, self.counter.1), set_back });
+            }
             Op::Reset if self.modem.link => {
                 if let Some(sim) = self.by_ledger() {
                     self.lost[sim] = true;
@@ -565,8 +578,7 @@ impl World {
         }
     }
 
-    fn recreate(&mut self) {
-        let last = self.link();
+    fn recreate(&mut self, last: LinkEnd) {
         if let Some(sim) = self.by_ledger().filter(|_| !self.watched()) {
             self.lost[sim] = true;
         }

@@ -32,7 +32,7 @@ fn the_link_that_appears_after_it_has_dialled_counts_from_its_birth() {
     bench.commit();
     assert_eq!(bench.ledger.sum(0), (900, 0));
     // It hangs up: pppd takes the link away.
-    bench.feed(&Event::LinkVanished(ppp(11, 950)));
+    bench.feed(&Event::LinkVanished(ppp(11, 950).into()));
     bench.seen(&[], view(0, ModemState::Registered, vec![bearer(false, None)]));
     bench.commit();
     assert_eq!(bench.ledger.sum(0), (950, 0));
