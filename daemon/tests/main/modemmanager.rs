@@ -490,8 +490,9 @@ async fn traffic_counts_to_the_byte_and_by_zone_also_when_unplugged_in_the_midst
     bell.sim_is("connected again", MOBILE, |s| s.connected == Some(true) && s.measured).await;
     lab.link(&modem).unwrap().upload(77_777).unwrap();
     assert_eq!(bell.sim(MOBILE).await.unwrap().measured_bytes, all + 77_777);
-    let gaps = bell.usage(MOBILE).await.into_iter().filter(|row| row.gap.is_some()).count();
-    assert_eq!(gaps, 0);
+    // Beside what it sent last, the interface, a veth end, sets back what it received: nobody can tell that this was nothing.
+    let gaps: Vec<String> = bell.usage(MOBILE).await.into_iter().filter_map(|row| row.gap).collect();
+    assert_eq!(gaps, ["counter-reset"]);
 
     // The same figure in the ledger after an end in order and a start anew.
     bell.stop().await;
