@@ -225,8 +225,7 @@ impl Room {
         }
         let mut temporary = None;
         if options.simulate.is_some() && options.state_dir.is_none() {
-            let dir = std::env::temp_dir().join(format!("simbell-{}", std::process::id()));
-            make_dir(&dir)?;
+            let dir = make_temporary(&std::env::temp_dir())?;
             service.state_dir.clone_from(&dir);
             service.socket = dir.join("control.sock");
             temporary = Some(dir);
@@ -257,6 +256,28 @@ impl Drop for Room {
             tracing::warn!(%error, "the temporary directory {} cannot be removed", dir.display());
         }
     }
+}
+
+/// A directory that nobody else has made: others write where it stands, and may guess its name.
+fn make_temporary(parent: &Path) -> anyhow::Result<PathBuf> {
+    let names = (0..100).map(|number| match number {
+        0 => format!("simbell-{}", std::process::id()),
+        _ => format!("simbell-{}-{number}", std::process::id()),
+    });
+    let mut failed = anyhow::anyhow!("its names are taken");
+    for dir in names.map(|name| parent.join(name)) {
+        match std::fs::DirBuilder::new().mode(0o750).create(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                failed = error.into();
+                break;
+            }
+        }
+    }
+    let parent = parent.display();
+    Err(failed
+        .context(format!("no directory can be made in {parent}; name one with --state-dir, or set TMPDIR")))
 }
 
 fn make_dir(dir: &Path) -> anyhow::Result<()> {
@@ -423,4 +444,22 @@ pub fn load_config(asked: Option<&Path>, env: &Environment) -> Result<Loaded, co
 
 fn join(errors: Vec<impl ToString>) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_somebody_else_has_made_is_not_taken() {
+        let parent = std::env::temp_dir().join(format!("simbell-room-{}", std::process::id()));
+        std::fs::create_dir_all(parent.join("theirs")).unwrap();
+        let expected = parent.join(format!("simbell-{}", std::process::id()));
+        std::os::unix::fs::symlink(parent.join("theirs"), &expected).unwrap();
+        let made = make_temporary(&parent).unwrap();
+        assert!(made != expected && made.is_dir() && !made.is_symlink(), "{}", made.display());
+        let refused = format!("{:#}", make_temporary(Path::new("/proc")).unwrap_err());
+        std::fs::remove_dir_all(&parent).unwrap();
+        assert!(refused.contains("in /proc; name one with --state-dir"), "{refused}");
+    }
 }
