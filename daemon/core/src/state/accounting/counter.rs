@@ -41,7 +41,7 @@ pub(super) struct Counter {
     pub latest: (u64, u64),
     pub booked: (u64, u64),
     pub booked_at: Stamp,
-    /// When `latest` was told, of ModemManager's figures alone: no earlier than it was last another.
+    /// When `latest` was told: read of the kernel, and of ModemManager's figures no earlier than it was last another.
     pub told_at: Stamp,
     pub owner: Option<Owner>,
     pub epoch: Option<EpochId>,
@@ -152,7 +152,11 @@ impl Counter {
     /// Everything it says is in the ledger. Where more is booked than it says (the kernel's figures were ahead), that stays.
     pub fn all_booked(&mut self, at: Stamp) {
         self.booked = (self.booked.0.max(self.latest.0), self.booked.1.max(self.latest.1));
-        self.booked_at = at;
+        self.booked_at = match self.source {
+            Source::Modem => at,
+            // What is settled between two readings is as of the first, or of its beginning.
+            _ => earlier(at, at.boot_ms.saturating_sub(self.told_at.boot_ms.max(self.booked_at.boot_ms))),
+        };
     }
 
     /// Nobody's from now on.

@@ -190,6 +190,7 @@ impl Accounting {
             // What passed before the reset and what passed since cannot be told apart from a counter that lies.
             let lost = link.baseline(self.boot.as_ref());
             link.rebase(now, at);
+            link.told_at = at;
             self.bridge(link);
             // What a copy of the ledger says of it is no figure of this count.
             self.count_others(link.ifindex, at);
@@ -205,6 +206,7 @@ impl Accounting {
                 self.count_others(link.ifindex, at);
             }
             link.latest = now;
+            link.told_at = at;
             self.kernel_read(link, at);
             if link.owner.is_none() {
                 link.booked = now;

@@ -358,6 +358,28 @@ fn what_a_link_sets_back_as_it_goes_is_a_gap_from_the_last_reading_on() {
     assert_eq!(bench.ledger.gap_spans, [(Some(read), Some(gone))]);
 }
 
+/// Figures are told without a reading of the kernel.
+#[test]
+fn what_passes_between_two_readings_is_dated_by_both_whatever_is_settled_in_between() {
+    let mut bench = Bench::new(&[reading(5, 0, 0)]);
+    bench.connect(0, &[reading(5, 0, 0)]);
+    bench.secs = NOON + 3_540;
+    bench.feed(&Event::LinksRead(vec![reading(5, 100, 0)]));
+    bench.commit();
+    bench.secs = NOON + 3_598;
+    let up = view(0, ModemState::Connected, vec![bearer(true, Some((100, 0, NOON)))]);
+    bench.feed(&Event::ModemSeen(Box::new(up)));
+    bench.secs = NOON + 3_604;
+    bench.feed(&Event::LinksRead(vec![reading(5, 300, 0)]));
+    let pending = &bench.state.accounting.pending;
+    let hours: Vec<(&When, u64)> = pending.iter().map(|slot| (&slot.when, slot.rx_bytes)).collect();
+    assert_eq!(
+        hours,
+        [(&When::Hour(Timestamp::from_secs(NOON)), 200)],
+        "most of the time between was before one"
+    );
+}
+
 /// The kernel tells of a modem that is pulled out before ModemManager does: that is no alarm.
 #[test]
 fn a_connection_without_its_link_is_unmeasured_only_where_its_modem_stays() {
