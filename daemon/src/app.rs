@@ -452,14 +452,14 @@ mod tests {
 
     #[test]
     fn a_directory_that_somebody_else_has_made_is_not_taken() {
-        let parent = std::env::temp_dir().join(format!("simbell-room-{}", std::process::id()));
-        std::fs::create_dir_all(parent.join("theirs")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let parent = folder.path();
+        std::fs::create_dir(parent.join("theirs")).unwrap();
         let expected = parent.join(format!("simbell-{}", std::process::id()));
         std::os::unix::fs::symlink(parent.join("theirs"), &expected).unwrap();
-        let made = make_temporary(&parent).unwrap();
+        let made = make_temporary(parent).unwrap();
         assert!(made != expected && made.is_dir() && !made.is_symlink(), "{}", made.display());
         let refused = format!("{:#}", make_temporary(Path::new("/proc")).unwrap_err());
-        std::fs::remove_dir_all(&parent).unwrap();
         assert!(refused.contains("in /proc; name one with --state-dir"), "{refused}");
     }
 }

@@ -306,7 +306,8 @@ mod tests {
 
     #[test]
     fn a_battery_backed_clock_or_a_host_vouches() {
-        let root = std::env::temp_dir().join(format!("simbell-hardware-{}", std::process::id()));
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
         let judge = |what: &str, path: &str, text: &str, vouches: bool| {
             let file = root.join(path);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();

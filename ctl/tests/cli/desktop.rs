@@ -31,7 +31,7 @@ fn needed(program: &str, package: &str) -> Command {
 impl Session {
     /// A bus, a display and dunst.
     fn start(scratch: &Scratch) -> Self {
-        let bus = format!("unix:path={}", scratch.0.join("bus").display());
+        let bus = format!("unix:path={}", scratch.path().join("bus").display());
         let mut session = Self { children: Vec::new(), bus: bus.clone(), display: String::new() };
         let daemon = needed("dbus-daemon", "dbus-daemon")
             .args(["--session", "--nofork", "--nopidfile", &format!("--address={bus}")])
@@ -40,7 +40,7 @@ impl Session {
             .spawn()
             .unwrap();
         session.children.push(daemon);
-        eventually("the bus is there", || scratch.0.join("bus").exists());
+        eventually("the bus is there", || scratch.path().join("bus").exists());
 
         // Xvfb picks a free number and writes it down.
         let mut server = needed("Xvfb", "xvfb")

@@ -72,7 +72,7 @@ fn every_plan_that_is_added_is_a_configuration() {
     .into_iter()
     .enumerate()
     {
-        let file = scratch.0.join(format!("plan-{number}.toml"));
+        let file = scratch.path().join(format!("plan-{number}.toml"));
         let mut all = vec!["plan", "add"];
         all.extend(args);
         let printed = good(&socket, &all);
@@ -99,7 +99,7 @@ fn every_plan_that_is_added_is_a_configuration() {
 #[test]
 fn the_configuration_that_is_named_is_where_a_plan_goes() {
     let scratch = Scratch::new();
-    let mine = scratch.0.join("mine");
+    let mine = scratch.path().join("mine");
     std::fs::create_dir_all(mine.join("conf.d")).unwrap();
     let mine = mine.to_str().unwrap();
     let add = ["plan", "add", "--iccid", fake::HOME, "--sim-name", "home", "--data", "6GB", "--day", "1"];
@@ -117,7 +117,7 @@ fn the_configuration_that_is_named_is_where_a_plan_goes() {
 #[test]
 fn a_folder_that_is_not_there_is_told_with_the_way_out() {
     let scratch = Scratch::new();
-    let file = scratch.0.join("conf.d/plan.toml");
+    let file = scratch.path().join("conf.d/plan.toml");
     let args = ["plan", "add", "--iccid", fake::HOME, "--data", "6GB", "--day", "1", "--write"];
     let output = run(&scratch.socket(), &[&args[..], &[file.to_str().unwrap()]].concat());
     assert_eq!(output.status.code(), Some(1));
@@ -187,8 +187,8 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 fn checking_is_what_simbelld_says() {
     let scratch = Scratch::new();
     // Alone in a directory, so that the simbelld it finds is the one in PATH.
-    let own = scratch.0.join("own");
-    let bin = scratch.0.join("bin");
+    let own = scratch.path().join("own");
+    let bin = scratch.path().join("bin");
     std::fs::create_dir_all(&own).unwrap();
     std::fs::create_dir_all(&bin).unwrap();
     let program = own.join("simbellctl");

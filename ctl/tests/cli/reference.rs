@@ -55,9 +55,9 @@ fn the_completions() {
 #[test]
 fn the_manual_pages() {
     let scratch = Scratch::new();
-    good(&scratch.socket(), &["man", "--dir", scratch.0.to_str().unwrap()]);
+    good(&scratch.socket(), &["man", "--dir", scratch.path().to_str().unwrap()]);
     let mut pages = 0;
-    for entry in std::fs::read_dir(&scratch.0).unwrap() {
+    for entry in std::fs::read_dir(scratch.path()).unwrap() {
         let entry = entry.unwrap();
         let text = std::fs::read_to_string(entry.path()).unwrap();
         compare(&project("contrib/man").join(entry.file_name()), &text);

@@ -13,22 +13,22 @@ struct Stand {
 impl Stand {
     fn saying(lines: &[ReplayLine]) -> Self {
         let scratch = Scratch::new();
-        let (own, bin) = (scratch.0.join("own"), scratch.0.join("bin"));
+        let (own, bin) = (scratch.path().join("own"), scratch.path().join("bin"));
         std::fs::create_dir_all(&own).unwrap();
         std::fs::create_dir_all(&bin).unwrap();
         let program = own.join("simbellctl");
         install(Path::new(env!("CARGO_BIN_EXE_simbellctl")), &program);
         let text: Vec<String> =
             lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
-        std::fs::write(scratch.0.join("said"), text.concat()).unwrap();
+        std::fs::write(scratch.path().join("said"), text.concat()).unwrap();
         let stand = Self { scratch, program };
         stand.script("echo \"$*\" > args; cat > told; cat said");
         stand
     }
 
     fn script(&self, commands: &str) {
-        let simbelld = self.scratch.0.join("bin/simbelld");
-        let text = format!("#!/bin/sh\ncd '{}'\n{commands}\n", self.scratch.0.display());
+        let simbelld = self.scratch.path().join("bin/simbelld");
+        let text = format!("#!/bin/sh\ncd '{}'\n{commands}\n", self.scratch.path().display());
         executable(&simbelld, &text);
     }
 
@@ -37,7 +37,7 @@ impl Stand {
     }
 
     fn run_with(&self, args: &[&str], env: &[(&str, &str)]) -> Output {
-        let path = format!("{}:/usr/bin:/bin", self.scratch.0.join("bin").display());
+        let path = format!("{}:/usr/bin:/bin", self.scratch.path().join("bin").display());
         let mut command = Command::new(&self.program);
         command.arg("--socket").arg(self.scratch.socket()).args(["rules", "replay"]).args(args);
         command.env("PATH", path).env_remove("TERM").stdin(Stdio::null());
@@ -45,7 +45,7 @@ impl Stand {
     }
 
     fn file(&self, name: &str) -> String {
-        std::fs::read_to_string(self.scratch.0.join(name)).unwrap()
+        std::fs::read_to_string(self.scratch.path().join(name)).unwrap()
     }
 }
 

@@ -111,7 +111,7 @@ fn every_record_of_an_export_keeps_its_schema() {
     let scratch = Scratch::new();
     let socket = scratch.socket();
     let _served = Served::start(&socket, Fake::new(16));
-    let file = scratch.0.join("usage.json");
+    let file = scratch.path().join("usage.json");
     let said = good(&socket, &["usage", "export"]);
     assert_eq!(good(&socket, &["--json", "usage", "export", "--output", file.to_str().unwrap()]), "");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), said);
@@ -139,7 +139,7 @@ fn an_export_replaces_nothing_that_it_was_not_told_to_replace() {
     let socket = scratch.socket();
     let _served = Served::start(&socket, Fake::new(16));
     let whole = good(&socket, &["usage", "export"]);
-    let (file, link) = (scratch.0.join("usage.json"), scratch.0.join("link"));
+    let (file, link) = (scratch.path().join("usage.json"), scratch.path().join("link"));
     std::fs::write(&file, "of last year").unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
     for name in [&file, &link] {
@@ -154,7 +154,7 @@ fn an_export_replaces_nothing_that_it_was_not_told_to_replace() {
     assert!(link.is_symlink());
 
     // What is no file is written to, as any program does, and stays what it is.
-    let pipe = scratch.0.join("pipe");
+    let pipe = scratch.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let reader = std::thread::spawn({
         let pipe = pipe.clone();
@@ -164,12 +164,13 @@ fn an_export_replaces_nothing_that_it_was_not_told_to_replace() {
     assert_eq!(reader.join().unwrap(), whole);
     assert!(!pipe.is_file());
 
-    let directory = run(&socket, &["usage", "export", "--force", "-o", scratch.0.to_str().unwrap()]);
+    let directory = run(&socket, &["usage", "export", "--force", "-o", scratch.path().to_str().unwrap()]);
     assert_eq!(directory.status.code(), Some(1), "{}", stderr(&directory));
     // Nothing half made is left, beside the directory neither.
-    let beside = scratch.0.parent().unwrap().read_dir().unwrap().chain(scratch.0.read_dir().unwrap());
+    let beside =
+        scratch.path().parent().unwrap().read_dir().unwrap().chain(scratch.path().read_dir().unwrap());
     let left = beside.flatten().map(|entry| entry.path()).find(|path| {
-        path.to_string_lossy().contains(".part") && path.starts_with(scratch.0.with_extension(""))
+        path.to_string_lossy().contains(".part") && path.starts_with(scratch.path().with_extension(""))
     });
     assert_eq!(left, None);
 }

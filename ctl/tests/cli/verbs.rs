@@ -372,7 +372,7 @@ fn a_report_is_saved_for_its_owner_alone() {
     let scratch = Scratch::new();
     let socket = scratch.socket();
     let _served = Served::start(&socket, Fake::new(16));
-    let file = scratch.0.join("report.jsonl");
+    let file = scratch.path().join("report.jsonl");
     let path = file.to_str().unwrap();
     good(&socket, &["bug-report", "-o", path]);
     let saved = std::fs::read_to_string(&file).unwrap();

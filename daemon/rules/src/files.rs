@@ -125,24 +125,13 @@ impl std::fmt::Display for Unread {
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
-    use std::path::PathBuf;
 
     use super::*;
 
-    /// A folder that is removed with this value.
-    struct Folder(PathBuf);
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _gone = fs::remove_dir_all(&self.0);
-        }
-    }
-
     #[test]
     fn nothing_but_a_bounded_text_file_is_read() {
-        let folder = Folder(std::env::temp_dir().join(format!("simbell-files-{}", std::process::id())));
-        fs::create_dir_all(&folder.0).unwrap();
-        let at = |name: &str| folder.0.join(name);
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
         fs::write(at("text"), "\u{feff}abc").unwrap();
         fs::write(at("bytes"), [b'a', 0xff]).unwrap();
         symlink("text", at("link")).unwrap();

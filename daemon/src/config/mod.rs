@@ -23,8 +23,6 @@ mod settings;
 mod sims;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_support;
 mod transports;
 mod zoneinfo;
 mod zones;

@@ -234,14 +234,14 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_said() {
-        let dir = super::super::tests_support::scratch();
+        let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("Broken"), b"TZif2 and then nothing").unwrap();
         assert_eq!(zone_rules(dir.path(), "Broken").unwrap_err().kind(), "zone-damaged");
     }
 
     #[test]
     fn the_systems_zone_is_found() {
-        let dir = super::super::tests_support::scratch();
+        let dir = tempfile::tempdir().unwrap();
         let (localtime, timezone) = (dir.path().join("localtime"), dir.path().join("timezone"));
         assert_eq!(system_zone(&localtime, &timezone), "UTC");
         fs::write(&timezone, "Asia/Shanghai\n").unwrap();

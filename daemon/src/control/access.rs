@@ -112,11 +112,11 @@ mod tests {
 
     #[test]
     fn a_group_is_there_or_not() {
-        let dir = std::env::temp_dir().join(format!("simbell-groups-{}", std::process::id()));
-        std::fs::write(&dir, GROUPS).unwrap();
-        let access = Access::new(Vec::new(), dir.clone(), "/nonexistent/passwd".into());
+        let dir = tempfile::tempdir().unwrap();
+        let groups = dir.path().join("group");
+        std::fs::write(&groups, GROUPS).unwrap();
+        let access = Access::new(Vec::new(), groups, "/nonexistent/passwd".into());
         assert!(access.has_group("netdev") && !access.has_group("nixgroup") && !access.has_group("anna"));
-        std::fs::remove_file(dir).unwrap();
         let blind = Access::new(Vec::new(), "/nonexistent/group".into(), "/nonexistent/passwd".into());
         assert!(blind.has_group("nixgroup"), "nobody knows");
     }

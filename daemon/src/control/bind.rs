@@ -155,17 +155,10 @@ fn refuse_if_served(path: &Path) -> Result<(), BindError> {
 mod tests {
     use super::*;
 
-    fn scratch(name: &str) -> PathBuf {
-        let dir = std::env::temp_dir().join(format!("simbell-bind-{name}-{}", std::process::id()));
-        let _old = std::fs::remove_dir_all(&dir);
-        std::fs::create_dir_all(&dir).unwrap();
-        dir
-    }
-
     #[tokio::test]
     async fn has_its_mode_and_replaces_a_dead_one_but_not_a_live_one() {
-        let dir = scratch("mode");
-        let path = dir.join("control.sock");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
         let first = bind(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
 
@@ -187,16 +180,15 @@ mod tests {
         let second = second.unwrap();
         drop(placed);
         assert!(path.exists(), "what is another's by now stays");
-        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
         drop(second);
-        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
-        std::fs::remove_dir_all(dir).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[tokio::test]
     async fn of_many_at_once_one_gets_it_and_the_others_are_told_who_has() {
-        let dir = scratch("many");
-        let path = dir.join("control.sock");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
         for _ in 0..50 {
             drop(StdListener::bind(&path).unwrap());
             let begin = std::sync::Arc::new(std::sync::Barrier::new(8));
@@ -221,17 +213,15 @@ mod tests {
             assert_eq!(bound.len(), 1);
             StdStream::connect(&path).unwrap();
         }
-        std::fs::remove_dir_all(dir).unwrap();
     }
 
     #[tokio::test]
     async fn a_file_in_the_way_is_left_alone() {
-        let dir = scratch("file");
-        let path = dir.join("control.sock");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
         std::fs::write(&path, "precious").unwrap();
         assert!(matches!(bind(&path).unwrap_err(), BindError::InTheWay { .. }));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
-        assert!(matches!(bind(&dir.join("no/such/dir.sock")).unwrap_err(), BindError::Io { .. }));
-        std::fs::remove_dir_all(dir).unwrap();
+        assert!(matches!(bind(&dir.path().join("no/such/dir.sock")).unwrap_err(), BindError::Io { .. }));
     }
 }

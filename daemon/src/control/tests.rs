@@ -11,10 +11,10 @@ use super as server;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
@@ -28,6 +28,7 @@ struct Served {
     fake: Arc<Fake>,
     task: JoinHandle<()>,
     _placed: Placed,
+    _dir: TempDir,
 }
 
 impl Drop for Served {
@@ -42,13 +43,12 @@ fn me() -> Access {
 }
 
 fn start(fake: Fake, limits: Limits, access: Access) -> Served {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!("simbell-{}-{number}.sock", std::process::id()));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("control.sock");
     let (listener, placed) = bind(&path).unwrap();
     let fake = Arc::new(fake);
     let task = tokio::spawn(serve_with(listener, Arc::clone(&fake), limits, access));
-    Served { path, fake, task, _placed: placed }
+    Served { path, fake, task, _placed: placed, _dir: dir }
 }
 
 /// A client that speaks bytes.

@@ -272,9 +272,8 @@ mod tests {
     /// A travel SIM's plan keeps the days of Paris; vnStat on a machine in Shanghai does not.
     #[test]
     fn rows_are_of_the_machines_own_days() {
-        let dir = std::env::temp_dir().join(format!("simbell-import-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let localtime = dir.join("localtime");
+        let dir = tempfile::tempdir().unwrap();
+        let localtime = dir.path().join("localtime");
         std::os::unix::fs::symlink("/usr/share/zoneinfo/Asia/Shanghai", &localtime).unwrap();
         let machine = Environment { localtime, ..Environment::of_process() };
         let given = ImportedRow {
@@ -284,9 +283,7 @@ mod tests {
             rx_bytes: 1,
             tx_bytes: 2,
         };
-        let zone = machine_zone(&machine);
-        std::fs::remove_dir_all(&dir).unwrap();
-        let zone = zone.unwrap();
+        let zone = machine_zone(&machine).unwrap();
         let now = Timestamp::from_millis(1_795_300_000_000);
         let taken = row(&given, &zone, Some(now)).unwrap().unwrap();
         // 2026-11-21T16:00:00Z.

@@ -140,20 +140,10 @@ mod tests {
         })
     }
 
-    /// A folder that is removed with this value.
-    struct Folder(std::path::PathBuf);
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _gone = std::fs::remove_dir_all(&self.0);
-        }
-    }
-
     #[test]
     fn a_ledger_that_a_service_opens_meanwhile_is_read_again() {
-        let folder = Folder(std::env::temp_dir().join(format!("simbell-steady-{}", std::process::id())));
-        std::fs::create_dir_all(&folder.0).unwrap();
-        let path = folder.0.join("ledger.db");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
         let open = || Store::open(&path, &StoreOptions::default()).unwrap();
         open().apply(&[sim("8900100000000000017")]).unwrap();
         let mut service = None;

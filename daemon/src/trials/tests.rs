@@ -4,32 +4,19 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use simbell_rules::{Limits, Subject, TrialOptions, TrialReport, run_tests, subjects};
+use tempfile::TempDir;
 
 use super::sender::Rehearsed;
 
 /// A plugin's folder, which goes with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(files: [(&str, &str); 3]) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("simbell-trials-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        for (name, text) in files {
-            fs::write(path.join(name), text).unwrap();
-        }
-        Self(path)
+fn folder(files: [(&str, &str); 3]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
     }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+    folder
 }
 
 fn options() -> TrialOptions {
@@ -99,9 +86,9 @@ const SCRIPT: &str = "fn send(message) {\n    if message.urgency == \"info\" {\n
 
 /// What the tests of a channel come to, with the folder's name left out.
 fn tried(script: &str, tests: &str) -> (TrialReport, String) {
-    let folder = Folder::new([("plugin.toml", MANIFEST), ("main.rhai", script), ("tests.rhai", tests)]);
-    let report = run_tests(&Subject::of(&folder.0), &options());
-    let text = failures(&report).replace(&folder.0.display().to_string(), "DIR");
+    let folder = folder([("plugin.toml", MANIFEST), ("main.rhai", script), ("tests.rhai", tests)]);
+    let report = run_tests(&Subject::of(folder.path()), &options());
+    let text = failures(&report).replace(&folder.path().display().to_string(), "DIR");
     (report, text)
 }
 
@@ -310,8 +297,8 @@ fn the_tests_of_the_guides_channel_pass_and_reach_every_line() {
         blocks("toml").into_iter().find(|text| text.contains("kind = \"channel\"")).expect("a manifest");
     let script = blocks("rhai channel").into_iter().next().expect("a script");
     let tests = blocks("rhai channel test").into_iter().next().expect("its tests");
-    let folder = Folder::new([("plugin.toml", &manifest), ("main.rhai", &script), ("tests.rhai", &tests)]);
-    let report = run_tests(&Subject::of(&folder.0), &options());
+    let folder = folder([("plugin.toml", &manifest), ("main.rhai", &script), ("tests.rhai", &tests)]);
+    let report = run_tests(&Subject::of(folder.path()), &options());
     assert_eq!(failures(&report), "");
     assert_eq!((report.ran.len(), report.unreached.len()), (2, 0));
 }

@@ -295,13 +295,11 @@ mod tests {
 
     #[test]
     fn a_copy_that_fails_half_way_leaves_nothing() {
-        let dir = std::env::temp_dir().join(format!("simbell-prepare-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
-        let fresh = dir.join("ledger.db.new");
+        let dir = tempfile::tempdir().unwrap();
+        let fresh = dir.path().join("ledger.db.new");
         // Opens, and fails as it is read.
         let refused = prepare(Path::new("/proc/self/mem"), &fresh, true);
-        let left = fs::read_dir(&dir).unwrap().count();
-        fs::remove_dir_all(&dir).unwrap();
+        let left = fs::read_dir(dir.path()).unwrap().count();
         assert!(matches!(refused, Err(OpenError::File { action: "copied", .. })), "{refused:?}");
         assert_eq!(left, 0);
     }

@@ -287,9 +287,8 @@ mod tests {
     /// vnStat writes each table in turn, in one transaction; hours of before and a day of after are no whole.
     #[test]
     fn a_database_that_is_written_meanwhile_is_read_as_of_one_instant() {
-        let dir = std::env::temp_dir().join(format!("simbell-vnstat-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let path = dir.join("vnstat.db");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vnstat.db");
         let mut conn = Connection::open(&path).unwrap();
         let mut made = "PRAGMA journal_mode = WAL;
              CREATE TABLE info (name, value); INSERT INTO info VALUES ('dbversion', '1');
@@ -321,7 +320,6 @@ mod tests {
             over.store(true, Ordering::Relaxed);
             told
         });
-        std::fs::remove_dir_all(&dir).unwrap();
         let rows: Vec<VnstatRow> =
             told.into_iter().flat_map(|told: Result<VnstatRows, _>| told.unwrap().rows).collect();
         assert_eq!(rows.len(), 300);
@@ -340,17 +338,14 @@ mod tests {
         conn.execute_batch(&made).unwrap();
     }
 
-    fn told_of(name: &str, rows: &str) -> VnstatRows {
-        let dir = std::env::temp_dir().join(format!("simbell-vnstat-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let path = dir.join("vnstat.db");
+    fn told_of(rows: &str) -> VnstatRows {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vnstat.db");
         let conn = Connection::open(&path).unwrap();
         make(&conn);
         conn.execute_batch(rows).unwrap();
         drop(conn);
-        let told = read(&path, "wwan0");
-        std::fs::remove_dir_all(&dir).unwrap();
-        told.unwrap()
+        read(&path, "wwan0").unwrap()
     }
 
     fn shown(told: &VnstatRows) -> Vec<String> {
@@ -370,7 +365,7 @@ mod tests {
         // Of February 10 at any time, of the year 17 more.
         for (name, year, undated) in [("more", 1_048, (2, 27)), ("as-much", 1_031, (1, 10))] {
             let year = format!("INSERT INTO year (date, rx, tx) VALUES ('2025-01-01', {year}, 0)");
-            let told = told_of(name, &format!("{days}{months}{year}"));
+            let told = told_of(&format!("{days}{months}{year}"));
             assert_eq!((told.undated_rows, told.undated.rx), undated, "{name}");
             let known: u64 = told.rows.iter().map(|row| row.volume.rx).sum();
             assert_eq!(known, 1_021, "{name}");
@@ -381,10 +376,8 @@ mod tests {
     fn what_a_year_says_beyond_its_months_keeps_none_of_them_away() {
         let months = "INSERT INTO month (date, rx, tx) VALUES ('2025-10-01', 10, 0), ('2025-11-01', 20, 0);";
         // Older months were forgotten: what is left of the year was before.
-        let told = told_of(
-            "year",
-            &format!("{months} INSERT INTO year (date, rx, tx) VALUES ('2025-01-01', 100, 5)"),
-        );
+        let told =
+            told_of(&format!("{months} INSERT INTO year (date, rx, tx) VALUES ('2025-01-01', 100, 5)"));
         assert_eq!(
             shown(&told),
             ["2025-01-01 00 year until 10-01 00 70", "2025-10-01 00 month 10", "2025-11-01 00 month 20"]
@@ -396,7 +389,7 @@ mod tests {
             ("garbled", "INSERT INTO month (date, rx, tx) VALUES ('2025-12-01', -5, 0);"),
         ] {
             let year = "INSERT INTO year (date, rx, tx) VALUES ('2025-01-01', 100, 0)";
-            let told = told_of(name, &format!("{months}{more}{year}"));
+            let told = told_of(&format!("{months}{more}{year}"));
             assert!(
                 shown(&told).ends_with(&["2025-10-01 00 month 10".into(), "2025-11-01 00 month 20".into()])
             );
@@ -404,16 +397,13 @@ mod tests {
             assert_eq!((told.undated_rows, told.undated.rx + known), (1, 100), "{name}");
         }
         // Nor does a year that says less.
-        let told =
-            told_of("less", &format!("{months} INSERT INTO year (date, rx, tx) VALUES ('2025-01-01', 1, 0)"));
+        let told = told_of(&format!("{months} INSERT INTO year (date, rx, tx) VALUES ('2025-01-01', 1, 0)"));
         assert_eq!(shown(&told), ["2025-10-01 00 month 10", "2025-11-01 00 month 20"]);
     }
 
     #[test]
     fn months_beyond_their_days_and_days_beyond_their_hours_keep_what_is_finer() {
-        let told = told_of(
-            "finer",
-            "INSERT INTO hour (date, rx, tx) VALUES ('2025-03-02 13:00:00', 7, 0), ('2025-03-02 14:00:00', 1, 0);
+        let told = told_of("INSERT INTO hour (date, rx, tx) VALUES ('2025-03-02 13:00:00', 7, 0), ('2025-03-02 14:00:00', 1, 0);
              INSERT INTO hour (date, rx, tx) VALUES ('2025-03-03 00:00:00', 4, 0);
              INSERT INTO day (date, rx, tx) VALUES ('2025-03-02', 10, 0), ('2025-03-03', 9, 0);
              INSERT INTO month (date, rx, tx) VALUES ('2025-03-01', 50, 0);",
@@ -433,9 +423,7 @@ mod tests {
 
     #[test]
     fn rows_that_cannot_be_are_counted_each_and_keep_nothing_else_away() {
-        let told = told_of(
-            "impossible",
-            "INSERT INTO hour (date, rx, tx) VALUES ('2025-03-02 13:00:00', 7, 0),
+        let told = told_of("INSERT INTO hour (date, rx, tx) VALUES ('2025-03-02 13:00:00', 7, 0),
              ('2025-03-02 14:00:00', 9000000000000, 0), ('2025-03-02 15:00:00', 0, 9223372036854775807),
              ('2025-03-03 15:00:00', 9223372036854775807, 0), ('2025-03-04 15:00:00', -1, 0), ('yesterday', 1, 1),
              (x'00ff', 5, 6),
@@ -448,9 +436,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_apart_from_what_is_of_another_program() {
-        let dir = std::env::temp_dir().join(format!("simbell-foreign-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let path = dir.join("vnstat.db");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vnstat.db");
         let conn = Connection::open(&path).unwrap();
         let told = || read(&path, "wwan0").unwrap_err();
         conn.execute_batch("CREATE TABLE other (x)").unwrap();
@@ -462,6 +449,5 @@ mod tests {
         drop(conn);
         std::fs::write(&path, vec![b'x'; 4_096]).unwrap();
         assert!(matches!(told(), VnstatError::Foreign { .. }), "{}", told());
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

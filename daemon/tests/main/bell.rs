@@ -4,11 +4,11 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use simbell_api::{Channel, GetUsageParams, Reminder, Rule, Sim, StatusReply, UsageRow, Warning};
 use simbell_api::{Client, ClientError};
+use tempfile::TempDir;
 
 /// Ends a test that would wait for ever.
 pub const DEADLINE: Duration = Duration::from_secs(90);
@@ -40,19 +40,17 @@ pub fn beside(program: &str) -> PathBuf {
 
 /// Where a service keeps everything; removed with this value.
 #[derive(Debug)]
-pub struct Home(PathBuf);
+pub struct Home(TempDir);
 
 impl Home {
     /// A home whose `simbell.toml` is `config`: no shipped rules, a clock that is believed, times in UTC.
     pub fn new(config: &str) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let home = Self(std::env::temp_dir().join(format!("simbelld-test-{}-{number}", std::process::id())));
+        let home = Self(tempfile::tempdir().unwrap());
         for dir in ["etc/conf.d", "etc/rules.d", "state", "credentials"] {
-            fs::create_dir_all(home.0.join(dir)).unwrap();
+            fs::create_dir_all(home.path(dir)).unwrap();
         }
         let base = "timezone = \"UTC\"\n[service]\nclock = \"plausible\"\n[rules]\nplugin_dirs = []\n";
-        fs::write(home.0.join("etc/conf.d/00-base.toml"), base).unwrap();
+        fs::write(home.path("etc/conf.d/00-base.toml"), base).unwrap();
         home.config(config);
         home
     }
@@ -61,7 +59,7 @@ impl Home {
     pub fn with_shipped_rules(self) -> Self {
         let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/rules");
         let text = format!("[rules]\nplugin_dirs = [{:?}]\n", plugins.canonicalize().unwrap());
-        fs::write(self.0.join("etc/conf.d/10-shipped.toml"), text).unwrap();
+        fs::write(self.path("etc/conf.d/10-shipped.toml"), text).unwrap();
         self
     }
 
@@ -73,30 +71,30 @@ impl Home {
 
     /// Replaces `simbell.toml`.
     pub fn config(&self, text: &str) {
-        fs::write(self.0.join("etc/simbell.toml"), text).unwrap();
+        fs::write(self.path("etc/simbell.toml"), text).unwrap();
     }
 
     /// Writes a rule of the user's own.
     pub fn rule(&self, name: &str, text: &str) {
-        fs::write(self.0.join(format!("etc/rules.d/{name}.rhai")), text).unwrap();
+        fs::write(self.path(&format!("etc/rules.d/{name}.rhai")), text).unwrap();
     }
 
     /// Hands over a credential, as systemd does.
     pub fn credential(&self, name: &str, secret: &str) {
-        fs::write(self.0.join("credentials").join(name), secret).unwrap();
+        fs::write(self.path("credentials").join(name), secret).unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.path().join(name)
     }
 
     pub fn socket(&self) -> PathBuf {
-        self.0.join("state/control.sock")
+        self.path("state/control.sock")
     }
 
     /// Runs SQL on the ledger and gives what it prints; only while no service runs.
     pub fn sql(&self, statement: &str) -> String {
-        let ledger = self.0.join("state/ledger.db");
+        let ledger = self.path("state/ledger.db");
         let output = Command::new("sqlite3")
             .arg(ledger)
             .arg(statement)
@@ -181,7 +179,6 @@ impl Drop for Home {
             let lines: Vec<&str> = log.lines().collect();
             eprintln!("--- simbelld logged:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
         }
-        let _gone = fs::remove_dir_all(&self.0);
     }
 }
 

@@ -270,7 +270,10 @@ async fn no_secret_of_a_plugin_comes_back_in_a_text() {
             &shipped,
             &[echo(400, "{echo}"), echo(200, "{echo}"), echo(302, ""), echo(500, "{body}")],
         );
-        let debug = format!("{:?}", loaded(&bench.dir, &section_of(&bench.dir)).unwrap().service.channels);
+        let debug = format!(
+            "{:?}",
+            loaded(bench.dir.path(), &section_of(bench.dir.path())).unwrap().service.channels
+        );
         assert!(debug.contains(shipped.plugin) && !debug.contains(CANARY), "{debug}");
         let mut texts = Vec::new();
         for _ in 0..4 {
@@ -297,13 +300,14 @@ fn section_of(dir: &Path) -> String {
 
 #[test]
 fn settings_are_checked_by_the_manifest_with_their_place() {
-    let dir = scratch();
+    let folder = scratch();
+    let dir = folder.path();
     for name in ["telegram", "wecom", "gotify"] {
-        copy_plugin(name, &dir, |text| text);
+        copy_plugin(name, dir, |text| text);
     }
     fs::write(dir.join("credentials/token"), "123").unwrap();
     fs::write(dir.join("credentials/hook"), "https://evil.example.org/send?key=c4nary").unwrap();
-    let problems = |section: &str| loaded(&dir, section).unwrap_err();
+    let problems = |section: &str| loaded(dir, section).unwrap_err();
     let token = "token = { credential = \"token\" }";
     for (section, expected) in [
         (
@@ -358,11 +362,10 @@ fn settings_are_checked_by_the_manifest_with_their_place() {
         assert!(!said.contains(CANARY), "{said}");
     }
     let good =
-        channel(&dir, &format!("kind = \"gotify\"\nurl = \"http://192.168.1.1\"\n{token}\ndaily_cap = 3"));
+        channel(dir, &format!("kind = \"gotify\"\nurl = \"http://192.168.1.1\"\n{token}\ndaily_cap = 3"));
     assert_eq!(good.kind(), "gotify");
     assert_eq!(
         good.caution(),
         Some("what is sent to 192.168.1.1 can be read on the way, secrets too: use https://")
     );
-    fs::remove_dir_all(dir).unwrap();
 }

@@ -68,7 +68,8 @@ fn check(arguments: &[&str], file: &Path) -> Result<(), String> {
 
 #[test]
 fn configuration_and_rules_in_the_documents_are_good() {
-    let dir = tempdir("docs-check");
+    let folder = tempfile::tempdir().expect("a directory for the test");
+    let dir = folder.path();
     let mut seen = 0;
     let documents = ["README.md", "daemon/README.md"].map(str::to_owned);
     for document in documents.into_iter().chain(documents_of("rules")).chain(documents_of("channels")) {
@@ -90,12 +91,12 @@ fn configuration_and_rules_in_the_documents_are_good() {
         }
     }
     assert!(seen >= 5, "only {seen} blocks were found: is the documents' form still understood?");
-    fs::remove_dir_all(dir).expect("the directory is removed");
 }
 
 #[test]
 fn a_configuration_for_trying_has_the_shipped_rules() {
-    let dir = tempdir("docs-trying");
+    let folder = tempfile::tempdir().expect("a directory for the test");
+    let dir = folder.path();
     std::os::unix::fs::symlink(root().join("plugins"), dir.join("plugins")).expect("a link");
     let mine = dir.join("mine");
     fs::create_dir(&mine).expect("a directory for the configuration");
@@ -110,13 +111,13 @@ fn a_configuration_for_trying_has_the_shipped_rules() {
         assert!(output.status.success() && said.ends_with("rules: no errors\n"), "{}: {said}", block.place);
         assert!(!said.contains(" 0 rules"), "{}: {said}", block.place);
     }
-    fs::remove_dir_all(dir).expect("the directory is removed");
 }
 
 #[test]
 fn commands_in_the_documents_work() {
-    let dir = tempdir("docs-run");
-    let service = Service::start(&dir);
+    let folder = tempfile::tempdir().expect("a directory for the test");
+    let dir = folder.path();
+    let service = Service::start(dir);
     let bin = dir.join("bin");
     fs::create_dir(&bin).expect("a directory for the program");
     let ctl = Path::new(SIMBELLD).with_file_name("simbellctl");
@@ -158,13 +159,6 @@ fn commands_in_the_documents_work() {
     }
     assert!(seen >= 5, "only {seen} blocks were found: is the documents' form still understood?");
     drop(service);
-    fs::remove_dir_all(dir).expect("the directory is removed");
-}
-
-fn tempdir(name: &str) -> PathBuf {
-    let dir = std::env::temp_dir().join(format!("simbell-{name}-{}", std::process::id()));
-    fs::create_dir_all(&dir).expect("a directory for the test");
-    dir
 }
 
 /// The service against the demonstration's modem, with the SIM that the documents call home.

@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use simbell_api::{Client, GetUsageParams, Sim, StatusReply, UsageOutput};
 use simbell_modemsim::lookalike::{BearerHandle, BearerSpec, Lookalike, ModemSpec, SimSpec};
+use tempfile::TempDir;
 
 pub const SIMBELLD: &str = env!("CARGO_BIN_EXE_simbelld");
 pub const HOME: &str = "8900100000000000017";
@@ -22,16 +22,16 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// A directory of one test: configuration, state, socket, logs.
 pub struct Place {
     pub dir: PathBuf,
+    _temporary: TempDir,
 }
 
 impl Place {
     pub fn new(name: &str) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("simbell-{}-{number}-{name}", std::process::id()));
+        let temporary = tempfile::Builder::new().prefix(&format!("simbell-{name}-")).tempdir().unwrap();
+        let dir = temporary.path().to_owned();
         fs::create_dir_all(dir.join("state")).unwrap();
         fs::create_dir_all(dir.join("etc/rules.d")).unwrap();
-        Self { dir }
+        Self { dir, _temporary: temporary }
     }
 
     /// The configuration: the sections named here besides those every test needs.
@@ -100,7 +100,6 @@ impl Drop for Place {
             let tail: Vec<&str> = log.lines().rev().take(60).collect();
             eprintln!("the service's log ends:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
         }
-        let _ = fs::remove_dir_all(&self.dir);
     }
 }
 

@@ -43,10 +43,8 @@ fn linked(dir: &Path, linker: &[&str]) -> String {
 
 #[test]
 fn what_a_service_at_work_runs_lies_together() {
-    let dir = std::env::temp_dir().join(format!("simbell-resident-{}", std::process::id()));
-    fs::create_dir_all(&dir).unwrap();
+    let dir = tempfile::tempdir().unwrap();
     for linker in [&[][..], &["-C", "link-arg=-fuse-ld=bfd"]] {
-        assert_eq!(linked(&dir, linker), "true true false", "{linker:?}");
+        assert_eq!(linked(dir.path(), linker), "true true false", "{linker:?}");
     }
-    fs::remove_dir_all(dir).unwrap();
 }

@@ -1,15 +1,15 @@
 //! The channel plugins that come with the program, each set up against a server of the test's own.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use simbell_core::reminder::{Message, Urgency};
 use simbell_core::time::Timestamp;
 use simbell_notify::{Channel, Receipt, SendError, build_channels};
 use simbelld::config::{Environment, load};
+use tempfile::TempDir;
 
 use crate::receivers::{Receiver, authority};
 
@@ -152,7 +152,7 @@ pub struct Bench {
     pub server: Receiver,
     /// `https://localhost:PORT`.
     pub at: String,
-    pub dir: PathBuf,
+    pub dir: TempDir,
 }
 
 impl Bench {
@@ -164,18 +164,18 @@ impl Bench {
         let server = Receiver::http(&arguments);
         let host = format!("localhost:{}", server.port);
         let dir = scratch();
-        copy_plugin(shipped.plugin, &dir, |text| {
+        copy_plugin(shipped.plugin, dir.path(), |text| {
             shipped.hosts.iter().fold(text, |text, service| {
                 let text = text.replace(&format!("\"{service}\""), &format!("\"{host}\""));
                 text.replace(&format!("https://{service}/"), &format!("https://{host}/"))
             })
         });
         for (name, secret) in shipped.secrets {
-            fs::write(dir.join("credentials").join(name), secret.replace("HOST", &host)).unwrap();
+            fs::write(dir.path().join("credentials").join(name), secret.replace("HOST", &host)).unwrap();
         }
         let settings = shipped.settings.replace("HOST", &host);
         let section = format!("kind = \"{}\"\nca_file = \"{}\"\n{settings}\n", shipped.plugin, made.ca);
-        let channel = channel(&dir, &section);
+        let channel = channel(dir.path(), &section);
         Self { channel, server, at: format!("https://{host}"), dir }
     }
 
@@ -198,18 +198,10 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
-    fn drop(&mut self) {
-        let _gone = fs::remove_dir_all(&self.dir);
-    }
-}
-
-pub fn scratch() -> PathBuf {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let dir = std::env::temp_dir().join(format!("simbelld-channels-{}-{number}", std::process::id()));
-    fs::create_dir_all(dir.join("credentials")).unwrap();
-    fs::create_dir_all(dir.join("plugins/channels")).unwrap();
+pub fn scratch() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("credentials")).unwrap();
+    fs::create_dir_all(dir.path().join("plugins/channels")).unwrap();
     dir
 }
 

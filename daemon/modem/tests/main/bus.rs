@@ -5,17 +5,16 @@ use simbell_modem::BusAddress;
 
 use crate::fixture::*;
 
-fn lab_on(name: &str) -> (Bus, Lab) {
-    let directory = std::env::temp_dir().join(format!("simbell-modem-{}-{name}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let bus = Bus::start(&directory.join("bus"));
+fn lab() -> (Bus, Lab) {
+    let directory = tempfile::tempdir().unwrap();
+    let bus = Bus::start(&directory.path().join("bus"));
     let address = BusAddress::At(bus.address());
     (bus, Lab::new(directory, address, quick()))
 }
 
 #[tokio::test]
 async fn modemmanager_absent_appears_is_killed_and_comes_back_as_another() {
-    let (bus, mut lab) = lab_on("owners");
+    let (bus, mut lab) = lab();
     assert_eq!(lab.next().await, Event::BusConnected);
     assert_eq!(lab.next().await, Event::ModemManagerVanished);
     let mm = Mm::on_bus(&bus.address()).await;
@@ -35,7 +34,7 @@ async fn modemmanager_absent_appears_is_killed_and_comes_back_as_another() {
 
 #[tokio::test]
 async fn what_a_former_owner_answers_or_says_is_not_believed() {
-    let (bus, mut lab) = lab_on("former");
+    let (bus, mut lab) = lab();
     let former = Mm::on_bus(&bus.address()).await;
     former.put_modem(M0, S0, IMEI, ICCID);
     former.ignore("GetManagedObjects");
@@ -64,7 +63,7 @@ async fn what_a_former_owner_answers_or_says_is_not_believed() {
 
 #[tokio::test]
 async fn a_restarted_bus_is_followed() {
-    let (bus, mut lab) = lab_on("restart");
+    let (bus, mut lab) = lab();
     let mm = Mm::on_bus(&bus.address()).await;
     lab.appeared().await;
     let place = std::path::PathBuf::from(bus.address().trim_start_matches("unix:path="));

@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use simbell_core::event::Event;
 use simbell_core::modem::ModemView;
 use simbell_modem::{BusAddress, ModemCommands, Timing, Watcher};
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 use zbus::message::Type;
 use zbus::wire::DynamicType;
@@ -67,7 +68,7 @@ pub struct Mm {
 
 /// A listening place for peers, and what a watcher says of it.
 pub struct Lab {
-    directory: PathBuf,
+    directory: TempDir,
     listener: Option<tokio::net::UnixListener>,
     pub told: mpsc::Receiver<Event>,
     pub commands: ModemCommands,
@@ -93,14 +94,13 @@ pub fn quick() -> Timing {
 
 impl Lab {
     /// A watcher that follows a peer which is not there yet.
-    pub fn peer(name: &str, timing: Timing) -> Self {
-        let directory = std::env::temp_dir().join(format!("simbell-modem-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let address = BusAddress::Peer(format!("unix:path={}", directory.join("mm").display()));
+    pub fn peer(timing: Timing) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let address = BusAddress::Peer(format!("unix:path={}", directory.path().join("mm").display()));
         Self::new(directory, address, timing)
     }
 
-    pub fn new(directory: PathBuf, address: BusAddress, timing: Timing) -> Self {
+    pub fn new(directory: TempDir, address: BusAddress, timing: Timing) -> Self {
         let (events, told) = mpsc::channel(4);
         let (watcher, commands) = Watcher::with_timing(address, events, timing);
         let watcher = tokio::spawn(watcher.run());
@@ -109,7 +109,7 @@ impl Lab {
 
     /// Waits for the watcher to connect.
     pub async fn accept(&mut self) -> Mm {
-        let place = self.directory.join("mm");
+        let place = self.directory.path().join("mm");
         let listener = match self.listener.take() {
             Some(listener) => listener,
             None => {
@@ -164,7 +164,6 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         self.watcher.abort();
-        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 

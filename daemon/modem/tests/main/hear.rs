@@ -14,10 +14,9 @@ const B1: &str = "/org/freedesktop/ModemManager1/Bearer/1";
 /// The kernel has a link of this name everywhere.
 const LINK: &str = "lo";
 
-fn lab_on(name: &str, timing: Timing) -> (Bus, Lab) {
-    let directory = std::env::temp_dir().join(format!("simbell-modem-{}-{name}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let bus = Bus::start(&directory.join("bus"));
+fn lab_on(timing: Timing) -> (Bus, Lab) {
+    let directory = tempfile::tempdir().unwrap();
+    let bus = Bus::start(&directory.path().join("bus"));
     let address = BusAddress::At(bus.address());
     (bus, Lab::new(directory, address, timing))
 }
@@ -77,8 +76,8 @@ fn said(message: &Message, wanted: &str) -> Option<String> {
 }
 
 /// A modem that has been connected over `link`, and its only bearer has fallen quiet if it may.
-async fn connected(name: &str, timing: Timing) -> (Bus, Lab, Mm, Rules) {
-    let (bus, mut lab) = lab_on(name, timing);
+async fn connected(timing: Timing) -> (Bus, Lab, Mm, Rules) {
+    let (bus, mut lab) = lab_on(timing);
     let mut rules = Rules::of(&bus).await;
     let mm = Mm::on_bus(&bus.address()).await;
     lab.appeared().await;
@@ -105,7 +104,7 @@ async fn is_quiet(lab: &mut Lab, mm: &Mm, model: &str) -> ModemView {
 
 #[tokio::test]
 async fn the_only_bearer_of_a_modem_falls_quiet_where_the_kernel_counts_it() {
-    let (_bus, mut lab, mm, _) = connected("quiet", patient()).await;
+    let (_bus, mut lab, mm, _) = connected(patient()).await;
     let view = is_quiet(&mut lab, &mm, "M2").await;
     assert!(view.bearers[0].connected);
     assert_eq!(view.bearers[0].stats.unwrap().rx_bytes, 0, "nobody read them");
@@ -113,7 +112,7 @@ async fn the_only_bearer_of_a_modem_falls_quiet_where_the_kernel_counts_it() {
 
 #[tokio::test]
 async fn a_bearer_without_a_link_is_listened_to() {
-    let (bus, mut lab) = lab_on("no-link", patient());
+    let (bus, mut lab) = lab_on(patient());
     let mm = Mm::on_bus(&bus.address()).await;
     lab.appeared().await;
     mm.put_modem(M0, S0, IMEI, ICCID);
@@ -129,7 +128,7 @@ async fn a_bearer_without_a_link_is_listened_to() {
 
 #[tokio::test]
 async fn a_quiet_bearer_dropped_by_the_network_is_seen_with_its_last_figures() {
-    let (_bus, mut lab, mm, mut rules) = connected("dropped", patient()).await;
+    let (_bus, mut lab, mm, mut rules) = connected(patient()).await;
     is_quiet(&mut lab, &mm, "M2").await;
     // As ModemManager does it: the bearer first, then the modem.
     mm.change(B0, BEARER, &[("Connected", own(false)), ("Interface", own("")), ("Stats", stats(90_000, 90))])
@@ -147,7 +146,7 @@ async fn a_quiet_bearer_dropped_by_the_network_is_seen_with_its_last_figures() {
 
 #[tokio::test]
 async fn a_quiet_bearer_that_connects_again_is_another_connection_and_falls_quiet_again() {
-    let (_bus, mut lab, mm, mut rules) = connected("again", patient()).await;
+    let (_bus, mut lab, mm, mut rules) = connected(patient()).await;
     mm.change(B0, BEARER, &[("Connected", own(false))]).await;
     mm.change(M0, MODEM, &[("State", own(8_i32))]).await;
     assert!(!lab.seen().await.bearers[0].connected);
@@ -173,7 +172,7 @@ async fn a_quiet_bearer_that_connects_again_is_another_connection_and_falls_quie
 
 #[tokio::test]
 async fn a_flap_faster_than_anybody_looks_is_seen_as_another_connection() {
-    let (_bus, mut lab, mm, mut rules) = connected("flap", patient()).await;
+    let (_bus, mut lab, mm, mut rules) = connected(patient()).await;
     let anew = own(std::collections::HashMap::from([
         ("rx-bytes".to_owned(), zbus::Variant::from(1_u64)),
         ("tx-bytes".to_owned(), zbus::Variant::from(1_u64)),
@@ -192,7 +191,7 @@ async fn a_flap_faster_than_anybody_looks_is_seen_as_another_connection() {
 
 #[tokio::test]
 async fn when_a_second_bearer_appears_both_are_listened_to() {
-    let (_bus, mut lab, mm, mut rules) = connected("second", patient()).await;
+    let (_bus, mut lab, mm, mut rules) = connected(patient()).await;
     mm.put_bearer(B1, LINK);
     mm.change(M0, MODEM, &[("Bearers", own(vec![path(B0), path(B1)]))]).await;
     assert_eq!(lab.seen().await.bearers.len(), 2);
@@ -213,7 +212,7 @@ async fn when_a_second_bearer_appears_both_are_listened_to() {
 
 #[tokio::test]
 async fn a_modemmanager_that_restarts_while_a_bearer_is_quiet_is_followed_from_the_start() {
-    let (bus, mut lab, mm, mut rules) = connected("restarted", patient()).await;
+    let (bus, mut lab, mm, mut rules) = connected(patient()).await;
     mm.die().await;
     assert_eq!(lab.next().await, Event::ModemManagerVanished);
     let mm = Mm::on_bus(&bus.address()).await;
@@ -237,7 +236,7 @@ async fn a_modemmanager_that_restarts_while_a_bearer_is_quiet_is_followed_from_t
 #[tokio::test]
 async fn figures_of_a_quiet_bearer_are_read_now_and_then() {
     let figures = [Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(100)];
-    let (bus, mut lab, mm, _) = connected("figures", Timing { figures, ..patient() }).await;
+    let (bus, mut lab, mm, _) = connected(Timing { figures, ..patient() }).await;
     for bytes in [1_000, 2_000, 3_000, 4_000] {
         mm.set(B0, BEARER, &[("Stats", stats(bytes, 30))]);
         assert_eq!(lab.seen().await.bearers[0].stats.unwrap().rx_bytes, bytes);
@@ -261,7 +260,7 @@ async fn figures_of_a_quiet_bearer_are_read_now_and_then() {
 #[tokio::test]
 async fn of_a_quiet_bearer_figures_alone_are_read_meanwhile() {
     let figures = [Duration::from_millis(50), Duration::from_millis(100), Duration::from_secs(6)];
-    let (_bus, mut lab, mm, _) = connected("alone", Timing { figures, ..patient() }).await;
+    let (_bus, mut lab, mm, _) = connected(Timing { figures, ..patient() }).await;
     mm.set(B0, BEARER, &[("Connected", own(false)), ("Stats", stats(1_000, 30))]);
     for bytes in [1_000, 2_000, 3_000] {
         mm.set(B0, BEARER, &[("Stats", stats(bytes, 30))]);
@@ -276,7 +275,7 @@ async fn of_a_quiet_bearer_figures_alone_are_read_meanwhile() {
 
 #[tokio::test]
 async fn the_signal_alone_is_told_once_in_a_while() {
-    let mut lab = Lab::peer("signal", Timing { signal: Duration::from_secs(3_600), ..quick() });
+    let mut lab = Lab::peer(Timing { signal: Duration::from_secs(3_600), ..quick() });
     let mm = lab.accept().await;
     mm.put_modem(M0, S0, IMEI, ICCID);
     lab.appeared().await;
@@ -287,7 +286,7 @@ async fn the_signal_alone_is_told_once_in_a_while() {
     let view = lab.seen().await;
     assert_eq!((view.operator_name.as_deref(), view.signal_percent), (Some("Other Net"), Some(50)));
     // Its time has come.
-    let mut lab = Lab::peer("signal-soon", Timing { signal: Duration::from_millis(50), ..quick() });
+    let mut lab = Lab::peer(Timing { signal: Duration::from_millis(50), ..quick() });
     let mm = lab.accept().await;
     mm.put_modem(M0, S0, IMEI, ICCID);
     lab.appeared().await;
@@ -298,7 +297,7 @@ async fn the_signal_alone_is_told_once_in_a_while() {
 
 #[tokio::test]
 async fn figures_that_are_wanted_are_told_as_they_come() {
-    let (_bus, mut lab, mm, mut rules) = connected("wanted", patient()).await;
+    let (_bus, mut lab, mm, mut rules) = connected(patient()).await;
     let id = is_quiet(&mut lab, &mm, "M2").await.id;
     mm.set(B0, BEARER, &[("Stats", stats(80_000, 60))]);
     lab.commands.listen([id].into());

@@ -10,8 +10,8 @@ const SMS0: &str = "/org/freedesktop/ModemManager1/SMS/0";
 const SMS1: &str = "/org/freedesktop/ModemManager1/SMS/1";
 const CALL0: &str = "/org/freedesktop/ModemManager1/Call/0";
 
-async fn one_modem(name: &str) -> (Lab, Mm) {
-    let mut lab = Lab::peer(name, quick());
+async fn one_modem() -> (Lab, Mm) {
+    let mut lab = Lab::peer(quick());
     let mm = lab.accept().await;
     mm.put_modem(M0, S0, IMEI, ICCID);
     lab.appeared().await;
@@ -40,7 +40,7 @@ impl Lab {
 
 #[tokio::test]
 async fn a_message_is_told_once_however_often_it_is_shown() {
-    let (mut lab, mm) = one_modem("sms").await;
+    let (mut lab, mm) = one_modem().await;
     mm.put_sms(SMS0, 3, 1, "500 MB left");
     mm.say(M0, MESSAGING, "Added", &(path(SMS0), true)).await;
     mm.change(M0, MESSAGING, &[("Messages", own(vec![path(SMS0)]))]).await;
@@ -60,7 +60,7 @@ async fn a_message_is_told_once_however_often_it_is_shown() {
 
 #[tokio::test]
 async fn a_message_shown_again_by_a_restarted_modemmanager_is_not_told_again() {
-    let (mut lab, mm) = one_modem("sms-restart").await;
+    let (mut lab, mm) = one_modem().await;
     mm.put_sms(SMS0, 3, 1, "hello");
     mm.say(M0, MESSAGING, "Added", &(path(SMS0), true)).await;
     let first = lab.sms().await;
@@ -79,7 +79,7 @@ async fn a_message_shown_again_by_a_restarted_modemmanager_is_not_told_again() {
 
 #[tokio::test]
 async fn stored_messages_are_told_after_their_modem() {
-    let mut lab = Lab::peer("sms-stored", quick());
+    let mut lab = Lab::peer(quick());
     let mm = lab.accept().await;
     mm.put_modem(M0, S0, IMEI, ICCID);
     let paths: Vec<String> = (0..100).map(|n| format!("/org/freedesktop/ModemManager1/SMS/{n}")).collect();
@@ -98,7 +98,7 @@ async fn stored_messages_are_told_after_their_modem() {
 
 #[tokio::test]
 async fn a_long_message_is_told_when_its_last_part_is_there() {
-    let (mut lab, mm) = one_modem("sms-parts").await;
+    let (mut lab, mm) = one_modem().await;
     mm.put_sms(SMS0, 2, 1, "");
     mm.say(M0, MESSAGING, "Added", &(path(SMS0), true)).await;
     lab.nothing_before_a_change(&mm).await;
@@ -108,7 +108,7 @@ async fn a_long_message_is_told_when_its_last_part_is_there() {
 
 #[tokio::test]
 async fn status_reports_drafts_and_vanished_messages_are_no_messages() {
-    let (mut lab, mm) = one_modem("sms-report").await;
+    let (mut lab, mm) = one_modem().await;
     mm.put_sms(SMS0, 3, 3, "");
     mm.say(M0, MESSAGING, "Added", &(path(SMS0), true)).await;
     mm.put_sms(SMS1, 0, 2, "draft");
@@ -119,7 +119,7 @@ async fn status_reports_drafts_and_vanished_messages_are_no_messages() {
 
 #[tokio::test]
 async fn messages_that_anybody_sends_are_counted_by_parts() {
-    let (mut lab, mm) = one_modem("sms-sent").await;
+    let (mut lab, mm) = one_modem().await;
     mm.put_sms(SMS0, 0, 2, &"x".repeat(161));
     mm.say(M0, MESSAGING, "Added", &(path(SMS0), false)).await;
     lab.nothing_before_a_change(&mm).await;
@@ -135,7 +135,7 @@ async fn messages_that_anybody_sends_are_counted_by_parts() {
 
 #[tokio::test]
 async fn hostile_messages_are_bounded_and_survive() {
-    let (mut lab, mm) = one_modem("sms-hostile").await;
+    let (mut lab, mm) = one_modem().await;
     mm.put_sms(SMS0, 3, 1, &format!("\u{1b}[2J\u{202e}{}", "я".repeat(30_000)));
     mm.say(M0, MESSAGING, "Added", &(path(SMS0), true)).await;
     assert!(lab.sms().await.text.chars().count() <= 39_015);
@@ -146,7 +146,7 @@ async fn hostile_messages_are_bounded_and_survive() {
 
 #[tokio::test]
 async fn a_call_is_told_state_by_state_however_short() {
-    let (mut lab, mm) = one_modem("call").await;
+    let (mut lab, mm) = one_modem().await;
     mm.put_call(CALL0, 3, 1, "");
     mm.say(M0, VOICE, "CallAdded", &path(CALL0)).await;
     let call = lab.call().await;
@@ -166,7 +166,7 @@ async fn a_call_is_told_state_by_state_however_short() {
 
 #[tokio::test]
 async fn states_before_a_call_could_be_read_are_told_in_order() {
-    let (mut lab, mm) = one_modem("call-early").await;
+    let (mut lab, mm) = one_modem().await;
     mm.put_call(CALL0, 7, 2, "+15551234");
     mm.ignore(CALL0);
     mm.say(M0, VOICE, "CallAdded", &path(CALL0)).await;
@@ -180,7 +180,7 @@ async fn states_before_a_call_could_be_read_are_told_in_order() {
 
 #[tokio::test]
 async fn calls_that_are_there_are_told_together_and_one_whose_end_was_missed_ends_unknown() {
-    let mut lab = Lab::peer("call-end", quick());
+    let mut lab = Lab::peer(quick());
     let mm = lab.accept().await;
     mm.put_modem(M0, S0, IMEI, ICCID);
     let old = "/org/freedesktop/ModemManager1/Call/7";
@@ -198,7 +198,7 @@ async fn calls_that_are_there_are_told_together_and_one_whose_end_was_missed_end
 
 #[tokio::test]
 async fn what_the_network_says_by_ussd_is_told() {
-    let (mut lab, mm) = one_modem("ussd").await;
+    let (mut lab, mm) = one_modem().await;
     for (property, said) in [("NetworkNotification", "Your balance is 5"), ("NetworkRequest", "1 for more")] {
         mm.change(M0, USSD, &[(property, own(said)), ("State", own(3_u32))]).await;
         match lab.next().await {
@@ -210,7 +210,7 @@ async fn what_the_network_says_by_ussd_is_told() {
 
 #[tokio::test]
 async fn a_message_is_sent_with_its_parts_and_reference_and_tidied_away() {
-    let (mut lab, mm) = one_modem("send").await;
+    let (mut lab, mm) = one_modem().await;
     let id = lab.commands.modems().remove(0);
     mm.put_sms(SMS0, 0, 2, "x");
     mm.say(M0, MESSAGING, "Added", &(path(SMS0), false)).await;
@@ -225,7 +225,7 @@ async fn a_message_is_sent_with_its_parts_and_reference_and_tidied_away() {
 
 #[tokio::test]
 async fn a_message_of_unknown_outcome_that_leaves_late_is_told() {
-    let (mut lab, mm) = one_modem("late").await;
+    let (mut lab, mm) = one_modem().await;
     let id = lab.commands.modems().remove(0);
     mm.put_sms(SMS0, 0, 2, "x");
     mm.say(M0, MESSAGING, "Added", &(path(SMS0), false)).await;
@@ -238,7 +238,7 @@ async fn a_message_of_unknown_outcome_that_leaves_late_is_told() {
 
 #[tokio::test]
 async fn refusals_say_what_to_do_and_leave_no_draft() {
-    let (lab, mm) = one_modem("refused").await;
+    let (lab, mm) = one_modem().await;
     let id = lab.commands.modems().remove(0);
     let unauthorized = "org.freedesktop.ModemManager1.Error.Core.Unauthorized";
     mm.replies("Create", Reply::Error(unauthorized, "PolicyKit authorization failed"));
@@ -262,7 +262,7 @@ async fn refusals_say_what_to_do_and_leave_no_draft() {
 
 #[tokio::test]
 async fn silence_before_sending_is_a_failure_and_after_it_an_unknown_outcome() {
-    let (mut lab, mm) = one_modem("silence").await;
+    let (mut lab, mm) = one_modem().await;
     let id = lab.commands.modems().remove(0);
     mm.replies("Create", Reply::Silence);
     assert_eq!(lab.commands.send_sms(&id, "+1", "x").await.unwrap_err().kind(), "timeout");
@@ -284,7 +284,7 @@ async fn silence_before_sending_is_a_failure_and_after_it_an_unknown_outcome() {
 
 #[tokio::test]
 async fn a_ussd_session_that_waits_for_a_reply_is_ended() {
-    let (lab, mm) = one_modem("ussd-run").await;
+    let (lab, mm) = one_modem().await;
     let id = lab.commands.modems().remove(0);
     mm.replies("Initiate", Reply::Text("1 balance 2 top-up"));
     mm.set(M0, USSD, &[("State", own(3_u32))]);

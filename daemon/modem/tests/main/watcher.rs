@@ -10,8 +10,8 @@ use zbus::Variant;
 
 use crate::fixture::*;
 
-async fn one_modem(name: &str) -> (Lab, Mm) {
-    let mut lab = Lab::peer(name, quick());
+async fn one_modem() -> (Lab, Mm) {
+    let mut lab = Lab::peer(quick());
     let mm = lab.accept().await;
     mm.put_modem(M0, S0, IMEI, ICCID);
     lab.appeared().await;
@@ -21,7 +21,7 @@ async fn one_modem(name: &str) -> (Lab, Mm) {
 
 #[tokio::test]
 async fn a_modem_is_told_whole() {
-    let mut lab = Lab::peer("whole", quick());
+    let mut lab = Lab::peer(quick());
     assert_eq!(lab.next().await, Event::ModemManagerVanished);
     assert!(matches!(lab.next().await, Event::BusLost(_)));
     let mm = lab.accept().await;
@@ -54,7 +54,7 @@ async fn a_modem_is_told_whole() {
 
 #[tokio::test]
 async fn a_bearer_that_comes_later_and_changes_is_followed() {
-    let (mut lab, mm) = one_modem("bearer").await;
+    let (mut lab, mm) = one_modem().await;
     mm.put_bearer(B0, "wwan0");
     mm.change(M0, MODEM, &[("Bearers", own(vec![path(B0)])), ("State", own(11_i32))]).await;
     assert_eq!(lab.seen().await.bearers[0].interface.as_deref(), Some("wwan0"));
@@ -77,7 +77,7 @@ async fn a_bearer_that_comes_later_and_changes_is_followed() {
 
 #[tokio::test]
 async fn roaming_is_told_once_with_operator_and_registration_together() {
-    let (mut lab, mm) = one_modem("roaming").await;
+    let (mut lab, mm) = one_modem().await;
     mm.change(M0, GPP, &[("OperatorCode", own("310260"))]).await;
     // Never said by a signal: only reading again after the settling can tell.
     mm.set(M0, GPP, &[("RegistrationState", own(5_u32))]);
@@ -92,7 +92,7 @@ async fn roaming_is_told_once_with_operator_and_registration_together() {
 
 #[tokio::test]
 async fn a_registration_that_never_rests_is_told_all_the_same() {
-    let (mut lab, mm) = one_modem("restless").await;
+    let (mut lab, mm) = one_modem().await;
     let mut code = 0_u32;
     let mut told = 0;
     while told < 2 {
@@ -108,7 +108,7 @@ async fn a_registration_that_never_rests_is_told_all_the_same() {
 
 #[tokio::test]
 async fn a_state_is_read_again_because_its_signals_overtake_each_other() {
-    let (mut lab, mm) = one_modem("state").await;
+    let (mut lab, mm) = one_modem().await;
     mm.set(M0, MODEM, &[("State", own(11_i32))]);
     mm.say(M0, MODEM, "StateChanged", &(6_i32, 4_i32, 0_u32)).await;
     assert_eq!(lab.seen().await.state, ModemState::Connected);
@@ -116,7 +116,7 @@ async fn a_state_is_read_again_because_its_signals_overtake_each_other() {
 
 #[tokio::test]
 async fn invalidated_properties_are_read() {
-    let (mut lab, mm) = one_modem("invalidated").await;
+    let (mut lab, mm) = one_modem().await;
     mm.set(S0, SIM, &[("OperatorName", own("New Name"))]);
     let nothing = std::collections::HashMap::<&str, Variant<'_>>::new();
     let changed = (SIM, nothing, vec!["OperatorName"]);
@@ -126,7 +126,7 @@ async fn invalidated_properties_are_read() {
 
 #[tokio::test]
 async fn unlocking_takes_interfaces_away_and_back_and_is_no_removal() {
-    let (mut lab, mm) = one_modem("unlock").await;
+    let (mut lab, mm) = one_modem().await;
     mm.remove(M0, &[GPP, VOICE]).await;
     let view = lab.seen().await;
     assert_eq!((view.registration, view.operator_code), (Registration::Unknown, None));
@@ -137,7 +137,7 @@ async fn unlocking_takes_interfaces_away_and_back_and_is_no_removal() {
 
 #[tokio::test]
 async fn an_unplugged_modem_is_gone_and_comes_back_under_another_path() {
-    let (mut lab, mm) = one_modem("unplug").await;
+    let (mut lab, mm) = one_modem().await;
     let id = lab.commands.modems().remove(0);
     mm.remove(M0, &[GPP, MODEM, VOICE, MESSAGING, USSD]).await;
     assert_eq!(lab.next().await, Event::ModemVanished { modem: id.clone() });
@@ -149,7 +149,7 @@ async fn an_unplugged_modem_is_gone_and_comes_back_under_another_path() {
 
 #[tokio::test]
 async fn interfaces_removed_one_by_one_leave_an_empty_ghost_that_is_ignored() {
-    let (mut lab, mm) = one_modem("ghost").await;
+    let (mut lab, mm) = one_modem().await;
     let id = lab.commands.modems().remove(0);
     for interface in [VOICE, GPP, MODEM, MESSAGING, USSD] {
         mm.remove(M0, &[interface]).await;
@@ -169,7 +169,7 @@ async fn interfaces_removed_one_by_one_leave_an_empty_ghost_that_is_ignored() {
 
 #[tokio::test]
 async fn a_swapped_sim_is_read_and_the_old_one_forgotten() {
-    let (mut lab, mm) = one_modem("swap").await;
+    let (mut lab, mm) = one_modem().await;
     mm.put_sim(S1, "89860000000000000020");
     mm.change(M0, MODEM, &[("Sim", own(path(S1))), ("SimSlots", own(vec![path(S1), path("/")]))]).await;
     assert_eq!(lab.seen().await.sim.unwrap().iccid.unwrap().as_str(), "89860000000000000020");
@@ -181,7 +181,7 @@ async fn a_swapped_sim_is_read_and_the_old_one_forgotten() {
 
 #[tokio::test]
 async fn wrong_types_are_like_missing_properties() {
-    let mut lab = Lab::peer("lies", quick());
+    let mut lab = Lab::peer(quick());
     let mm = lab.accept().await;
     mm.put_modem(M0, S0, IMEI, ICCID);
     mm.set(
@@ -215,7 +215,7 @@ async fn wrong_types_are_like_missing_properties() {
 
 #[tokio::test]
 async fn a_sim_that_does_not_answer_holds_its_modem_up_for_a_while_only() {
-    let mut lab = Lab::peer("slow", quick());
+    let mut lab = Lab::peer(quick());
     let mm = lab.accept().await;
     mm.put_modem(M0, S0, IMEI, ICCID);
     mm.ignore(S0);
@@ -228,7 +228,7 @@ async fn a_sim_that_does_not_answer_holds_its_modem_up_for_a_while_only() {
 
 #[tokio::test]
 async fn a_list_of_objects_that_does_not_come_is_asked_for_again() {
-    let mut lab = Lab::peer("hung", Timing { call: Duration::from_millis(50), ..Timing::default() });
+    let mut lab = Lab::peer(Timing { call: Duration::from_millis(50), ..Timing::default() });
     let mm = lab.accept().await;
     mm.put_modem(M0, S0, IMEI, ICCID);
     mm.ignore("GetManagedObjects");
@@ -240,7 +240,7 @@ async fn a_list_of_objects_that_does_not_come_is_asked_for_again() {
 
 #[tokio::test]
 async fn a_peer_that_dies_is_lost_and_found_again() {
-    let (mut lab, mm) = one_modem("dies").await;
+    let (mut lab, mm) = one_modem().await;
     mm.die().await;
     assert_eq!(lab.next().await, Event::ModemManagerVanished);
     assert!(matches!(lab.next().await, Event::BusLost(_)));
@@ -255,7 +255,7 @@ async fn a_peer_that_dies_is_lost_and_found_again() {
 
 #[tokio::test]
 async fn modems_without_an_imei_of_their_own_go_by_their_device() {
-    let mut lab = Lab::peer("twins", quick());
+    let mut lab = Lab::peer(quick());
     let mm = lab.accept().await;
     mm.put_modem(M0, S0, "000000000000000", ICCID);
     lab.appeared().await;
@@ -273,7 +273,7 @@ async fn modems_without_an_imei_of_their_own_go_by_their_device() {
 
 #[tokio::test]
 async fn a_lock_and_a_failure_are_named() {
-    let (mut lab, mm) = one_modem("locked").await;
+    let (mut lab, mm) = one_modem().await;
     mm.change(M0, MODEM, &[("State", own(2_i32)), ("UnlockRequired", own(4_u32))]).await;
     assert_eq!(lab.seen().await.unlock_required.as_deref(), Some("sim-puk"));
     mm.change(M0, MODEM, &[("State", own(-1_i32)), ("StateFailedReason", own(2_u32))]).await;
@@ -282,7 +282,7 @@ async fn a_lock_and_a_failure_are_named() {
 
 #[tokio::test]
 async fn a_flood_of_signals_stalls_neither_the_bus_nor_a_command() {
-    let (mut lab, mm) = one_modem("flood").await;
+    let (mut lab, mm) = one_modem().await;
     let id = lab.commands.modems().remove(0);
     for n in 0..5000_u32 {
         mm.change(M0, MODEM, &[("SignalQuality", own((n % 100, true)))]).await;

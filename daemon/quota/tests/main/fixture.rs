@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use simbell_quota::protocol::{Arm, Counts, Reply, Request, VERSION, line};
+use tempfile::TempDir;
 
 pub const HELPER: &str = env!("CARGO_BIN_EXE_simbell-quota");
 /// Anything awaited comes within this, on the slowest machine.
@@ -29,7 +31,7 @@ pub const V6: u64 = 48;
 pub struct Lab {
     pub near: String,
     far: String,
-    dir: PathBuf,
+    dir: TempDir,
     v6: bool,
 }
 
@@ -70,8 +72,9 @@ impl Lab {
                 )
             });
         }
-        let dir = std::env::temp_dir().join(tag);
-        std::fs::create_dir_all(&dir).unwrap();
+        // Clients of other users reach the socket in it.
+        let dir =
+            tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o755)).tempdir().unwrap();
         Self { near, far, dir, v6 }
     }
 
@@ -124,7 +127,7 @@ impl Lab {
     }
 
     pub fn socket(&self) -> PathBuf {
-        self.dir.join("quota.sock")
+        self.dir.path().join("quota.sock")
     }
 
     /// Runs a line of shell beside the helper.
@@ -147,7 +150,6 @@ impl Drop for Lab {
         for namespace in [&self.near, &self.far] {
             let _ = Command::new("ip").args(["netns", "del", namespace]).status();
         }
-        let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use rust_decimal::Decimal;
 use simbell_core::health::{Warning, WarningCode};
@@ -14,6 +13,7 @@ use simbell_core::plan::Counts;
 use simbell_core::time::Timestamp;
 use simbell_core::view::{CycleFacts, LocalNow, PlanTerms, RuleInput, SimFacts, Trigger};
 use simbell_rules::{LoadOptions, Outcome, RuleSet};
+use tempfile::TempDir;
 
 /// Sunday, 2026-11-22, 07:05 in Berlin.
 pub const NOW: Timestamp = Timestamp::from_secs(1_795_327_500);
@@ -154,23 +154,19 @@ pub fn on_sms(number: &str, text: &str) -> Trigger {
 }
 
 /// A folder of its own, removed at the end.
-pub struct Folder(PathBuf);
+pub struct Folder(TempDir);
 
 impl Folder {
     pub fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("simbell-rules-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).expect("the temporary folder can be made");
-        Self(path)
+        Self(tempfile::tempdir().expect("the temporary folder can be made"))
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
+        let path = self.path().join(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");
         fs::write(&path, text).expect("the file can be written");
         path
@@ -178,16 +174,10 @@ impl Folder {
 
     pub fn load(&self) -> RuleSet {
         RuleSet::load(&LoadOptions {
-            user_dir: Some(self.0.clone()),
+            user_dir: Some(self.path().to_owned()),
             language: "en".to_owned(),
             ..LoadOptions::default()
         })
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

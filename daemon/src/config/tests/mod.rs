@@ -11,8 +11,8 @@ use simbell_core::ident::{ChannelName, Iccid, RuleName};
 use simbell_core::plan::{AnchorDay, Counts, Period};
 use simbell_core::time::Span;
 use simbell_notify::{ChannelConfig, NtfyAuth, SmtpTls};
+use tempfile::TempDir;
 
-use super::tests_support::{Scratch, scratch};
 use super::*;
 
 mod bad;
@@ -24,13 +24,13 @@ mod secrets;
 const CANARY: &str = "canary-7f3a9d";
 
 struct Place {
-    dir: Scratch,
+    dir: TempDir,
     env: Environment,
 }
 
 impl Place {
     fn new() -> Self {
-        let dir = scratch();
+        let dir = tempfile::tempdir().unwrap();
         let credentials = dir.path().join("credentials");
         fs::create_dir(&credentials).unwrap();
         fs::create_dir(dir.path().join("conf.d")).unwrap();

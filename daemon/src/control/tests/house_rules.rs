@@ -1,5 +1,7 @@
 //! Many clients at once.
 
+use std::sync::atomic::Ordering;
+
 use simbell_api::Client;
 
 use super::*;

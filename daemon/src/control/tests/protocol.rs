@@ -151,9 +151,8 @@ async fn what_cannot_be_answered_is_refused_by_name() {
 
 #[tokio::test]
 async fn reading_is_for_all_and_changing_for_some() {
-    let dir = std::env::temp_dir().join(format!("simbell-access-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
-    let (groups, users) = (dir.join("group"), dir.join("passwd"));
+    let dir = tempfile::tempdir().unwrap();
+    let (groups, users) = (dir.path().join("group"), dir.path().join("passwd"));
     let uid = rustix::process::geteuid().as_raw();
     std::fs::write(&users, format!("tester:x:{uid}:54321::/:/bin/sh\n")).unwrap();
     std::fs::write(&groups, "netdev:x:107:someone\n").unwrap();
@@ -171,5 +170,4 @@ async fn reading_is_for_all_and_changing_for_some() {
     std::fs::write(&groups, "netdev:x:107:someone,tester\n").unwrap();
     let mut raw = Raw::connect(&served.path).await;
     assert_eq!(raw.ask(change).await["parameters"]["rules"], 1);
-    std::fs::remove_dir_all(dir).unwrap();
 }

@@ -153,7 +153,7 @@ fn modem() -> ModemRecord {
 
 #[test]
 fn everything_that_the_state_needs_comes_back_as_given() {
-    let dir = Dir::new("round-trip");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let empty = store.restore(&boot("boot-a")).unwrap();
     assert_eq!(empty, Restored { party_key: empty.party_key, ..Restored::empty() });
@@ -284,7 +284,7 @@ fn everything_that_the_state_needs_comes_back_as_given() {
 
 #[test]
 fn append_only_entries_are_listed_as_given() {
-    let dir = Dir::new("lists");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let gap = Gap {
         iccid: Some(iccid(1)),
@@ -336,7 +336,7 @@ fn append_only_entries_are_listed_as_given() {
 
 #[test]
 fn the_change_that_can_never_be_made_is_named_and_the_others_can() {
-    let dir = Dir::new("impossible");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let observed = Change::AppendObservation(Observation {
         id: ObservationId(7),
@@ -373,7 +373,7 @@ fn the_change_that_can_never_be_made_is_named_and_the_others_can() {
 
 #[test]
 fn a_batch_with_one_bad_change_leaves_nothing_behind() {
-    let dir = Dir::new("all-or-nothing");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     store.apply(&[usage(1, 1, NOVEMBER, 10, 20)]).unwrap();
     let before = store.restore(&boot("b")).unwrap();
@@ -402,7 +402,7 @@ fn a_batch_with_one_bad_change_leaves_nothing_behind() {
 
 #[test]
 fn undated_entries_count_once_dated_at_the_first_instant_they_cover() {
-    let dir = Dir::new("dating");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let undated = |start: u64, first, rx| {
         Change::AddUsage(UsageSlot {
@@ -444,7 +444,7 @@ fn undated_entries_count_once_dated_at_the_first_instant_they_cover() {
 
 #[test]
 fn usage_of_boots_whose_clock_was_never_trusted_is_dated_as_late_as_it_can_be() {
-    let dir = Dir::new("earlier-boots");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let undated = |name: &str, id, first: i64, last: i64, rx| {
         Change::AddUsage(UsageSlot {
@@ -511,7 +511,7 @@ fn usage_of_boots_whose_clock_was_never_trusted_is_dated_as_late_as_it_can_be() 
 
 #[test]
 fn sessions_are_found_by_the_span_they_touch() {
-    let dir = Dir::new("sessions");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let over = |id, from, until| {
         let ended = Some(at(NOVEMBER + until));
@@ -542,7 +542,7 @@ fn sessions_are_found_by_the_span_they_touch() {
 
 #[test]
 fn after_memory_was_given_back_all_goes_on() {
-    let dir = Dir::new("gives-back");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     store.apply(&[Change::KeepSim(sim(1)), Change::OpenEpoch(epoch(1, 1))]).unwrap();
     for round in 1..=3 {

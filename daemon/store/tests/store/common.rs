@@ -7,42 +7,31 @@ use simbell_core::ident::{BootId, Iccid};
 use simbell_core::ledger::{EpochId, Source, UsageSlot, When, Zone};
 use simbell_core::time::Timestamp;
 use simbell_store::{Store, StoreOptions, Totals};
+use tempfile::TempDir;
 
 pub const HOUR: i64 = 3_600_000;
 /// 2026-11-01T00:00:00Z.
 pub const NOVEMBER: i64 = 1_793_491_200_000;
 
 /// A directory of its own, gone at the end of the test.
-pub struct Dir(PathBuf);
+pub struct Dir(TempDir);
 
 impl Dir {
-    pub fn new(name: &str) -> Self {
-        let dir = std::env::temp_dir().join(format!("simbell-store-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&dir);
-        std::fs::create_dir_all(&dir).unwrap();
-        Self(dir)
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
     }
 
     /// One in memory, where a sync costs nothing.
-    pub fn in_memory(name: &str) -> Self {
-        let dir = Path::new("/dev/shm").join(format!("simbell-store-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&dir);
-        std::fs::create_dir_all(&dir).unwrap();
-        Self(dir)
+    pub fn in_memory() -> Self {
+        Self(tempfile::tempdir_in("/dev/shm").unwrap())
     }
 
     pub fn ledger(&self) -> PathBuf {
-        self.0.join("ledger.db")
+        self.path().join("ledger.db")
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        self.0.path()
     }
 }
 

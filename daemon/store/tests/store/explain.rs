@@ -114,7 +114,7 @@ fn filled(dir: &Dir) -> Store {
 
 #[test]
 fn every_part_of_a_day_comes_once_whatever_the_pages() {
-    let dir = Dir::new("explain");
+    let dir = Dir::new();
     let store = filled(&dir);
     let whole = gathered(&store, 1_000);
     for limit in [1, 2, 3, 5] {
@@ -144,7 +144,7 @@ fn every_part_of_a_day_comes_once_whatever_the_pages() {
 
 #[test]
 fn the_parts_are_the_total_to_the_byte() {
-    let dir = Dir::new("explain-sum");
+    let dir = Dir::new();
     let store = filled(&dir);
     let whole = gathered(&store, 2);
     let mut counted = Volume::default();
@@ -166,7 +166,7 @@ fn the_parts_are_the_total_to_the_byte() {
 
 #[test]
 fn what_was_taken_back_says_by_what() {
-    let dir = Dir::new("explain-undone");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     store
         .apply(&[correction(NOVEMBER, 1_000), correction(NOVEMBER, 7), correction(NOVEMBER, -1_000)])
@@ -201,7 +201,7 @@ fn what_was_taken_back_says_by_what() {
 
 #[test]
 fn a_long_span_is_told_stretch_by_stretch_and_adds_up() {
-    let dir = Dir::new("explain-long");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let until = NOVEMBER + 900 * DAY;
     // Two connections in turn, one of them all along.

@@ -42,7 +42,7 @@ fn options() -> StoreOptions {
 /// Works as the service does while the `nth` request for a change, and those after it, go wrong. Gives how many
 /// requests there were.
 fn work(name: &str, fault: Fault, nth: usize, expected: &[Dump]) -> usize {
-    let dir = Dir::new(name);
+    let dir = Dir::new();
     let fs = FaultFs::mount(dir.path());
     let asked = Arc::new(AtomicUsize::new(0));
     fs.on_each({
@@ -62,7 +62,7 @@ fn work(name: &str, fault: Fault, nth: usize, expected: &[Dump]) -> usize {
         assert!(refusals.get() < 20, "{}", context(&format!("it does not end: {error}")));
         assert!(fault.kinds.contains(&kind), "{}", context(&format!("{kind:?} {error}")));
     };
-    let place = Dir::in_memory(&format!("{name}-after"));
+    let place = Dir::in_memory();
     let holds = || {
         Image::read_from(dir.path()).write_to(place.path());
         dump(&place.ledger())
@@ -112,7 +112,7 @@ fn work(name: &str, fault: Fault, nth: usize, expected: &[Dump]) -> usize {
     let recorded = Recorded { given: 0, log, expected: expected.to_vec() };
     let bare = Cuts { exhaustive: 0, alone: 0, random: 0 };
     let reported = |op: &Op| matches!(op, Op::Mark(mark) if mark % 2 == 1);
-    let outcome = cut_where(&format!("{name}-cut"), &recorded, bare, true, &reported);
+    let outcome = cut_where(&recorded, bare, true, &reported);
     assert!(outcome.wrong.is_empty(), "{}", context(&format!("{:#?}", &outcome.wrong[..1])));
     asked.load(Ordering::Relaxed)
 }
@@ -132,7 +132,7 @@ fn killed_and_started_again(store: Store, fs: &FaultFs, again: &dyn Fn() -> Stor
 /// At each request, in turn, until there are no more.
 fn everywhere(name: &str, fault: Fault) {
     let steps: Vec<Step> = commits().into_iter().map(Step::Apply).collect();
-    let expected = expected(&Image::default(), &options(), &steps, name);
+    let expected = expected(&Image::default(), &options(), &steps);
     let mut nth = 0;
     while work(name, fault, nth, &expected) > nth {
         nth += 1;

@@ -44,7 +44,7 @@ fn a_killed_writer_loses_nothing_that_it_spoke_of() {
             out.flush().unwrap();
         }
     }
-    let dir = Dir::new("kill");
+    let dir = Dir::new();
     let mut least = 0;
     for round in 1..=8_usize {
         let command = again("faults::a_killed_writer_loses_nothing_that_it_spoke_of");
@@ -77,7 +77,7 @@ fn a_killed_writer_loses_nothing_that_it_spoke_of() {
 
 #[test]
 fn a_log_torn_anywhere_gives_a_committed_state() {
-    let dir = Dir::new("torn");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let mut sizes = Vec::new();
     let log = dir.path().join("ledger.db-wal");
@@ -88,7 +88,7 @@ fn a_log_torn_anywhere_gives_a_committed_state() {
     let (file, log) = (std::fs::read(dir.ledger()).unwrap(), std::fs::read(log).unwrap());
     // Before the first commit lies the creation itself.
     let first = usize::try_from(sizes[0]).unwrap();
-    let torn = Dir::new("torn-copy");
+    let torn = Dir::new();
     for cut in (first..=log.len()).step_by(173) {
         for garbage in [false, true] {
             let mut cut_log = log[..cut].to_vec();
@@ -127,7 +127,7 @@ fn on_own_file_system(test: &str, dir: &Dir, mount: &str) {
 #[test]
 fn a_full_disk_refuses_a_commit_whole_and_takes_it_once_freed() {
     let Some(place) = place() else {
-        let dir = Dir::new("full");
+        let dir = Dir::new();
         return on_own_file_system(
             "faults::a_full_disk_refuses_a_commit_whole_and_takes_it_once_freed",
             &dir,
@@ -181,7 +181,7 @@ fn fill(path: &Path) {
 #[test]
 fn a_read_only_disk_is_said_and_nothing_is_changed() {
     let Some(place) = place() else {
-        let dir = Dir::new("read-only");
+        let dir = Dir::new();
         let test = "faults::a_read_only_disk_is_said_and_nothing_is_changed";
         // The first run fills it, the second finds it read-only.
         let mount = format!("mount -t tmpfs tmpfs \"$M\"; \"$1\" {test} --exact; mount -o remount,ro \"$M\"");
@@ -204,7 +204,7 @@ fn a_read_only_disk_is_said_and_nothing_is_changed() {
 
 #[test]
 fn somebody_elses_transaction_delays_and_does_not_lose() {
-    let dir = Dir::new("busy");
+    let dir = Dir::new();
     let options = StoreOptions { busy_timeout_ms: 20, ..StoreOptions::default() };
     let mut store = Store::open(&dir.ledger(), &options).unwrap();
     let other = rusqlite::Connection::open(dir.ledger()).unwrap();

@@ -228,7 +228,7 @@ proptest! {
         spans in prop::collection::vec((-1_600..2_100_i64, 0..3_700_i64), 1..6),
         limit in 1..80_usize, zone in 0..4_usize,
     ) {
-        let dir = Dir::new("history");
+        let dir = Dir::new();
         let mut store = open(&dir.ledger());
         let mut given: BTreeMap<u32, Sums<(String, String)>> = BTreeMap::new();
         let mut waiting = Vec::new();
@@ -334,7 +334,7 @@ proptest! {
 
 #[test]
 fn old_hours_become_days_and_old_days_cycles() {
-    let dir = Dir::new("fold");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let berlin = zones()[1].clone();
     let mut changes: Vec<Change> = (0..30 * 24).map(|n| usage(1, 1, NOVEMBER + n * HOUR, 10, 1)).collect();
@@ -396,7 +396,7 @@ fn rows(store: &Store, from: i64, until: i64, limit: usize) -> Vec<(i64, i64, St
 
 #[test]
 fn a_month_that_is_over_is_packed_and_gives_the_same_rows() {
-    let dir = Dir::new("packed");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let roaming = |epoch, start, rx| {
         Change::AddUsage(UsageSlot { zone: Zone::Roaming(None), ..slot(1, epoch, start, rx, 2) })
@@ -455,7 +455,7 @@ fn a_month_that_is_over_is_packed_and_gives_the_same_rows() {
 
 #[test]
 fn a_day_that_does_not_fit_is_refused_by_name_and_keeps_nothing_else_away() {
-    let dir = Dir::new("day-overflow");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let most = u64::try_from(i64::MAX).unwrap();
     store.apply(&[usage(1, 1, NOVEMBER, most, 0)]).unwrap();
@@ -468,7 +468,7 @@ fn a_day_that_does_not_fit_is_refused_by_name_and_keeps_nothing_else_away() {
 /// Whether the clock can be right is judged by the newest entry: what another program says of the future is none.
 #[test]
 fn what_was_imported_is_not_the_newest_word_of_the_clock() {
-    let dir = Dir::new("newest");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     store.apply(&[usage(1, 1, NOVEMBER, 5, 5)]).unwrap();
     let known = store.restore(&boot("boot-1")).unwrap().newest;

@@ -118,7 +118,7 @@ proptest! {
         batches in prop::collection::vec(prop::collection::vec(step(), 1..8), 1..16),
         from in 0..48_i64, hours in 0..48_i64,
     ) {
-        let dir = Dir::new("model");
+        let dir = Dir::new();
         let mut store = open(&dir.ledger());
         let mut model = Model::default();
         for (n, batch) in batches.iter().enumerate() {

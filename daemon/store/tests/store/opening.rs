@@ -41,12 +41,12 @@ fn files(dir: &Dir) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn older_installations_are_upgraded_with_equal_sums_and_a_copy_kept() {
-    upgraded("upgrade", V1, 1);
-    upgraded("upgrade-v2", V2, 2);
+    upgraded(V1, 1);
+    upgraded(V2, 2);
 }
 
-fn upgraded(name: &str, old: &[u8], from: i32) {
-    let dir = Dir::new(name);
+fn upgraded(old: &[u8], from: i32) {
+    let dir = Dir::new();
     std::fs::write(dir.ledger(), old).unwrap();
     let mut store = open(&dir.ledger());
 
@@ -85,14 +85,14 @@ fn upgraded(name: &str, old: &[u8], from: i32) {
     let rows: i64 = copy.query_row("SELECT count(*) FROM usage", [], |row| row.get(0)).unwrap();
     assert_eq!((version, rows), (from, 102));
 
-    let fresh = Dir::new(&format!("{name}-fresh"));
+    let fresh = Dir::new();
     drop(open(&fresh.ledger()));
     assert_eq!(schema(&dir.ledger()), schema(&fresh.ledger()), "old and new ledgers have one schema");
 }
 
 #[test]
 fn decisions_of_a_ledger_of_version_4_have_no_place() {
-    let dir = Dir::new("v4");
+    let dir = Dir::new();
     drop(open(&dir.ledger()));
     let now = schema(&dir.ledger());
     let conn = Connection::open(dir.ledger()).unwrap();
@@ -116,7 +116,7 @@ fn a_ledger_of_version_3_learns_of_plugins_and_of_months_of_calls() {
 }
 
 fn learns_what_version_3_lacks(without: &str) {
-    let dir = Dir::new("v3");
+    let dir = Dir::new();
     drop(open(&dir.ledger()));
     let now = schema(&dir.ledger());
     let conn = Connection::open(dir.ledger()).unwrap();
@@ -142,7 +142,7 @@ fn learns_what_version_3_lacks(without: &str) {
 
 #[test]
 fn an_upgrade_that_fails_leaves_the_old_ledger() {
-    let dir = Dir::new("upgrade-fails");
+    let dir = Dir::new();
     std::fs::write(dir.ledger(), V1).unwrap();
     let conn = Connection::open(dir.ledger()).unwrap();
     conn.execute("INSERT INTO usage VALUES (99, 0, 1, 1, 0, 0)", []).unwrap();
@@ -157,7 +157,7 @@ fn an_upgrade_that_fails_leaves_the_old_ledger() {
 
 #[test]
 fn a_newer_schema_is_refused_untouched() {
-    let dir = Dir::new("newer");
+    let dir = Dir::new();
     drop(open(&dir.ledger()));
     let conn = Connection::open(dir.ledger()).unwrap();
     conn.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
@@ -173,12 +173,12 @@ fn a_newer_schema_is_refused_untouched() {
 
 #[test]
 fn a_newer_schema_that_lies_in_the_log_alone_is_refused_untouched() {
-    let source = Dir::new("newer-log-source");
+    let source = Dir::new();
     drop(open(&source.ledger()));
     let conn = Connection::open(source.ledger()).unwrap();
     conn.pragma_update(None, "user_version", SCHEMA_VERSION + 7).unwrap();
     // As a kill -9 leaves it: the log not moved into the file.
-    let dir = Dir::new("newer-log");
+    let dir = Dir::new();
     for name in ["ledger.db", "ledger.db-wal"] {
         std::fs::copy(source.path().join(name), dir.path().join(name)).unwrap();
     }
@@ -193,7 +193,7 @@ fn a_newer_schema_that_lies_in_the_log_alone_is_refused_untouched() {
 
 #[test]
 fn another_programs_file_is_refused_untouched() {
-    let dir = Dir::new("foreign");
+    let dir = Dir::new();
     for name in ["text", "sqlite", "sqlite-with-id"] {
         let path = dir.path().join(name);
         if name == "text" {
@@ -214,7 +214,7 @@ fn another_programs_file_is_refused_untouched() {
 
 #[test]
 fn a_second_writer_is_refused_and_told_who_is_first() {
-    let dir = Dir::new("lock");
+    let dir = Dir::new();
     let first = open(&dir.ledger());
     let error = refused(&dir.ledger());
     assert!(
@@ -228,7 +228,7 @@ fn a_second_writer_is_refused_and_told_who_is_first() {
 
 #[test]
 fn damage_is_told_apart_from_every_other_trouble() {
-    let dir = Dir::new("damage");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let many: Vec<Change> = (0..2_000).map(|n| usage(1, 1, NOVEMBER + n, 1, 1)).collect();
     store.apply(&many).unwrap();
@@ -263,7 +263,7 @@ fn damage_is_told_apart_from_every_other_trouble() {
 
 #[test]
 fn a_creation_that_was_killed_is_begun_again() {
-    let dir = Dir::new("half-made");
+    let dir = Dir::new();
     let conn = Connection::open(dir.ledger()).unwrap();
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)).unwrap();
     drop(conn);
@@ -274,7 +274,7 @@ fn a_creation_that_was_killed_is_begun_again() {
 
 #[test]
 fn a_missing_directory_is_named() {
-    let dir = Dir::new("missing");
+    let dir = Dir::new();
     let error = refused(&dir.path().join("nowhere/ledger.db"));
     assert_eq!(error.kind(), ErrorKind::Missing);
     assert!(error.to_string().contains("nowhere") && error.to_string().contains("create"), "{error}");
@@ -282,7 +282,7 @@ fn a_missing_directory_is_named() {
 
 #[test]
 fn a_new_ledger_is_marked_as_one_and_a_copy_of_it_is_whole() {
-    let dir = Dir::new("backup");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     store.apply(&[usage(1, 1, NOVEMBER, 5, 6)]).unwrap();
     let copy = dir.path().join("copy.db");

@@ -139,8 +139,8 @@ fn run(path: &Path, options: &StoreOptions, steps: &[Step], told: &mut dyn FnMut
 }
 
 /// What the ledger holds after each step, where nothing goes wrong.
-pub fn expected(before: &Image, options: &StoreOptions, steps: &[Step], name: &str) -> Vec<Dump> {
-    let dir = Dir::in_memory(&format!("{name}-expected"));
+pub fn expected(before: &Image, options: &StoreOptions, steps: &[Step]) -> Vec<Dump> {
+    let dir = Dir::in_memory();
     before.write_to(dir.path());
     let mut dumps = Vec::new();
     run(&dir.ledger(), options, steps, &mut |what, _| {
@@ -158,8 +158,8 @@ pub struct Recorded {
     pub expected: Vec<Dump>,
 }
 
-fn record(name: &str, before: &Image, options: &StoreOptions, steps: &[Step], honest: bool) -> Recorded {
-    let dir = Dir::new(name);
+fn record(before: &Image, options: &StoreOptions, steps: &[Step], honest: bool) -> Recorded {
+    let dir = Dir::new();
     let fs = FaultFs::mount(dir.path());
     for (path, content) in &before.files {
         std::fs::write(dir.path().join(path), content).unwrap();
@@ -172,7 +172,7 @@ fn record(name: &str, before: &Image, options: &StoreOptions, steps: &[Step], ho
         });
     }
     run(&dir.ledger(), options, steps, &mut |what, n| fs.mark(n * 2 + u64::from(what == "done")));
-    Recorded { given, log: fs.log(), expected: expected(before, options, steps, name) }
+    Recorded { given, log: fs.log(), expected: expected(before, options, steps) }
 }
 
 /// How many images were looked at, and what was wrong with some.
@@ -192,19 +192,13 @@ impl Outcome {
 }
 
 /// Cuts the power after each operation.
-fn cut_everywhere(name: &str, recorded: &Recorded, cuts: Cuts, durable: bool) -> Outcome {
-    cut_where(name, recorded, cuts, durable, &|_| true)
+fn cut_everywhere(recorded: &Recorded, cuts: Cuts, durable: bool) -> Outcome {
+    cut_where(recorded, cuts, durable, &|_| true)
 }
 
 /// Cuts the power after those operations that are `meant`.
-pub fn cut_where(
-    name: &str,
-    recorded: &Recorded,
-    cuts: Cuts,
-    durable: bool,
-    meant: &dyn Fn(&Op) -> bool,
-) -> Outcome {
-    let dir = Dir::in_memory(name);
+pub fn cut_where(recorded: &Recorded, cuts: Cuts, durable: bool, meant: &dyn Fn(&Op) -> bool) -> Outcome {
+    let dir = Dir::in_memory();
     let mut disk = Disk::default();
     let (given, log) = recorded.log.split_at(recorded.given);
     for op in given {
@@ -287,8 +281,8 @@ const CUTS: Cuts = Cuts { exhaustive: 4, alone: 4, random: 6 };
 #[test]
 fn a_power_cut_anywhere_leaves_every_commit_that_was_reported() {
     with_root("power::a_power_cut_anywhere_leaves_every_commit_that_was_reported", || {
-        let recorded = record("power", &Image::default(), &short_log(), &workload(), true);
-        cut_everywhere("power-cut", &recorded, CUTS, true).is_right(2_000);
+        let recorded = record(&Image::default(), &short_log(), &workload(), true);
+        cut_everywhere(&recorded, CUTS, true).is_right(2_000);
     });
 }
 
@@ -296,12 +290,12 @@ fn a_power_cut_anywhere_leaves_every_commit_that_was_reported() {
 fn a_power_cut_during_an_upgrade_leaves_the_old_ledger_or_the_new_one() {
     with_root("power::a_power_cut_during_an_upgrade_leaves_the_old_ledger_or_the_new_one", || {
         let some = Cuts { exhaustive: 4, alone: 4, random: 4 };
-        for (from, old) in [(1, V1), (2, V2)] {
+        for old in [V1, V2] {
             let before =
                 Image { files: BTreeMap::from([("ledger.db".to_owned(), old.to_vec())]), ..Image::default() };
             let steps = [Step::Apply(vec![usage(1, 1, NOVEMBER, 1, 0)])];
-            let recorded = record(&format!("power-v{from}"), &before, &StoreOptions::default(), &steps, true);
-            cut_everywhere(&format!("power-v{from}-cut"), &recorded, some, true).is_right(150);
+            let recorded = record(&before, &StoreOptions::default(), &steps, true);
+            cut_everywhere(&recorded, some, true).is_right(150);
         }
     });
 }
@@ -312,10 +306,10 @@ fn commits_that_are_not_synced_may_be_lost_from_the_end_only() {
     with_root("power::commits_that_are_not_synced_may_be_lost_from_the_end_only", || {
         let options = StoreOptions { synchronous: Synchronous::Normal, ..short_log() };
         let steps: Vec<Step> = workload().into_iter().take(11).collect();
-        let recorded = record("power-normal", &Image::default(), &options, &steps, true);
+        let recorded = record(&Image::default(), &options, &steps, true);
         let few = Cuts { exhaustive: 3, alone: 3, random: 4 };
-        cut_everywhere("power-normal-cut", &recorded, few, false).is_right(400);
-        let strict = cut_everywhere("power-normal-strict", &recorded, few, true);
+        cut_everywhere(&recorded, few, false).is_right(400);
+        let strict = cut_everywhere(&recorded, few, true);
         assert!(!strict.wrong.is_empty(), "what was reported and not synced can be lost");
     });
 }
@@ -325,9 +319,9 @@ fn commits_that_are_not_synced_may_be_lost_from_the_end_only() {
 fn a_disk_that_lies_about_syncs_is_found_out() {
     with_root("power::a_disk_that_lies_about_syncs_is_found_out", || {
         let steps: Vec<Step> = workload().into_iter().take(5).collect();
-        let recorded = record("power-lie", &Image::default(), &short_log(), &steps, false);
+        let recorded = record(&Image::default(), &short_log(), &steps, false);
         let few = Cuts { exhaustive: 2, alone: 2, random: 2 };
-        let outcome = cut_everywhere("power-lie-cut", &recorded, few, true);
+        let outcome = cut_everywhere(&recorded, few, true);
         assert!(outcome.wrong.iter().any(|wrong| wrong.contains("holds the commits up to")), "a lost commit");
         assert!(outcome.wrong.iter().any(|wrong| wrong.contains("Damaged")), "a torn ledger");
     });

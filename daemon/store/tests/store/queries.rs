@@ -48,7 +48,7 @@ fn gathered(store: &Store, mut query: UsageQuery, limit: usize) -> Vec<UsageRow>
 
 #[test]
 fn an_hour_holds_its_slots_by_zone_and_source() {
-    let dir = Dir::new("hours");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let roaming = UsageSlot { zone: Zone::Roaming(None), ..slot(1, 2, NOVEMBER, 7, 1) };
     let modem = UsageSlot { source: Source::Modem, ..slot(1, 3, NOVEMBER, 9, 2) };
@@ -83,7 +83,7 @@ fn an_hour_holds_its_slots_by_zone_and_source() {
 
 #[test]
 fn days_follow_the_zone_through_both_changes_of_the_clock() {
-    let dir = Dir::new("days");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     // Berlin in 2026: +2 h from 29 March, +1 h from 25 October, both at 01:00 UTC.
     let berlin = ZoneRules {
@@ -107,7 +107,7 @@ fn days_follow_the_zone_through_both_changes_of_the_clock() {
 
 #[test]
 fn a_cycle_that_begins_inside_a_utc_hour_gets_the_slots_from_there_on() {
-    let dir = Dir::new("kathmandu");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     // Midnight in Kathmandu (+5:45) is 18:15 UTC; the slot of 18:00 is split there.
     let kathmandu =
@@ -144,7 +144,7 @@ fn a_cycle_that_begins_inside_a_utc_hour_gets_the_slots_from_there_on() {
 
 #[test]
 fn corrections_and_gaps_stand_in_the_spans_they_touch() {
-    let dir = Dir::new("gaps");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let gap = |iccid, from: Option<i64>, until: Option<i64>, reason| {
         Change::AppendGap(Gap {
@@ -200,7 +200,7 @@ fn corrections_and_gaps_stand_in_the_spans_they_touch() {
 
 #[test]
 fn pages_of_any_size_hold_the_same_rows() {
-    let dir = Dir::new("pages");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let mut changes: Vec<Change> = (0..200_i64)
         .filter(|n| n % 7 != 3)
@@ -226,7 +226,7 @@ fn pages_of_any_size_hold_the_same_rows() {
 
 #[test]
 fn what_ended_long_ago_is_forgotten_and_nothing_else() {
-    let dir = Dir::new("prune");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let now = NOVEMBER + 1_000 * DAY;
     let old = Timestamp::from_millis(NOVEMBER);
@@ -265,7 +265,7 @@ fn what_ended_long_ago_is_forgotten_and_nothing_else() {
 
 #[test]
 fn floods_do_not_grow_the_ledger_without_end() {
-    let dir = Dir::new("caps");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let flood: Vec<Change> = (0..5_000_i64)
         .flat_map(|n| {

@@ -34,7 +34,7 @@ fn received(store: &Store) -> u64 {
 
 #[test]
 fn a_copy_is_made_while_the_ledger_is_written_and_taken_back() {
-    let dir = Dir::new("copies");
+    let dir = Dir::new();
     let backups = Backups::of(&dir.ledger());
     let mut store = filled(&dir.ledger(), 100);
     let reader = Reader::open(store.path()).unwrap();
@@ -69,7 +69,7 @@ fn a_copy_is_made_while_the_ledger_is_written_and_taken_back() {
 
 #[test]
 fn a_name_leads_nowhere_else() {
-    let dir = Dir::new("names");
+    let dir = Dir::new();
     let backups = Backups::of(&dir.ledger());
     let store = filled(&dir.ledger(), 1);
     store.copy_to(&backups, Occasion::Asked, at(NOVEMBER)).unwrap();
@@ -81,7 +81,7 @@ fn a_name_leads_nowhere_else() {
 
 #[test]
 fn a_copy_of_a_damaged_ledger_is_not_kept() {
-    let dir = Dir::new("damaged-copy");
+    let dir = Dir::new();
     let backups = Backups::of(&dir.ledger());
     drop(filled(&dir.ledger(), 3_000));
     let file = fs::OpenOptions::new().write(true).open(dir.ledger()).unwrap();
@@ -116,7 +116,7 @@ fn a_damaged_index_is_made_anew_and_costs_nothing() {
     for (doubtful, index) in
         [(false, "correction_by_sim"), (true, "correction_by_sim"), (true, "call_by_sim")]
     {
-        let dir = Dir::new("index");
+        let dir = Dir::new();
         let store = indexed(&dir.ledger());
         store.copy_to(&Backups::of(&dir.ledger()), Occasion::Daily, at(NOVEMBER)).unwrap();
         drop(store);
@@ -147,7 +147,7 @@ fn a_damaged_index_is_made_anew_and_costs_nothing() {
 
 #[test]
 fn a_table_that_is_garbled_is_not_taken_for_what_its_index_should_say() {
-    let dir = Dir::new("garbled-table");
+    let dir = Dir::new();
     let store = indexed(&dir.ledger());
     store.copy_to(&Backups::of(&dir.ledger()), Occasion::Daily, at(NOVEMBER)).unwrap();
     drop(store);
@@ -179,7 +179,7 @@ fn a_row_that_cannot_be_read_is_found_and_the_last_copy_without_it_goes_on() {
         "UPDATE correction SET iccid = '89492110000O0000001'",
         "INSERT INTO gap (reason, detail) VALUES ('reboote$', '')",
     ] {
-        let dir = Dir::new("row");
+        let dir = Dir::new();
         let backups = Backups::of(&dir.ledger());
         let store = indexed(&dir.ledger());
         store.copy_to(&backups, Occasion::Daily, at(NOVEMBER)).unwrap();
@@ -201,7 +201,7 @@ fn a_row_that_cannot_be_read_is_found_and_the_last_copy_without_it_goes_on() {
 
 #[test]
 fn a_row_that_cannot_be_read_does_not_cost_the_others_without_a_good_copy() {
-    let dir = Dir::new("row-alone");
+    let dir = Dir::new();
     let backups = Backups::of(&dir.ledger());
     drop(indexed(&dir.ledger()));
     let garbled = "UPDATE usage SET source = 'kerneL' WHERE start_ms = 1793491200000";
@@ -221,7 +221,7 @@ fn a_row_that_cannot_be_read_does_not_cost_the_others_without_a_good_copy() {
 
 #[test]
 fn without_a_good_copy_the_ledger_begins_anew_and_nothing_is_removed() {
-    let dir = Dir::new("no-copy");
+    let dir = Dir::new();
     let backups = Backups::of(&dir.ledger());
     drop(filled(&dir.ledger(), 10));
     fs::create_dir(backups.dir()).unwrap();
@@ -246,7 +246,7 @@ fn an_emptied_or_lost_ledger_is_not_taken_for_a_new_one() {
     for (how, lost, log) in
         [("empty", false, false), ("gone", true, false), ("gone", true, true), ("empty", false, true)]
     {
-        let dir = Dir::new("emptied");
+        let dir = Dir::new();
         let backups = Backups::of(&dir.ledger());
         let store = filled(&dir.ledger(), 10);
         store.copy_to(&backups, Occasion::Daily, at(NOVEMBER)).unwrap();
@@ -275,7 +275,7 @@ fn an_emptied_or_lost_ledger_is_not_taken_for_a_new_one() {
 #[test]
 fn a_ledger_that_is_taken_away_while_it_is_open_is_put_back() {
     for another in [false, true] {
-        let dir = Dir::new("taken");
+        let dir = Dir::new();
         let mut store = filled(&dir.ledger(), 10);
         assert!(store.is_in_place());
         for suffix in ["", "-wal", "-shm", "-lock"] {
@@ -301,7 +301,7 @@ fn a_ledger_that_is_taken_away_while_it_is_open_is_put_back() {
 
 #[test]
 fn a_lost_ledger_without_a_good_copy_begins_anew_and_leaves_a_sign() {
-    let dir = Dir::new("lost");
+    let dir = Dir::new();
     let backups = Backups::of(&dir.ledger());
     drop(filled(&dir.ledger(), 10));
     fs::create_dir(backups.dir()).unwrap();
@@ -315,7 +315,7 @@ fn a_lost_ledger_without_a_good_copy_begins_anew_and_leaves_a_sign() {
 
 #[test]
 fn a_ledger_whose_making_was_cut_short_is_made() {
-    let dir = Dir::new("cut-short");
+    let dir = Dir::new();
     drop(filled(&dir.ledger(), 10));
     fs::write(dir.ledger(), "").unwrap();
     let (store, recovery) = recover(&dir, false);
@@ -324,7 +324,7 @@ fn a_ledger_whose_making_was_cut_short_is_made() {
 
 #[test]
 fn another_programs_file_is_refused_all_the_same() {
-    let dir = Dir::new("not-ours");
+    let dir = Dir::new();
     fs::write(dir.ledger(), "somebody's notes").unwrap();
     let backups = Backups::of(&dir.ledger());
     let options = StoreOptions::default();
@@ -344,7 +344,7 @@ proptest! {
         at_kib in 0..200_usize, offset in 0..1024_usize, length in 1..4_000_usize, byte in any::<u8>(),
         cut in prop::option::of(0..200_000_u64), log in any::<bool>(), left_open in any::<bool>(),
     ) {
-        let dir = Dir::new("damage");
+        let dir = Dir::new();
         let backups = Backups::of(&dir.ledger());
         let mut store = filled(&dir.ledger(), 1_000);
         store.copy_to(&backups, Occasion::Daily, at(NOVEMBER)).unwrap();

@@ -51,7 +51,7 @@ fn filled(dir: &Dir) -> simbell_store::Store {
 
 #[test]
 fn every_block_of_the_guide_answers_while_the_service_writes() {
-    let dir = Dir::new("guide");
+    let dir = Dir::new();
     let _store = filled(&dir);
     let blocks: Vec<&str> = GUIDE
         .split("```sql\n")
@@ -70,7 +70,7 @@ fn every_block_of_the_guide_answers_while_the_service_writes() {
 
 #[test]
 fn the_guide_names_every_table_and_view_and_each_says_what_it_is() {
-    let dir = Dir::new("guide-names");
+    let dir = Dir::new();
     let _store = filled(&dir);
     let names = answer(&dir, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')");
     assert!(names.lines().count() >= 20);
@@ -89,7 +89,7 @@ fn the_guide_names_every_table_and_view_and_each_says_what_it_is() {
 
 #[test]
 fn views_show_times_in_utc() {
-    let dir = Dir::new("views");
+    let dir = Dir::new();
     let _store = filled(&dir);
     let iccid = iccid(1);
     for (sql, expected) in [
@@ -107,7 +107,7 @@ fn views_show_times_in_utc() {
 
 #[test]
 fn the_shell_cannot_put_a_figure_where_a_figure_does_not_fit() {
-    let dir = Dir::new("strict");
+    let dir = Dir::new();
     drop(filled(&dir));
     let output = Command::new("sqlite3")
         .arg(dir.ledger())
@@ -119,7 +119,7 @@ fn the_shell_cannot_put_a_figure_where_a_figure_does_not_fit() {
 
 #[test]
 fn a_ledger_opened_alone_is_closed_to_the_shell_until_it_is_closed() {
-    let dir = Dir::new("alone");
+    let dir = Dir::new();
     drop(filled(&dir));
     let options = simbell_store::StoreOptions { readers: false, ..simbell_store::StoreOptions::default() };
     let mut store = simbell_store::Store::open(&dir.ledger(), &options).unwrap();

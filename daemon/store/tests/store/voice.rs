@@ -51,7 +51,7 @@ fn span(from: i64, until: Option<i64>) -> TotalsQuery {
 
 #[test]
 fn calls_and_messages_are_summed_by_span() {
-    let dir = Dir::new("voice-sums");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let abroad = Zone::Roaming(Some(OperatorCode::new("26202").unwrap()));
     let missed =
@@ -94,7 +94,7 @@ fn calls_and_messages_are_summed_by_span() {
 
 #[test]
 fn a_message_shown_again_is_counted_once_and_one_of_unknown_outcome_may_turn_out_sent() {
-    let dir = Dir::new("voice-once");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let received = SmsRecord { digest: Some("d".to_owned()), ..sms(1, SmsDirection::Received, 1, NOVEMBER) };
     let again = SmsRecord { id: SmsId(2), ..received.clone() };
@@ -112,7 +112,7 @@ fn a_message_shown_again_is_counted_once_and_one_of_unknown_outcome_may_turn_out
 
 #[test]
 fn a_call_under_way_comes_back_and_is_dated_with_its_boot() {
-    let dir = Dir::new("voice-open");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let under_way = CallRecord {
         end: CallEnd::Open(OpenCall {
@@ -145,10 +145,9 @@ fn a_call_under_way_comes_back_and_is_dated_with_its_boot() {
 
 #[test]
 fn each_ledger_has_a_key_of_its_own() {
-    let keys: Vec<_> = ["voice-key-1", "voice-key-2"]
-        .into_iter()
-        .map(|name| {
-            let dir = Dir::new(name);
+    let keys: Vec<_> = (0..2)
+        .map(|_| {
+            let dir = Dir::new();
             open(&dir.ledger()).restore(&boot("b")).unwrap().party_key
         })
         .collect();
@@ -175,7 +174,7 @@ fn one_by_one(store: &Store, query: &TotalsQuery) -> VoiceCounts {
 
 #[test]
 fn months_that_are_over_are_counted_and_counted_anew_once_something_in_them_changes() {
-    let dir = Dir::new("voice-months");
+    let dir = Dir::new();
     let mut store = open(&dir.ledger());
     let day = |day: i64| NOVEMBER + day * 24 * HOUR;
     let party = |id: i64, at: i64| SmsRecord {

@@ -263,17 +263,14 @@ fn install_refuses_with_a_reason() {
         assert!(said(&output).contains(reason), "{arguments:?}: {}", said(&output));
     }
     // As somebody who is not root, from a copy that anybody may read.
-    let copy = std::env::temp_dir().join(format!("simbell-install-{}", std::process::id()));
-    fs::create_dir_all(&copy).unwrap();
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().unwrap();
     // Not by this process: what it has open for writing, so may have what another test starts just now.
-    let copied = Command::new("cp").arg(contrib().join("install")).arg(&copy).status().unwrap();
+    let copied = Command::new("cp").arg(contrib().join("install")).arg(copy.path()).status().unwrap();
     assert!(copied.success());
     let output = run(Command::new("setpriv")
         .args(["--reuid=65534", "--clear-groups", "--"])
-        .arg(copy.join("install"))
+        .arg(copy.path().join("install"))
         .env_remove("DESTDIR"));
-    fs::remove_dir_all(copy).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("this takes root: run it with sudo"), "{}", said(&output));
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 pub const SIMBELLD: &str = env!("CARGO_BIN_EXE_simbelld");
 
@@ -33,24 +34,21 @@ const OF_SYSTEMD: [&str; 10] = [
 
 /// A directory of a test's own, gone with it.
 pub struct House {
-    dir: PathBuf,
+    dir: TempDir,
     started: AtomicU32,
 }
 
 impl House {
     pub fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("simbell-service-{}-{number}", std::process::id()));
-        let _old = fs::remove_dir_all(&dir);
-        fs::create_dir_all(dir.join("etc/conf.d")).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("etc/conf.d")).unwrap();
         let house = Self { dir, started: AtomicU32::new(0) };
         house.configure("");
         house
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.join(name)
+        self.dir.path().join(name)
     }
 
     /// Writes the configuration; rules that come with the program are found where they are in the repository.
@@ -112,7 +110,6 @@ impl Drop for House {
         if std::thread::panicking() {
             eprintln!("what the service said:\n{}", self.logs());
         }
-        let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
