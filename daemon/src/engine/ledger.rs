@@ -114,15 +114,21 @@ impl Engine {
     /// What was found and done as the ledger was opened.
     pub(super) async fn begin_with_ledger(&mut self, recovery: Option<Recovery>) {
         self.note_mended();
-        if let Some(recovery) = recovery.filter(|recovery| !self.goes_on(recovery)) {
-            log(&recovery);
+        let lost = recovery.and_then(|recovery| match self.goes_on(&recovery) {
+            true => recovery.log_lost.then_some("what the ledger's log held"),
+            false => {
+                log(&recovery);
+                Some("what the ledger held since the copy that took its place")
+            }
+        });
+        if let Some(lost) = lost {
             let at = self.stamp();
             self.backlog.changes.push(Change::AppendGap(Gap {
                 iccid: None,
                 from: self.state.newest(),
                 until: at.trusted.then_some(at.wall),
                 reason: GapReason::LedgerDamaged,
-                detail: "what the ledger held since the copy that took its place".to_owned(),
+                detail: lost.to_owned(),
             }));
         }
         self.tell_of_damage().await;
@@ -138,10 +144,21 @@ impl Engine {
         }
     }
 
-    /// Whether the ledger that cannot be read in full goes on itself; then that is to be said.
+    /// Whether the ledger that lost its log, or cannot be read in full, goes on itself; then that is to be said.
     fn goes_on(&mut self, recovery: &Recovery) -> bool {
         if recovery.aside.is_some() {
             return false;
+        }
+        if recovery.log_lost {
+            tracing::error!(why = recovery.why, "the ledger goes on with what it held before");
+            self.ledger.said = Some(format!(
+                "The service ended without closing its ledger, and {}. No copy of it holds more: what was counted and decided \
+                 since the ledger was last written in full is missing, see the gap in `simbellctl usage`. Something took or \
+                 changed {}-wal: it belongs to the ledger. Once you have looked into it, `simbellctl reload`.",
+                recovery.why,
+                self.ledger.path.display()
+            ));
+            return true;
         }
         for (name, how) in &recovery.damaged_copies {
             tracing::error!(name, how, "this copy of the ledger is damaged too");

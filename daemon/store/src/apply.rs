@@ -100,7 +100,9 @@ impl Store {
             make(tx.0, change, &mark).map_err(|failure| failure.of_change(index, kind_of(change)))?;
         }
         prune::hold_caps(tx.0, changes).map_err(whole)?;
-        tx.commit().map_err(whole)
+        tx.commit().map_err(whole)?;
+        self.lock.writes();
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use rusqlite::backup::{Backup, StepResult};
 
 use crate::failure::ErrorKind;
 use crate::lock::beside;
+use crate::migrate::missing_column;
 use crate::open::{Store, set_journal_mode};
 use crate::readable::unreadable;
 use crate::rows::QueryError;
@@ -114,7 +115,8 @@ pub(crate) fn copy_checked(conn: &Connection, to: &Path, rows_too: bool) -> Resu
             ErrorKind::Damaged => BackupError::Damaged { path: to.to_owned(), detail: source.to_string() },
             _ => BackupError::Sqlite { path: to.to_owned(), source },
         };
-        let problems = check(copied).map_err(sqlite)?;
+        let mut problems = check(copied).map_err(sqlite)?;
+        problems.extend(missing_column(copied).map_err(sqlite)?.map(|column| format!("{column} is missing")));
         // A row that nothing can read is no better in the copy.
         let first = match problems.into_iter().next() {
             None if !rows_too => None,

@@ -71,6 +71,13 @@ impl ErrorKind {
     }
 
     pub(crate) fn of_sqlite(error: &rusqlite::Error) -> Self {
+        // Every ledger has what is asked for: one that lacks it has lost it.
+        if let rusqlite::Error::SqliteFailure(_, Some(text))
+        | rusqlite::Error::SqlInputError { msg: text, .. } = error
+            && ["no such table: ", "no such column: "].iter().any(|lack| text.starts_with(lack))
+        {
+            return Self::Damaged;
+        }
         match error.sqlite_error() {
             Some(failure) => Self::of_code(failure.code, failure.extended_code),
             None => match error {

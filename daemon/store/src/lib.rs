@@ -31,6 +31,7 @@ mod fold;
 mod import;
 mod lists;
 mod lock;
+mod lost;
 mod mend;
 mod migrate;
 mod open;

@@ -8,10 +8,18 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct WriterLock {
     file: File,
+    writing: bool,
 }
+
+/// Follows the process in the file once it has committed, until it closes the ledger.
+const WRITING: &str = "writing";
 
 impl Drop for WriterLock {
     fn drop(&mut self) {
+        // The ledger is closed by now.
+        if let Err(error) = self.file.set_len(0) {
+            tracing::debug!(%error, "the lock file goes on naming this process");
+        }
         // Closing alone would leave the lock to a child that was forked and has not reached its exec yet.
         if let Err(error) = self.file.unlock() {
             tracing::debug!(%error, "the lock file is left to the kernel");
@@ -45,10 +53,26 @@ impl WriterLock {
             Err(TryLockError::Error(error)) => return Err(fail(error)),
         }
         // Who holds it is a courtesy: a full disk must not keep the ledger shut.
-        if let Err(error) = write_pid(&mut file) {
+        if let Err(error) = write(&mut file, "") {
             tracing::debug!(%error, "the lock file does not name this process");
         }
-        Ok(Self { file })
+        Ok(Self { file, writing: false })
+    }
+
+    /// There is a commit: a log that is gone without the ledger being closed is missing from now on.
+    pub(crate) fn writes(&mut self) {
+        if !self.writing {
+            self.writing = true;
+            if let Err(error) = write(&mut self.file, WRITING) {
+                tracing::debug!(%error, "the lock file does not say that the ledger is written");
+            }
+        }
+    }
+
+    /// Whether the last process that wrote a ledger ended without closing it. Asked before the lock is taken.
+    pub(crate) fn was_writing(ledger: &Path) -> bool {
+        let text = File::open(beside(ledger, "-lock")).and_then(|mut file| read(&mut file));
+        text.is_ok_and(|text| text.split_whitespace().nth(1) == Some(WRITING))
     }
 }
 
@@ -59,14 +83,19 @@ pub(crate) fn beside(ledger: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn write_pid(file: &mut File) -> std::io::Result<()> {
+/// This process, and what it does.
+fn write(file: &mut File, what: &str) -> std::io::Result<()> {
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
-    writeln!(file, "{}", std::process::id())
+    writeln!(file, "{} {what}", std::process::id())
 }
 
 fn written_pid(file: &mut File) -> Option<u32> {
+    read(file).ok()?.split_whitespace().next()?.parse().ok()
+}
+
+fn read(file: &mut File) -> std::io::Result<String> {
     let mut text = String::new();
-    file.take(32).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    file.take(32).read_to_string(&mut text)?;
+    Ok(text)
 }

@@ -1,6 +1,8 @@
 //! The schema's versions, one numbered file each. A new ledger takes every step too, so that old and new ones
 //! end with the same schema, to the letter.
 
+use std::sync::OnceLock;
+
 use rusqlite::{Connection, TransactionBehavior};
 
 /// `application_id` of a ledger: "SimB". Tells it from any other SQLite file.
@@ -32,6 +34,29 @@ pub(crate) fn migrate(conn: &mut Connection, from: i32) -> rusqlite::Result<()> 
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     tx.commit()
+}
+
+/// The first column, as `table.column`, that the current schema has and a ledger lacks: SQLite misses neither it nor its
+/// table before somebody asks for it.
+pub(crate) fn missing_column(conn: &Connection) -> rusqlite::Result<Option<String>> {
+    const COLUMNS: &str =
+        "SELECT m.name || '.' || c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c
+        WHERE m.type = 'table' ORDER BY 1";
+    let columns = |conn: &Connection| -> rusqlite::Result<Vec<String>> {
+        conn.prepare(COLUMNS)?.query_map([], |row| row.get(0))?.collect()
+    };
+    static WHOLE: OnceLock<Vec<String>> = OnceLock::new();
+    let whole = match WHOLE.get() {
+        Some(whole) => whole,
+        None => {
+            let mut made = Connection::open_in_memory()?;
+            migrate(&mut made, 0)?;
+            let made = columns(&made)?;
+            WHOLE.get_or_init(|| made)
+        }
+    };
+    let found = columns(conn)?;
+    Ok(whole.iter().find(|column| found.binary_search(column).is_err()).cloned())
 }
 
 #[cfg(test)]

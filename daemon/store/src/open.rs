@@ -14,7 +14,7 @@ use crate::backup::{self, BackupError};
 use crate::failure::ErrorKind;
 use crate::lock::{LockFailure, WriterLock, beside};
 use crate::mend;
-use crate::migrate::{SCHEMA_VERSION, migrate};
+use crate::migrate::{SCHEMA_VERSION, migrate, missing_column};
 use crate::options::StoreOptions;
 use crate::probe::{Found, ProbeFailure, probe};
 
@@ -32,7 +32,7 @@ pub struct Store {
     mended: Option<String>,
     /// Device and inode of the ledger.
     file: Option<(u64, u64)>,
-    _lock: WriterLock,
+    pub(crate) lock: WriterLock,
 }
 
 /// Why the ledger was not opened. Unless a migration began, its contents are untouched; a migration is one
@@ -177,6 +177,11 @@ impl Store {
         };
         let failed = |action| move |source| sqlite_failure(path, action, source);
         let (mut conn, index) = connect(path, options, access).map_err(failed("opened"))?;
+        if version == SCHEMA_VERSION
+            && let Some(column) = missing_column(&conn).map_err(failed("checked"))?
+        {
+            return Err(OpenError::Damaged { path: path.to_owned(), detail: format!("{column} is missing") });
+        }
         let left_open = matches!(found, Found::Ledger { left_open: true, .. });
         let problem = problem(&conn, version, left_open || whole).map_err(failed("checked"))?;
         if let Some(detail) = &problem {
@@ -218,7 +223,7 @@ impl Store {
             index,
             path: path.to_owned(),
             file: identity(path),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -315,8 +320,15 @@ pub(crate) fn take_lock(path: &Path) -> Result<WriterLock, OpenError> {
     })
 }
 
-fn look(path: &Path, access: Access) -> Result<Found, OpenError> {
+pub(crate) fn look(path: &Path, access: Access) -> Result<Found, OpenError> {
     probe(path, access).map_err(|failure| match failure {
+        // Reading a directory fails, and following a link that leads to itself.
+        ProbeFailure::File(source)
+            if matches!(source.kind(), std::io::ErrorKind::IsADirectory)
+                || source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) =>
+        {
+            OpenError::Foreign { path: path.to_owned() }
+        }
         ProbeFailure::File(source) => OpenError::File { path: path.to_owned(), action: "read", source },
         ProbeFailure::Sqlite(source) => sqlite_failure(path, "opened", source),
     })

@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use simbell_core::time::Timestamp;
 
+use crate::access::Access;
 use crate::backup::{self, BackupError, sync_directory};
 use crate::backups::Backups;
 use crate::failure::ErrorKind;
-use crate::lock::beside;
-use crate::migrate::{APPLICATION_ID, SCHEMA_VERSION};
-use crate::open::{OpenError, Store, take_lock};
+use crate::lock::{WriterLock, beside};
+use crate::lost::{behind, log_trouble};
+use crate::migrate::{APPLICATION_ID, SCHEMA_VERSION, missing_column};
+use crate::open::{OpenError, Store, look, take_lock};
 use crate::options::StoreOptions;
+use crate::probe::Found;
 use crate::readable::unreadable;
 
 /// How far a ledger is to be believed before it is opened.
@@ -39,6 +42,8 @@ pub struct Recovery {
     pub from: Option<String>,
     /// Newer copies that are damaged too, and how.
     pub damaged_copies: Vec<(String, String)>,
+    /// What it lost is its log: where it goes on itself, all that it still holds can be read.
+    pub log_lost: bool,
 }
 
 impl Store {
@@ -56,18 +61,32 @@ impl Store {
     ) -> Result<(Self, Option<Recovery>), OpenError> {
         // A file that no service ever held open may be anybody's.
         let ours = beside(path, "-lock").exists();
-        let opened = match blank(path, backups) {
+        let unclosed = WriterLock::was_writing(path);
+        // Before anything is opened, which would begin another log.
+        let log = log_trouble(path);
+        let opened = match blank(path, options, backups)? {
             Some(how) => Err(OpenError::Damaged {
                 path: path.to_owned(),
                 detail: format!("it is {how}, and copies of it are not"),
             }),
-            None => Self::open_and_look(path, options, *doubt == Doubt::Look),
+            None => Self::open_and_look(path, options, *doubt == Doubt::Look || log.is_some()),
         };
         let Trouble { why, rows_only } = match opened {
             Ok(store) => match (doubt, store.trouble(*doubt == Doubt::Look)) {
                 (Doubt::Damaged(why), _) => Trouble { why: why.clone(), rows_only: false },
-                (_, None) => return Ok((store, None)),
                 (_, Some(trouble)) => trouble,
+                (_, None) => match (unclosed.then(|| behind(&store.conn, backups)).flatten(), log) {
+                    (Some(copy), log) => {
+                        let log = log.map(|log| format!("{log}; ")).unwrap_or_default();
+                        Trouble { why: format!("{log}its copy {copy} holds more"), rows_only: false }
+                    }
+                    (None, Some(log)) => {
+                        let (why, damaged_copies) = (log.to_owned(), Vec::new());
+                        let lost = Recovery { why, aside: None, from: None, damaged_copies, log_lost: true };
+                        return Ok((store, Some(lost)));
+                    }
+                    (None, None) => return Ok((store, None)),
+                },
             },
             Err(OpenError::Damaged { detail, .. }) => Trouble { why: detail, rows_only: false },
             Err(OpenError::Foreign { .. }) if ours => {
@@ -77,7 +96,7 @@ impl Store {
         };
         let (aside, from, damaged_copies) = replace_by_copies(path, backups, rows_only, now)?;
         let store = Self::open(path, options)?;
-        Ok((store, Some(Recovery { why, aside, from, damaged_copies })))
+        Ok((store, Some(Recovery { why, aside, from, damaged_copies, log_lost: log.is_some() })))
     }
 
     /// Puts a copy in the place of a ledger that nobody has open; the ledger is set aside (`PATH.replaced-TIME`).
@@ -145,13 +164,21 @@ struct Trouble {
 /// How there is nothing in a ledger although copies were made of it: some file systems leave one empty after a power cut,
 /// or without its name. Without copies it is a ledger whose making was cut short. What its log may still hold would be
 /// thrown away with the opening: SQLite believes no log beside an empty file.
-fn blank(path: &Path, backups: &Backups) -> Option<&'static str> {
-    let how = match fs::metadata(path) {
-        Ok(file) if file.len() == 0 => "empty",
-        Err(error) if error.kind() == io::ErrorKind::NotFound => "gone",
-        _ => return None,
-    };
-    backups.list().is_ok_and(|copies| !copies.is_empty()).then_some(how)
+fn blank(path: &Path, options: &StoreOptions, backups: &Backups) -> Result<Option<&'static str>, OpenError> {
+    if backups.list().is_ok_and(|copies| copies.is_empty()) {
+        return Ok(None);
+    }
+    Ok(match fs::metadata(path) {
+        Ok(file) if file.len() == 0 => Some("empty"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some("gone"),
+        Ok(file) if file.is_file() => {
+            let _lock = take_lock(path)?;
+            let access = if options.readers { Access::allowed(path) } else { Access::Alone };
+            // Why it cannot be told is told by opening it.
+            matches!(look(path, access), Ok(Found::Nothing)).then_some("without a table")
+        }
+        _ => None,
+    })
 }
 
 type Replaced = (Option<PathBuf>, Option<String>, Vec<(String, String)>);
@@ -226,6 +253,11 @@ fn prepare_at(copy: &Path, fresh: &Path, rows_too: bool) -> Result<(), OpenError
     }
     if version > SCHEMA_VERSION {
         return Err(OpenError::Newer { path: copy.to_owned(), found: version, known: SCHEMA_VERSION });
+    }
+    if version == SCHEMA_VERSION
+        && let Some(column) = missing_column(&conn).map_err(sqlite)?
+    {
+        return Err(damaged(format!("{column} is missing")));
     }
     let first = match backup::check(&conn).map_err(sqlite)?.into_iter().next() {
         // Rows of before are read once they were brought up to date.

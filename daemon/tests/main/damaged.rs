@@ -314,3 +314,82 @@ async fn without_any_copy_it_begins_anew_and_says_so() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_log_that_is_lost_with_a_kill_costs_nothing_that_the_counters_know() {
+    let scene = Scene::new("lost-log", modem_spec(), BARE).await;
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(500_000, 1);
+    traffic.is_counted(&daemon).await;
+    daemon.client().await.create_backup().await.unwrap();
+    traffic.pass(300_000, 20);
+    traffic.is_counted(&daemon).await;
+    daemon.kill();
+    // Nearly all of a ledger that was made just now is in its log.
+    fs::remove_file(scene.place.state().join("ledger.db-wal")).unwrap();
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    let said = daemon.warned("ledger-damaged").await;
+    assert!(said.contains(".damaged-"), "{said}");
+    traffic.is_counted(&daemon).await;
+
+    // Closed once, the ledger is newer than its copy, and goes on itself.
+    assert!(daemon.terminate().success());
+    fs::remove_file(scene.place.state().join(&aside(&scene, "damaged")[0])).unwrap();
+    daemon = Daemon::start(&scene.place, None).await;
+    traffic.pass(200_000, 2);
+    traffic.is_counted(&daemon).await;
+    daemon.kill();
+    let log = fs::OpenOptions::new().write(true).open(scene.place.state().join("ledger.db-wal")).unwrap();
+    log.write_all_at(&[0xa5; 4_000], 0).unwrap();
+    daemon = Daemon::start(&scene.place, None).await;
+    let said = daemon.warned("ledger-damaged").await;
+    assert!(said.contains("the head of its log is garbled"), "{said}");
+    traffic.is_counted(&daemon).await;
+    until("both gaps are told", async || {
+        (scene.place.gaps().iter().filter(|reason| *reason == "ledger-damaged").count() == 2).then_some(())
+    })
+    .await;
+    daemon.client().await.reload().await.unwrap();
+    daemon.well("ledger-damaged").await;
+}
+
+#[tokio::test]
+async fn a_ledger_that_loses_a_table_under_way_is_set_aside_and_counting_goes_on() {
+    let scene = Scene::new("lost-table", modem_spec(), BARE).await;
+    let daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(500_000, 1);
+    traffic.is_counted(&daemon).await;
+    daemon.client().await.create_backup().await.unwrap();
+    scene.place.ledger().execute_batch("DROP TABLE baseline").unwrap();
+    traffic.pass(90_000, 5);
+    traffic.is_counted(&daemon).await;
+    let said = daemon.warned("ledger-damaged").await;
+    assert!(said.contains(".damaged-"), "{said}");
+    traffic.pass(80_000, 1);
+    traffic.is_counted(&daemon).await;
+    assert_eq!(aside(&scene, "damaged").len(), 1);
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_emptied_under_way_loses_nothing() {
+    let scene = Scene::new("emptied-run", modem_spec(), BARE).await;
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(500_000, 1);
+    traffic.is_counted(&daemon).await;
+    fs::OpenOptions::new()
+        .write(true)
+        .open(scene.place.state().join("ledger.db"))
+        .unwrap()
+        .set_len(0)
+        .unwrap();
+    traffic.pass(90_000, 5);
+    let question = simbell_api::GetUsageParams { by: "hour".to_owned(), ..Default::default() };
+    until("it answers again", async || daemon.client().await.usage(&question).await.ok()).await;
+    traffic.is_counted(&daemon).await;
+    assert!(daemon.terminate().success());
+    let daemon = Daemon::start(&scene.place, None).await;
+    traffic.is_counted(&daemon).await;
+}

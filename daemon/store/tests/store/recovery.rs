@@ -381,3 +381,174 @@ proptest! {
         prop_assert_eq!(received(&store), got + 1);
     }
 }
+
+/// What a process that is killed leaves behind: the ledger is written, and nothing of it closed.
+fn killed(store: &Store, backups: &Backups) -> Dir {
+    let dir = Dir::new();
+    for suffix in ["", "-wal", "-shm", "-lock"] {
+        let from = store.path().with_file_name(format!("ledger.db{suffix}"));
+        fs::copy(&from, dir.path().join(from.file_name().unwrap())).unwrap();
+    }
+    let copies = Backups::of(&dir.ledger());
+    fs::create_dir(copies.dir()).unwrap();
+    for copy in backups.list().unwrap() {
+        fs::copy(backups.dir().join(&copy.name), copies.dir().join(&copy.name)).unwrap();
+    }
+    dir
+}
+
+fn log_of(dir: &Dir) -> PathBuf {
+    dir.path().join("ledger.db-wal")
+}
+
+fn without_its_log(dir: &Dir) {
+    fs::remove_file(log_of(dir)).unwrap();
+}
+
+fn with_a_garbled_log(dir: &Dir) {
+    let log = fs::OpenOptions::new().write(true).open(log_of(dir)).unwrap();
+    log.write_all_at(&[0xa5; 4_000], 0).unwrap();
+}
+
+fn with_an_empty_log(dir: &Dir) {
+    fs::write(log_of(dir), "").unwrap();
+}
+
+#[test]
+fn a_log_that_is_lost_is_missed_and_the_copy_that_holds_more_goes_on() {
+    for spoil in [without_its_log, with_a_garbled_log, with_an_empty_log] {
+        let dir = Dir::new();
+        let backups = Backups::of(&dir.ledger());
+        // Made anew, all of it but its head is in the log; later what was added since.
+        for old in [false, true] {
+            let mut store = filled(&dir.ledger(), 10);
+            if old {
+                drop(store);
+                store = open(&dir.ledger());
+                store.apply(&[usage(1, 1, NOVEMBER + 20 * HOUR, 7, 0)]).unwrap();
+            }
+            store.copy_to(&backups, Occasion::Asked, at(NOVEMBER + i64::from(old) * HOUR)).unwrap();
+            let (held, image) = (received(&store), killed(&store, &backups));
+            let (found, recovery) = recover(&image, false);
+            assert_eq!((received(&found), recovery), (held, None), "as it was left");
+            drop(found);
+            let image = killed(&store, &backups);
+            spoil(&image);
+            let (found, recovery) = recover(&image, false);
+            let recovery = recovery.unwrap();
+            assert_eq!(received(&found), held, "{recovery:?}");
+            assert!(recovery.from.is_some() && recovery.aside.is_some(), "{recovery:?}");
+            drop(found);
+            assert_eq!(recover(&image, false).1, None, "it was closed since");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_is_lost_without_a_copy_is_said_and_the_ledger_goes_on_itself() {
+    for spoil in [without_its_log, with_a_garbled_log, with_an_empty_log] {
+        let dir = Dir::new();
+        drop(filled(&dir.ledger(), 10));
+        let mut store = open(&dir.ledger());
+        let held = received(&store);
+        store.apply(&[usage(1, 1, NOVEMBER + 20 * HOUR, 7, 0)]).unwrap();
+        let image = killed(&store, &Backups::of(&dir.ledger()));
+        spoil(&image);
+        let (found, recovery) = recover(&image, false);
+        assert_eq!(received(&found), held);
+        let recovery = recovery.unwrap();
+        assert!(
+            recovery.log_lost && recovery.aside.is_none() && recovery.why.contains("its log"),
+            "{recovery:?}"
+        );
+    }
+}
+
+#[test]
+fn a_log_that_another_program_took_into_the_ledger_is_not_missed() {
+    let dir = Dir::new();
+    let store = filled(&dir.ledger(), 10);
+    let image = killed(&store, &Backups::of(&dir.ledger()));
+    // As the sqlite3 shell does when it is left.
+    let shell = rusqlite::Connection::open(image.ledger()).unwrap();
+    shell.query_row("SELECT count(*) FROM sim", [], |row| row.get::<_, i64>(0)).unwrap();
+    drop(shell);
+    assert!(!log_of(&image).exists());
+    let (found, recovery) = recover(&image, false);
+    assert_eq!((received(&found), recovery), (100, None));
+}
+
+#[test]
+fn a_ledger_that_somebody_put_there_is_not_replaced_by_a_newer_copy() {
+    let dir = Dir::new();
+    let backups = Backups::of(&dir.ledger());
+    let mut store = filled(&dir.ledger(), 10);
+    let old = store.copy_to(&backups, Occasion::Asked, at(NOVEMBER)).unwrap();
+    store.apply(&[usage(1, 1, NOVEMBER + 20 * HOUR, 7, 0)]).unwrap();
+    store.copy_to(&backups, Occasion::Asked, at(NOVEMBER + HOUR)).unwrap();
+    drop(store);
+    fs::copy(backups.dir().join(old.name), dir.ledger()).unwrap();
+    let (found, recovery) = recover(&dir, false);
+    assert_eq!((received(&found), recovery), (100, None));
+}
+
+#[test]
+fn a_ledger_without_one_of_its_tables_is_damaged() {
+    for copied in [false, true] {
+        for lack in ["DROP TABLE baseline", "DROP TABLE correction", "ALTER TABLE gap DROP COLUMN detail"] {
+            let dir = Dir::new();
+            let backups = Backups::of(&dir.ledger());
+            let store = filled(&dir.ledger(), 10);
+            if copied {
+                store.copy_to(&backups, Occasion::Asked, at(NOVEMBER)).unwrap();
+            }
+            drop(store);
+            let conn = rusqlite::Connection::open(dir.ledger()).unwrap();
+            conn.execute_batch(
+                "PRAGMA legacy_alter_table = ON; DROP VIEW IF EXISTS gaps; DROP VIEW IF EXISTS corrections",
+            )
+            .unwrap();
+            conn.execute_batch(lack).unwrap_or_else(|error| panic!("{lack}: {error}"));
+            drop(conn);
+            let (found, recovery) = recover(&dir, false);
+            let recovery = recovery.unwrap_or_else(|| panic!("{lack}"));
+            assert!(recovery.why.contains("is missing"), "{recovery:?}");
+            assert_eq!((recovery.from.is_some(), received(&found)), (copied, if copied { 100 } else { 0 }));
+        }
+    }
+}
+
+#[test]
+fn a_table_that_goes_while_the_ledger_is_open_is_damage() {
+    let dir = Dir::new();
+    let backups = Backups::of(&dir.ledger());
+    let mut store = filled(&dir.ledger(), 10);
+    let other = rusqlite::Connection::open(dir.ledger()).unwrap();
+    other.execute_batch("DROP TABLE baseline").unwrap();
+    let error = store.apply(&[Change::SetBaseline(baseline("link:2", 2))]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+    let error = store.copy_to(&backups, Occasion::Asked, at(NOVEMBER)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+    assert_eq!(backups.list().unwrap(), []);
+}
+
+#[test]
+fn what_is_no_file_in_the_ledgers_place_is_set_aside() {
+    for link in [false, true] {
+        let dir = Dir::new();
+        let backups = Backups::of(&dir.ledger());
+        let store = filled(&dir.ledger(), 10);
+        store.copy_to(&backups, Occasion::Asked, at(NOVEMBER)).unwrap();
+        drop(store);
+        fs::remove_file(dir.ledger()).unwrap();
+        if link {
+            std::os::unix::fs::symlink("ledger.db", dir.ledger()).unwrap();
+        } else {
+            fs::create_dir(dir.ledger()).unwrap();
+        }
+        let (found, recovery) = recover(&dir, false);
+        let recovery = recovery.unwrap();
+        assert!(recovery.from.is_some() && recovery.aside.is_some(), "{recovery:?}");
+        assert_eq!(received(&found), 100);
+    }
+}

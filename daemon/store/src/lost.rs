@@ -1,0 +1,95 @@
+//! Commits that a ledger has lost without a sign of damage: SQLite believes a ledger whose log is gone or garbled, as of its
+//! last checkpoint, and one that lacks a table until somebody asks for it.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::backups::Backups;
+use crate::lock::{WriterLock, beside};
+use crate::migrate::{APPLICATION_ID, SCHEMA_VERSION};
+use crate::restore::newest;
+
+/// Header of a log, in bytes.
+const HEADER: usize = 32;
+
+/// What became of the log of a ledger whose last writer had committed and did not close it; none where it is as it should be.
+///
+/// Whoever opens such a ledger with another program and closes it moves the log into the ledger and takes it away, and the
+/// index with it: a log that is gone alone was taken by something else.
+pub(crate) fn log_trouble(ledger: &Path) -> Option<&'static str> {
+    if !WriterLock::was_writing(ledger) {
+        return None;
+    }
+    let mut header = [0_u8; HEADER];
+    match fs::File::open(beside(ledger, "-wal")).and_then(|mut log| log.read_exact(&mut header)) {
+        Ok(()) if is_log(&header) => None,
+        Ok(()) => Some("the head of its log is garbled, so that what the log held is gone"),
+        Err(_) if beside(ledger, "-shm").exists() => {
+            Some("its log is gone, with what was not in the ledger yet")
+        }
+        Err(_) => None,
+    }
+}
+
+/// Whether a log's header has the checksum that it names: without it SQLite takes the log for none.
+/// Source: SQLite's file format, 4.1 and 4.2.
+fn is_log(header: &[u8; HEADER]) -> bool {
+    let words = header.chunks_exact(4).map(|word| <[u8; 4]>::try_from(word).unwrap_or_default());
+    let big: Vec<u32> = words.clone().map(u32::from_be_bytes).collect();
+    let summed: Vec<u32> = match big.first() {
+        Some(0x377f_0683) => big.clone(),
+        Some(0x377f_0682) => words.map(u32::from_le_bytes).collect(),
+        _ => return false,
+    };
+    let (mut first, mut second) = (0_u32, 0_u32);
+    for pair in summed.iter().take(6).collect::<Vec<_>>().chunks_exact(2) {
+        let [one, other] = pair else { return false };
+        first = first.wrapping_add(**one).wrapping_add(second);
+        second = second.wrapping_add(**other).wrapping_add(first);
+    }
+    big.get(6..8) == Some(&[first, second])
+}
+
+/// The newest copy, where it speaks of later than the ledger that it was made of.
+pub(crate) fn behind(conn: &Connection, backups: &Backups) -> Option<String> {
+    let copy = backups.list().ok()?.into_iter().next()?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let copied = Connection::open_with_flags(backups.dir().join(&copy.name), flags).ok()?;
+    let asked = |pragma| copied.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+    if (asked("application_id").ok()?, asked("user_version").ok()?) != (APPLICATION_ID, SCHEMA_VERSION) {
+        return None;
+    }
+    // A ledger that somebody restored speaks of later than every copy: of the restoring.
+    (reach(conn)? < reach(&copied)?).then_some(copy.name)
+}
+
+/// The newest instant of a ledger, and how much a person has said in it.
+fn reach(conn: &Connection) -> Option<(Option<i64>, i64, i64)> {
+    let newest = newest(conn).ok()?.map(simbell_core::time::Timestamp::as_millis);
+    let last = |table: &str| {
+        conn.query_row(&format!("SELECT ifnull(max(id), 0) FROM {table}"), [], |row| row.get(0)).ok()
+    };
+    Some((newest, last("correction")?, last("observation")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_known_by_its_checksum() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("some.db");
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x)").unwrap();
+        let log = fs::read(beside(&path, "-wal")).unwrap();
+        let mut header: [u8; HEADER] = log[..HEADER].try_into().unwrap();
+        assert!(is_log(&header));
+        header[17] ^= 1;
+        assert!(!is_log(&header));
+        assert!(!is_log(&[0; HEADER]));
+    }
+}
