@@ -20,6 +20,9 @@ use super::request::Reply;
 use crate::control::Answer;
 use crate::{billed, convert, usage};
 
+/// As billed is shown beside as measured, which is asked for just before: both are of one reading then.
+const SAME_ANSWER_MS: u64 = 2_000;
+
 /// Entries on a page, unless fewer are asked for: each may hold texts of 200 characters.
 const PAGE_ENTRIES: u32 = 16;
 
@@ -44,8 +47,10 @@ impl Engine {
         // A caller that has gone away needs no answer.
         match request {
             CarrierRequest::Billed(question, reply) => {
+                let now = self.stamp().boot_ms;
+                let told = self.asked_boot_ms.is_some_and(|at| now.saturating_sub(at) < SAME_ANSWER_MS);
                 // Later pages tell of the moment of the first.
-                if question.after.is_none() {
+                if question.after.is_none() && !told {
                     self.fresh().await;
                     self.flush().await;
                 }

@@ -93,6 +93,7 @@ impl Engine {
         if asked.after.is_none() {
             self.fresh().await;
             self.flush().await;
+            self.asked_boot_ms = Some(self.stamp().boot_ms);
         }
         self.beside(reply, Question::of(&self.state, self.stamp(), asked), Question::page);
     }

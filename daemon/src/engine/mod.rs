@@ -162,6 +162,8 @@ pub struct Engine {
     writer: writer::Writer,
     commit_again: Option<tokio::time::Instant>,
     tidied_boot_ms: Option<u64>,
+    /// When usage was last asked for and read for it.
+    asked_boot_ms: Option<u64>,
     /// Warnings that the log knows of, with their texts.
     logged: BTreeMap<(WarningCode, String), String>,
     stopping: bool,
@@ -218,6 +220,7 @@ impl Engine {
             writer: writer::Writer::default(),
             commit_again: None,
             tidied_boot_ms: None,
+            asked_boot_ms: None,
             logged: BTreeMap::new(),
             stopping: false,
         }

@@ -379,3 +379,25 @@ async fn the_factor_learnt_and_its_spread_are_shown() {
     assert!(shown(&["sims"]).contains(&second));
     assert_eq!(daemon.sim(HOME).await.used_bytes, 100_000_000, "and what is measured stays as it was");
 }
+
+#[tokio::test]
+async fn as_measured_and_as_billed_are_of_one_reading_while_traffic_passes() {
+    let wire = Wire::new();
+    let scene = Scene::new("one-reading", modem_spec(), &plan().replace("1 GB", "10 TB")).await;
+    let daemon = Daemon::start(&scene.place, Some(&wire.near)).await;
+    scene.connect(&daemon, HOME, over_link()).await;
+    let _flood = wire.flood();
+    let mut before = 0;
+    for _ in 0..15 {
+        let output = scene.place.ctl(&["--json", "usage", "--by", "cycle"]);
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let of =
+            |row: &serde_json::Value| row["rx_bytes"].as_u64().unwrap() + row["tx_bytes"].as_u64().unwrap();
+        let rows: u64 = answer["rows"].as_array().unwrap().iter().map(of).sum();
+        let billed = answer["billed"].as_array().unwrap();
+        let measured: u64 = billed.iter().map(|span| span["measured_bytes"].as_u64().unwrap()).sum();
+        assert_eq!((of(&answer["total"]), rows), (measured, measured), "{answer}");
+        assert!(measured > before, "and of the moment");
+        before = measured;
+    }
+}
