@@ -138,7 +138,7 @@ inline! {
         /// Name or ICCID; null where there is only one.
         #[serde(default)]
         pub sim: Option<String>,
-        /// Used in the cycle, as the carrier says, bytes.
+        /// Used in the cycle, as the carrier says, bytes; 10^16 at most.
         pub bytes: u64,
         /// When the figure held: RFC 3339, or an ISO 8601 date in the plan's zone, which is its first instant; null for now.
         #[serde(default)]

@@ -243,7 +243,7 @@ inline! {
         /// Name or ICCID; null where there is only one.
         #[serde(default)]
         pub sim: Option<String>,
-        /// Usage of the cycle up to now, bytes.
+        /// Usage of the cycle up to now, bytes; 10^16 at most.
         pub bytes: u64,
         /// Why, for the ledger.
         #[serde(default)]

@@ -94,6 +94,9 @@ pub struct Observed {
     pub note: String,
 }
 
+/// Most that a person may say was used in a cycle, bytes: 10 PB, which no network carries in a month. Sums of it fit.
+pub const MOST_USED: u64 = 10_000_000_000_000_000;
+
 /// What a cycle came to by an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spent {
@@ -110,6 +113,12 @@ impl Spent {
     #[must_use]
     pub fn used(self) -> i128 {
         i128::from(self.billed) + i128::from(self.corrections)
+    }
+
+    /// Whether a correction would leave more than anybody can have used.
+    #[must_use]
+    pub fn exceeds_with(self, bytes: i64) -> bool {
+        bytes > 0 && self.used() + i128::from(bytes) > i128::from(MOST_USED)
     }
 
     /// Judges a correction of the cycle. One that adds is always right: it can only mend.

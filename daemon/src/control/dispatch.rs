@@ -14,6 +14,8 @@ use simbell_api::{
     SetUsageParams, ShowPlanParams, ShowPlanReply, SimsPage, SnoozeParams, TestChannelParams,
     UndoCorrectionParams, UndoImportParams, VersionReply, WithdrawObservationParams,
 };
+use simbell_core::bytes::Bytes;
+use simbell_core::observation::MOST_USED;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use zlink::idl::Type;
@@ -143,9 +145,7 @@ async fn ask<B: ControlBackend>(
         }
         Method::SetUsage => {
             let change: SetUsageParams = params(given)?;
-            if i64::try_from(change.bytes).is_err() {
-                return Err(invalid("bytes", "`bytes` is more than any SIM can have used"));
-            }
+            can_be_used(change.bytes)?;
             reply(&backend.set_usage(peer, change).await?)
         }
         Method::GetBilled => {
@@ -170,9 +170,7 @@ async fn ask<B: ControlBackend>(
         }
         Method::ObserveUsage => {
             let figure: ObserveUsageParams = params(given)?;
-            if i64::try_from(figure.bytes).is_err() {
-                return Err(invalid("bytes", "`bytes` is more than any SIM can have used"));
-            }
+            can_be_used(figure.bytes)?;
             reply(&backend.observe(peer, figure).await?)
         }
         Method::WithdrawObservation => {
@@ -336,6 +334,17 @@ fn nothing(given: Option<&Value>) -> Answer<()> {
 
 #[derive(Debug, serde::Deserialize, introspect::Type)]
 struct Nothing {}
+
+fn can_be_used(bytes: u64) -> Result<(), ControlError> {
+    if bytes > MOST_USED {
+        let most = Bytes(MOST_USED);
+        return Err(invalid(
+            "bytes",
+            &format!("`bytes` is more than any SIM can have used in a cycle: {most} at most"),
+        ));
+    }
+    Ok(())
+}
 
 fn invalid(argument: &str, message: &str) -> ControlError {
     ControlError::InvalidArgument {

@@ -4,13 +4,14 @@ use simbell_api::{
     BilledPage, ControlError, CorrectionsPage, EntriesParams, GetUsageParams, ObservationReply,
     ObservationsPage, ObserveUsageParams, UndoCorrectionParams, UndoneReply, WithdrawObservationParams,
 };
+use simbell_core::bytes::Bytes;
 use simbell_core::cycle::cycle_at;
 use simbell_core::effect::Change;
 use simbell_core::event::Event;
 use simbell_core::ident::Iccid;
 use simbell_core::ledger::Correction;
 use simbell_core::observation::{
-    Observation, ObservationId, ObservationSource, ObserveError, Observed, Overdrawn, Spent, plain,
+    MOST_USED, Observation, ObservationId, ObservationSource, ObserveError, Observed, Overdrawn, Spent, plain,
 };
 use simbell_core::time::Timestamp;
 use simbell_store::QueryError;
@@ -154,6 +155,16 @@ impl Engine {
         // Judged by the state that takes it: nothing happens in between.
         if let Some(spent) = self.cycle_of(&iccid, kept.correction.at)? {
             spent.corrected_by(bytes).map_err(|error| overdrawn(which.id, error))?;
+            if spent.exceeds_with(bytes) {
+                return Err(ControlError::Refused {
+                    message: format!(
+                        "correction {} is not taken back: more than {} would be used in its cycle",
+                        which.id,
+                        Bytes(MOST_USED)
+                    ),
+                    hint: "say what was used: `simbellctl usage set`".to_owned(),
+                });
+            }
         }
         let before = self.state.used(&iccid);
         let replaced = self.ledger.replaced;

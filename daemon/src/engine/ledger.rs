@@ -107,7 +107,12 @@ pub fn open(
     options: &StoreOptions,
     now: Timestamp,
 ) -> Result<(Store, Option<Recovery>), OpenError> {
-    Store::open_or_recover(path, options, &Backups::of(path), &Doubt::None, now)
+    let backups = Backups::of(path);
+    let opened = Store::open_or_recover(path, options, &backups, &Doubt::None, now)?;
+    if let Err(error) = backups.clear() {
+        tracing::warn!(%error, "what a copy of the ledger that was cut short left cannot be removed");
+    }
+    Ok(opened)
 }
 
 impl Engine {

@@ -108,10 +108,24 @@ impl Backups {
         for copy in daily.skip(keep) {
             fs::remove_file(self.dir.join(copy.name))?;
         }
-        for entry in fs::read_dir(&self.dir)? {
+        self.clear()
+    }
+
+    /// Removes what copies that were cut short left behind. Not to be called while a copy is made.
+    ///
+    /// # Errors
+    /// When one cannot be removed; without the directory there is none.
+    pub fn clear(&self) -> io::Result<()> {
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
             let entry = entry?;
             let name = entry.file_name();
-            let unfinished = name.to_str().and_then(|name| name.strip_suffix(".part"));
+            let unfinished = name.to_str().map(|name| name.strip_suffix("-journal").unwrap_or(name));
+            let unfinished = unfinished.and_then(|name| name.strip_suffix(".part"));
             if unfinished.is_some_and(|name| understand(name).is_some()) {
                 fs::remove_file(entry.path())?;
             }

@@ -401,3 +401,33 @@ async fn as_measured_and_as_billed_are_of_one_reading_while_traffic_passes() {
         before = measured;
     }
 }
+
+#[tokio::test]
+async fn more_than_anybody_can_have_used_is_refused_and_every_sum_fits() {
+    const MOST: u64 = simbell_core::observation::MOST_USED;
+    let scene = Scene::new("too-much", modem_spec(), "").await;
+    let daemon = Daemon::start(&scene.place, None).await;
+    daemon.sim_is("the SIM is in use", HOME, |sim| sim.active == Some(true)).await;
+    let mut client = daemon.client().await;
+    let set = |bytes| SetUsageParams { sim: None, bytes, reason: None };
+    for bytes in [MOST + 1, 9_223_372_036_854_775_807, u64::MAX] {
+        let ControlError::InvalidArgument { message, .. } = refusal(client.set_usage(&set(bytes)).await)
+        else {
+            panic!("{bytes} is taken")
+        };
+        assert!(message.ends_with("in a cycle: 10000.00 TB at most"), "{message}");
+    }
+    for bytes in [1_000, MOST, 100] {
+        assert_eq!(client.set_usage(&set(bytes)).await.unwrap().bytes, bytes);
+    }
+    client.set_usage(&set(5_000)).await.unwrap();
+    // Without the third, which takes nearly all away, it would be more than that.
+    let third = client.corrections(None).await.unwrap()[1].id;
+    let undo = UndoCorrectionParams { id: third, reason: "typed wrong".to_owned() };
+    let ControlError::Refused { message, .. } = refusal(client.undo_correction(&undo).await) else {
+        panic!("it is taken back")
+    };
+    assert!(message.contains("more than 10000.00 TB would be used"), "{message}");
+    assert_eq!(daemon.sim(HOME).await.used_bytes, 5_000);
+    assert_eq!(daemon.usage(HOME).await.total.correction_bytes, 5_000);
+}

@@ -68,6 +68,28 @@ fn a_copy_is_made_while_the_ledger_is_written_and_taken_back() {
 }
 
 #[test]
+fn what_a_copy_that_was_cut_short_left_goes_and_nothing_else_does() {
+    let dir = Dir::new();
+    let backups = Backups::of(&dir.ledger());
+    backups.clear().unwrap();
+    let copy = filled(&dir.ledger(), 1).copy_to(&backups, Occasion::Asked, at(NOVEMBER)).unwrap();
+    let at = |name: &str| backups.dir().join(name);
+    for name in ["daily-20261101T000000Z.db.part", "asked-20261101T000000Z.db.part-journal"] {
+        fs::write(at(name), "half").unwrap();
+    }
+    for name in ["mine.part", "mine.db.part-journal"] {
+        fs::write(at(name), "not ours").unwrap();
+    }
+    backups.clear().unwrap();
+    let mut left: Vec<String> = fs::read_dir(backups.dir())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, [copy.name.as_str(), "mine.db.part-journal", "mine.part"]);
+}
+
+#[test]
 fn a_name_leads_nowhere_else() {
     let dir = Dir::new();
     let backups = Backups::of(&dir.ledger());
