@@ -182,7 +182,7 @@ pub(super) async fn undo(
         out.json(&undone)?;
     } else {
         out.prose(&format!(
-            "Correction {id} is taken back: the ledger has an entry of {}, number {}. The usage of the cycle is {} \
+            "Correction {id} is taken back: the ledger has an entry of {}, number {}. The usage of its cycle is {} \
              now; it was {}.\n",
             signed(undone.correction.bytes),
             undone.correction.id,
@@ -262,12 +262,17 @@ fn compared(of: &Observation) -> String {
     if of.correction_bytes == 0 {
         return format!("{said}, billed by then were {billed}");
     }
-    let left = i128::from(of.observed_bytes).saturating_sub(i128::from(of.correction_bytes)).max(0);
-    format!(
-        "{said}, which is {} without the corrections of {}; billed by then were {billed}",
-        amount(u64::try_from(left).unwrap_or(u64::MAX)),
-        signed(of.correction_bytes)
-    )
+    let corrections = signed(of.correction_bytes);
+    let left = i128::from(of.observed_bytes).saturating_sub(i128::from(of.correction_bytes));
+    match u64::try_from(left) {
+        Ok(left) => format!(
+            "{said}, which is {} without the corrections of {corrections}; billed by then were {billed}",
+            amount(left)
+        ),
+        Err(_) => format!(
+            "{said}, which is less than the corrections of {corrections}; billed by then were {billed}"
+        ),
+    }
 }
 
 /// How far the carrier counts beside what is billed, in a line; nothing where that is not known.
@@ -434,6 +439,10 @@ mod tests {
             withdraws: None,
         };
         assert_eq!(compared(&one(80_000_000, 0)), "80.00 MB, billed by then were 72.00 MB");
+        assert_eq!(
+            compared(&one(80_000_000, 1_130_000_000)),
+            "80.00 MB, which is less than the corrections of +1.13 GB; billed by then were 72.00 MB"
+        );
         assert_eq!(
             compared(&one(1_210_000_000, 1_130_000_000)),
             "1.21 GB, which is 80.00 MB without the corrections of +1.13 GB; billed by then were 72.00 MB"

@@ -119,9 +119,9 @@ inline! {
     pub struct UndoneReply {
         /// The entry that was added.
         pub correction: Correction,
-        /// Usage of the SIM's present cycle before, bytes.
+        /// Usage of the cycle that the entry counts in before, bytes.
         pub before_bytes: u64,
-        /// Usage of the SIM's present cycle now, bytes.
+        /// Usage of that cycle now, bytes.
         pub bytes: u64,
     }
 

@@ -132,9 +132,7 @@ impl Engine {
     }
 
     async fn undo_correction(&mut self, which: UndoCorrectionParams, uid: u32) -> Answer<UndoneReply> {
-        plain(&which.reason).map_err(|error| {
-            usage::invalid("reason", &format!("the reason {error}"), "say it in one short line")
-        })?;
+        is_reason(&which.reason)?;
         let kept = self.ledger()?.correction(which.id).map_err(unreadable)?;
         let kept = kept
             .ok_or_else(|| unknown(&format!("no correction has the number {}", which.id), "corrections"))?;
@@ -153,7 +151,8 @@ impl Engine {
         self.fresh().await;
         let iccid = kept.correction.iccid;
         // Judged by the state that takes it: nothing happens in between.
-        if let Some(spent) = self.cycle_of(&iccid, kept.correction.at)? {
+        let spent = self.cycle_of(&iccid, kept.correction.at)?;
+        if let Some(spent) = spent {
             spent.corrected_by(bytes).map_err(|error| overdrawn(which.id, error))?;
             if spent.exceeds_with(bytes) {
                 return Err(ControlError::Refused {
@@ -166,7 +165,13 @@ impl Engine {
                 });
             }
         }
-        let before = self.state.used(&iccid);
+        // Of a cycle gone by nothing moves meanwhile.
+        let past = spent.filter(|_| !self.is_of_this_cycle(&iccid, kept.correction.at));
+        let past = past.map(|spent| {
+            let left = |used: i128| u64::try_from(used.max(0)).unwrap_or(u64::MAX);
+            (left(spent.used()), left(spent.used() + i128::from(bytes)))
+        });
+        let before = past.map_or_else(|| self.state.used(&iccid), |(before, _)| before);
         let replaced = self.ledger.replaced;
         let correction = Correction {
             iccid: iccid.clone(),
@@ -184,15 +189,19 @@ impl Engine {
         Ok(UndoneReply {
             correction: convert::correction(&self.state, &entry),
             before_bytes: before,
-            bytes: self.state.used(&iccid),
+            bytes: past.map_or_else(|| self.state.used(&iccid), |(_, after)| after),
         })
+    }
+
+    fn is_of_this_cycle(&self, iccid: &Iccid, at: Timestamp) -> bool {
+        let bounds = self.state.sims().find(|sim| sim.record.iccid == *iccid).and_then(|sim| sim.bounds);
+        bounds.is_some_and(|(start, end)| at >= start && end.is_none_or(|end| at < end))
     }
 
     /// What the cycle that an instant lies in came to as rules see it, what the ledger does not have yet included: of that of
     /// now as the state knows it. None in no cycle.
     fn cycle_of(&self, iccid: &Iccid, at: Timestamp) -> Answer<Option<Spent>> {
-        let bounds = self.state.sims().find(|sim| sim.record.iccid == *iccid).and_then(|sim| sim.bounds);
-        if bounds.is_some_and(|(start, end)| at >= start && end.is_none_or(|end| at < end)) {
+        if self.is_of_this_cycle(iccid, at) {
             return Ok(self.state.spent(iccid).map(|spent| self.state.as_used(iccid, spent)));
         }
         let spent = billed::spent_by_end(&self.state, self.ledger()?, iccid, at, None).map_err(unreadable)?;
@@ -315,6 +324,15 @@ fn unknown(message: &str, list: &str) -> ControlError {
         message: message.to_owned(),
         hint: format!("`simbellctl usage {list}` lists them with their numbers"),
     }
+}
+
+/// Whether a text can be kept as the reason of a change.
+pub(super) fn is_reason(text: &str) -> Answer<()> {
+    let refused = |why: &str| usage::invalid("reason", why, "say it in one short line");
+    if text.trim().is_empty() {
+        return Err(refused("the reason is empty"));
+    }
+    plain(text).map_err(|error| refused(&format!("the reason {error}")))
 }
 
 fn overdrawn(id: i64, error: Overdrawn) -> ControlError {

@@ -14,7 +14,6 @@ use simbell_core::health::WarningCode;
 use simbell_core::ident::{ChannelName, Iccid, ModemId, ReminderKey};
 use simbell_core::ledger::Correction;
 use simbell_core::modem::{ModemState, ModemView, Registration};
-use simbell_core::observation::plain;
 use simbell_core::plugin::PluginChoice;
 use simbell_core::reminder::{self, DeliveryState, ReminderState};
 use simbell_core::settings::Settings;
@@ -419,9 +418,7 @@ impl Engine {
     async fn set_usage(&mut self, change: SetUsageParams, uid: u32) -> Answer<UsageChange> {
         let iccid = self.sim_named(change.sim.as_deref())?;
         let reason = change.reason.unwrap_or_else(|| "usage set".to_owned());
-        plain(&reason).map_err(|error| {
-            usage::invalid("reason", &format!("the reason {error}"), "say it in one short line")
-        })?;
+        super::carrier::is_reason(&reason)?;
         let at = self.stamp();
         if !at.trusted {
             return Err(ControlError::Busy {

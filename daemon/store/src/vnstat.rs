@@ -135,8 +135,12 @@ impl VnstatSpan {
 /// # Errors
 /// When the file is not there, is no vnStat 2 database, is damaged, or does not know the interface.
 pub fn read(path: &Path, interface: &str) -> Result<VnstatRows, VnstatError> {
-    std::fs::File::open(path).map_err(|source| VnstatError::File { path: path.to_owned(), source })?;
+    let file = |source| VnstatError::File { path: path.to_owned(), source };
+    let about = std::fs::File::open(path).and_then(|file| file.metadata()).map_err(file)?;
     let foreign = |problem: String| VnstatError::Foreign { path: path.to_owned(), problem };
+    if about.is_dir() {
+        return Err(foreign("it is a directory".to_owned()));
+    }
     // Of another program's file SQLite says that a table is missing, or that it is no database at all.
     let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
         None | Some(ErrorCode::Unknown | ErrorCode::NotADatabase) => foreign(error.to_string()),
@@ -442,6 +446,8 @@ mod tests {
         let told = || read(&path, "wwan0").unwrap_err();
         conn.execute_batch("CREATE TABLE other (x)").unwrap();
         assert!(matches!(told(), VnstatError::Foreign { .. }), "{}", told());
+        let directory = read(dir.path(), "wwan0").unwrap_err();
+        assert!(matches!(&directory, VnstatError::Foreign { problem, .. } if problem == "it is a directory"));
         make(&conn);
         conn.execute_batch("BEGIN EXCLUSIVE").unwrap();
         let locked = told();

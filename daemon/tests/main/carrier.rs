@@ -250,6 +250,12 @@ async fn a_correction_is_taken_back_once_however_many_try() {
     let all = client.corrections(None).await.unwrap();
     assert_eq!(all.iter().map(|one| one.bytes).collect::<Vec<_>>(), [-5_000_000, 5_000_000]);
     assert_eq!((all[1].undone_by, all[0].undone_by), (Some(all[0].id), None));
+    for empty in ["", " "] {
+        let set = SetUsageParams { sim: None, bytes: 7, reason: Some(empty.to_owned()) };
+        assert!(matches!(refusal(client.set_usage(&set).await), ControlError::InvalidArgument { .. }));
+        let undo = UndoCorrectionParams { id: all[0].id, reason: empty.to_owned() };
+        assert!(matches!(refusal(client.undo_correction(&undo).await), ControlError::InvalidArgument { .. }));
+    }
     let nobody = UndoCorrectionParams { id: 99, reason: "x".to_owned() };
     assert!(matches!(refusal(client.undo_correction(&nobody).await), ControlError::UnknownEntry { .. }));
     let long = UndoCorrectionParams { id: all[0].id, reason: "x".repeat(300) };
@@ -430,4 +436,24 @@ async fn more_than_anybody_can_have_used_is_refused_and_every_sum_fits() {
     assert!(message.contains("more than 10000.00 TB would be used"), "{message}");
     assert_eq!(daemon.sim(HOME).await.used_bytes, 5_000);
     assert_eq!(daemon.usage(HOME).await.total.correction_bytes, 5_000);
+}
+
+#[tokio::test]
+async fn what_is_taken_back_of_a_cycle_gone_by_tells_of_that_cycle() {
+    let scene = Scene::new("past-undo", modem_spec(), "").await;
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    daemon.sim_is("the SIM is in use", HOME, |sim| sim.active == Some(true)).await;
+    let set = |bytes| SetUsageParams { sim: None, bytes, reason: None };
+    daemon.client().await.set_usage(&set(5_000_000)).await.unwrap();
+    assert!(daemon.terminate().success());
+    let earlier = "UPDATE correction SET at_ms = at_ms - 40 * 86400000";
+    assert_eq!(scene.place.ledger().execute(earlier, []).unwrap(), 1);
+    daemon = Daemon::start(&scene.place, None).await;
+    let mut client = daemon.client().await;
+    assert_eq!(client.set_usage(&set(700)).await.unwrap().before_bytes, 0);
+    let past = client.corrections(None).await.unwrap()[1].id;
+    let undo = UndoCorrectionParams { id: past, reason: "typed wrong".to_owned() };
+    let undone = client.undo_correction(&undo).await.unwrap();
+    assert_eq!((undone.before_bytes, undone.bytes), (5_000_000, 0));
+    assert_eq!(daemon.sim(HOME).await.used_bytes, 700);
 }
