@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
+use simbell_core::ledger::GapReason;
 
 use crate::backups::Backups;
 use crate::lock::{WriterLock, beside};
@@ -62,8 +63,13 @@ pub(crate) fn behind(conn: &Connection, backups: &Backups) -> Option<String> {
     if (asked("application_id").ok()?, asked("user_version").ok()?) != (APPLICATION_ID, SCHEMA_VERSION) {
         return None;
     }
-    // A ledger that somebody restored speaks of later than every copy: of the restoring.
-    (reach(conn)? < reach(&copied)?).then_some(copy.name)
+    // A ledger that somebody restored speaks of later than every copy: of the restoring, if only that it was.
+    let restored = |conn: &Connection| {
+        let sql = "SELECT count(*) FROM gap WHERE reason = ?1";
+        conn.query_row(sql, [GapReason::LedgerRestored.as_str()], |row| row.get::<_, i64>(0)).ok()
+    };
+    let behind = reach(conn)? < reach(&copied)? && restored(conn)? <= restored(&copied)?;
+    behind.then_some(copy.name)
 }
 
 /// The newest instant of a ledger, and how much a person has said in it.

@@ -42,7 +42,7 @@ pub struct Recovery {
     pub from: Option<String>,
     /// Newer copies that are damaged too, and how.
     pub damaged_copies: Vec<(String, String)>,
-    /// What it lost is its log: where it goes on itself, all that it still holds can be read.
+    /// It goes on itself, and all that it still holds can be read: what it lost is its log.
     pub log_lost: bool,
 }
 
@@ -96,7 +96,7 @@ impl Store {
         };
         let (aside, from, damaged_copies) = replace_by_copies(path, backups, rows_only, now)?;
         let store = Self::open(path, options)?;
-        Ok((store, Some(Recovery { why, aside, from, damaged_copies, log_lost: log.is_some() })))
+        Ok((store, Some(Recovery { why, aside, from, damaged_copies, log_lost: false })))
     }
 
     /// Puts a copy in the place of a ledger that nobody has open; the ledger is set aside (`PATH.replaced-TIME`).

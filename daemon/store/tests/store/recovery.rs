@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use simbell_core::effect::{Change, TotalsQuery};
-use simbell_core::ledger::Correction;
+use simbell_core::ledger::{Correction, Gap, GapReason};
 use simbell_store::{Backups, Doubt, ErrorKind, Occasion, Reader, Recovery, Store, StoreOptions};
 
 use crate::changes::baseline;
@@ -511,6 +511,31 @@ fn a_ledger_that_somebody_put_there_is_not_replaced_by_a_newer_copy() {
     drop(store);
     fs::copy(backups.dir().join(old.name), dir.ledger()).unwrap();
     let (found, recovery) = recover(&dir, false);
+    assert_eq!((received(&found), recovery), (100, None));
+}
+
+#[test]
+fn a_ledger_that_was_restored_before_a_kill_is_not_replaced_by_a_newer_copy() {
+    let dir = Dir::new();
+    let backups = Backups::of(&dir.ledger());
+    let mut store = filled(&dir.ledger(), 10);
+    let old = store.copy_to(&backups, Occasion::Asked, at(NOVEMBER)).unwrap();
+    store.apply(&[usage(1, 1, NOVEMBER + 20 * HOUR, 7, 0)]).unwrap();
+    store.copy_to(&backups, Occasion::Asked, at(NOVEMBER + HOUR)).unwrap();
+    drop(store);
+    let found = backups.find(&old.name).unwrap().unwrap();
+    let (mut store, _) =
+        Store::restore_copy(&dir.ledger(), &StoreOptions::default(), &found, at(NOVEMBER)).unwrap();
+    // While the clock was not believed: nobody knows until when.
+    let restored = Gap {
+        iccid: None,
+        from: None,
+        until: None,
+        reason: GapReason::LedgerRestored,
+        detail: String::new(),
+    };
+    store.apply(&[Change::AppendGap(restored)]).unwrap();
+    let (found, recovery) = recover(&killed(&store, &backups), false);
     assert_eq!((received(&found), recovery), (100, None));
 }
 
