@@ -30,7 +30,9 @@ pub enum QueryError {
         problem: String,
     },
     /// A sum does not fit.
-    #[error("the sum of {what} does not fit into 64 bits ({hint})", hint = ErrorKind::Overflow.hint())]
+    #[error(
+        "the sum of {what} does not fit into 64 bits: no SIM can have used that much, see `simbellctl usage corrections`"
+    )]
     Overflow {
         /// Of what.
         what: &'static str,
