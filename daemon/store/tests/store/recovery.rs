@@ -500,30 +500,29 @@ fn a_log_that_another_program_took_into_the_ledger_is_not_missed() {
     assert_eq!((received(&found), recovery), (100, None));
 }
 
-#[test]
-fn a_ledger_that_somebody_put_there_is_not_replaced_by_a_newer_copy() {
+/// A closed ledger with two copies; the older one's name.
+fn twice_copied() -> (Dir, Backups, String) {
     let dir = Dir::new();
     let backups = Backups::of(&dir.ledger());
     let mut store = filled(&dir.ledger(), 10);
     let old = store.copy_to(&backups, Occasion::Asked, at(NOVEMBER)).unwrap();
     store.apply(&[usage(1, 1, NOVEMBER + 20 * HOUR, 7, 0)]).unwrap();
     store.copy_to(&backups, Occasion::Asked, at(NOVEMBER + HOUR)).unwrap();
-    drop(store);
-    fs::copy(backups.dir().join(old.name), dir.ledger()).unwrap();
+    (dir, backups, old.name)
+}
+
+#[test]
+fn a_ledger_that_somebody_put_there_is_not_replaced_by_a_newer_copy() {
+    let (dir, backups, old) = twice_copied();
+    fs::copy(backups.dir().join(old), dir.ledger()).unwrap();
     let (found, recovery) = recover(&dir, false);
     assert_eq!((received(&found), recovery), (100, None));
 }
 
 #[test]
 fn a_ledger_that_was_restored_before_a_kill_is_not_replaced_by_a_newer_copy() {
-    let dir = Dir::new();
-    let backups = Backups::of(&dir.ledger());
-    let mut store = filled(&dir.ledger(), 10);
-    let old = store.copy_to(&backups, Occasion::Asked, at(NOVEMBER)).unwrap();
-    store.apply(&[usage(1, 1, NOVEMBER + 20 * HOUR, 7, 0)]).unwrap();
-    store.copy_to(&backups, Occasion::Asked, at(NOVEMBER + HOUR)).unwrap();
-    drop(store);
-    let found = backups.find(&old.name).unwrap().unwrap();
+    let (dir, backups, old) = twice_copied();
+    let found = backups.find(&old).unwrap().unwrap();
     let (mut store, _) =
         Store::restore_copy(&dir.ledger(), &StoreOptions::default(), &found, at(NOVEMBER)).unwrap();
     // While the clock was not believed: nobody knows until when.
