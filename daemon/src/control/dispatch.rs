@@ -338,10 +338,11 @@ struct Nothing {}
 fn can_be_used(bytes: u64) -> Result<(), ControlError> {
     if bytes > MOST_USED {
         let most = Bytes(MOST_USED);
-        return Err(invalid(
-            "bytes",
-            &format!("`bytes` is more than any SIM can have used in a cycle: {most} at most"),
-        ));
+        return Err(ControlError::InvalidArgument {
+            argument: "bytes".to_owned(),
+            message: format!("`bytes` is more than any SIM can have used in a cycle: {most} at most"),
+            hint: "give what the carrier says was used in this cycle, such as 6GB".to_owned(),
+        });
     }
     Ok(())
 }
