@@ -1,8 +1,6 @@
 //! The schema's versions, one numbered file each. A new ledger takes every step too, so that old and new ones
 //! end with the same schema, to the letter.
 
-use std::sync::OnceLock;
-
 use rusqlite::{Connection, TransactionBehavior};
 
 /// `application_id` of a ledger: "SimB". Tells it from any other SQLite file.
@@ -36,27 +34,21 @@ pub(crate) fn migrate(conn: &mut Connection, from: i32) -> rusqlite::Result<()> 
     tx.commit()
 }
 
+/// Every column of the current schema, as `table.column`, in order.
+const COLUMNS: &str = include_str!("migrations/columns.txt");
+
 /// The first column, as `table.column`, that the current schema has and a ledger lacks: SQLite misses neither it nor its
 /// table before somebody asks for it.
 pub(crate) fn missing_column(conn: &Connection) -> rusqlite::Result<Option<String>> {
-    const COLUMNS: &str =
-        "SELECT m.name || '.' || c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c
-        WHERE m.type = 'table' ORDER BY 1";
-    let columns = |conn: &Connection| -> rusqlite::Result<Vec<String>> {
-        conn.prepare(COLUMNS)?.query_map([], |row| row.get(0))?.collect()
-    };
-    static WHOLE: OnceLock<Vec<String>> = OnceLock::new();
-    let whole = match WHOLE.get() {
-        Some(whole) => whole,
-        None => {
-            let mut made = Connection::open_in_memory()?;
-            migrate(&mut made, 0)?;
-            let made = columns(&made)?;
-            WHOLE.get_or_init(|| made)
-        }
-    };
     let found = columns(conn)?;
-    Ok(whole.iter().find(|column| found.binary_search(column).is_err()).cloned())
+    let lacks = |column: &&str| found.binary_search_by(|found| found.as_str().cmp(column)).is_err();
+    Ok(COLUMNS.lines().find(lacks).map(str::to_owned))
+}
+
+fn columns(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT m.name || '.' || c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c
+        WHERE m.type = 'table' ORDER BY 1";
+    conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
 }
 
 #[cfg(test)]
@@ -81,5 +73,18 @@ mod tests {
         assert_eq!(version, 1);
         let kept: i64 = conn.query_row("SELECT sum(rx_bytes) FROM usage", [], |row| row.get(0)).unwrap();
         assert_eq!(kept, 1);
+    }
+
+    #[test]
+    fn the_columns_are_those_that_the_steps_make() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, 0).unwrap();
+        let made = columns(&conn).unwrap().join("\n") + "\n";
+        if std::env::var_os("SIMBELL_WRITE").is_some() {
+            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/migrations/columns.txt");
+            std::fs::write(file, &made).unwrap();
+        }
+        assert_eq!(COLUMNS, made, "write it anew with SIMBELL_WRITE=1");
+        assert_eq!(missing_column(&conn).unwrap(), None);
     }
 }
