@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Holds the lock; the kernel lets go of it when the process ends, however it ends.
 #[derive(Debug)]
@@ -69,10 +70,12 @@ impl WriterLock {
         }
     }
 
-    /// Whether the last process that wrote a ledger ended without closing it. Asked before the lock is taken.
-    pub(crate) fn was_writing(ledger: &Path) -> bool {
-        let text = File::open(beside(ledger, "-lock")).and_then(|mut file| read(&mut file));
-        text.is_ok_and(|text| text.split_whitespace().nth(1) == Some(WRITING))
+    /// When the last process that wrote a ledger first did so, where it ended without closing it. Asked before the lock is
+    /// taken.
+    pub(crate) fn writing_since(ledger: &Path) -> Option<SystemTime> {
+        let mut file = File::open(beside(ledger, "-lock")).ok()?;
+        let since = file.metadata().and_then(|about| about.modified()).ok()?;
+        (read(&mut file).ok()?.split_whitespace().nth(1) == Some(WRITING)).then_some(since)
     }
 }
 

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
+use std::time::SystemTime;
 
 use rusqlite::{Connection, OpenFlags};
 use simbell_core::ledger::GapReason;
@@ -21,9 +22,7 @@ const HEADER: usize = 32;
 /// Whoever opens such a ledger with another program and closes it moves the log into the ledger and takes it away, and the
 /// index with it: a log that is gone alone was taken by something else.
 pub(crate) fn log_trouble(ledger: &Path) -> Option<&'static str> {
-    if !WriterLock::was_writing(ledger) {
-        return None;
-    }
+    WriterLock::writing_since(ledger)?;
     let mut header = [0_u8; HEADER];
     match fs::File::open(beside(ledger, "-wal")).and_then(|mut log| log.read_exact(&mut header)) {
         Ok(()) if is_log(&header) => None,
@@ -54,9 +53,14 @@ fn is_log(header: &[u8; HEADER]) -> bool {
     big.get(6..8) == Some(&[first, second])
 }
 
-/// The newest copy, where it speaks of later than the ledger that it was made of.
-pub(crate) fn behind(conn: &Connection, backups: &Backups) -> Option<String> {
+/// The newest copy, where it was made of a ledger as it was written since an instant, and speaks of later than it does now.
+/// One that was made before says nothing: somebody may have put an older ledger in the place of that one.
+pub(crate) fn behind(conn: &Connection, backups: &Backups, since: SystemTime) -> Option<String> {
     let copy = backups.list().ok()?.into_iter().next()?;
+    let made = fs::metadata(backups.dir().join(&copy.name)).and_then(|about| about.modified()).ok()?;
+    if made < since {
+        return None;
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let copied = Connection::open_with_flags(backups.dir().join(&copy.name), flags).ok()?;
     let asked = |pragma| copied.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));

@@ -61,7 +61,7 @@ impl Store {
     ) -> Result<(Self, Option<Recovery>), OpenError> {
         // A file that no service ever held open may be anybody's.
         let ours = beside(path, "-lock").exists();
-        let unclosed = WriterLock::was_writing(path);
+        let unclosed = WriterLock::writing_since(path);
         // Before anything is opened, which would begin another log.
         let log = log_trouble(path);
         let opened = match blank(path, options, backups)? {
@@ -75,7 +75,7 @@ impl Store {
             Ok(store) => match (doubt, store.trouble(*doubt == Doubt::Look)) {
                 (Doubt::Damaged(why), _) => Trouble { why: why.clone(), rows_only: false },
                 (_, Some(trouble)) => trouble,
-                (_, None) => match (unclosed.then(|| behind(&store.conn, backups)).flatten(), log) {
+                (_, None) => match (unclosed.and_then(|since| behind(&store.conn, backups, since)), log) {
                     (Some(copy), log) => {
                         let log = log.map(|log| format!("{log}; ")).unwrap_or_default();
                         Trouble { why: format!("{log}its copy {copy} holds more"), rows_only: false }

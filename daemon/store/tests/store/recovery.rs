@@ -520,6 +520,20 @@ fn a_ledger_that_somebody_put_there_is_not_replaced_by_a_newer_copy() {
 }
 
 #[test]
+fn a_copy_of_before_says_nothing_of_what_a_kill_left() {
+    let (dir, backups, old) = twice_copied();
+    fs::copy(backups.dir().join(old), dir.ledger()).unwrap();
+    let mut store = open(&dir.ledger());
+    store.apply(&[usage(1, 1, NOVEMBER + 10 * HOUR, 3, 0)]).unwrap();
+    let image = killed(&store, &backups);
+    let lock = fs::OpenOptions::new().write(true).open(image.path().join("ledger.db-lock")).unwrap();
+    let later = lock.metadata().unwrap().modified().unwrap() + std::time::Duration::from_secs(60);
+    lock.set_modified(later).unwrap();
+    let (found, recovery) = recover(&image, false);
+    assert_eq!((received(&found), recovery), (103, None));
+}
+
+#[test]
 fn a_ledger_that_was_restored_before_a_kill_is_not_replaced_by_a_newer_copy() {
     let (dir, backups, old) = twice_copied();
     let found = backups.find(&old).unwrap().unwrap();
