@@ -8,6 +8,7 @@ use simbell_core::reminder::{Delivery, Reminder};
 use crate::carrier;
 use crate::decision;
 use crate::failure::ErrorKind;
+use crate::lost;
 use crate::open::Store;
 use crate::plugins;
 use crate::prune;
@@ -100,6 +101,9 @@ impl Store {
             make(tx.0, change, &mark).map_err(|failure| failure.of_change(index, kind_of(change)))?;
         }
         prune::hold_caps(tx.0, changes).map_err(whole)?;
+        if !changes.iter().all(lost::is_of_counting) {
+            lost::says(tx.0).map_err(whole)?;
+        }
         tx.commit().map_err(whole)?;
         self.lock.writes();
         Ok(())

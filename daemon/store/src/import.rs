@@ -8,6 +8,7 @@ use simbell_core::ledger::{EpochId, Source, Volume, Zone};
 use simbell_core::time::{Span, Timestamp};
 
 use crate::columns::next_generation;
+use crate::lost::says;
 use crate::open::Store;
 use crate::prune::PruneError;
 use crate::rollup::recompute;
@@ -99,6 +100,7 @@ impl Store {
             let last = rows.iter().map(|row| row.start.as_millis()).max().unwrap_or(0);
             recompute(&tx, iccid, first, last.saturating_add(1))?;
             next_generation(&tx)?;
+            says(&tx)?;
             tx.commit()?;
         }
         Ok(Ok((done, made)))
@@ -142,6 +144,7 @@ impl Store {
         tx.execute("DELETE FROM epoch WHERE id = ?1", [epoch])?;
         recompute(&tx, iccid, first, last.saturating_add(1))?;
         next_generation(&tx)?;
+        says(&tx)?;
         tx.commit()?;
         let volume = Volume { rx: u64::try_from(rx).unwrap_or(0), tx: u64::try_from(sent).unwrap_or(0) };
         Ok(Imported { rows: u64::try_from(rows).unwrap_or(0), volume, ..Imported::default() })

@@ -6,13 +6,15 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OpenFlags};
-use simbell_core::ledger::GapReason;
+use rusqlite::{Connection, OpenFlags, Row, params};
+use simbell_core::effect::Change;
+use simbell_core::ident::Iccid;
+use simbell_core::ledger::{GapReason, Source};
 
 use crate::backups::Backups;
 use crate::lock::{WriterLock, beside};
 use crate::migrate::{APPLICATION_ID, SCHEMA_VERSION};
-use crate::restore::newest;
+use crate::rollup::sums;
 
 /// Header of a log, in bytes.
 const HEADER: usize = 32;
@@ -53,7 +55,7 @@ fn is_log(header: &[u8; HEADER]) -> bool {
     big.get(6..8) == Some(&[first, second])
 }
 
-/// The newest copy, where it was made of a ledger as it was written since an instant, and speaks of later than it does now.
+/// The newest copy, where it was made of a ledger as it was written since an instant, and holds what that does not.
 /// One that was made before says nothing: somebody may have put an older ledger in the place of that one.
 pub(crate) fn behind(conn: &Connection, backups: &Backups, since: SystemTime) -> Option<String> {
     let copy = backups.list().ok()?.into_iter().next()?;
@@ -67,22 +69,81 @@ pub(crate) fn behind(conn: &Connection, backups: &Backups, since: SystemTime) ->
     if (asked("application_id").ok()?, asked("user_version").ok()?) != (APPLICATION_ID, SCHEMA_VERSION) {
         return None;
     }
-    // A ledger that somebody restored speaks of later than every copy: of the restoring, if only that it was.
-    let restored = |conn: &Connection| {
-        let sql = "SELECT count(*) FROM gap WHERE reason = ?1";
-        conn.query_row(sql, [GapReason::LedgerRestored.as_str()], |row| row.get::<_, i64>(0)).ok()
-    };
-    let behind = reach(conn)? < reach(&copied)? && restored(conn)? <= restored(&copied)?;
+    let behind = replaced(conn)? <= replaced(&copied)?
+        && (said(conn).ok()? < said(&copied).ok()? || counted_less(conn, &copied)?);
     behind.then_some(copy.name)
 }
 
-/// The newest instant of a ledger, and how much a person has said in it.
-fn reach(conn: &Connection) -> Option<(Option<i64>, i64, i64)> {
-    let newest = newest(conn).ok()?.map(simbell_core::time::Timestamp::as_millis);
-    let last = |table: &str| {
-        conn.query_row(&format!("SELECT ifnull(max(id), 0) FROM {table}"), [], |row| row.get(0)).ok()
-    };
-    Some((newest, last("correction")?, last("observation")?))
+/// How often another took the ledger's place: that one rightly holds less than copies of before.
+fn replaced(conn: &Connection) -> Option<i64> {
+    let sql = "SELECT count(*) FROM gap WHERE reason IN (?1, ?2)";
+    let reasons = [GapReason::LedgerRestored.as_str(), GapReason::LedgerDamaged.as_str()];
+    conn.query_row(sql, reasons, |row| row.get(0)).ok()
+}
+
+/// Whether a ledger has less usage of some SIM than another. What was counted is never less again, whatever the clock says
+/// and however entries are dated, folded and summed; what was imported may be taken out.
+fn counted_less(conn: &Connection, than: &Connection) -> Option<bool> {
+    let mut sims = than.prepare("SELECT iccid FROM sim").ok()?;
+    let mut sims = sims.query_map([], |row| row.get::<_, String>(0)).ok()?;
+    sims.try_fold(false, |less, iccid| {
+        let iccid = iccid.ok()?.parse().ok()?;
+        Some(less || counted(conn, &iccid)? < counted(than, &iccid)?)
+    })
+}
+
+fn counted(conn: &Connection, iccid: &Iccid) -> Option<i128> {
+    let dated = sums(conn, iccid, i64::MIN, i64::MAX).ok()?;
+    let dated = dated.iter().filter(|(_, source, _)| *source != Source::Import);
+    let dated = dated.map(|(_, _, volume)| i128::from(volume.rx) + i128::from(volume.tx)).sum::<i128>();
+    let sql = "SELECT ifnull(sum(rx_bytes), 0), ifnull(sum(tx_bytes), 0) FROM usage_undated WHERE iccid = ?1";
+    let both = |row: &Row<'_>| Ok(i128::from(row.get::<_, i64>(0)?) + i128::from(row.get::<_, i64>(1)?));
+    Some(dated + conn.query_row(sql, [iccid.as_str()], both).ok()?)
+}
+
+/// Counts the commits that say more than what was counted.
+const SAID: &str = "commits_said";
+
+fn said(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.prepare_cached("SELECT coalesce((SELECT CAST(value AS INTEGER) FROM note WHERE key = ?1), 0)")?
+        .query_row([SAID], |row| row.get(0))
+}
+
+/// Usage is known by its sum, which a commit of every few minutes need not write anew.
+pub(crate) fn is_of_counting(change: &Change) -> bool {
+    match change {
+        Change::KeepSim(_)
+        | Change::OpenEpoch(_)
+        | Change::KeepSession(_)
+        | Change::SetBaseline(_)
+        | Change::DropBaseline { .. }
+        | Change::AddUsage(_)
+        | Change::DateEntries { .. }
+        | Change::DateEarlierBoots { .. } => true,
+        Change::AppendGap(_)
+        | Change::AppendCorrection(_)
+        | Change::AppendObservation(_)
+        | Change::KeepReminder(_)
+        | Change::KeepDelivery(_)
+        | Change::KeepSmsDigest { .. }
+        | Change::KeepScheduleMark { .. }
+        | Change::KeepFirstUse { .. }
+        | Change::KeepCall(_)
+        | Change::KeepSms(_)
+        | Change::KeepMemory { .. }
+        | Change::AppendPluginDecision(_)
+        | Change::KeepDecision { .. }
+        | Change::KeepAction(_)
+        | Change::KeepModem(_) => false,
+    }
+}
+
+/// This commit says something.
+pub(crate) fn says(conn: &Connection) -> rusqlite::Result<()> {
+    let next = said(conn)?.saturating_add(1);
+    conn.prepare_cached("INSERT OR REPLACE INTO note VALUES (?1, ?2)")?
+        .execute(params![SAID, next.to_string()])?;
+    Ok(())
 }
 
 #[cfg(test)]

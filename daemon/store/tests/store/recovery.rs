@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use simbell_core::effect::{Change, TotalsQuery};
-use simbell_core::ledger::{Correction, Gap, GapReason};
-use simbell_store::{Backups, Doubt, ErrorKind, Occasion, Reader, Recovery, Store, StoreOptions};
+use simbell_core::ledger::{Correction, Gap, GapReason, Volume};
+use simbell_store::{Backups, Doubt, ErrorKind, ImportRow, Occasion, Reader, Recovery, Store, StoreOptions};
 
 use crate::changes::baseline;
 use crate::common::{Dir, HOUR, NOVEMBER, at, boot, ever, iccid, open, sim, sum, usage};
@@ -16,7 +16,7 @@ fn filled(path: &Path, n: i64) -> Store {
     let mut store = open(path);
     let changes: Vec<Change> = (0..n)
         .map(|n| usage(1, 1, NOVEMBER + n * HOUR, 10, 1))
-        .chain([Change::SetBaseline(baseline("link:1", 1))])
+        .chain([Change::KeepSim(sim(1)), Change::SetBaseline(baseline("link:1", 1))])
         .collect();
     store.apply(&changes).unwrap();
     store
@@ -117,16 +117,19 @@ fn a_copy_of_a_damaged_ledger_is_not_kept() {
 /// A ledger with an entry behind each index that a figure is found by.
 fn indexed(path: &Path) -> Store {
     let mut store = filled(path, 10);
-    let correction = Correction {
+    store.apply(&[correction()]).unwrap();
+    store
+}
+
+fn correction() -> Change {
+    Change::AppendCorrection(Correction {
         iccid: iccid(1),
         at: at(NOVEMBER),
         bytes: 1_130_000_000,
         author: "uid 0".to_owned(),
         reason: String::new(),
         undoes: None,
-    };
-    store.apply(&[Change::KeepSim(sim(1)), Change::AppendCorrection(correction)]).unwrap();
-    store
+    })
 }
 
 fn corrected(store: &Store) -> i64 {
@@ -550,6 +553,50 @@ fn a_ledger_that_was_restored_before_a_kill_is_not_replaced_by_a_newer_copy() {
     store.apply(&[Change::AppendGap(restored)]).unwrap();
     let (found, recovery) = recover(&killed(&store, &backups), false);
     assert_eq!((received(&found), recovery), (100, None));
+}
+
+#[test]
+fn what_a_person_was_told_and_said_is_missed_with_the_log() {
+    let dir = Dir::new();
+    let backups = Backups::of(&dir.ledger());
+    drop(filled(&dir.ledger(), 10));
+    let mut store = open(&dir.ledger());
+    store.apply(&[correction()]).unwrap();
+    store.copy_to(&backups, Occasion::Asked, at(NOVEMBER)).unwrap();
+    let image = killed(&store, &backups);
+    without_its_log(&image);
+    let (found, recovery) = recover(&image, false);
+    let from = recovery.and_then(|recovery| recovery.from);
+    assert_eq!((corrected(&found), from.is_some()), (1_130_000_000, true));
+}
+
+/// A clock that was ahead while the copy was made, a counter that is gone since, an import that was taken out.
+#[test]
+fn a_copy_that_speaks_of_later_holds_no_more_for_that() {
+    let ahead = |_: &mut Store| vec![Change::SetBaseline(baseline("link:1", 1))];
+    let gone = |_: &mut Store| vec![Change::DropBaseline { counter: "link:1".into() }];
+    let taken_out = |store: &mut Store| {
+        store.undo_import(&iccid(1), "wwan0").unwrap();
+        vec![Change::KeepSim(sim(1))]
+    };
+    let since: [fn(&mut Store) -> Vec<Change>; 3] = [ahead, gone, taken_out];
+    for since in since {
+        let dir = Dir::new();
+        let backups = Backups::of(&dir.ledger());
+        let mut store = filled(&dir.ledger(), 1);
+        let (start, end) = (at(NOVEMBER - 24 * HOUR), at(NOVEMBER - 23 * HOUR));
+        let row = ImportRow { start, end, last: end, volume: Volume { rx: 7, tx: 0 } };
+        store.import(&iccid(1), "wwan0", &[row], false).unwrap();
+        let mut later = baseline("link:1", 1);
+        later.read_at = Some(at(NOVEMBER + 1_000 * HOUR));
+        store.apply(&[Change::SetBaseline(later)]).unwrap();
+        store.copy_to(&backups, Occasion::Asked, at(NOVEMBER)).unwrap();
+        let changes = since(&mut store);
+        store.apply(&changes).unwrap();
+        let (held, image) = (received(&store), killed(&store, &backups));
+        let (found, recovery) = recover(&image, false);
+        assert_eq!((received(&found), recovery), (held, None));
+    }
 }
 
 #[test]
