@@ -141,6 +141,15 @@ pub struct Session {
     pub told: Option<Figures>,
 }
 
+impl Session {
+    /// Whether it is the same as one of another copy of the ledger, which may number it otherwise.
+    #[must_use]
+    pub fn began_as(&self, other: &Self) -> bool {
+        (&self.boot, self.began_boot_ms, &self.iccid, &self.modem, &self.apn, &self.interface)
+            == (&other.boot, other.began_boot_ms, &other.iccid, &other.modem, &other.apn, &other.interface)
+    }
+}
+
 /// What one counter says of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Figures {

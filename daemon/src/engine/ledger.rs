@@ -9,6 +9,7 @@ use simbell_core::event::Event;
 use simbell_core::health::WarningCode;
 use simbell_core::ledger::{Correction, Gap, GapReason};
 use simbell_core::plugin::{Reconciled, reconciled};
+use simbell_core::state::Restored;
 use simbell_core::time::Timestamp;
 use simbell_core::voice::{CallEnd, CallRecord};
 use simbell_store::{
@@ -309,7 +310,9 @@ impl Engine {
     /// Counts on from what another ledger holds. Gives what holds of plugins where it decided otherwise about them.
     fn rebase(&mut self, reason: GapReason) -> Option<String> {
         let store = self.store.as_ref()?;
-        let mut restored = match store.restore(&self.boot) {
+        let ended = store.ended(self.state.sessions().map(|(session, _)| session));
+        let found = store.restore(&self.boot).and_then(|found| Ok(Restored { ended: ended?, ..found }));
+        let mut restored = match found {
             Ok(restored) => restored,
             Err(error) => {
                 tracing::error!(%error, "the copy of the ledger cannot be read");

@@ -83,6 +83,24 @@ impl Store {
         )
     }
 
+    /// Sessions that are over and began as one of these did: what another copy of the ledger knows of those that last.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn ended<'a>(&self, lasting: impl Iterator<Item = &'a Session>) -> Result<Vec<Session>, QueryError> {
+        let sql = format!(
+            "SELECT {} FROM session WHERE iccid = ?1 AND boot = ?2 AND began_boot_ms = ?3 AND ended <> 0",
+            rows::SESSION
+        );
+        let mut found = Vec::new();
+        for session in lasting {
+            let began = i64::try_from(session.began_boot_ms).unwrap_or(i64::MAX);
+            let values = params![session.iccid.as_str(), session.boot.as_str(), began];
+            found.extend(collect(&mut self.conn.prepare_cached(&sql)?, values, rows::session)?);
+        }
+        Ok(found)
+    }
+
     /// Reminders by key: at most `limit` with keys after `after`; the resolved ones only where asked for.
     ///
     /// # Errors

@@ -51,6 +51,7 @@ impl Store {
                 &format!("SELECT {} FROM session WHERE ended = 0 ORDER BY id", rows::SESSION),
                 rows::session,
             )?,
+            ended: Vec::new(),
             next_epoch: next_epoch(&tx)?,
             observations: carrier::newest_observations(&tx)?,
             next_observation: carrier::next_observation(&tx)?,

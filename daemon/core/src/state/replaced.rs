@@ -36,7 +36,7 @@ impl State {
             restored.epochs.clone(),
             restored.sessions.clone(),
         );
-        self.accounting = self.accounting.replaced(copy, links, reason, at);
+        self.accounting = self.accounting.replaced(copy, &restored.ended, links, reason, at);
         self.accounting.started(&boot, links, at);
         self.last_read_boot_ms = at.boot_ms;
         // An empty ledger says nothing of when it knew something last.

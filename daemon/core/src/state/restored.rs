@@ -27,6 +27,9 @@ pub struct Restored {
     pub epochs: Vec<Epoch>,
     /// Sessions that are not over.
     pub sessions: Vec<Session>,
+    /// Of a ledger that takes another's place, sessions that are over in it and began as one did that lasts.
+    #[serde(default)]
+    pub ended: Vec<Session>,
     /// The first epoch identity never given out.
     pub next_epoch: EpochId,
     /// The newest instant that any dated entry, baseline, reminder, delivery or mark speaks of: a wall clock before
@@ -78,6 +81,7 @@ impl Restored {
             baselines: Vec::new(),
             epochs: Vec::new(),
             sessions: Vec::new(),
+            ended: Vec::new(),
             next_epoch: EpochId(1),
             newest: None,
             undated_boots: Vec::new(),

@@ -246,6 +246,7 @@ fn everything_that_the_state_needs_comes_back_as_given() {
         baselines: vec![bare_baseline, baseline("link:7", 4)],
         epochs: vec![epoch(4, 1)],
         sessions: vec![session(4, 1)],
+        ended: Vec::new(),
         next_epoch: EpochId(5),
         observations: Vec::new(),
         next_observation: ObservationId(1),

@@ -9,7 +9,7 @@ use super::sessions::{BEGINNING_S, OLDEST_MS};
 use super::{Accounting, Beginning, Booked, Counter, First, Owner, stamp_of};
 use crate::effect::Change;
 use crate::ident::{Iccid, ModemId};
-use crate::ledger::{Baseline, EpochId, Figures, Gap, GapReason, Source};
+use crate::ledger::{Baseline, EpochId, Figures, Gap, GapReason, Session, Source};
 use crate::modem::{BearerStats, BearerView};
 use crate::time::Stamp;
 
@@ -337,15 +337,17 @@ impl Accounting {
     }
 
     /// The sessions that last, by their counters, with what a copy of the ledger does not know of them.
-    pub(super) fn beginnings(&self, copy: &Self) -> BTreeMap<Arc<str>, Beginning> {
+    pub(super) fn beginnings(&self, copy: &Self, ended: &[Session]) -> BTreeMap<Arc<str>, Beginning> {
         let followed = self.links.values().chain(self.bearers.values()).filter_map(|counter| {
-            let session = counter.session.or(counter.watched)?;
-            let first = self.first(counter, session).filter(|_| !copy.sessions.contains_key(&session));
+            let id = counter.session.or(counter.watched)?;
+            let session = self.in_copy(copy, id);
+            let known = session.is_some() || self.is_one_of(id, ended);
+            let first = self.first(counter, id).filter(|_| !known);
             Some((counter.key.clone(), Beginning { start: counter.start, session, first }))
         });
         // Of ModemManager that is gone itself.
         let waiting = self.waiting.iter().filter_map(|(key, base)| {
-            let session = *self.epoch_sessions.get(&base.epoch?)?;
+            let session = self.in_copy(copy, *self.epoch_sessions.get(&base.epoch?)?);
             Some((key.clone(), Beginning { start: base.connection_start, session, first: None }))
         });
         followed.chain(waiting).collect()

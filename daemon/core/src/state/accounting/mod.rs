@@ -100,7 +100,8 @@ pub struct Accounting {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Beginning {
     start: Option<Timestamp>,
-    session: EpochId,
+    /// As the copy numbers it; none where that does not know it.
+    session: Option<EpochId>,
     /// None where the ledger may hold a part of what the counter said since.
     first: Option<First>,
 }
@@ -236,7 +237,8 @@ impl Accounting {
     /// connections others have a part is known anyway.
     fn is_over_since_copy(&self, base: &Baseline) -> bool {
         let session = base.epoch.and_then(|epoch| self.epoch_sessions.get(&epoch));
-        let lasts = self.beginnings.get(&base.counter).is_some_and(|live| Some(&live.session) == session);
+        let live = self.beginnings.get(&base.counter).and_then(|live| live.session.as_ref());
+        let lasts = live.is_some() && live == session;
         self.replaced.is_some() && !lasts && !self.is_all_theirs(base)
     }
 
@@ -322,9 +324,16 @@ impl Accounting {
     /// As [`Accounting::restored`], where the ledger's place was taken by another while the service runs: what was
     /// watched of connections that last holds all the same.
     #[must_use]
-    pub fn replaced(&self, by: Self, found: &[LinkReading], reason: GapReason, at: Stamp) -> Self {
+    pub fn replaced(
+        &self,
+        by: Self,
+        ended: &[Session],
+        found: &[LinkReading],
+        reason: GapReason,
+        at: Stamp,
+    ) -> Self {
         let mut anew = Self {
-            beginnings: self.beginnings(&by),
+            beginnings: self.beginnings(&by, ended),
             last_told: self.last_told.clone(),
             watched: self.watched.clone(),
             shared: self.shared.clone(),
@@ -343,14 +352,14 @@ impl Accounting {
         let told =
             self.bearers.iter().filter_map(|(key, counter)| Some((key, counter.session?, counter.start)));
         for (key, session, start) in waiting.chain(told) {
-            if !anew.sessions.contains_key(&session) {
+            let Some(theirs) = self.in_copy(&anew, session) else {
                 if let Some(base) = self.waiting.get(key) {
                     anew.shared_with_past(base, reason, at);
                 }
                 continue;
-            }
+            };
             let base = anew.waiting.get(key).and_then(|base| base.epoch);
-            if base.and_then(|epoch| anew.epoch_sessions.get(&epoch)) != Some(&session) {
+            if base.and_then(|epoch| anew.epoch_sessions.get(&epoch)) != Some(&theirs) {
                 // When the copy was made the kernel counted it.
                 let interface =
                     self.sessions.get(&session).and_then(|live| live.session.interface.as_deref());

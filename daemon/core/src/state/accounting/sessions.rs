@@ -120,6 +120,21 @@ impl Accounting {
         self.sessions.values().map(|live| &live.session)
     }
 
+    /// The session of a copy of the ledger that one of this ledger is. Not by its number: what began since that copy was made
+    /// has another here, where a copy that did not know it either took the ledger's place, and others have its number.
+    pub(super) fn in_copy(&self, copy: &Self, id: EpochId) -> Option<EpochId> {
+        let session = &self.sessions.get(&id)?.session;
+        let same = |live: &&Live| live.session.began_as(session);
+        let copied = copy.sessions.get(&id).filter(same);
+        copied.or_else(|| copy.sessions.values().find(same)).map(|live| live.session.id)
+    }
+
+    /// Whether a session is among others, by whatever number.
+    pub(super) fn is_one_of(&self, id: EpochId, others: &[Session]) -> bool {
+        let live = self.sessions.get(&id);
+        live.is_some_and(|live| others.iter().any(|other| other.began_as(&live.session)))
+    }
+
     /// Whether traffic of a session bypasses the kernel's counters.
     #[must_use]
     pub fn is_bypassed(&self, id: EpochId) -> bool {

@@ -239,7 +239,8 @@ impl Bench {
     /// A copy takes the ledger's place.
     fn restore(&mut self, copy: Ledger, links: &[LinkReading]) {
         self.ledger = copy;
-        let restored = Box::new(self.ledger.restored());
+        let ended = self.ledger.sessions.values().filter(|session| session.over).cloned().collect();
+        let restored = Box::new(Restored { ended, ..self.ledger.restored() });
         let reason = GapReason::LedgerRestored;
         self.feed(&Event::LedgerReplaced { restored, links: links.to_vec(), reason });
     }

@@ -44,9 +44,10 @@ enum Op {
     /// The bus is gone, and ModemManager goes on.
     OutOfSight,
     InSight,
-    /// A copy of the ledger is made, or takes its place.
+    /// A copy of the ledger is made, or the newest, or the oldest that is left, takes its place.
     Copy,
     Restore,
+    RestoreOldest,
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -80,6 +81,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::InSight),
         1 => Just(Op::Copy),
         1 => Just(Op::Restore),
+        1 => Just(Op::RestoreOldest),
     ]
 }
 
@@ -100,6 +102,7 @@ fn turn() -> impl Strategy<Value = Vec<Op>> {
         50 => op().prop_map(|op| vec![op]),
         1 => anew(Op::Kill, Op::Start),
         1 => anew(Op::Copy, Op::Restore),
+        1 => anew(Op::RestoreOldest, Op::Restore),
     ]
 }
 
@@ -132,7 +135,8 @@ struct World {
     passed: Vec<(i64, usize, u64, u64)>,
     /// Bytes passed that a link alone knew of that was reset or swapped back unseen.
     untraceable: [bool; 2],
-    copy: Option<Copy>,
+    /// In the order of their making.
+    copies: Vec<Copy>,
     connections: usize,
     /// The last figure of the connection before, where nothing but a lower one tells this one from it.
     seems: Option<(i64, i64)>,
@@ -144,10 +148,14 @@ struct World {
     compared: bool,
 }
 
+/// Copies that are kept.
+const COPIES: usize = 3;
+
 /// A copy of the ledger, and what had passed by then.
+#[derive(Clone)]
 struct Copy {
     ledger: Ledger,
-    passed: usize,
+    passed: Vec<(i64, usize, u64, u64)>,
     connections: usize,
 }
 
@@ -232,7 +240,7 @@ impl World {
             ever_stepped: false,
             passed: Vec::new(),
             untraceable: [false; 2],
-            copy: None,
+            copies: Vec::new(),
             connections: 0,
             seems: None,
             unseen_since: None,
@@ -371,6 +379,7 @@ impl World {
                 | Op::ModemManagerCrash
                 | Op::OutOfSight
                 | Op::Restore
+                | Op::RestoreOldest
         ) {
             self.compared = false;
         }
@@ -384,7 +393,7 @@ impl World {
             self.whole = None;
         }
         self.compared &= !matches!(op, Op::Source(SourceChoice::Auto | SourceChoice::Kernel));
-        self.whole = self.whole.filter(|_| self.compared || matches!(op, Op::Restore));
+        self.whole = self.whole.filter(|_| self.compared || matches!(op, Op::Restore | Op::RestoreOldest));
         match *op {
             // Nobody but ModemManager makes a connection.
             Op::Connect if !self.connected && self.modemmanager && !self.out_of_sight => {
@@ -545,10 +554,14 @@ impl World {
             }
             Op::Copy if self.running => {
                 self.bench.commit();
-                let (ledger, passed) = (self.bench.ledger.clone(), self.passed.len());
-                self.copy = Some(Copy { ledger, passed, connections: self.connections });
+                if self.copies.len() == COPIES {
+                    self.copies.remove(0);
+                }
+                let (ledger, passed) = (self.bench.ledger.clone(), self.passed.clone());
+                self.copies.push(Copy { ledger, passed, connections: self.connections });
             }
-            Op::Restore if self.running => self.restore(),
+            Op::Restore if self.running => self.restore(self.copies.last().cloned()),
+            Op::RestoreOldest if self.running => self.restore(self.copies.first().cloned()),
             Op::ModemManagerReturn if !self.modemmanager && !self.out_of_sight => self.modemmanager_returns(),
             Op::Kill => self.running = false,
             Op::Start if !self.running => {
@@ -616,14 +629,14 @@ impl World {
         self.show();
     }
 
-    fn restore(&mut self) {
-        let Some(copy) = self.copy.take() else { return };
+    fn restore(&mut self, copy: Option<Copy>) {
+        let Some(copy) = copy else { return };
         // Whatever the counters tell of it again, what passed since the copy is a gap.
         let links = self.links();
         self.bench.restore(copy.ledger.clone(), &links);
         self.bench.commit();
-        self.passed.truncate(copy.passed);
-        self.unseen_since = self.unseen_since.map(|before| before.min(copy.passed));
+        self.unseen_since = self.unseen_since.map(|before| before.min(copy.passed.len()));
+        self.passed.clone_from(&copy.passed);
         self.lost = [true; 2];
         // All but what passed in a connection that was watched from its beginning.
         if let Some(from) = self.whole.filter(|_| self.connected && copy.connections < self.connections) {
@@ -632,7 +645,6 @@ impl World {
             let all = (before.0 + now.0 - from.0, before.1 + now.1 - from.1);
             assert!(sum.0 >= all.0 && sum.1 >= all.1, "{sum:?} of {all:?}, and the copy {before:?}");
         }
-        self.copy = Some(copy);
     }
 
     /// What the one counter that counts says.
@@ -759,7 +771,7 @@ proptest! {
 fn lives_that_were_told_wrong_once_are_told_right() {
     use Op::{
         Commit, Connect, Copy, Disconnect, InSight, Kill, ModemManagerCrash, OutOfSight, Poll, Recreate,
-        Restore, Roam, Source, Start, Stray, Suspend, Switch, Traffic,
+        Restore, RestoreOldest, Roam, Source, Start, Stray, Suspend, Switch, Traffic,
     };
     const KERNEL: [bool; 5] = [false, false, true, false, false];
     const BOTH: [bool; 5] = [true, false, true, true, false];
@@ -772,7 +784,31 @@ fn lives_that_were_told_wrong_once_are_told_right() {
     let passes = Traffic(0, 1_000);
     // Another connection than the one that was seen before the service was dead.
     let unseen = [Connect, Poll, Kill, Disconnect, Connect, Poll, Start, Poll];
-    let lives: [(_, &[Op]); 41] = [
+    let lives: [(_, &[Op]); 44] = [
+        // One connection has two numbers, in copies of which one did not know it.
+        (KERNEL, &[Copy, Connect, passes.clone(), Copy, RestoreOldest, Kill, Start, Restore]),
+        (
+            FIGURES,
+            &[Copy, Connect, passes.clone(), Poll, Copy, RestoreOldest, Kill, Start, Poll, Restore, Poll],
+        ),
+        // One number is of two connections, of two SIMs.
+        (
+            KERNEL,
+            &[
+                Copy,
+                Connect,
+                passes.clone(),
+                Copy,
+                Switch,
+                RestoreOldest,
+                Disconnect,
+                Kill,
+                Start,
+                Connect,
+                passes.clone(),
+                Restore,
+            ],
+        ),
         // What is settled between two readings is no reading: the gap begins with the last one.
         (BOTH, &[Connect, Traffic(1_000, 0), kernel.clone(), kernel.clone(), Op::SetBack]),
         // The figures that come after a kill hold what the kernel's counter that is gone had counted.
