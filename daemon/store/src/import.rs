@@ -1,5 +1,6 @@
 //! Usage that another program measured, taken in: as entries of their own, which can be taken out again.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
@@ -77,12 +78,13 @@ impl Store {
             None => new_epoch(&tx, iccid, interface, rows.first().map(|row| row.start))?,
         };
         let mut done = Imported::default();
+        let mut taken = Taken::of(&tx, iccid, rows)?;
         for row in rows {
             let sum = |sum: Volume| {
                 let sum = sum.checked_add(row.volume);
                 sum.ok_or(rusqlite::Error::IntegralValueOutOfRange(0, i64::MAX))
             };
-            if taken(&tx, iccid, row)? {
+            if !taken.add(row.start.as_millis(), row.end.as_millis()) {
                 done.left_out_rows = done.left_out_rows.saturating_add(1);
                 done.left_out = sum(done.left_out)?;
                 continue;
@@ -183,14 +185,46 @@ fn new_epoch(
     Ok(id)
 }
 
-/// Whether the ledger has an entry during the row. An hour's slot has no end of its own.
-fn taken(tx: &Transaction<'_>, iccid: &Iccid, row: &ImportRow) -> rusqlite::Result<bool> {
-    let (start, end) = (row.start.as_millis(), row.end.as_millis());
-    tx.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM usage WHERE iccid = ?1 AND start_ms < ?3
-         AND coalesce(until_ms, start_ms - start_ms % 3600000 + 3600000) > ?2)",
-    )?
-    .query_row(params![iccid.as_str(), start, end], |row| row.get(0))
+/// The times of which the ledger has entries, by their beginnings; none touch.
+struct Taken(BTreeMap<i64, i64>);
+
+impl Taken {
+    /// Those that rows may meet. They are asked for once, not row by row: of entries that end later than they begin anew,
+    /// such as a year, none but all of before can be asked for.
+    fn of(tx: &Transaction<'_>, iccid: &Iccid, rows: &[ImportRow]) -> rusqlite::Result<Self> {
+        let first = rows.iter().map(|row| row.start.as_millis()).min().unwrap_or(0);
+        let last = rows.iter().map(|row| row.end.as_millis()).max().unwrap_or(0);
+        // An hour's slot has no end of its own.
+        let mut found = tx.prepare_cached(
+            "SELECT start_ms, coalesce(until_ms, start_ms - start_ms % 3600000 + 3600000) AS end_ms FROM usage
+             WHERE iccid = ?1 AND start_ms < ?3 AND end_ms > ?2",
+        )?;
+        let mut found = found.query(params![iccid.as_str(), first, last])?;
+        let mut taken = Self(BTreeMap::new());
+        while let Some(row) = found.next()? {
+            taken.join(row.get(0)?, row.get(1)?);
+        }
+        Ok(taken)
+    }
+
+    /// Whether nothing of a time was taken; it is from now on.
+    fn add(&mut self, start: i64, end: i64) -> bool {
+        let free = self.0.range(..end).next_back().is_none_or(|(_, until)| *until <= start);
+        if free {
+            self.join(start, end);
+        }
+        free
+    }
+
+    fn join(&mut self, mut start: i64, mut end: i64) {
+        while let Some((from, until)) = self.0.range(..=end).next_back().map(|(from, until)| (*from, *until))
+            && until >= start
+        {
+            self.0.remove(&from);
+            (start, end) = (start.min(from), end.max(until));
+        }
+        self.0.insert(start, end);
+    }
 }
 
 fn insert(tx: &Transaction<'_>, iccid: &Iccid, epoch: i64, row: &ImportRow) -> rusqlite::Result<()> {
@@ -219,4 +253,33 @@ fn insert(tx: &Transaction<'_>, iccid: &Iccid, epoch: i64, row: &ImportRow) -> r
         until,
     ])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_time_is_taken_once(
+            kept in prop::collection::vec((0..60_i64, 1..20_i64), 0..12),
+            given in prop::collection::vec((0..60_i64, 1..20_i64), 0..12),
+        ) {
+            let mut all: Vec<(i64, i64)> = kept.into_iter().map(|(start, length)| (start, start + length)).collect();
+            let mut taken = Taken(BTreeMap::new());
+            for (start, end) in &all {
+                taken.join(*start, *end);
+            }
+            for (start, length) in given {
+                let end = start + length;
+                let free = all.iter().all(|(from, until)| *until <= start || *from >= end);
+                prop_assert_eq!(taken.add(start, end), free, "{}..{} in {:?}", start, end, all);
+                if free {
+                    all.push((start, end));
+                }
+            }
+        }
+    }
 }
