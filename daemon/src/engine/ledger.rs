@@ -9,7 +9,7 @@ use simbell_core::event::Event;
 use simbell_core::health::WarningCode;
 use simbell_core::ledger::{Correction, Gap, GapReason};
 use simbell_core::plugin::{Reconciled, reconciled};
-use simbell_core::state::Restored;
+use simbell_core::state::restored::Restored;
 use simbell_core::time::Timestamp;
 use simbell_core::voice::{CallEnd, CallRecord};
 use simbell_store::{
