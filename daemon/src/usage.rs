@@ -319,7 +319,7 @@ impl Asked {
         }
         let cycle_start = cycle.map_or_else(|| zone.day_start(zone.date(at.wall)), |(start, _)| start);
         let (by, from) = match question.by.as_str() {
-            "hour" => (UsageBy::Hour, from.unwrap_or(cycle_start)),
+            "hour" => (UsageBy::hours_of(zone), from.unwrap_or(cycle_start)),
             "day" => (UsageBy::Day(zone.clone()), from.unwrap_or(cycle_start)),
             "cycle" => {
                 let starts = cycle_starts(state, iccid, zone, from, until);

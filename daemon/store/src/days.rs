@@ -28,7 +28,7 @@ macro_rules! columns_of {
                 match &query.by {
                     UsageBy::Hour => hours(&tx, &query.iccid, query.from, query.until, query.limit),
                     UsageBy::Day(zone) if has_whole_hours(zone) => days(&tx, query),
-                    UsageBy::Day(_) | UsageBy::Bounds(_) => rows(&tx, query),
+                    UsageBy::HourOfDay(_) | UsageBy::Day(_) | UsageBy::Bounds(_) => rows(&tx, query),
                 }
             }
         }
@@ -37,6 +37,14 @@ macro_rules! columns_of {
 
 columns_of!(Store);
 columns_of!(Reader);
+
+impl UsageBy {
+    /// Hours, of which each is of one day of the zone.
+    #[must_use]
+    pub fn hours_of(zone: &ZoneRules) -> Self {
+        if has_whole_hours(zone) { Self::Hour } else { Self::HourOfDay(zone.clone()) }
+    }
+}
 
 /// Whether every day of the zone begins with an hour of UTC: then hours say in which day they lie.
 fn has_whole_hours(zone: &ZoneRules) -> bool {

@@ -232,7 +232,10 @@ fn insert(tx: &Transaction<'_>, iccid: &Iccid, epoch: i64, row: &ImportRow) -> r
         |bytes: u64| i64::try_from(bytes).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, i64::MAX));
     let length = row.end.since(row.start);
     let (span, until) = match length {
-        length if length <= HOUR => ("hour", None),
+        // One of a zone such as India's begins within an hour, and ends in the next.
+        length if length <= HOUR => {
+            ("hour", (row.start.hour_start() != row.start).then(|| row.end.as_millis()))
+        }
         length if length <= Span::secs(26 * 3_600) => ("day", Some(row.end.as_millis())),
         _ => ("cycle", Some(row.end.as_millis())),
     };

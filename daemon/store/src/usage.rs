@@ -38,6 +38,8 @@ pub struct UsageQuery {
 pub enum UsageBy {
     /// UTC hours.
     Hour,
+    /// UTC hours, of which those that a day of the zone begins in are two: each is of one day.
+    HourOfDay(ZoneRules),
     /// Civil days of a zone.
     Day(ZoneRules),
     /// Between these instants, ascending: starts of billing cycles. What lies before the first is one span, what
@@ -165,6 +167,10 @@ impl UsageBy {
             (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
         match self {
             Self::Hour => (at.hour_start(), at.hour_start().saturating_add(HOUR)),
+            Self::HourOfDay(zone) => {
+                let (hour, day) = (Self::Hour.span(at), Self::Day(zone.clone()).span(at));
+                (hour.0.max(day.0), hour.1.min(day.1))
+            }
             Self::Day(zone) => {
                 let date = zone.civil(at).date();
                 let end = date.checked_add_days(Days::new(1)).map_or(FAR.1, |next| zone.day_start(next));

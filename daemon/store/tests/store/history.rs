@@ -122,7 +122,8 @@ fn asked(
     let reader = Reader::open(store.path()).unwrap();
     let mut answers = Vec::new();
     let bounds = (-40..60).map(|n| at(NOVEMBER + n * 11 * DAY / 2)).collect();
-    for by in [UsageBy::Hour, UsageBy::Day(zone.clone()), UsageBy::Bounds(bounds)] {
+    let hours = UsageBy::HourOfDay(zone.clone());
+    for by in [UsageBy::Hour, hours, UsageBy::Day(zone.clone()), UsageBy::Bounds(bounds)] {
         let mut sums: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
         let mut query = UsageQuery { iccid: iccid(sim), by, from: at(from), until: at(until), limit };
         let mut in_columns = in_columns(&reader, &query);

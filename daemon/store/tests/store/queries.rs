@@ -5,7 +5,7 @@ use simbell_core::ledger::{Correction, EpochId, Gap, GapReason, Source, UsageSlo
 use simbell_core::reminder::{DeliveryState, ReminderState};
 use simbell_core::time::{Span, Timestamp};
 use simbell_core::zone::ZoneRules;
-use simbell_store::{Entry, Pruned, Retention, Store, UsageBy, UsagePage, UsageQuery, UsageRow};
+use simbell_store::{Entry, ImportRow, Pruned, Retention, Store, UsageBy, UsagePage, UsageQuery, UsageRow};
 
 use crate::changes::{baseline, delivery, epoch, reminder};
 use crate::common::{Dir, HOUR, NOVEMBER, at, boot, ever, iccid, open, slot, sum, usage};
@@ -79,6 +79,37 @@ fn an_hour_holds_its_slots_by_zone_and_source() {
         ]
     );
     assert_eq!(page.next, None);
+}
+
+/// Midnight in India is within an hour of UTC, and so are all hours of theirs.
+#[test]
+fn an_hour_is_of_one_day_where_days_begin_within_one() {
+    let dir = Dir::new();
+    let mut store = open(&dir.ledger());
+    let india =
+        ZoneRules { name: "Asia/Kolkata".to_owned(), first_offset_s: 19_800, transitions: Vec::new() };
+    let midnight = NOVEMBER + 18 * HOUR + HOUR / 2;
+    store
+        .apply(&[
+            usage(1, 1, midnight - HOUR / 2, 1, 0),
+            usage(1, 1, midnight, 2, 0),
+            usage(1, 1, midnight + HOUR / 2, 4, 0),
+        ])
+        .unwrap();
+    let (start, end) = (at(midnight + 5 * HOUR), at(midnight + 6 * HOUR));
+    let imported = ImportRow { start, end, last: end, volume: Volume { rx: 8, tx: 0 } };
+    assert_eq!(store.import(&iccid(1), "wwan0", &[imported, imported], false).unwrap().rows, 1);
+    let hours = query(UsageBy::hours_of(&india), NOVEMBER, NOVEMBER + 2 * DAY);
+    assert_eq!(
+        spans(&store.usage(&hours).unwrap()),
+        vec![
+            (midnight - HOUR / 2, midnight, 1),
+            (midnight, midnight + HOUR / 2, 2),
+            (midnight + HOUR / 2, midnight + 3 * HOUR / 2, 4),
+            (midnight + 5 * HOUR, midnight + 6 * HOUR, 8),
+        ]
+    );
+    assert_eq!(UsageBy::hours_of(&ZoneRules::utc()), UsageBy::Hour);
 }
 
 #[test]
