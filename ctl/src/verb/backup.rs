@@ -56,7 +56,7 @@ async fn list(client: &mut Client, out: &mut Out) -> Result<Verdict, CtlError> {
         return Ok(Verdict::Done);
     }
     if copies.is_empty() {
-        out.text("There is no copy of the ledger yet: `simbellctl backup create` makes one.\n")?;
+        out.prose("There is no copy of the ledger yet: `simbellctl backup create` makes one.\n")?;
         return Ok(Verdict::Done);
     }
     let mut table =

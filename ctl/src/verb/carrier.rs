@@ -78,7 +78,7 @@ pub(super) async fn observations(
         return Ok(Verdict::Done);
     }
     if all.is_empty() {
-        out.text("No figure of a carrier is known; tell one with `simbellctl usage observe`.\n")?;
+        out.prose("No figure of a carrier is known; tell one with `simbellctl usage observe`.\n")?;
         return Ok(Verdict::Done);
     }
     let mut columns = vec![

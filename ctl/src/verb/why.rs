@@ -78,7 +78,8 @@ fn page(why: &ExplainReminderReply, columns: usize, color: bool, lines: bool) ->
 }
 
 fn told(decision: &Decision, columns: usize, now: i64, lines: bool) -> String {
-    let mut out = format!("\nIts last decision, {}\n", time::both(&decision.at, now));
+    let title = format!("Its last decision, {}\n", time::both(&decision.at, now));
+    let mut out = format!("\n{}", text::fill(&title, columns));
     let asked = format!("It was asked since {} ({}).", decision.occasion, decision.trigger);
     out.push_str(&paragraph(&asked, columns));
     if let Some(error) = &decision.error {

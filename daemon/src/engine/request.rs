@@ -384,7 +384,7 @@ impl Engine {
             return Ok(());
         }
         Err(ControlError::LedgerNotWritable {
-            message: "the ledger cannot be written now; the change is kept and made as soon as it can"
+            message: "the ledger cannot be written now; the change is made as soon as it can, unless the service ends before"
                 .to_owned(),
             hint: "see `simbellctl status` for the reason; free or mend the disk of the state directory"
                 .to_owned(),

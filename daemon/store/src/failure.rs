@@ -58,9 +58,12 @@ impl ErrorKind {
             Self::Locked => "stop the other process first",
             Self::Newer => "install that version again, or restore the backup beside the ledger",
             Self::Older => "start the service with it once, which brings it up to date",
-            Self::Foreign => "choose another state directory",
+            Self::Foreign => "choose another state directory, or move away what lies there",
             Self::Damaged => "keep a copy of the file; sqlite3's .recover may save its contents",
-            Self::ReadOnly => "make the state directory writable for the service's user",
+            Self::ReadOnly => {
+                "make the state directory writable for the service's user; what lies beside the ledger under its name with \
+                 -wal or -shm has to be a file"
+            }
             Self::Full => "free some space: nothing was changed",
             Self::Missing => "create the state directory, owned by the service's user",
             Self::Busy => "end the sqlite3 session that holds a transaction open",
@@ -111,6 +114,7 @@ impl ErrorKind {
             Io::StorageFull | Io::QuotaExceeded => Self::Full,
             Io::PermissionDenied | Io::ReadOnlyFilesystem => Self::ReadOnly,
             Io::NotFound | Io::NotADirectory => Self::Missing,
+            Io::IsADirectory => Self::Foreign,
             _ => Self::Io,
         }
     }

@@ -11,7 +11,7 @@ use simbell_core::ledger::{EpochId, Source, UsageSlot, When, Zone};
 use simbell_core::plan::{AnchorDay, Period};
 use simbell_core::time::Timestamp;
 use simbell_core::zone::ZoneRules;
-use simbell_store::{Store, StoreOptions};
+use simbell_store::{Backups, Occasion, Store, StoreOptions};
 use simbelld::config::zone_rules;
 
 use crate::fixture::*;
@@ -68,6 +68,36 @@ async fn a_copy_is_made_and_taken_back_under_traffic() {
     .await;
     assert_eq!(aside(&scene, "replaced").len(), 1);
     assert!(!daemon.status().await.service.warnings.iter().any(|w| w.code == "ledger-damaged"));
+}
+
+/// One connection has two numbers once an empty copy took the ledger's place and the service began anew.
+#[tokio::test]
+async fn copies_that_number_a_connection_otherwise_count_nothing_twice() {
+    let scene = Scene::new("restore-number", modem_spec(), BARE).await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("ledger.db"), &StoreOptions::default()).unwrap();
+    let backups = Backups::of(&scene.place.state().join("ledger.db"));
+    let empty = store.copy_to(&backups, Occasion::Asked, Timestamp::from_secs(1_700_000_000)).unwrap();
+    let mut daemon = Daemon::start(&scene.place, None).await;
+    let mut traffic = Traffic::begin(&scene, &daemon).await;
+    traffic.pass(500_000, 1);
+    traffic.is_counted(&daemon).await;
+    let knows = daemon.client().await.create_backup().await.unwrap();
+    for round in 0..2 {
+        daemon.client().await.restore_backup(&empty.name).await.unwrap();
+        traffic.pass(30_000, round);
+        traffic.is_counted(&daemon).await;
+        assert!(daemon.terminate().success());
+        daemon = Daemon::start(&scene.place, None).await;
+        traffic.pass(400, 4);
+        traffic.is_counted(&daemon).await;
+        let live: i64 =
+            scene.place.ledger().query_row("SELECT max(id) FROM session", [], |row| row.get(0)).unwrap();
+        assert!(live > 1, "it has another number by now");
+        daemon.client().await.restore_backup(&knows.name).await.unwrap();
+        traffic.pass(10, 10);
+        traffic.is_counted(&daemon).await;
+    }
 }
 
 #[tokio::test]

@@ -177,6 +177,7 @@ impl Accounting {
         for (key, base) in waiting {
             let same_boot = base.boot == *boot;
             if same_boot && self.is_over_since_copy(&base) {
+                self.follow_baseline(&base);
                 self.lose(&base, GapReason::InterfaceVanished, at);
                 continue;
             }
