@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::ffi::{SQLITE_BUSY, SQLITE_IOERR};
+use rusqlite::ffi::{SQLITE_BUSY, SQLITE_IOERR, SQLITE_READONLY};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::access::{Access, reserve_index};
@@ -177,6 +177,12 @@ impl Store {
         };
         let failed = |action| move |source| sqlite_failure(path, action, source);
         let (mut conn, index) = connect(path, options, access).map_err(failed("opened"))?;
+        // SQLite opens what it may not write for reading alone, and says so at the first commit as an error of the disk.
+        if conn.is_readonly("main").map_err(failed("opened"))? {
+            let source = rusqlite::ffi::Error::new(SQLITE_READONLY);
+            let why = "the file may not be written".to_owned();
+            return Err(failed("opened")(rusqlite::Error::SqliteFailure(source, Some(why))));
+        }
         if version == SCHEMA_VERSION
             && let Some(column) = missing_column(&conn).map_err(failed("checked"))?
         {

@@ -202,6 +202,29 @@ fn a_read_only_disk_is_said_and_nothing_is_changed() {
     assert_eq!(std::fs::read(&ledger).unwrap(), before);
 }
 
+/// Its folder may be written, and so its lock and its log.
+#[test]
+fn a_ledger_that_may_not_be_written_is_refused_as_it_is_opened() {
+    let Some(place) = place() else {
+        let dir = Dir::new();
+        let test = "faults::a_ledger_that_may_not_be_written_is_refused_as_it_is_opened";
+        let mount = format!(
+            "mount -t tmpfs tmpfs \"$M\"; \"$1\" {test} --exact; L=\"$M/ledger.db\"; \
+             mount --bind \"$L\" \"$L\"; mount -o remount,bind,ro \"$L\""
+        );
+        return on_own_file_system(test, &dir, &mount);
+    };
+    let ledger = place.join("ledger.db");
+    if !ledger.exists() {
+        let mut store = open(&ledger);
+        store.apply(&commit(1)).unwrap();
+        return;
+    }
+    let error = Store::open(&ledger, &StoreOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ReadOnly, "{error}");
+    assert!(error.to_string().contains("writable"), "{error}");
+}
+
 #[test]
 fn somebody_elses_transaction_delays_and_does_not_lose() {
     let dir = Dir::new();
