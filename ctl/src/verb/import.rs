@@ -33,7 +33,14 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, verb: ImportVerb) ->
                     rows: some.to_vec(),
                     dry_run: Some(dry_run),
                 };
-                let more = client.import_usage(&params).await?;
+                let more = client.import_usage(&params).await.map_err(|error| match &done {
+                    Some(done) if !dry_run && done.rows > 0 => CtlError::failed(
+                        "ImportCutShort",
+                        format!("only a part of {} was taken in: {error}", file.display()),
+                        "give the same command again: it takes in what is missing, and nothing twice",
+                    ),
+                    _ => error.into(),
+                })?;
                 done = Some(match done {
                     None => more,
                     Some(sum) => add(sum, &more),
