@@ -21,6 +21,7 @@ mod schedules;
 #[cfg(test)]
 mod tests;
 mod thresholds;
+mod unmeasured;
 mod usage;
 mod wake;
 mod warnings;
@@ -52,6 +53,7 @@ use calls::Calls;
 use fleet::Fleet;
 use messages::Messages;
 use restored::Restored;
+use unmeasured::Unmeasured;
 
 pub use thresholds::{LinkPosition, Threshold};
 pub use usage::{Sim, Totals};
@@ -104,6 +106,8 @@ pub struct State {
     /// By `CLOCK_BOOTTIME`: until then a connection without its link may be one of a modem that is being pulled out, whose
     /// end its link tells earlier than ModemManager does.
     links_settle_at: Option<u64>,
+    /// Connections that nothing counts, by their modems.
+    unmeasured: BTreeMap<ModemId, Unmeasured>,
     /// SIMs that moved, which the rules were not asked about yet.
     roaming_unasked: BTreeSet<Iccid>,
     /// When the next schedule is due, as worked out at an instant.
@@ -171,6 +175,7 @@ impl State {
             health_changed: false,
             settles_at: None,
             links_settle_at: None,
+            unmeasured: BTreeMap::new(),
             roaming_unasked: BTreeSet::new(),
             schedules_known: None,
             splits: Splits::new(),
@@ -340,6 +345,7 @@ impl State {
             Event::StopRequested => {
                 self.stopping = true;
                 self.accounting.keep_sessions();
+                self.end_all_unmeasured(at, fx);
             }
         }
     }

@@ -36,7 +36,7 @@ impl State {
         self.modems.insert(view.id.clone(), view.clone());
         self.fleet_seen(view, fx);
         self.claim(view, just_seen, known, at, fx);
-        self.judge_modem(view, fx);
+        self.judge_modem(view, just_seen, fx);
         self.calls_of_seen_modem(view, at, fx);
         let iccid = view.sim.as_ref().and_then(|s| s.iccid.clone());
         let sim_changed = before.as_ref().and_then(|m| m.sim.as_ref()).and_then(|s| s.iccid.clone()) != iccid;
@@ -73,6 +73,7 @@ impl State {
         self.fleet_gone(modem, at, fx);
         self.sims_left(&before, None, at, fx);
         self.accounting.modems_lost(Some(modem), at);
+        self.end_unmeasured(modem, 0, at, fx);
         self.calls_of_gone_modem(modem, at, fx);
         self.well(WarningCode::ModemUnusable, modem.as_str(), fx);
         self.well(WarningCode::NotMeasured, modem.as_str(), fx);
@@ -119,7 +120,7 @@ impl State {
         let views: Vec<ModemView> = self.modems.values().cloned().collect();
         for view in &views {
             self.claim(view, false, true, at, fx);
-            self.judge_modem(view, fx);
+            self.judge_modem(view, false, fx);
         }
     }
 
@@ -159,7 +160,7 @@ impl State {
         self.accounting.is_measured(&self.seen(modem, self.now), bearer)
     }
 
-    fn judge_modem(&mut self, view: &ModemView, fx: &mut Effects) {
+    fn judge_modem(&mut self, view: &ModemView, just_seen: bool, fx: &mut Effects) {
         let label = format!("{} {}", view.manufacturer, view.model);
         let label = label.trim();
         match (view.state, &view.unlock_required) {
@@ -179,6 +180,9 @@ impl State {
         }
         self.judge_sessions(&view.id, label, fx);
         let unmeasured = view.bearers.iter().find(|b| b.connected && !self.is_measured(view, b));
+        if unmeasured.is_none() || self.links_settle_at.is_none() {
+            self.follow_unmeasured(view, unmeasured, just_seen, fx);
+        }
         match unmeasured {
             Some(_) if self.links_settle_at.is_some() => {}
             Some(bearer) => {
@@ -236,7 +240,7 @@ impl State {
     pub(super) fn judge_modems(&mut self, fx: &mut Effects) {
         let views: Vec<ModemView> = self.modems.values().cloned().collect();
         for view in &views {
-            self.judge_modem(view, fx);
+            self.judge_modem(view, false, fx);
         }
     }
 

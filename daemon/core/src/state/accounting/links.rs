@@ -308,8 +308,10 @@ impl Accounting {
                     if was_presumed && not_started {
                         link.presumed = true;
                     } else {
-                        // Found so after it was gone: its connection may outlive that.
-                        link.left_at = was_presumed.then_some((link.latest, owner, seen.at));
+                        // Found so after it was gone: its connection may outlive that, unless it is there and not to be counted.
+                        let mut lasting = seen.modem.bearers.iter().filter(|bearer| bearer.connected);
+                        let left = was_presumed && !lasting.any(|bearer| seen.leaves_out(bearer));
+                        link.left_at = left.then_some((link.latest, owner, seen.at));
                         self.release(link, seen.at);
                     }
                 }

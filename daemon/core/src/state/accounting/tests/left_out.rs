@@ -60,6 +60,25 @@ fn what_a_connection_that_is_left_out_carries_is_not_counted() {
     assert_eq!((bench.ledger.sum(0), bench.ledger.reasons()), ((800, 0), vec![]));
 }
 
+/// The modem did not come back unconnected: its connection is there, and not to be counted.
+#[test]
+fn left_out_while_the_service_is_dead_nothing_of_it_is_missing() {
+    let mut bench = Bench::new(&[reading(5, 0, 0)]);
+    let apn = |rx| vec![BearerView { apn: Some("internet".into()), ..bearer(true, Some((rx, 0, NOON))) }];
+    bench.feed(&Event::ModemSeen(Box::new(view(0, ModemState::Connecting, vec![]))));
+    bench.seen(&[reading(5, 0, 0)], view(0, ModemState::Connected, apn(0)));
+    bench.seen(&[reading(5, 700, 0)], view(0, ModemState::Connected, apn(700)));
+    bench.commit();
+    bench.start(&[reading(5, 700, 0)]);
+    leave_out(&mut bench, &["internet"]);
+    bench.seen(&[reading(5, 700, 0)], view(0, ModemState::Connected, apn(700)));
+    bench.seen(&[reading(5, 900, 0)], view(0, ModemState::Connected, apn(900)));
+    leave_out(&mut bench, &["ims"]);
+    bench.seen(&[reading(5, 950, 0)], view(0, ModemState::Connected, apn(950)));
+    bench.commit();
+    assert_eq!((bench.ledger.sum(0), bench.ledger.reasons()), ((750, 0), vec![]));
+}
+
 #[test]
 fn left_out_midway_the_kernel_counts_until_then_and_from_its_return_on() {
     let mut bench = Bench::new(&[reading(5, 0, 0)]);

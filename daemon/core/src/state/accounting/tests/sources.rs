@@ -280,6 +280,62 @@ fn modem_forced_where_modemmanager_counts_nothing_is_said() {
     assert!(text.is_some_and(|text| text.contains("\"auto\" takes whatever there is")));
 }
 
+/// What it carried is nowhere, whatever ends it; what is told a moment late, or goes a moment early, leaves nothing open.
+#[test]
+fn a_connection_that_nothing_counts_is_a_gap() {
+    let links = [reading(5, 0, 0)];
+    let over = || view(0, ModemState::Registered, vec![bearer(false, None)]);
+    let gone = || Event::ModemVanished { modem: ModemId::new("350000000000000").unwrap() };
+    for (secs, left_open, end) in [
+        (90, true, None),
+        (0, false, None),
+        (0, true, Some(gone())),
+        (90, true, Some(gone())),
+        (90, true, Some(Event::StopRequested)),
+    ] {
+        let mut bench = Bench::new(&links);
+        choose(&mut bench, SourceChoice::Modem);
+        bench.connect(0, &links);
+        let began = bench.secs;
+        bench.secs += secs;
+        match end {
+            None => bench.feed(&Event::ModemSeen(Box::new(over()))),
+            Some(event) => bench.feed(&event),
+        }
+        bench.commit();
+        let expected: &[GapReason] = if left_open { &[GapReason::NoCounter] } else { &[] };
+        assert_eq!(bench.ledger.reasons(), expected);
+        if left_open {
+            assert_eq!(bench.ledger.gap_spans, [(Some(began), Some(bench.secs))]);
+        }
+    }
+    // Counted after all: by figures that came late all the same, but not where it was forbidden for long.
+    for (secs, left_open) in [(20, false), (90, true)] {
+        let mut bench = Bench::new(&links);
+        choose(&mut bench, SourceChoice::Modem);
+        bench.connect(0, &links);
+        bench.secs += secs;
+        choose(&mut bench, SourceChoice::Auto);
+        bench.commit();
+        assert_eq!(!bench.ledger.reasons().is_empty(), left_open, "after {secs} s");
+    }
+    // What was seen last before a kill is where the next gap begins.
+    let mut bench = Bench::new(&links);
+    choose(&mut bench, SourceChoice::Modem);
+    bench.connect(0, &links);
+    bench.commit();
+    let newest = bench.secs;
+    bench.ledger.newest = Some(Timestamp::from_secs(newest));
+    bench.secs += 500;
+    bench.start(&links);
+    choose(&mut bench, SourceChoice::Modem);
+    bench.seen(&links, view(0, ModemState::Connected, vec![bearer(true, None)]));
+    bench.secs += 90;
+    bench.seen(&links, over());
+    bench.commit();
+    assert_eq!(bench.ledger.gap_spans.first().map(|span| span.0), Some(Some(newest)));
+}
+
 #[test]
 fn a_source_configured_anew_midway_neither_doubles_nor_invents() {
     let mut bench = connected(0);
