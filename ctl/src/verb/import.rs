@@ -33,14 +33,18 @@ pub(super) async fn run(client: &mut Client, out: &mut Out, verb: ImportVerb) ->
                     rows: some.to_vec(),
                     dry_run: Some(dry_run),
                 };
-                let more = client.import_usage(&params).await.map_err(|error| match &done {
-                    Some(done) if !dry_run && done.rows > 0 => CtlError::failed(
-                        "ImportCutShort",
-                        format!("only a part of {} was taken in: {error}", file.display()),
-                        "give the same command again: it takes in what is missing, and nothing twice",
-                    ),
-                    _ => error.into(),
-                })?;
+                let more = match client.import_usage(&params).await {
+                    Ok(more) => more,
+                    Err(error) => {
+                        let some = done.as_ref().is_some_and(|done| done.rows > 0);
+                        if !dry_run && (some || error.is_unreachable()) {
+                            out.note(
+                                "a part may have been taken in; the same command takes in what is missing, and nothing twice",
+                            );
+                        }
+                        return Err(error.into());
+                    }
+                };
                 done = Some(match done {
                     None => more,
                     Some(sum) => add(sum, &more),
