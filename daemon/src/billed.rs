@@ -21,7 +21,7 @@ use place::Place;
 use walk::Walk;
 
 /// A page ends where so many slots were looked at, in the midst of a cycle too: it is answered soon, whatever it spans.
-const SLOTS_LOOKED_AT: usize = 2_500;
+const SLOTS_LOOKED_AT: usize = 1_500;
 
 /// Where a bucket with no end is looked at: after all that a ledger holds.
 const FAR: Timestamp = Timestamp::from_secs(7_258_118_400);
