@@ -121,7 +121,7 @@ macro_rules! exports {
             /// # Errors
             /// When the ledger cannot be read.
             pub fn generation(&self) -> Result<i64, QueryError> {
-                Ok(generation(&self.conn)?)
+                Ok(times(&self.conn, GENERATION)?)
             }
         }
     };
@@ -311,14 +311,21 @@ fn marks(
 
 const GENERATION: &str = "history_generation";
 
-fn generation(conn: &Connection) -> rusqlite::Result<i64> {
-    conn.prepare_cached("SELECT coalesce((SELECT CAST(value AS INTEGER) FROM note WHERE key = ?1), 0)")?
-        .query_row([GENERATION], |row| row.get(0))
-}
-
 /// History is changed after the fact.
 pub(crate) fn next_generation(conn: &Connection) -> rusqlite::Result<()> {
-    let next = generation(conn)?.saturating_add(1);
-    conn.execute("INSERT OR REPLACE INTO note VALUES (?1, ?2)", params![GENERATION, next.to_string()])?;
+    count_up(conn, GENERATION)
+}
+
+/// How often something was counted in the ledger's notes.
+pub(crate) fn times(conn: &Connection, key: &str) -> rusqlite::Result<i64> {
+    conn.prepare_cached("SELECT coalesce((SELECT CAST(value AS INTEGER) FROM note WHERE key = ?1), 0)")?
+        .query_row([key], |row| row.get(0))
+}
+
+/// Once more than [`times`].
+pub(crate) fn count_up(conn: &Connection, key: &str) -> rusqlite::Result<()> {
+    let next = times(conn, key)?.saturating_add(1);
+    conn.prepare_cached("INSERT OR REPLACE INTO note VALUES (?1, ?2)")?
+        .execute(params![key, next.to_string()])?;
     Ok(())
 }

@@ -6,12 +6,13 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OpenFlags, Row, params};
+use rusqlite::{Connection, OpenFlags, Row};
 use simbell_core::effect::Change;
 use simbell_core::ident::Iccid;
 use simbell_core::ledger::{GapReason, Source};
 
 use crate::backups::Backups;
+use crate::columns::{count_up, times};
 use crate::lock::{WriterLock, beside};
 use crate::migrate::{APPLICATION_ID, SCHEMA_VERSION};
 use crate::rollup::sums;
@@ -70,7 +71,7 @@ pub(crate) fn behind(conn: &Connection, backups: &Backups, since: SystemTime) ->
         return None;
     }
     let behind = replaced(conn)? <= replaced(&copied)?
-        && (said(conn).ok()? < said(&copied).ok()? || counted_less(conn, &copied)?);
+        && (times(conn, SAID).ok()? < times(&copied, SAID).ok()? || counted_less(conn, &copied)?);
     behind.then_some(copy.name)
 }
 
@@ -104,11 +105,6 @@ fn counted(conn: &Connection, iccid: &Iccid) -> Option<i128> {
 /// Counts the commits that say more than what was counted.
 const SAID: &str = "commits_said";
 
-fn said(conn: &Connection) -> rusqlite::Result<i64> {
-    conn.prepare_cached("SELECT coalesce((SELECT CAST(value AS INTEGER) FROM note WHERE key = ?1), 0)")?
-        .query_row([SAID], |row| row.get(0))
-}
-
 /// Usage is known by its sum, which a commit of every few minutes need not write anew.
 pub(crate) fn is_of_counting(change: &Change) -> bool {
     match change {
@@ -140,10 +136,7 @@ pub(crate) fn is_of_counting(change: &Change) -> bool {
 
 /// This commit says something.
 pub(crate) fn says(conn: &Connection) -> rusqlite::Result<()> {
-    let next = said(conn)?.saturating_add(1);
-    conn.prepare_cached("INSERT OR REPLACE INTO note VALUES (?1, ?2)")?
-        .execute(params![SAID, next.to_string()])?;
-    Ok(())
+    count_up(conn, SAID)
 }
 
 #[cfg(test)]

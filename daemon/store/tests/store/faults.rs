@@ -178,6 +178,12 @@ fn fill(path: &Path) {
     while file.write_all(&[0; 512]).is_ok() {}
 }
 
+fn is_refused_as_read_only(ledger: &Path) {
+    let error = Store::open(ledger, &StoreOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ReadOnly, "{error}");
+    assert!(error.to_string().contains("writable"), "{error}");
+}
+
 #[test]
 fn a_read_only_disk_is_said_and_nothing_is_changed() {
     let Some(place) = place() else {
@@ -195,9 +201,7 @@ fn a_read_only_disk_is_said_and_nothing_is_changed() {
     }
     let before = std::fs::read(&ledger).unwrap();
     for path in [&ledger, &place.join("new.db")] {
-        let error = Store::open(path, &StoreOptions::default()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ReadOnly, "{error}");
-        assert!(error.to_string().contains("writable"), "{error}");
+        is_refused_as_read_only(path);
     }
     assert_eq!(std::fs::read(&ledger).unwrap(), before);
 }
@@ -220,9 +224,7 @@ fn a_ledger_that_may_not_be_written_is_refused_as_it_is_opened() {
         store.apply(&commit(1)).unwrap();
         return;
     }
-    let error = Store::open(&ledger, &StoreOptions::default()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ReadOnly, "{error}");
-    assert!(error.to_string().contains("writable"), "{error}");
+    is_refused_as_read_only(&ledger);
 }
 
 #[test]
