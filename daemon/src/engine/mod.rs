@@ -62,6 +62,9 @@ const LOOKED_ON_MS: u64 = 10 * 60_000;
 /// Deliveries under way at the end may take this long.
 const LAST_DELIVERIES: Duration = Duration::from_secs(5);
 
+/// A reading that is due so soon after something else comes before it.
+const MOMENT_MS: u64 = 10;
+
 /// A commit that failed is tried again after this long.
 const COMMIT_AGAIN: Duration = Duration::from_secs(5);
 
@@ -269,8 +272,7 @@ impl Engine {
         let wake = self.state.next_wake(at);
         let read = self.next_read(at).filter(|_| !self.links_broken);
         let wake_at = wake.as_ref().map(|w| boot_after(at, w.after));
-        let due = wake_at.into_iter().chain(read.map(|after| boot_after(at, after))).min();
-        let timer = self.clock_watch.until(due);
+        let timer = self.clock_watch.until(first_due(wake_at, read.map(|after| boot_after(at, after))));
         tokio::select! {
             biased;
             event = self.links.event(), if !self.links_broken => match event {
@@ -530,9 +532,42 @@ fn boot_after(at: Stamp, after: Span) -> u64 {
     at.boot_ms.saturating_add(u64::try_from(after.as_millis()).unwrap_or(0))
 }
 
+/// When what is due by `CLOCK_BOOTTIME` first is to be done: what the state asks to be woken for, or a reading. A reading a
+/// moment later is waited for: a commit without what it finds would be followed by one that is due a reading earlier, and
+/// usage would be written half as often again.
+fn first_due(wake_at: Option<u64>, read_at: Option<u64>) -> Option<u64> {
+    match (wake_at, read_at) {
+        // One more: the reading may be due by the wall clock, and both are told in whole milliseconds.
+        (Some(wake), Some(read)) if (wake..=wake.saturating_add(MOMENT_MS)).contains(&read) => {
+            Some(read.saturating_add(1))
+        }
+        (wake, read) => wake.into_iter().chain(read).min(),
+    }
+}
+
 async fn sleep_until(at: Option<tokio::time::Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_that_is_due_a_moment_later_is_waited_for() {
+        for (wake, read, due) in [
+            (Some(12_000), Some(12_000), Some(12_001)),
+            (Some(12_000), Some(12_010), Some(12_011)),
+            (Some(12_000), Some(12_011), Some(12_000)),
+            (Some(12_000), Some(11_999), Some(11_999)),
+            (Some(12_000), None, Some(12_000)),
+            (None, Some(4_000), Some(4_000)),
+            (None, None, None),
+        ] {
+            assert_eq!(first_due(wake, read), due, "{wake:?} {read:?}");
+        }
     }
 }

@@ -384,17 +384,14 @@ impl State {
 
     /// Says whether something that was not saved was handed out.
     fn flush_if_due(&mut self, saved_within: u64, at: Stamp, fx: &mut Effects) -> bool {
-        let (bytes, since) = self.accounting.unsaved();
-        let age = since.map_or(0, |since| at.boot_ms.saturating_sub(since));
+        let (bytes, _) = self.accounting.unsaved();
         let due = self.stopping
             || !fx.changes.is_empty()
             || !fx.load_totals.is_empty()
             || self.accounting.has_changes()
             || self.much_unsaved()
             || (bytes > 0 && saved_within < reading::FASTEST_MS)
-            || (since.is_some()
-                && age.saturating_add(wake::SLACK_MS)
-                    >= self.settings.max_unsaved_time.as_millis().unsigned_abs());
+            || self.long_unsaved(at);
         if due {
             let mut changes = self.flush_usage(at);
             if self.stopping {

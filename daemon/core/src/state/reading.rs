@@ -8,6 +8,7 @@
 
 use super::State;
 use super::metered::Metered;
+use super::wake::SLACK_MS;
 use crate::time::{Span, Stamp, Timestamp};
 
 /// For what a power cut may cost readings do not come faster.
@@ -16,6 +17,9 @@ pub(super) const FASTEST_MS: u64 = 1_000;
 /// A reading comes so long after a threshold could be crossed at the earliest; what is left of a second is for the reading,
 /// the rules and the commit.
 const NOTICED_MS: u64 = 900;
+
+/// A reading so short before a boundary may be at it: two clocks, told in whole milliseconds, are no closer.
+const JUST_MS: u64 = 2;
 
 /// While somebody follows the service.
 const FOLLOWED_MS: u64 = 2_000;
@@ -48,10 +52,10 @@ impl State {
         if after == Span::ZERO || !at.trusted {
             return Some(after);
         }
-        // A reading at a boundary leaves no doubt about its side. One that the last reading just met is behind.
-        let slack = (wanted / 2).min(FASTEST_MS);
+        // A reading at a boundary leaves no doubt about its side. One that the last reading met is behind. One that it came
+        // before is not: each reading after it would come as long before a boundary.
         let millis = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
-        let from = at.wall.saturating_add(Span(millis(slack).saturating_sub(millis(since))));
+        let from = at.wall.saturating_add(Span(millis(JUST_MS).saturating_sub(millis(since))));
         let until = at.wall.saturating_add(after);
         let grid = if wanted >= most { most } else { HOUR_MS };
         let boundary = self.boundary(from, until, grid);
@@ -120,6 +124,16 @@ impl State {
                 bytes >= LEAST_UNSAVED && self.all_metered().any(|of| of.sim.unsaved >= most_unsaved(&of))
             }
         }
+    }
+
+    /// Whether usage was unsaved for as long as it may be, or will have been before anything else is done. Where a reading
+    /// comes in time it is left to that: without what it finds, the next commit would be due a reading earlier.
+    pub(super) fn long_unsaved(&self, at: Stamp) -> bool {
+        let (_, Some(since)) = self.accounting.unsaved() else { return false };
+        let most = self.settings.max_unsaved_time.as_millis().unsigned_abs();
+        let left = most.saturating_sub(at.boot_ms.saturating_sub(since));
+        let in_time = |read: Span| read.as_millis().unsigned_abs() <= left;
+        left == 0 || (left <= SLACK_MS && !self.next_read(at, false).is_some_and(in_time))
     }
 
     /// The first boundary after `from` and before `until`: an hour or a whole `grid` of milliseconds in UTC, the

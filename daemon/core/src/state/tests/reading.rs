@@ -284,6 +284,46 @@ fn each_hour_and_each_cycle_s_beginning_is_met_by_a_reading() {
 }
 
 #[test]
+fn readings_come_to_whole_steps_whatever_instant_one_came_at() {
+    for (every, early) in [(4, 3), (4, 400), (4, 999), (20, 999), (60, 1_001), (60, 20_000)] {
+        let mut settings = with_data(Some(1_000 * GB));
+        settings.sample_every = Span::secs(every);
+        let mut line = Line::new(settings, &[("never", &[])]);
+        let step = every.unsigned_abs() * 1_000;
+        let to_step = step - line.at.wall.as_millis().unsigned_abs() % step;
+        line.run(to_step + step - early);
+        // On some other occasion.
+        line.feed(Event::LinksRead(vec![line.link()]));
+        line.reads = 0;
+        line.run(early + 10 * step);
+        let next = line.state.next_read(line.at, false).unwrap();
+        assert_eq!(next, Span::secs(every), "{every} s, {early} ms before");
+        assert_eq!(line.reads, 11, "{every} s, {early} ms before");
+    }
+}
+
+#[test]
+fn a_commit_is_left_to_a_reading_that_comes_in_time() {
+    let mut settings = with_data(Some(1_000 * GB));
+    (settings.sample_every, settings.max_unsaved_time) = (Span::secs(4), Span::secs(12));
+    let mut line = Line::new(settings, &[("never", &[])]);
+    line.rate = 1_000;
+    line.run(12_000);
+    let mut commits = 0;
+    for _ in 0..10 {
+        while line.state.accounting.unsaved().1.is_none_or(|since| line.at.boot_ms - since != 11_500) {
+            line.run(500);
+        }
+        line.feed(Event::ClockChanged);
+        assert!(line.state.accounting.unsaved().0 > 0, "committed half a second before the reading");
+        line.run(500);
+        assert_eq!(line.state.accounting.unsaved(), (0, None), "all of it is committed by the reading");
+        commits += 1;
+    }
+    assert_eq!(commits, 10);
+}
+
+#[test]
 fn nothing_connected_nothing_read() {
     let mut line = Line::new(with_data(Some(GB)), &[("half", &[500_000_000])]);
     assert!(line.state.next_read(line.at, false).is_some());
