@@ -309,7 +309,6 @@ fn a_commit_is_left_to_a_reading_that_comes_in_time() {
     let mut line = Line::new(settings, &[("never", &[])]);
     line.rate = 1_000;
     line.run(12_000);
-    let mut commits = 0;
     for _ in 0..10 {
         while line.state.accounting.unsaved().1.is_none_or(|since| line.at.boot_ms - since != 11_500) {
             line.run(500);
@@ -318,9 +317,7 @@ fn a_commit_is_left_to_a_reading_that_comes_in_time() {
         assert!(line.state.accounting.unsaved().0 > 0, "committed half a second before the reading");
         line.run(500);
         assert_eq!(line.state.accounting.unsaved(), (0, None), "all of it is committed by the reading");
-        commits += 1;
     }
-    assert_eq!(commits, 10);
 }
 
 #[test]
